@@ -1,0 +1,82 @@
+import { connect, type ChannelModel, type ConfirmChannel } from 'amqplib';
+import { topology } from '../contracts/topology.ts';
+import { describe, FatalError } from './supervise.ts';
+
+export interface AmqpOptions {
+  amqpUrl: string;
+  /** Shown in RabbitMQ's management page. */
+  connectionName: string;
+  /** A server that answers nothing for twice this long is given up. */
+  heartbeatSeconds?: number;
+  connectTimeoutMs?: number;
+}
+
+export interface AmqpConnection {
+  /** A confirm channel whose failure fails the connection: both are then made anew. */
+  openChannel(): Promise<ConfirmChannel>;
+  /** Rejects when the connection or one of its channels breaks. */
+  broken: Promise<never>;
+  close(): Promise<void>;
+}
+
+/** @throws Error naming the server and what to check, when it cannot be reached; FatalError when it refuses the login */
+export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
+  const { amqpUrl, connectionName, heartbeatSeconds = 10, connectTimeoutMs = 5_000 } = options;
+  const url = new URL(amqpUrl);
+  if (!url.searchParams.has('heartbeat')) url.searchParams.set('heartbeat', String(heartbeatSeconds));
+  let model: ChannelModel;
+  try {
+    model = await connect(url.href, {
+      timeout: connectTimeoutMs,
+      noDelay: true,
+      clientProperties: { connection_name: connectionName },
+    });
+  } catch (error) {
+    const message = `RabbitMQ at ${url.host} cannot be used: ${describe(error)}.`;
+    if (/ACCESS[_-]REFUSED|NOT_ALLOWED/.test(message)) {
+      throw new FatalError(`${message} Check user, password and virtual host in AMQP_URL.`, { cause: error });
+    }
+    throw new Error(`${message} Start it, or correct AMQP_URL.`, { cause: error });
+  }
+
+  let fail: (error: Error) => void = () => undefined;
+  const broken = new Promise<never>((_, reject) => {
+    fail = reject;
+  });
+  broken.catch(() => undefined);
+  model.on('error', fail);
+  model.on('close', () => fail(new Error('RabbitMQ closed the connection')));
+  return {
+    openChannel: async () => {
+      const channel = await model.createConfirmChannel();
+      channel.on('error', fail);
+      channel.on('close', () => fail(new Error('RabbitMQ closed the channel')));
+      return channel;
+    },
+    broken,
+    close: () => model.close().catch(() => undefined),
+  };
+}
+
+/**
+ * Declares every exchange, queue and binding of the catalog. A confirmed publish is not enough: as long as any queue is
+ * bound, a missing one loses its copy in silence.
+ *
+ * @throws FatalError when something of that name exists with other properties
+ */
+export async function assertTopology(channel: ConfirmChannel): Promise<void> {
+  try {
+    for (const { name, type } of topology.exchanges) await channel.assertExchange(name, type, { durable: true });
+    for (const queue of topology.queues) {
+      await channel.assertQueue(queue.name, { durable: true, arguments: queue.arguments });
+      for (const key of queue.routingKeys) await channel.bindQueue(queue.name, queue.exchange, key);
+    }
+  } catch (error) {
+    if (!describe(error).includes('PRECONDITION_FAILED')) throw error;
+    throw new FatalError(
+      `RabbitMQ has an exchange or queue that differs from the catalog: ${describe(error)}. ` +
+        'Move its messages away and delete it, then start again; or use another virtual host.',
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,84 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ConfirmChannel, ConsumeMessage } from 'amqplib';
+import type { Logger } from 'pino';
+import { assertTopology, openAmqp } from './amqp.ts';
+import { deadLetter } from './dead-letter.ts';
+import { ContractViolation, parseEvent, type IncomingEvent } from './incoming-event.ts';
+import { supervise, type FatalError, type Session, type Supervised } from './supervise.ts';
+
+export interface ConsumerOptions {
+  name: string;
+  amqpUrl: string;
+  queue: string;
+  logger: Logger;
+  onFatal: (error: FatalError) => void;
+  /**
+   * Handles one event; resolves when it may be acknowledged. Transient failures are its own to retry, until the signal
+   * is aborted. A `ContractViolation` sends the message to the dead-letter queue; any other error ends the session, and
+   * the message is delivered again.
+   */
+  handle: (event: IncomingEvent, signal: AbortSignal) => Promise<void>;
+  /** Messages handled at the same time. Small: what a crash takes down with it counts as a delivery. */
+  prefetch?: number;
+  /** How long a stop waits for the messages in hand. */
+  finishMs?: number;
+}
+
+/** Consumes a queue, at least once, over connections that recover. */
+export function startConsumer(options: ConsumerOptions): Supervised {
+  const { name, amqpUrl, queue, logger, onFatal, handle, prefetch = 16, finishMs = 5_000 } = options;
+
+  const run = async ({ signal, ready }: Session): Promise<void> => {
+    const amqp = await openAmqp({ amqpUrl, connectionName: name });
+    const ended = new AbortController();
+    const inHand = new Set<Promise<void>>();
+    try {
+      const channel = await amqp.openChannel();
+      await assertTopology(channel);
+      await channel.prefetch(prefetch);
+
+      await new Promise<void>((resolve, reject) => {
+        signal.addEventListener('abort', () => resolve(), { once: true });
+        amqp.broken.catch(reject);
+        const onMessage = (message: ConsumeMessage | null): void => {
+          if (message === null) {
+            reject(new Error(`RabbitMQ cancelled the consumer of ${queue}`));
+            return;
+          }
+          const handled = settle({ message, channel, queue, logger, handle, signal: ended.signal })
+            .catch((error: unknown) => {
+              if (!ended.signal.aborted) reject(error);
+            })
+            .finally(() => inHand.delete(handled));
+          inHand.add(handled);
+        };
+        channel.consume(queue, onMessage, { consumerTag: name }).then(ready, reject);
+      });
+      await channel.cancel(name);
+      await Promise.race([Promise.allSettled(inHand), delay(finishMs)]);
+    } finally {
+      // What is not done by now goes back to the queue when the connection closes.
+      ended.abort();
+      await Promise.allSettled(inHand);
+      await amqp.close();
+    }
+  };
+  return supervise({ name, logger, run, onFatal });
+}
+
+interface Settle extends Pick<ConsumerOptions, 'queue' | 'logger' | 'handle'> {
+  message: ConsumeMessage;
+  channel: ConfirmChannel;
+  signal: AbortSignal;
+}
+
+async function settle({ message, channel, queue, logger, handle, signal }: Settle): Promise<void> {
+  try {
+    await handle(parseEvent(message), signal);
+  } catch (error) {
+    if (!(error instanceof ContractViolation)) throw error;
+    logger.error({ queue, messageId: message.properties.messageId, reason: error.message }, 'message dead-lettered');
+    await deadLetter({ channel, queue, message, reason: error.message });
+  }
+  channel.ack(message);
+}

@@ -1,0 +1,95 @@
+import type { Logger } from 'pino';
+import { createAlarm } from './alarm.ts';
+import { assertTopology, openAmqp } from './amqp.ts';
+import { markPublished, markRejected, readUnpublished, type LogEntry } from './event-log.ts';
+import { becomeLeader, type Leader } from './leader.ts';
+import { createPublisher, type Publish } from './publisher.ts';
+import { supervise, type FatalError, type Session, type Supervised } from './supervise.ts';
+import { translate, UntranslatableEntry, type OutgoingEvent } from './translate.ts';
+
+export interface EventBrokerOptions {
+  databaseUrl: string;
+  amqpUrl: string;
+  logger: Logger;
+  onFatal: (error: FatalError) => void;
+  /** The log is read at least this often, for notifications that were lost; also finds dead connections. */
+  pollMs?: number;
+  maxBatchEntries?: number;
+  maxBatchBytes?: number;
+}
+
+/**
+ * Puts what the event log holds onto `events.topic`, at least once and in the order of the log. Any number may run: one
+ * leads, the others wait for its lock.
+ */
+export function startEventBroker(options: EventBrokerOptions): Supervised {
+  const { databaseUrl, amqpUrl, logger, onFatal, pollMs = 1_000 } = options;
+  const { maxBatchEntries = 200, maxBatchBytes = 16 * 1024 * 1024 } = options;
+  const limits = { maxEntries: maxBatchEntries, maxBytes: maxBatchBytes };
+
+  const run = async ({ signal, ready }: Session): Promise<void> => {
+    const alarm = createAlarm();
+    signal.addEventListener('abort', alarm.ring, { once: true });
+    let failure: unknown;
+    const fail = (error: unknown): void => {
+      failure = error;
+      alarm.ring();
+    };
+
+    const leader = await becomeLeader({ databaseUrl, signal, onNotification: alarm.ring });
+    leader.broken.catch(fail);
+    try {
+      const amqp = await openAmqp({ amqpUrl, connectionName: 'event_broker' });
+      amqp.broken.catch(fail);
+      try {
+        const channel = await amqp.openChannel();
+        await assertTopology(channel);
+        const publish = createPublisher({ channel });
+        ready();
+        while (!signal.aborted) {
+          await drain({ leader, publish, limits, logger, signal });
+          await alarm.wait(pollMs);
+          if (failure) throw failure;
+        }
+      } finally {
+        await amqp.close();
+      }
+    } finally {
+      await leader.close();
+    }
+  };
+  return supervise({ name: 'event_broker', logger, run, onFatal });
+}
+
+interface Drain {
+  leader: Leader;
+  publish: Publish;
+  limits: { maxEntries: number; maxBytes: number };
+  logger: Logger;
+  signal: AbortSignal;
+}
+
+async function drain({ leader: { client }, publish, limits, logger, signal }: Drain): Promise<void> {
+  while (!signal.aborted) {
+    const entries = await readUnpublished(client, limits);
+    if (entries.length === 0) return;
+    const events: { entry: LogEntry; event: OutgoingEvent }[] = [];
+    for (const entry of entries) {
+      try {
+        events.push({ entry, event: translate(entry) });
+      } catch (error) {
+        if (!(error instanceof UntranslatableEntry)) throw error;
+        logger.error({ eventLogId: entry.id, reason: error.message }, 'an entry of event_log cannot be published');
+        await markRejected(client, entry.id, error.message);
+      }
+    }
+    const results = await Promise.allSettled(events.map(({ event }) => publish(event)));
+    const confirmed = events.filter((_, index) => results[index]?.status === 'fulfilled');
+    await markPublished(
+      client,
+      confirmed.map(({ entry }) => entry.id),
+    );
+    const failure = results.find((result) => result.status === 'rejected');
+    if (failure) throw failure.reason;
+  }
+}

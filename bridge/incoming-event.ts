@@ -1,0 +1,38 @@
+import type { ConsumeMessage } from 'amqplib';
+import { z } from 'zod';
+import { catalog, isEventType, type EventBody, type EventType } from '../contracts/catalog.ts';
+import { fromWireHeaders, type EventMetadata } from '../contracts/envelope.ts';
+
+/** A message that is no event of the catalog, whoever sent it: trying again will not help. */
+export class ContractViolation extends Error {
+  override name = 'ContractViolation';
+}
+
+export type IncomingEvent = {
+  [Type in EventType]: { type: Type; body: EventBody<Type>; metadata: EventMetadata };
+}[EventType];
+
+/** @throws ContractViolation naming what is wrong: the header, the version, the JSON or the field */
+export function parseEvent(message: ConsumeMessage): IncomingEvent {
+  const metadata = check('headers', () => fromWireHeaders(message.properties.headers));
+  const { type } = metadata;
+  if (!isEventType(type)) throw new ContractViolation(`unknown event type: ${type}`);
+  const { schemaVersion, body: schema } = catalog[type];
+  if (metadata.schemaVersion !== schemaVersion) {
+    throw new ContractViolation(
+      `unknown schema_version of ${type}: ${metadata.schemaVersion} (this consumer reads ${schemaVersion})`,
+    );
+  }
+  const json = check('body is not JSON', (): unknown => JSON.parse(message.content.toString('utf8')));
+  const body = check(`body of ${type}`, () => schema.parse(json));
+  return { type, body, metadata } as IncomingEvent;
+}
+
+function check<Result>(what: string, parse: () => Result): Result {
+  try {
+    return parse();
+  } catch (error) {
+    const detail = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
+    throw new ContractViolation(`${what}: ${detail}`, { cause: error });
+  }
+}

@@ -1,0 +1,102 @@
+import { exchangeNames, queueNames } from './names.ts';
+
+export interface ExchangeDefinition {
+  name: string;
+  type: 'topic' | 'direct';
+  purpose: string;
+}
+
+export interface QueueDefinition {
+  name: string;
+  exchange: string;
+  routingKeys: readonly string[];
+  consumers: readonly string[];
+  /** Arguments of queue.declare (https://www.rabbitmq.com/docs/quorum-queues). */
+  arguments: Readonly<Record<string, string | number>>;
+}
+
+const MiB = 1024 * 1024;
+
+/**
+ * Well above what crashes of a consumer can use up: with a low limit they dead-letter the innocent messages that were
+ * prefetched together with a poisonous one. Set explicitly, because RabbitMQ 4 would set 20.
+ */
+const deliveryLimit = 100;
+
+export function deadLetterQueueOf(queue: string): string {
+  return `${queue}.dead`;
+}
+
+/** What every domain queue has: replicated, bounded, and a dead-letter queue of its own. */
+function common(name: string): QueueDefinition['arguments'] {
+  return {
+    'x-queue-type': 'quorum',
+    'x-delivery-limit': deliveryLimit,
+    'x-dead-letter-exchange': exchangeNames.deadLetters,
+    'x-dead-letter-routing-key': name,
+  };
+}
+
+/**
+ * For a queue whose messages must not be lost: when full it refuses (at-least-once dead-lettering asks for that), and
+ * the publisher keeps the events in the event log and tries again.
+ */
+function refusingWhenFull(name: string): QueueDefinition['arguments'] {
+  return {
+    ...common(name),
+    'x-max-length-bytes': 1024 * MiB,
+    'x-overflow': 'reject-publish',
+    'x-dead-letter-strategy': 'at-least-once',
+  };
+}
+
+/**
+ * For a queue that may stand without a consumer: when full it drops its oldest messages, so that it can neither fill
+ * the disk nor stop the publisher. What it drops is still in the event log.
+ */
+function droppingOldest(name: string): QueueDefinition['arguments'] {
+  return { ...common(name), 'x-max-length-bytes': 256 * MiB, 'x-overflow': 'drop-head' };
+}
+
+const domainQueues: readonly QueueDefinition[] = [
+  {
+    name: queueNames.agentsWorkerInstance,
+    exchange: exchangeNames.events,
+    routingKeys: ['instance.*'],
+    consumers: ['agents_worker'],
+    arguments: refusingWhenFull(queueNames.agentsWorkerInstance),
+  },
+  {
+    name: queueNames.userBackendWsUpdates,
+    exchange: exchangeNames.events,
+    routingKeys: ['instance.updated', 'instance.deleted'],
+    consumers: ['user_backend'],
+    arguments: droppingOldest(queueNames.userBackendWsUpdates),
+  },
+  {
+    name: queueNames.adminBackendAudit,
+    exchange: exchangeNames.events,
+    routingKeys: ['agent.*', 'instance.*'],
+    consumers: ['admin_backend'],
+    arguments: droppingOldest(queueNames.adminBackendAudit),
+  },
+];
+
+/** Every exchange and queue of the bus, in the order in which they can be declared. */
+export const topology: { exchanges: readonly ExchangeDefinition[]; queues: readonly QueueDefinition[] } = {
+  exchanges: [
+    { name: exchangeNames.events, type: 'topic', purpose: 'Default exchange for domain events.' },
+    { name: exchangeNames.agents, type: 'direct', purpose: 'Agent/instance control plane fan-out.' },
+    { name: exchangeNames.deadLetters, type: 'direct', purpose: 'Messages that a consumer could not handle.' },
+  ],
+  queues: [
+    ...domainQueues.map(({ name }) => ({
+      name: deadLetterQueueOf(name),
+      exchange: exchangeNames.deadLetters,
+      routingKeys: [name],
+      consumers: [],
+      arguments: { 'x-queue-type': 'quorum', 'x-max-length-bytes': 256 * MiB },
+    })),
+    ...domainQueues,
+  ],
+};

@@ -1,0 +1,135 @@
+import { randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
+import type { EffectContext, ProvisionRequest, RunningAgent, Runtime } from '../runtime.ts';
+import type { AgentWatcher } from './agent-watcher.ts';
+import { awaitReady } from './await-ready.ts';
+import { endProcesses } from './end-processes.ts';
+import { findAgent } from './find-agent.ts';
+import type { InstanceFolder, StartedRecord, StartRecord } from './instance-folder.ts';
+import { startAgent } from './start-agent.ts';
+import type { HostEnvironment, StartedAgent } from './start-agent.ts';
+
+interface LifecycleOptions {
+  folderOf: (instanceId: string) => InstanceFolder;
+  watcher: AgentWatcher;
+  logger: Logger;
+  hostEnvironment: HostEnvironment;
+}
+
+/** How long a failed start may take to be undone; killed processes are normally gone in milliseconds. */
+const undoMs = 10_000;
+
+/**
+ * Start and end of agents, repeatable after a crash at any point. Callers see to it that at most one call works on an
+ * instance at a time.
+ */
+export function createAgentLifecycle({
+  folderOf,
+  watcher,
+  logger,
+  hostEnvironment,
+}: LifecycleOptions): Pick<Runtime, 'provision' | 'cleanUp'> {
+  async function provision(request: ProvisionRequest, { signal }: EffectContext): Promise<RunningAgent> {
+    const folder = folderOf(request.instanceId);
+    const record = await folder.readRecord();
+    if (!record) return start(folder, request, signal);
+    const found = await findAgent(folder, record);
+    // A higher generation than the requested one means that the request is out of date: it must not undo what came after.
+    if (found && record.phase !== 'stopping' && record.generation >= request.generation) {
+      return takeOver(folder, { ...record, process: found }, request, signal);
+    }
+    await end(folder, { ...record, process: found ?? record.process }, signal);
+    return start(folder, request, signal);
+  }
+
+  /** Goes on with what an earlier call began, up to the point where this one would have come. */
+  async function takeOver(
+    folder: InstanceFolder,
+    record: StartedRecord,
+    { instanceId, spec }: ProvisionRequest,
+    signal: AbortSignal,
+  ): Promise<RunningAgent> {
+    const { runtimeId, process: identity } = record;
+    if (record.phase === 'starting') {
+      logger.info({ instanceId, runtimeId, pid: identity.pid }, 'agent found that an earlier worker had started');
+      await orUndo(folder, record, async () => {
+        await awaitReady({ folder, spec, identity, child: undefined, signal });
+        await folder.writeRecord({ ...record, phase: 'running' });
+      });
+    }
+    watcher.add({ instanceId, runtimeId, folder, identity });
+    return { runtimeId };
+  }
+
+  async function start(folder: InstanceFolder, request: ProvisionRequest, signal: AbortSignal): Promise<RunningAgent> {
+    const { instanceId, generation, spec } = request;
+    const runtimeId = randomUUID();
+    const intent = { runtimeId, generation, stopGraceSeconds: spec.stop_grace_seconds, phase: 'starting' } as const;
+    const { child, identity } = await launch(folder, request, intent, signal);
+    const record = { ...intent, process: identity };
+    await orUndo(folder, record, async () => {
+      // With nothing to wait for, one write says both: that it started and that it is ready.
+      if (spec.ready === 'file') await folder.writeRecord(record);
+      await awaitReady({ folder, spec, identity, child, signal });
+      await folder.writeRecord({ ...record, phase: 'running' });
+    });
+    watcher.add({ instanceId, runtimeId, folder, identity, child });
+    logger.info({ instanceId, runtimeId, generation, pid: identity.pid }, 'agent started');
+    return { runtimeId };
+  }
+
+  async function launch(
+    folder: InstanceFolder,
+    request: ProvisionRequest,
+    intent: StartRecord,
+    signal: AbortSignal,
+  ): Promise<StartedAgent> {
+    const log = await folder.prepare(request.config);
+    try {
+      signal.throwIfAborted();
+      // Before the start, so that whoever comes after a crash knows that there may be a process to look for.
+      await folder.writeRecord(intent);
+      return await startAgent({ folder, request, log, hostEnvironment });
+    } catch (error) {
+      await folder.removeRecord();
+      throw error;
+    } finally {
+      await log.close();
+    }
+  }
+
+  /** When the step fails, nothing of the start is left but its log. */
+  async function orUndo(folder: InstanceFolder, record: StartRecord, step: () => Promise<void>): Promise<void> {
+    try {
+      await step();
+    } catch (error) {
+      // Not the caller's signal: that may be what made the step fail.
+      const limit = AbortSignal.timeout(undoMs);
+      await end(folder, { ...record, stopGraceSeconds: 0 }, limit).catch((undoError: unknown) =>
+        // The record stays, so the next call for the instance ends what is left.
+        logger.error({ err: undoError, runtimeId: record.runtimeId }, 'a failed start is not undone yet'),
+      );
+      throw error;
+    }
+  }
+
+  async function cleanUp(instanceId: string, { signal }: EffectContext): Promise<void> {
+    const folder = folderOf(instanceId);
+    const record = await folder.readRecord();
+    if (record) {
+      const leader = await findAgent(folder, record);
+      await end(folder, { ...record, process: leader ?? record.process }, signal);
+    }
+    await folder.remove();
+  }
+
+  return { provision, cleanUp };
+}
+
+/** Ends what runs for a start, and only then forgets it. */
+async function end(folder: InstanceFolder, record: StartRecord, signal: AbortSignal): Promise<void> {
+  if (record.phase === 'running') await folder.writeRecord({ ...record, phase: 'stopping' });
+  const { process: leader, stopGraceSeconds: graceSeconds } = record;
+  await endProcesses({ name: folder.name, leader, graceSeconds, signal });
+  await folder.removeRecord();
+}

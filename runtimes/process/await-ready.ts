@@ -1,0 +1,39 @@
+import type { ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
+import type { ProcessSpec } from '../../contracts/runtime-spec.ts';
+import { AgentNotReady } from '../runtime.ts';
+import { describeExit, hasEnded } from './exit.ts';
+import type { InstanceFolder } from './instance-folder.ts';
+import { isAlive } from './process-table.ts';
+import type { ProcessIdentity } from './process-table.ts';
+import { waitUntil } from './wait-until.ts';
+
+interface ReadyOptions {
+  folder: InstanceFolder;
+  spec: ProcessSpec;
+  identity: ProcessIdentity;
+  child: ChildProcess | undefined;
+  signal: AbortSignal;
+}
+
+/**
+ * Resolves once the agent is ready.
+ * @throws AgentNotReady; the signal's reason when aborted
+ */
+export async function awaitReady({ folder, spec, identity, child, signal }: ReadyOptions): Promise<void> {
+  const ended = (): boolean => (child === undefined ? !isAlive(identity) : hasEnded(child));
+  if (spec.ready === 'file') {
+    const deadlineMs = performance.now() + spec.ready_timeout_seconds * 1000;
+    if (!(await waitUntil(() => ended() || existsSync(folder.readyFile), { deadlineMs, signal }))) {
+      const sentence = `The agent did not create the file $INSTANCE_READY_FILE within ${spec.ready_timeout_seconds} s.`;
+      throw new AgentNotReady(`${sentence} ${await folder.lastOutput()}`);
+    }
+  } else {
+    // Lets the news arrive that it has ended already.
+    await setImmediate();
+  }
+  if (!ended()) return;
+  const sentence = describeExit(child).replace(/\.$/, ', before it was ready.');
+  throw new AgentNotReady(`${sentence} ${await folder.lastOutput()}`);
+}

@@ -1,0 +1,23 @@
+import { readdir } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { endProcesses } from './end-processes.ts';
+import { findAgent } from './find-agent.ts';
+import { instanceFolder } from './instance-folder.ts';
+
+/**
+ * Ends every agent below a directory that no worker watches any more, as a reboot would: the next worker finds them
+ * lost and has them started again.
+ */
+export async function endAgents(directory: string): Promise<void> {
+  const names = await readdir(resolve(directory)).catch(() => []);
+  const { signal } = new AbortController();
+  await Promise.all(
+    names.map(async (name) => {
+      const folder = instanceFolder(resolve(directory), name);
+      const record = await folder.readRecord();
+      if (!record) return;
+      const leader = (await findAgent(folder, record)) ?? record.process;
+      await endProcesses({ name, leader, graceSeconds: record.stopGraceSeconds, signal });
+    }),
+  );
+}

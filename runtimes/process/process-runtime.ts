@@ -1,0 +1,90 @@
+import { mkdir, readdir } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Logger } from 'pino';
+import { RuntimeUnavailable } from '../runtime.ts';
+import type { EffectContext, Runtime } from '../runtime.ts';
+import { createAgentLifecycle } from './agent-lifecycle.ts';
+import { createAgentWatcher } from './agent-watcher.ts';
+import { exclusively } from './exclusive.ts';
+import { instanceFolder } from './instance-folder.ts';
+import { isAlive } from './process-table.ts';
+import type { HostEnvironment } from './start-agent.ts';
+
+export interface ProcessRuntimeOptions {
+  /**
+   * Holds one folder per instance, `instance-<instance id>`. Created when missing. Workers of one host share it and
+   * must all see each other's processes: never put it on a disk that hosts or containers share.
+   */
+  directory: string;
+  logger: Logger;
+  /** Where PATH, HOME, LANG and TZ of the agents come from. Nothing else of it reaches an agent. */
+  hostEnvironment?: HostEnvironment;
+  /** How often agents that an earlier worker started are looked at; the end of own ones is seen at once. */
+  pollIntervalMs?: number;
+}
+
+const folderPrefix = 'instance-';
+const heartbeatMs = 500;
+
+/** Runs each agent as a process of this host, which outlives the worker that started it (see README.md). */
+export function createProcessRuntime({
+  directory,
+  logger,
+  hostEnvironment = {},
+  pollIntervalMs = 1000,
+}: ProcessRuntimeOptions): Runtime {
+  const root = resolve(directory);
+  const folderOf = (instanceId: string) => instanceFolder(root, nameOf(instanceId));
+  const watcher = createAgentWatcher({ logger, pollIntervalMs });
+  const { provision, cleanUp } = createAgentLifecycle({ folderOf, watcher, logger, hostEnvironment });
+
+  return {
+    provision: (request, context) =>
+      guarded(context, () => exclusively(root, nameOf(request.instanceId), () => provision(request, context))),
+    cleanUp: (instanceId, context) =>
+      guarded(context, () => exclusively(root, nameOf(instanceId), () => cleanUp(instanceId, context))),
+
+    async watch(report) {
+      await mkdir(root, { recursive: true, mode: 0o700 });
+      const names = await readdir(root);
+      for (const name of names.filter((entry) => entry.startsWith(folderPrefix))) {
+        // oxlint-disable-next-line no-await-in-loop -- thousands of folders at once would be too many open files
+        await watchFound(name.slice(folderPrefix.length));
+      }
+      watcher.start(report);
+    },
+
+    close: async () => watcher.close(),
+  };
+
+  async function watchFound(instanceId: string): Promise<void> {
+    const folder = folderOf(instanceId);
+    const record = await folder.readRecord();
+    // A start or an end that was under way is finished by the repeat of the call that began it.
+    if (!record?.process || record.phase !== 'running') return;
+    const { runtimeId, process: identity } = record;
+    if (isAlive(identity)) watcher.add({ instanceId, runtimeId, folder, identity });
+    else if ((await folder.readReported()) !== runtimeId) watcher.addLost({ instanceId, runtimeId, folder });
+  }
+}
+
+function nameOf(instanceId: string): string {
+  if (!/^[\w-]+$/.test(instanceId)) throw new TypeError(`An instance id is a uuid, not ${JSON.stringify(instanceId)}.`);
+  return folderPrefix + instanceId;
+}
+
+/** Heartbeats while the work lasts, and says of what the host refuses (no disk, no process) that it can be tried again. */
+async function guarded<T>({ signal, heartbeat }: EffectContext, work: () => Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  const timer = setInterval(heartbeat, heartbeatMs);
+  try {
+    return await work();
+  } catch (error) {
+    if (error === signal.reason || !(error instanceof Error) || !('syscall' in error)) throw error;
+    throw new RuntimeUnavailable(`The host refuses what the agent's processes or files need: ${error.message}`, {
+      cause: error,
+    });
+  } finally {
+    clearInterval(timer);
+  }
+}

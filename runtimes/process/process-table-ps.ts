@@ -1,0 +1,33 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { promisify } from 'node:util';
+import type { MarkedProcess, ProcessEntry } from './process-table.ts';
+
+/** For macOS and other systems without /proc. The start time has a resolution of one second there. */
+const columns = 'pid=,pgid=,stat=,lstart=,command=';
+const line = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(\S+\s+\S+\s+\S+\s+\S+\s+\S+)\s*(.*)$/;
+// Times are printed in the language and time zone of the environment, which must not differ between two calls.
+const env = { LC_ALL: 'C', TZ: 'UTC', PATH: '/bin:/usr/bin' };
+
+export function inspectByPs(pid: number): ProcessEntry | undefined {
+  const { stdout, error } = spawnSync('ps', ['-o', columns, '-p', String(pid)], { env, encoding: 'utf8' });
+  if (error) throw error;
+  const parsed = parse(stdout.trim());
+  return parsed && { pid, startedAt: parsed.startedAt, group: parsed.group, zombie: parsed.zombie };
+}
+
+export async function listByPs(): Promise<MarkedProcess[]> {
+  const { stdout } = await promisify(execFile)('ps', ['axeww', '-o', columns], { env, maxBuffer: 256 * 2 ** 20 });
+  return stdout
+    .split('\n')
+    .map(parse)
+    .filter((entry) => entry !== undefined)
+    .filter(({ zombie }) => !zombie);
+}
+
+function parse(text: string): MarkedProcess | undefined {
+  const [, pid, group, state, startedAt, command] = line.exec(text) ?? [];
+  if (!pid || !group || !state || !startedAt) return undefined;
+  const entry = { pid: Number(pid), group: Number(group), startedAt, zombie: state.startsWith('Z') };
+  const instanceName = / INSTANCE_NAME=(\S+)/.exec(command ?? '')?.[1];
+  return instanceName === undefined ? entry : { ...entry, instanceName };
+}

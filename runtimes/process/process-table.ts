@@ -1,0 +1,85 @@
+import { errorCode } from './error-code.ts';
+import { listBySystemFiles, inspectBySystemFiles } from './process-table-linux.ts';
+import { inspectByPs, listByPs } from './process-table-ps.ts';
+
+/** A pid alone is reused by the system sooner or later; together with the time of its start it is unique. */
+export interface ProcessIdentity {
+  pid: number;
+  /** Opaque: only ever compared for equality. */
+  startedAt: string;
+}
+
+export interface ProcessEntry extends ProcessIdentity {
+  /** The process group: the pid of the process that leads it. */
+  group: number;
+  /** Ended, but its parent has not asked for its exit code yet. */
+  zombie: boolean;
+}
+
+/** A living process, with what its environment says about the instance that it belongs to. */
+export interface MarkedProcess extends ProcessEntry {
+  /** `INSTANCE_NAME` of its environment. */
+  instanceName?: string;
+}
+
+const onLinux = process.platform === 'linux';
+const inspect = onLinux ? inspectBySystemFiles : inspectByPs;
+const scan = onLinux ? listBySystemFiles : listByPs;
+
+/** The identity of a process that exists (it may have ended, as long as its parent has not collected it). */
+export function identify(pid: number): ProcessIdentity | undefined {
+  const entry = inspect(pid);
+  return entry && { pid, startedAt: entry.startedAt };
+}
+
+export function isAlive({ pid, startedAt }: ProcessIdentity): boolean {
+  const entry = inspect(pid);
+  return entry !== undefined && !entry.zombie && entry.startedAt === startedAt;
+}
+
+/** Far cheaper than `isAlive`, but true also for a zombie and for another process that got the pid. */
+export function pidExists(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return errorCode(error) !== 'ESRCH';
+  }
+}
+
+let current: Promise<unknown> = Promise.resolve();
+let upcoming: Promise<MarkedProcess[]> | undefined;
+
+/**
+ * Every living process of the host, as of some moment after the call. Callers that arrive while a scan is under way
+ * share the next one, so that a thousand clean-ups at once do not cost a thousand scans.
+ */
+export function listProcesses(): Promise<MarkedProcess[]> {
+  upcoming ??= scanAfter(current);
+  return upcoming;
+}
+
+async function scanAfter(previous: Promise<unknown>): Promise<MarkedProcess[]> {
+  await previous.catch(() => undefined);
+  upcoming = undefined;
+  const result = scan();
+  current = result;
+  return result;
+}
+
+/** Sends a signal to exactly this process; nothing happens when it is gone. */
+export function signalProcess(target: ProcessIdentity, signal: NodeJS.Signals): void {
+  if (isAlive(target)) send(target.pid, signal);
+}
+
+/** Sends a signal to the process and all others of the group that it leads; nothing happens when it is gone. */
+export function signalGroup(leader: ProcessIdentity, signal: NodeJS.Signals): void {
+  if (isAlive(leader)) send(-leader.pid, signal);
+}
+
+function send(target: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(target, signal);
+  } catch (error) {
+    if (errorCode(error) !== 'ESRCH') throw error;
+  }
+}

@@ -1,0 +1,101 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, delimiter } from 'node:path';
+import type { FileHandle } from 'node:fs/promises';
+import { RuntimeUnavailable, SpecRejected } from '../runtime.ts';
+import type { ProvisionRequest } from '../runtime.ts';
+import { errorCode } from './error-code.ts';
+import type { InstanceFolder } from './instance-folder.ts';
+import { identify } from './process-table.ts';
+import type { ProcessIdentity } from './process-table.ts';
+
+export type HostEnvironment = Readonly<Record<string, string | undefined>>;
+
+export interface StartedAgent {
+  child: ChildProcess;
+  identity: ProcessIdentity;
+}
+
+interface StartOptions {
+  folder: InstanceFolder;
+  request: ProvisionRequest;
+  log: FileHandle;
+  hostEnvironment: HostEnvironment;
+}
+
+/** All that an agent gets from the worker's environment, which also holds secrets such as DATABASE_URL. */
+const inherited = ['PATH', 'HOME', 'LANG', 'TZ'];
+
+/** What execve(2) says when the fault is in the command, its arguments or its folder, and not in the host. */
+const faultsOfSpec = new Set(['EACCES', 'ENOTDIR', 'EPERM', 'ENOEXEC', 'E2BIG', 'ELOOP', 'ENAMETOOLONG']);
+
+/**
+ * Starts the agent in a session of its own, so that it outlives this process.
+ * @throws SpecRejected, RuntimeUnavailable
+ */
+export async function startAgent({ folder, request, log, hostEnvironment }: StartOptions): Promise<StartedAgent> {
+  const { spec } = request;
+  const [command = '', ...args] = spec.command;
+  const cwd = spec.working_directory ?? folder.stateDirectory;
+  const env = environmentOf({ folder, request, hostEnvironment });
+  try {
+    const child = spawn(command, args, { cwd, env, detached: true, stdio: ['ignore', log.fd, log.fd] });
+    if (child.pid === undefined) throw (await once(child, 'error'))[0];
+    // Before anything is awaited: until then even an agent that ended at once cannot have been collected.
+    const identity = identify(child.pid);
+    if (!identity) {
+      child.kill('SIGKILL');
+      throw new RuntimeUnavailable(`The process table has no process ${child.pid}, which just started.`);
+    }
+    child.unref();
+    return { child, identity };
+  } catch (error) {
+    if (error instanceof RuntimeUnavailable) throw error;
+    throw await explain(error, command, cwd);
+  }
+}
+
+function environmentOf({ folder, request, hostEnvironment }: Omit<StartOptions, 'log'>): Record<string, string> {
+  const passedOn = inherited.flatMap((name) => {
+    const value = hostEnvironment[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return {
+    PATH: [dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter),
+    HOME: homedir(),
+    ...Object.fromEntries(passedOn),
+    ...request.spec.environment,
+    INSTANCE_ID: request.instanceId,
+    INSTANCE_NAME: folder.name,
+    AGENT_ID: request.agentId,
+    INSTANCE_CONFIG_FILE: folder.configFile,
+    INSTANCE_READY_FILE: folder.readyFile,
+  };
+}
+
+async function explain(cause: unknown, command: string, cwd: string): Promise<Error> {
+  const code = errorCode(cause) ?? '';
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const isFolder = await stat(cwd).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (!isFolder) {
+    const advice = 'Create it on this host, or publish the agent with another working_directory.';
+    return new SpecRejected(`The working directory ${cwd} is not a folder. ${advice}`, { cause });
+  }
+  if (code === 'ENOENT') {
+    const advice = 'Install it on this host, in a folder of PATH, or publish the agent with another command.';
+    return new SpecRejected(`The command ${command}, or the interpreter that it names, does not exist. ${advice}`, {
+      cause,
+    });
+  }
+  if (faultsOfSpec.has(code) || code.startsWith('ERR_INVALID_ARG')) {
+    const advice = 'Check that it is an executable file, or publish the agent with another command.';
+    return new SpecRejected(`The command ${command} cannot be run: ${reason}. ${advice}`, { cause });
+  }
+  return new RuntimeUnavailable(`The host cannot start a process now: ${reason}`, { cause });
+}

@@ -1,0 +1,35 @@
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+
+import { runCommand } from './command.ts';
+
+const policyFile = '/usr/sbin/policy-rc.d';
+
+/** Installs a package as root without starting the service that comes with it, now or at the next boot. */
+export async function installDebianPackage(name: string): Promise<void> {
+  await runCommand('apt-get', ['update', '-q']);
+  await withoutServiceStart(() =>
+    runCommand('env', [
+      'DEBIAN_FRONTEND=noninteractive',
+      'apt-get',
+      'install',
+      '-y',
+      '-q',
+      '--no-install-recommends',
+      '-o',
+      'DPkg::Lock::Timeout=120',
+      name,
+    ]),
+  );
+  if (existsSync('/run/systemd/system')) await runCommand('systemctl', ['disable', name]);
+}
+
+/** Exit code 101 of this script forbids it: https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt */
+async function withoutServiceStart(install: () => Promise<unknown>): Promise<void> {
+  const ours = !existsSync(policyFile);
+  if (ours) writeFileSync(policyFile, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    await install();
+  } finally {
+    if (ours) rmSync(policyFile);
+  }
+}

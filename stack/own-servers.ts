@@ -1,0 +1,36 @@
+import { connect } from 'amqplib';
+import { Client } from 'pg';
+
+/** Rejects when the user's own database does not answer. The error never shows the password. */
+export async function checkDatabase(url: string): Promise<{ url: string }> {
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
+  try {
+    await client.connect();
+    await client.query('select 1');
+    return { url };
+  } catch (error) {
+    throw noAnswer('DATABASE_URL', url, error);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+/** Rejects when the user's own broker does not answer. The error never shows the password. */
+export async function checkAmqp(url: string, managementUrl?: string): Promise<{ url: string; managementUrl?: string }> {
+  try {
+    await (await connect(url, { timeout: 10_000 })).close();
+  } catch (error) {
+    throw noAnswer('AMQP_URL', url, error);
+  }
+  return { url, ...(managementUrl !== undefined && { managementUrl }) };
+}
+
+function noAnswer(variable: string, url: string, cause: unknown): Error {
+  const place = URL.canParse(url) ? new URL(url).host : 'an address that is not a URL';
+  const reason = cause instanceof Error ? cause.message || cause.name : String(cause);
+  return new Error(
+    `${variable} names ${place}, where no connection could be made: ${reason}\n` +
+      `Start that server or correct ${variable}; without ${variable} the project runs a server of its own.`,
+    { cause },
+  );
+}

@@ -1,0 +1,58 @@
+import type { ConsumeMessage } from 'amqplib';
+import { openAmqp } from '../bridge/amqp.ts';
+import { parseEvent, type IncomingEvent } from '../bridge/incoming-event.ts';
+import { exchangeNames } from '../contracts/names.ts';
+
+export interface Life {
+  /** Resolves when the bus, from the call of `printLife` on, has said that the instance is running. */
+  untilRunning(instanceId: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Prints every event of the bus as it arrives, from a queue of its own that goes with the connection. */
+export async function printLife(amqpUrl: string, say: (line: string) => void): Promise<Life> {
+  const running = new Set<string>();
+  const waiting = new Map<string, () => void>();
+  const amqp = await openAmqp({ amqpUrl, connectionName: 'npm start' });
+  const channel = await amqp.openChannel();
+  const { queue } = await channel.assertQueue('', { exclusive: true });
+  for (const key of ['instance.*', 'agent.*']) await channel.bindQueue(queue, exchangeNames.events, key);
+  await channel.consume(
+    queue,
+    (message: ConsumeMessage | null) => {
+      if (!message) return;
+      const event = parseEvent(message);
+      say(`  ${event.metadata.time}  ${event.type.padEnd(16)} ${event.metadata.subject}  ${outline(event)}`);
+      if (event.type !== 'instance.updated') return;
+      const { instance_id: id, status } = event.body;
+      if (status !== 'running') return;
+      running.add(id);
+      waiting.get(id)?.();
+    },
+    { noAck: true },
+  );
+  return {
+    untilRunning: async (id) => {
+      if (running.has(id)) return;
+      await new Promise<void>((resolve) => waiting.set(id, resolve));
+    },
+    close: () => amqp.close(),
+  };
+}
+
+function outline(event: IncomingEvent): string {
+  switch (event.type) {
+    case 'instance.created':
+      return event.body.status;
+    case 'instance.updated': {
+      const reason = event.body.metadata?.['status_reason'] as { code: string; message: string } | undefined;
+      return reason ? `${event.body.status} (${reason.code}: ${reason.message})` : event.body.status;
+    }
+    case 'instance.deleted':
+      return '';
+    case 'agent.published':
+      return `${event.body.name} ${event.body.version}`;
+    case 'agent.retired':
+      return event.body.retired_at;
+  }
+}

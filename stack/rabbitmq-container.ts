@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+import { runCommand, withProgress } from './command.ts';
+import { isRunning } from './process-reference.ts';
+import type { RabbitmqLaunch, RabbitmqOptions } from './rabbitmq.ts';
+import { logFileOf } from './server-log.ts';
+import { type Progress, spawnServer } from './server.ts';
+
+const image = 'rabbitmq:4-management';
+
+/** Starts the broker in a container whose name and volume derive from the folder, so that a later run finds both. */
+export async function startContainer({
+  directory,
+  port,
+  managementPort,
+  onProgress,
+  signal,
+}: RabbitmqOptions & { onProgress: Progress }): Promise<RabbitmqLaunch> {
+  const name = containerNameOf(directory);
+  const folder = resolve(directory, 'rabbitmq');
+  mkdirSync(folder, { recursive: true });
+  const present = await runCommand('docker', ['image', 'inspect', image]).then(
+    () => true,
+    () => false,
+  );
+  if (!present) {
+    await withProgress(`RabbitMQ: pulling the image ${image} …`, onProgress, () =>
+      runCommand('docker', ['pull', '-q', image], { signal }),
+    );
+  }
+  writeFileSync(markerOf(directory), name);
+  const reference = await spawnServer({
+    command: 'docker',
+    args: containerArguments({ name, port, managementPort }),
+    cwd: folder,
+    logFile: logFileOf(directory, 'rabbitmq'),
+    recordFile: join(folder, 'container-client.json'),
+  });
+  return {
+    reference,
+    isRunning: () => isRunning(reference),
+    stop: () => removeContainer(name, ['stop', '-t', '30']),
+    kill: () => removeContainer(name, ['kill']),
+  };
+}
+
+/** For `docker run`: ports on 127.0.0.1 alone, and a fixed host name, since the node's data folder is named after it. */
+export function containerArguments({
+  name,
+  port,
+  managementPort,
+}: {
+  name: string;
+  port: number;
+  managementPort: number;
+}): string[] {
+  return [
+    'run',
+    '--rm',
+    `--name=${name}`,
+    '--hostname=instance-engine',
+    `--publish=127.0.0.1:${port}:5672`,
+    `--publish=127.0.0.1:${managementPort}:15672`,
+    `--volume=${name}:/var/lib/rabbitmq`,
+    image,
+  ];
+}
+
+/** Ends a container that an earlier run left behind; `withData` removes its volume too. */
+export async function endContainer(directory: string, { withData = false } = {}): Promise<void> {
+  const marker = markerOf(directory);
+  if (!existsSync(marker)) return;
+  const name = readFileSync(marker, 'utf8');
+  await removeContainer(name, ['stop', '-t', '30']);
+  if (!withData) return;
+  await runCommand('docker', ['volume', 'rm', '--force', name]);
+  rmSync(marker);
+}
+
+async function removeContainer(name: string, end: string[]): Promise<void> {
+  const isThere = async () => (await runCommand('docker', ['ps', '-aq', '--filter', `name=^${name}$`])).trim() !== '';
+  if (!(await isThere())) return;
+  await runCommand('docker', [...end, name]).catch(() => {}); // it may be ending by itself
+  await runCommand('docker', ['rm', '--force', name]).catch(async (error: unknown) => {
+    if (await isThere()) throw error;
+  });
+}
+
+function containerNameOf(directory: string): string {
+  return `instance-engine-${createHash('sha256').update(resolve(directory)).digest('hex').slice(0, 12)}`;
+}
+
+function markerOf(directory: string): string {
+  return resolve(directory, 'rabbitmq', 'container');
+}

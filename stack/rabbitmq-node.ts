@@ -1,0 +1,92 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+import { endEpmd } from './epmd.ts';
+import { endProcess, endRecorded, isRunning } from './process-reference.ts';
+import type { RabbitmqLaunch, RabbitmqOptions } from './rabbitmq.ts';
+import { logFileOf } from './server-log.ts';
+import { spawnServer } from './server.ts';
+
+/**
+ * Starts a private node: name, data, cookie, ports and port mapper of its own, so that a node of the machine is not touched.
+ * Variables: https://www.rabbitmq.com/docs/configure#supported-environment-variables
+ */
+export async function startNode({
+  directory,
+  executable,
+  port,
+  managementPort,
+  epmdPort,
+  distributionPort,
+}: RabbitmqOptions & { executable: string }): Promise<RabbitmqLaunch> {
+  const { folder, recordFile, epmdFile } = filesOf(directory);
+  const settings = join(folder, 'settings');
+  mkdirSync(settings, { recursive: true });
+  const write = (name: string, text: string): string => {
+    const file = join(settings, name);
+    writeFileSync(file, text);
+    return file;
+  };
+  const configuration = [
+    `listeners.tcp.local = 127.0.0.1:${port}`,
+    'management.tcp.ip = 127.0.0.1',
+    `management.tcp.port = ${managementPort}`,
+    '',
+  ];
+  const variables = {
+    HOME: folder,
+    ERL_EPMD_PORT: epmdPort,
+    ERL_EPMD_ADDRESS: '127.0.0.1',
+    ERL_CRASH_DUMP: join(folder, 'erl_crash.dump'),
+    RABBITMQ_NODENAME: 'instance-engine@localhost',
+    RABBITMQ_DIST_PORT: distributionPort,
+    RABBITMQ_MNESIA_BASE: join(folder, 'data'),
+    RABBITMQ_LOG_BASE: resolve(directory, 'logs'),
+    RABBITMQ_LOGS: '-',
+    RABBITMQ_PID_FILE: join(folder, 'node.pid'),
+    RABBITMQ_CONFIG_FILE: write('rabbitmq.conf', configuration.join('\n')),
+    RABBITMQ_ENABLED_PLUGINS_FILE: write('enabled_plugins', '[rabbitmq_management].\n'),
+    // Of its own as well, so that what the machine has in /etc/rabbitmq is not read.
+    RABBITMQ_CONF_ENV_FILE: write('rabbitmq-env.conf', ''),
+    RABBITMQ_ADVANCED_CONFIG_FILE: write('advanced.config', '[].\n'),
+    RABBITMQ_CONFIG_FILES: join(settings, 'conf.d'),
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1}',
+    // The script then becomes the node, instead of a shell in front of it: the process id is the node's.
+    RUNNING_UNDER_SYSTEMD: 'true',
+  };
+  writeFileSync(epmdFile, String(epmdPort));
+  const reference = await spawnServer({
+    command: 'env',
+    args: [...Object.entries(variables).map(([name, value]) => `${name}=${value}`), executable],
+    cwd: folder,
+    logFile: logFileOf(directory, 'rabbitmq'),
+    recordFile,
+  });
+  const end = (signal: NodeJS.Signals) => async () => {
+    await endProcess(reference, { signal });
+    await endEpmd(epmdPort);
+  };
+  return { reference, isRunning: () => isRunning(reference), stop: end('SIGTERM'), kill: end('SIGKILL') };
+}
+
+/** Ends the node, and its port mapper, that an earlier run left behind. */
+export async function endNode(directory: string): Promise<void> {
+  const { recordFile, epmdFile } = filesOf(directory);
+  await endRecorded(recordFile);
+  const epmdPort = readPort(epmdFile);
+  if (epmdPort !== undefined) await endEpmd(epmdPort);
+  rmSync(epmdFile, { force: true });
+}
+
+function filesOf(directory: string): { folder: string; recordFile: string; epmdFile: string } {
+  const folder = resolve(directory, 'rabbitmq');
+  return { folder, recordFile: join(folder, 'process.json'), epmdFile: join(folder, 'epmd.port') };
+}
+
+function readPort(file: string): number | undefined {
+  try {
+    return Number.parseInt(readFileSync(file, 'utf8'), 10) || undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,21 @@
+import { existsSync, mkdirSync, openSync, readFileSync, renameSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+/** `<directory>/logs/<name>.log`. */
+export function logFileOf(directory: string, name: string): string {
+  return join(directory, 'logs', `${name}.log`);
+}
+
+/** Opens a new log for writing; the log of the run before stays beside it as `<name>.log.1`. */
+export function openLog(file: string): number {
+  mkdirSync(dirname(file), { recursive: true });
+  if (existsSync(file)) renameSync(file, `${file}.1`);
+  return openSync(file, 'a');
+}
+
+/** An error that names the log file and quotes its last lines. */
+export function errorWithLog(message: string, file: string, { lines = 15 }: { lines?: number } = {}): Error {
+  const text = existsSync(file) ? readFileSync(file, 'utf8').trimEnd() : '';
+  const quote = text === '' ? '  (empty)' : text.split('\n').slice(-lines).join('\n').replaceAll(/^/gm, '  ');
+  return new Error(`${message}\nThe last lines of ${file}:\n${quote}`);
+}

@@ -1,0 +1,80 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync } from 'node:fs';
+
+import { isRunning, referenceProcess, type ProcessReference, writeReference } from './process-reference.ts';
+import { errorWithLog, openLog } from './server-log.ts';
+import { until } from './until.ts';
+
+/** A server that this project runs. Starting it again on the same folder finds its data. */
+export interface Server {
+  /** How it was found, in words for people. */
+  way: string;
+  isRunning(): boolean;
+  /** Ends it cleanly; nothing happens when it has ended already. */
+  stop(): Promise<void>;
+  /** SIGKILL, as in a crash. */
+  kill(): Promise<void>;
+}
+
+export type Progress = (line: string) => void;
+
+/** Spawns a server with its output in a log file, and records its process for a later run to find. */
+export async function spawnServer({
+  command,
+  args,
+  cwd,
+  logFile,
+  recordFile,
+}: {
+  command: string;
+  args: string[];
+  cwd: string;
+  logFile: string;
+  recordFile: string;
+}): Promise<ProcessReference> {
+  const log = openLog(logFile);
+  try {
+    const child = spawn(command, args, { cwd, stdio: ['ignore', log, log] });
+    await once(child, 'spawn');
+    const reference = referenceProcess(child.pid!);
+    if (reference === undefined) throw errorWithLog(`${command} ended at once.`, logFile);
+    writeReference(recordFile, reference);
+    return reference;
+  } finally {
+    closeSync(log);
+  }
+}
+
+/**
+ * Polls `probe` until it resolves. Fails at once when the process has ended, and with the last reason after `timeoutMs`.
+ */
+export async function untilReady({
+  name,
+  reference,
+  logFile,
+  probe,
+  signal,
+  timeoutMs = 90_000,
+}: {
+  name: string;
+  reference: ProcessReference;
+  logFile: string;
+  probe: () => Promise<unknown>;
+  signal?: AbortSignal | undefined;
+  timeoutMs?: number;
+}): Promise<void> {
+  let lastReason: unknown;
+  const isReady = await until(async () => {
+    try {
+      await probe();
+      return true;
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!isRunning(reference)) throw errorWithLog(`${name} ended while it started.`, logFile);
+      lastReason = error;
+      return false;
+    }
+  }, timeoutMs);
+  if (!isReady) throw errorWithLog(`${name} was not ready after ${timeoutMs / 1000} s: ${String(lastReason)}`, logFile);
+}

@@ -1,0 +1,129 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdirSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+import type { HostMessage, HostRequest } from './host-protocol.ts';
+import { endLeftServers } from './left-servers.ts';
+import { untilFree } from './lock.ts';
+import { endContainer } from './rabbitmq-container.ts';
+import { errorWithLog, logFileOf, openLog } from './server-log.ts';
+import type { Progress } from './server.ts';
+
+export interface StackOptions {
+  /** Holds data, logs and the lock file, e.g. `.stack/dev`. */
+  directory: string;
+  /** Where servers that had to be downloaded or built are kept for all stacks, e.g. `.stack/bin`. */
+  toolsDirectory: string;
+  /** The first of seven ports on 127.0.0.1 (27430 by default), or `free` for any seven that are free. */
+  portBase?: number | 'free';
+  /** A PostgreSQL of the user's own, which is then only checked. */
+  databaseUrl?: string;
+  /** A RabbitMQ of the user's own, which is then only checked. */
+  amqpUrl?: string;
+  /** The management page of that RabbitMQ. */
+  managementUrl?: string;
+  /** False when the caller has a Temporal server already. */
+  temporal?: boolean;
+  /** Names of search attributes for Temporal, all of type Keyword. */
+  searchAttributes: string[];
+  onProgress?: Progress;
+}
+
+export interface StackServers {
+  databaseUrl: string;
+  amqpUrl: string;
+  managementUrl?: string;
+  temporal?: { address: string; namespace: string; uiUrl: string };
+}
+
+export interface Stack extends StackServers {
+  /** The process that runs the servers. */
+  hostPid: number;
+  /** Ends the servers cleanly; a second call waits for the first. */
+  stop(): Promise<void>;
+}
+
+const stopLimitMs = 90_000;
+
+/**
+ * Brings the servers up in a process of their own, which a Ctrl-C in the terminal does not reach and which stops them by
+ * itself when this process ends in any way. Rejects with an error that says what to do when a server cannot be had, when a
+ * port is taken, or when the folder is in use.
+ */
+export async function startStack({ onProgress = () => {}, ...options }: StackOptions): Promise<Stack> {
+  const directory = resolve(options.directory);
+  const toolsDirectory = resolve(options.toolsDirectory);
+  mkdirSync(directory, { recursive: true });
+  await untilFree(directory, onProgress);
+  const logFile = logFileOf(directory, 'host');
+  const host = forkHost(logFile);
+  send(host, { type: 'start', options: { ...options, directory, toolsDirectory } });
+  const servers = await untilReady(host, logFile, onProgress);
+  host.on('message', (message: HostMessage) => {
+    if (message.type === 'progress') onProgress(message.line);
+  });
+  // What runs besides the stack decides how long this process lives.
+  host.unref();
+  host.channel?.unref();
+  let stopped: Promise<void> | undefined;
+  return {
+    ...servers,
+    hostPid: host.pid!,
+    stop: () => (stopped ??= stopHost(host, directory)),
+  };
+}
+
+/** Removes a stack's data and logs. Rejects while it is running. */
+export async function resetStack(directory: string): Promise<void> {
+  await untilFree(resolve(directory));
+  await endLeftServers(directory);
+  await endContainer(directory, { withData: true });
+  rmSync(directory, { recursive: true, force: true });
+}
+
+function forkHost(logFile: string): ChildProcess {
+  const log = openLog(logFile);
+  try {
+    return fork(join(import.meta.dirname, 'host.ts'), {
+      cwd: join(import.meta.dirname, '..'),
+      execArgv: ['--import', 'tsx'],
+      detached: true,
+      stdio: ['ignore', log, log, 'ipc'],
+    });
+  } finally {
+    closeSync(log);
+  }
+}
+
+async function untilReady(host: ChildProcess, logFile: string, onProgress: Progress): Promise<StackServers> {
+  return new Promise((resolveReady, reject) => {
+    const settle = (action: () => void): void => {
+      host.off('message', onMessage);
+      host.off('exit', onExit);
+      action();
+    };
+    const onExit = (): void => settle(() => reject(errorWithLog('The process that runs the servers ended.', logFile)));
+    const onMessage = (message: HostMessage): void => {
+      if (message.type === 'progress') onProgress(message.line);
+      if (message.type === 'ready') settle(() => resolveReady(message.servers));
+      if (message.type === 'failed') settle(() => reject(new Error(message.reason)));
+    };
+    host.on('message', onMessage);
+    host.on('exit', onExit);
+  });
+}
+
+async function stopHost(host: ChildProcess, directory: string): Promise<void> {
+  host.ref();
+  if (host.exitCode === null && host.signalCode === null) {
+    send(host, { type: 'stop' });
+    await once(host, 'exit', { signal: AbortSignal.timeout(stopLimitMs) }).catch(() => host.kill('SIGKILL'));
+  }
+  await endLeftServers(directory);
+}
+
+function send(host: ChildProcess, request: HostRequest): void {
+  // An error here means that the host has ended, which its exit event tells.
+  if (host.connected) host.send(request, () => {});
+}

@@ -1,0 +1,107 @@
+import { pino } from 'pino';
+import { describe } from '../bridge/supervise.ts';
+import { searchAttributeNames } from '../contracts/names.ts';
+import { migrate } from '../database/migrate.ts';
+import { readConfiguration, readGivenServers } from '../workers/configuration.ts';
+import { useLoggerInTemporal } from '../workers/run-process.ts';
+import { startAgentsWorker } from '../workers/services/agents-worker.ts';
+import { startEventBroker } from '../workers/services/event-broker.ts';
+import { endAgents } from '../runtimes/process/end-agents.ts';
+import { ensureExampleInstance, publishExampleAgent } from './example.ts';
+import { stackPaths } from './paths.ts';
+import { startStack } from './stack.ts';
+import { printLife } from './print-life.ts';
+
+/** What is to be undone at the end, the latest first. */
+const undo: (() => Promise<unknown>)[] = [];
+let ending: Promise<void> | undefined;
+
+process.once('SIGINT', () => void end(0, 'Stopping …'));
+process.once('SIGTERM', () => void end(0, 'Stopping …'));
+
+try {
+  await start();
+} catch (error) {
+  await end(1, `\n${describe(error)}`);
+}
+
+async function start(): Promise<void> {
+  const given = readGivenServers();
+  say('Bringing the servers up …');
+  const stack = await startStack({
+    directory: stackPaths.development,
+    toolsDirectory: stackPaths.tools,
+    searchAttributes: Object.values(searchAttributeNames),
+    temporal: given.temporalAddress === undefined,
+    onProgress: (line) => say(`  ${line}`),
+    ...(given.portBase !== undefined && { portBase: given.portBase }),
+    ...(given.databaseUrl !== undefined && { databaseUrl: given.databaseUrl }),
+    ...(given.amqpUrl !== undefined && { amqpUrl: given.amqpUrl }),
+    ...(given.managementUrl !== undefined && { managementUrl: given.managementUrl }),
+  });
+  undo.push(() => stack.stop());
+
+  const configuration = readConfiguration({
+    DATABASE_URL: stack.databaseUrl,
+    AMQP_URL: stack.amqpUrl,
+    RUNTIME_DIRECTORY: stackPaths.agents,
+    ...(stack.temporal && {
+      TEMPORAL_ADDRESS: stack.temporal.address,
+      TEMPORAL_NAMESPACE: stack.temporal.namespace,
+    }),
+  });
+  const ran = await migrate({ databaseUrl: configuration.databaseDirectUrl });
+  say(ran.length > 0 ? `Database: ran ${ran.join(', ')}` : 'Database: up to date');
+
+  const logger = pino({ name: 'engine', level: 'warn' });
+  useLoggerInTemporal(logger);
+  const onFatal = (error: Error): void => void end(1, `\n${describe(error)}`);
+  say('Starting event_broker and agents_worker …');
+  undo.push(() => endAgents(stackPaths.agents));
+  for (const startService of [startEventBroker, startAgentsWorker]) {
+    const service = await startService({ configuration, logger, onFatal });
+    undo.push(() => service.stop());
+    await service.ready();
+  }
+
+  const life = await printLife(configuration.amqpUrl, say);
+  undo.push(() => life.close());
+  const agentId = await publishExampleAgent(configuration.databaseUrl);
+  const instance = await ensureExampleInstance(configuration.databaseUrl, agentId);
+  say(
+    instance.created
+      ? `Inserted the instance ${instance.id}; its life on the bus:`
+      : `Found the instance ${instance.id} of an earlier start, which was ${instance.status}; its life on the bus:`,
+  );
+  await life.untilRunning(instance.id);
+
+  say('');
+  say(`The instance is running. Ctrl-C stops everything; the next \`npm start\` finds its data again.`);
+  say(`  PostgreSQL            ${stack.databaseUrl}`);
+  say(`  RabbitMQ              ${stack.amqpUrl}`);
+  if (stack.managementUrl) say(`  RabbitMQ management   ${stack.managementUrl}  (guest / guest)`);
+  if (stack.temporal) {
+    const workflow = encodeURIComponent(`instance/${instance.id}`);
+    say(`  Temporal Web UI       ${stack.temporal.uiUrl}`);
+    say(`  its workflow          ${stack.temporal.uiUrl}/namespaces/${stack.temporal.namespace}/workflows/${workflow}`);
+  }
+  say('');
+  say('Try it: insert into instances (agent_id, user_id, config)');
+  say(`          values ('${agentId}', gen_random_uuid(), '{"interval_ms": 1000}');`);
+  say(`        delete from instances where id = '${instance.id}';`);
+}
+
+async function end(exitCode: number, message: string): Promise<void> {
+  ending ??= (async () => {
+    say(message);
+    for (const step of undo.toReversed()) {
+      await step().catch((error: unknown) => say(`While stopping: ${describe(error)}`));
+    }
+    process.exit(exitCode);
+  })();
+  await ending;
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

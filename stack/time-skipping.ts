@@ -1,0 +1,106 @@
+import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+import type { TimeSkippingTestWorkflowEnvironmentOptions } from '@temporalio/testing';
+
+import { findOnPath, runCommand, withProgress } from './command.ts';
+import { findFirst } from './find-first.ts';
+import { downloadBySdk, findKept } from './kept-program.ts';
+import type { Progress } from './server.ts';
+
+type Executable = NonNullable<NonNullable<TimeSkippingTestWorkflowEnvironmentOptions['server']>['executable']>;
+
+const version = '1.31.0';
+const javaName = `temporal-test-server-java-${version}`;
+
+/**
+ * The `server.executable` for `TestWorkflowEnvironment.createTimeSkipping`: the SDK's download, else the same server from Maven
+ * Central run by Java; both are kept in `toolsDirectory`. Rejects with an error that lists these ways when neither works.
+ */
+export async function findTimeSkippingServer({
+  toolsDirectory,
+  onProgress = () => {},
+}: {
+  toolsDirectory: string;
+  onProgress?: Progress;
+}): Promise<Executable> {
+  const folder = resolve(toolsDirectory);
+  mkdirSync(folder, { recursive: true });
+  const kept = (): string | undefined => findKept(folder, 'temporal-test-server');
+  const { found } = await findFirst(
+    "Temporal's time-skipping test server",
+    [
+      {
+        name: 'download by the Temporal SDK',
+        advice: 'connect this machine to the internet, so that the Temporal SDK can download the server',
+        find: async () => {
+          if (kept() === undefined) {
+            await withProgress('Temporal: downloading the test server …', onProgress, () =>
+              downloadBySdk(folder, 'createTimeSkipping'),
+            );
+          }
+          return kept();
+        },
+      },
+      {
+        name: `Maven Central's io.temporal:temporal-test-server:${version}`,
+        advice: `install java and mvn, which get io.temporal:temporal-test-server:${version} from Maven Central`,
+        find: async () => {
+          const [java, maven] = await Promise.all([findOnPath('java'), findOnPath('mvn')]);
+          if (java === undefined || maven === undefined) return undefined;
+          await withProgress('Temporal: getting the test server from Maven Central …', onProgress, () =>
+            fromMaven(folder),
+          );
+          return kept();
+        },
+      },
+    ],
+    { instead: `put the program "temporal-test-server" into ${folder}` },
+  );
+  return { type: 'existing-path', path: found };
+}
+
+/** Copies the server and what it needs, then writes the program that starts it. */
+async function fromMaven(folder: string): Promise<void> {
+  const home = join(folder, javaName);
+  rmSync(home, { recursive: true, force: true });
+  mkdirSync(home);
+  writeFileSync(join(home, 'pom.xml'), pom);
+  await runCommand(
+    'mvn',
+    ['-B', '-q', 'dependency:copy-dependencies', '-DincludeScope=runtime', '-DoutputDirectory=lib'],
+    {
+      cwd: home,
+    },
+  );
+  // The port alone is passed on: with the SDK's second argument time runs away, and every workflow times out at once.
+  const lines = [
+    '#!/bin/sh',
+    `exec java -cp "$(dirname "$0")/${javaName}/lib/*" io.temporal.testserver.TestServer "$1"`,
+    '',
+  ];
+  const unfinished = join(home, 'start');
+  writeFileSync(unfinished, lines.join('\n'));
+  chmodSync(unfinished, 0o755);
+  renameSync(unfinished, join(folder, 'temporal-test-server'));
+}
+
+const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>instance-engine</groupId>
+  <artifactId>temporal-test-server</artifactId>
+  <version>1</version>
+  <dependencies>
+    <dependency>
+      <groupId>io.temporal</groupId>
+      <artifactId>temporal-test-server</artifactId>
+      <version>${version}</version>
+    </dependency>
+    <dependency>
+      <groupId>org.slf4j</groupId>
+      <artifactId>slf4j-nop</artifactId>
+      <version>1.7.36</version>
+    </dependency>
+  </dependencies>
+</project>
+`;

@@ -1,0 +1,130 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { isAlive } from '../../runtimes/process/process-table.ts';
+import { RuntimeUnavailable } from '../../runtimes/runtime.ts';
+import type { Runtime } from '../../runtimes/runtime.ts';
+import { context, createAgentRig, processesOf, readyAndWait } from '../support/process-agents.ts';
+
+let rig: Awaited<ReturnType<typeof createAgentRig>>;
+let runtime: Runtime;
+
+beforeEach(async () => {
+  rig = await createAgentRig();
+  runtime = rig.openRuntime();
+});
+afterEach(() => rig.dispose());
+
+const recordOf = async (instanceId: string) =>
+  JSON.parse(await readFile(join(rig.folderOf(instanceId), 'start.json'), 'utf8'));
+const replaceRecord = (instanceId: string, record: object) =>
+  writeFile(join(rig.folderOf(instanceId), 'start.json'), JSON.stringify(record));
+
+/** Kills a worker that starts, replaces and cleans up instances; resolves to what the next one makes of each. */
+async function churnAndKill() {
+  const requests = [rig.request(), rig.request({ ready: 'file', script: readyAndWait }), rig.request()];
+  const worker = await rig.startWorker('churn', ...requests);
+  await setTimeout(Math.random() * 150);
+  await worker.kill();
+  return Promise.all(
+    requests.map(async (request) => {
+      await runtime.provision({ ...request, generation: 4 }, context());
+      const recorded: number = (await recordOf(request.instanceId)).process.pid;
+      const running = await processesOf(request.instanceId);
+      await runtime.cleanUp(request.instanceId, context());
+      return { recorded, running, left: await processesOf(request.instanceId) };
+    }),
+  );
+}
+
+describe('after a kill -9 of the worker', () => {
+  test('the agent goes on running and is found again', async () => {
+    const request = rig.request();
+    const worker = await rig.startWorker('provision', request);
+    await vi.waitUntil(() => worker.lines.length === 2);
+    const pids = await processesOf(request.instanceId);
+    await worker.kill();
+    expect(await runtime.provision(request, context())).toEqual({ runtimeId: worker.lines[1] });
+    expect(await processesOf(request.instanceId)).toEqual(pids);
+  });
+
+  test('an agent of which only the intent was written down is found by its environment', async () => {
+    const [kept, replaced, removed] = [rig.request(), rig.request(), rig.request()];
+    const worker = await rig.startWorker('provision', kept, replaced, removed);
+    await vi.waitUntil(() => worker.lines.length === 4);
+    await worker.kill();
+    const pids = await processesOf(kept.instanceId);
+    for (const { instanceId } of [kept, replaced, removed]) {
+      // oxlint-disable-next-line no-await-in-loop -- few
+      const { process: _, ...intent } = await recordOf(instanceId);
+      // oxlint-disable-next-line no-await-in-loop -- few
+      await replaceRecord(instanceId, { ...intent, phase: 'starting' });
+    }
+    expect(await runtime.provision(kept, context())).toEqual({ runtimeId: worker.lines[1] });
+    expect(await processesOf(kept.instanceId)).toEqual(pids);
+    const { runtimeId } = await runtime.provision({ ...replaced, generation: 2 }, context());
+    expect(runtimeId).not.toBe(worker.lines[2]);
+    expect(await processesOf(replaced.instanceId)).toHaveLength(1);
+    await runtime.cleanUp(removed.instanceId, context());
+    expect(await processesOf(removed.instanceId)).toEqual([]);
+  });
+
+  test('while the agent was getting ready, the next worker goes on waiting for it', async () => {
+    const request = rig.request({ ready: 'file', script: `echo start >> "$TRACE"; sleep 1; ${readyAndWait}` });
+    const worker = await rig.startWorker('provision', request);
+    await vi.waitUntil(async () => (await rig.readTrace().catch(() => '')) !== '', { interval: 10 });
+    await worker.kill();
+    await runtime.provision(request, context());
+    expect(await rig.readTrace()).toBe('start\n');
+  });
+
+  test('at random moments of starts, replacements and clean-ups, nothing runs twice or is left over', async () => {
+    for (let rounds = 0; rounds < 10; rounds += 1) {
+      // oxlint-disable-next-line no-await-in-loop -- two at a time
+      for (const { recorded, running, left } of (await Promise.all([churnAndKill(), churnAndKill()])).flat()) {
+        expect(running).toEqual([recorded]);
+        expect(left).toEqual([]);
+      }
+    }
+  }, 60_000);
+
+  test('what a living worker is at work on is left to it, and taken over once it is dead', async () => {
+    const request = rig.request({ ready: 'file' });
+    const worker = await rig.startWorker('provision', request);
+    await vi.waitUntil(async () => (await processesOf(request.instanceId)).length === 1);
+    await expect(runtime.provision(request, context())).rejects.toThrow(RuntimeUnavailable);
+    await expect(runtime.cleanUp(request.instanceId, context())).rejects.toThrow(/Another worker \(pid \d+\)/);
+    await worker.kill();
+    await runtime.cleanUp(request.instanceId, context());
+    expect(await processesOf(request.instanceId)).toEqual([]);
+  });
+});
+
+test('a process that got the pid of an agent that is gone is not taken for it, nor ended', async () => {
+  // Ready only after a while, so that the two do not start in the same tick of the system's clock.
+  const stranger = rig.request({ ready: 'file', script: `sleep 0.1; ${readyAndWait}` });
+  const request = rig.request();
+  await runtime.provision(stranger, context());
+  await runtime.provision(request, context());
+  const { process: agent } = await recordOf(request.instanceId);
+  process.kill(agent.pid, 'SIGKILL');
+  await vi.waitUntil(() => !isAlive(agent));
+  const [strangerPid] = await processesOf(stranger.instanceId);
+  const record = await recordOf(request.instanceId);
+  await replaceRecord(request.instanceId, { ...record, process: { ...agent, pid: strangerPid } });
+  const { runtimeId } = await runtime.provision(request, context());
+  expect(runtimeId).not.toBe(record.runtimeId);
+  await replaceRecord(request.instanceId, { ...record, process: { ...agent, pid: strangerPid } });
+  await runtime.cleanUp(request.instanceId, context());
+  expect(await processesOf(request.instanceId)).toEqual([]);
+  expect(await processesOf(stranger.instanceId)).toEqual([strangerPid]);
+});
+
+test('a record that cannot be read leads to a new start and not to a second process', async () => {
+  const request = rig.request();
+  const { runtimeId } = await runtime.provision(request, context());
+  await writeFile(join(rig.folderOf(request.instanceId), 'start.json'), '{"runtimeId":');
+  expect((await runtime.provision(request, context())).runtimeId).not.toBe(runtimeId);
+  expect(await processesOf(request.instanceId)).toHaveLength(1);
+});

@@ -1,0 +1,89 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { Runtime } from '../../runtimes/runtime.ts';
+import { collectExits, context, createAgentRig, killAgent } from '../support/process-agents.ts';
+
+let rig: Awaited<ReturnType<typeof createAgentRig>>;
+let runtime: Runtime;
+
+beforeEach(async () => {
+  rig = await createAgentRig();
+  runtime = rig.openRuntime();
+});
+afterEach(() => rig.dispose());
+
+describe('watch', () => {
+  test('reports the end of an agent with its exit code and last output, at once', async () => {
+    const { exits, report } = collectExits();
+    await runtime.watch(report);
+    const request = rig.request({
+      ready: 'file',
+      script: ': > "$INSTANCE_READY_FILE"; sleep 0.1; echo no fuel; exit 3',
+    });
+    const { runtimeId } = await runtime.provision(request, context());
+    await vi.waitUntil(() => exits.length > 0, { interval: 5 });
+    const message = 'The agent ended with exit code 3. Its last output: no fuel';
+    expect(exits).toEqual([{ instanceId: request.instanceId, runtimeId, kind: 'exited', message }]);
+  });
+
+  test('reports the end of agents that an earlier worker had started', async () => {
+    const request = rig.request();
+    const worker = await rig.startWorker('provision', request);
+    await vi.waitUntil(() => worker.lines.length === 2);
+    await worker.kill();
+    const { exits, report } = collectExits();
+    await runtime.watch(report);
+    await killAgent(request.instanceId);
+    await vi.waitUntil(() => exits.length > 0);
+    expect(exits[0]).toMatchObject({ runtimeId: worker.lines[1], kind: 'exited' });
+    expect(exits[0]?.message).toMatch(/its exit code is not known.*It printed nothing/);
+  });
+
+  test('repeats a report until it is accepted, and then never again', async () => {
+    const request = rig.request();
+    const refusing = collectExits({ refusals: Infinity });
+    await runtime.watch(refusing.report);
+    const { runtimeId } = await runtime.provision(request, context());
+    await killAgent(request.instanceId);
+    await vi.waitUntil(() => refusing.calls() >= 2, { timeout: 5000 });
+    await runtime.close();
+
+    const second = rig.openRuntime();
+    const accepting = collectExits({ refusals: 1 });
+    await second.watch(accepting.report);
+    await vi.waitUntil(() => accepting.exits.length > 0, { timeout: 5000 });
+    expect(accepting.exits).toEqual([expect.objectContaining({ runtimeId, kind: 'lost' })]);
+    const reported = join(rig.folderOf(request.instanceId), 'reported');
+    await vi.waitUntil(async () => (await readFile(reported, 'utf8').catch(() => '')) === runtimeId);
+    const marker = rig.request();
+    await second.provision(marker, context());
+    await second.close();
+    await killAgent(marker.instanceId);
+
+    const third = collectExits();
+    await rig.openRuntime().watch(third.report);
+    await vi.waitUntil(() => third.calls() > 0);
+    expect(third.exits.map(({ instanceId }) => instanceId)).toEqual([marker.instanceId]);
+  });
+
+  test('does not report what cleanUp, a replacement or a failed start ended', async () => {
+    const { exits, report } = collectExits();
+    await runtime.watch(report);
+    const observer = rig.openRuntime();
+    const observed = collectExits();
+    const [removed, replaced, marker] = [rig.request(), rig.request(), rig.request()];
+    await Promise.all([removed, replaced, marker].map((request) => runtime.provision(request, context())));
+    await observer.watch(observed.report);
+    await runtime.cleanUp(removed.instanceId, context());
+    await runtime.provision({ ...replaced, generation: 2 }, context());
+    await runtime.provision(rig.request({ ready: 'file', script: 'exit 1' }), context()).catch(() => undefined);
+    await killAgent(marker.instanceId);
+    // The observer looks at all of its agents in turn, so that the marker's end comes after those before it.
+    await vi.waitUntil(() => exits.length > 0 && observed.exits.length > 0);
+    expect([...exits, ...observed.exits].map(({ instanceId }) => instanceId)).toEqual([
+      marker.instanceId,
+      marker.instanceId,
+    ]);
+  });
+});

@@ -1,0 +1,168 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import pg from 'pg';
+import { pino } from 'pino';
+import { inject } from 'vitest';
+import type { FatalError } from '../../bridge/supervise.ts';
+import { instanceWorkflowId } from '../../contracts/names.ts';
+import { migrate } from '../../database/migrate.ts';
+import { endAgents } from '../../runtimes/process/end-agents.ts';
+import { listProcesses } from '../../runtimes/process/process-table.ts';
+import { readConfiguration } from '../../workers/configuration.ts';
+import { startAgentsWorker } from '../../workers/services/agents-worker.ts';
+import { startEventBroker } from '../../workers/services/event-broker.ts';
+import type { Service, ServiceOptions } from '../../workers/services/service.ts';
+import { openBus } from './bus.ts';
+
+export type Rig = Awaited<ReturnType<typeof openRig>>;
+
+/** A database, a virtual host, a task queue and a folder of agents of a test file's own, on the real servers. */
+export async function openRig() {
+  const servers = inject('servers');
+  const name = `test_${randomUUID().replaceAll('-', '')}`;
+  const runtimeDirectory = await mkdtemp(join(tmpdir(), 'instances-'));
+  const databaseUrl = await createDatabase(servers.databaseUrl, name);
+  const vhost = virtualHosts(servers.managementUrl, servers.amqpUrl);
+  await vhost.create(name);
+  const environment = {
+    DATABASE_URL: databaseUrl,
+    AMQP_URL: withPath(servers.amqpUrl, name),
+    TEMPORAL_ADDRESS: servers.temporalAddress,
+    TASK_QUEUE: name,
+    RUNTIME_DIRECTORY: runtimeDirectory,
+    WORKFLOW_BUNDLE: inject('workflowBundle'),
+    EVENT_BROKER_HEALTH_PORT: '0',
+    AGENTS_WORKER_HEALTH_PORT: '0',
+  };
+  const configuration = readConfiguration(environment);
+  await migrate({ databaseUrl });
+
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: 4 });
+  pool.on('error', () => undefined);
+  const bus = await openBus(environment.AMQP_URL);
+  const connection = await Connection.connect({ address: servers.temporalAddress });
+  const client = new Client({ connection });
+  const running = new Set<Service>();
+  const logger = pino({ level: 'silent' });
+  const fatal: FatalError[] = [];
+
+  const start = async (startService: (options: ServiceOptions) => Promise<Service>): Promise<Service> => {
+    const service = await startService({ configuration, logger, onFatal: (error) => fatal.push(error) });
+    running.add(service);
+    return {
+      ...service,
+      stop: async () => {
+        if (running.delete(service)) await service.stop();
+      },
+    };
+  };
+
+  const rig = {
+    environment,
+    configuration,
+    pool,
+    bus,
+    client,
+    /** Fatal errors of the services started here. */
+    fatal,
+    startEventBroker: () => start(startEventBroker),
+    startAgentsWorker: () => start(startAgentsWorker),
+    /** Both services, ready. */
+    startAll: async () => {
+      const services = await Promise.all([start(startEventBroker), start(startAgentsWorker)]);
+      await Promise.all(services.map((service) => service.ready()));
+    },
+    /** Publishes an agent that the process runtime runs; a plain `sleep` unless told otherwise. */
+    publishAgent: async (runtime: object = {}) => {
+      const spec = { kind: 'process', command: ['sleep', '100000'], stop_grace_seconds: 2, ...runtime };
+      const { rows } = await pool.query<{ id: string }>(
+        `insert into agents (name, version, runtime) values ('test', '1', $1) returning id`,
+        [spec],
+      );
+      return one(rows).id;
+    },
+    insertInstance: async (agentId: string, config: object = {}) => {
+      const { rows } = await pool.query<{ id: string }>(
+        'insert into instances (agent_id, user_id, config) values ($1, $2, $3) returning id',
+        [agentId, randomUUID(), config],
+      );
+      return one(rows).id;
+    },
+    deleteInstance: (id: string) => pool.query('delete from instances where id = $1', [id]),
+    workflow: (id: string) => client.workflow.getHandle(instanceWorkflowId(id)),
+    /** Pids of all processes that run for an instance. */
+    processes: async (id: string) => {
+      const all = await listProcesses();
+      return all.filter(({ instanceName }) => instanceName === `instance-${id}`).map(({ pid }) => pid);
+    },
+    /** Everything that was to be published is on the bus once a later event is. */
+    untilBusIsQuiet: async () => {
+      const marker = await rig.publishAgent();
+      await bus.until(marker, 'agent.published');
+    },
+    /** Ends what was started here, and removes everything. */
+    close: async () => {
+      await Promise.all([...running].map((service) => service.stop()));
+      for await (const { workflowId } of client.workflow.list({
+        query: `TaskQueue = '${name}' and ExecutionStatus = 'Running'`,
+      })) {
+        await client.workflow.getHandle(workflowId).terminate('the test has ended');
+      }
+      await endAgents(runtimeDirectory);
+      await bus.close();
+      await connection.close();
+      await pool.end();
+      await vhost.remove(name);
+      await dropDatabase(servers.databaseUrl, name);
+      await rm(runtimeDirectory, { recursive: true, force: true });
+    },
+  };
+  return rig;
+}
+
+export function one<Row>(rows: readonly Row[]): Row {
+  const [row] = rows;
+  if (row === undefined || rows.length > 1) throw new Error(`expected one row, got ${rows.length}`);
+  return row;
+}
+
+function withPath(url: string, path: string): string {
+  const changed = new URL(url);
+  changed.pathname = `/${path}`;
+  return changed.href;
+}
+
+async function createDatabase(adminUrl: string, name: string): Promise<string> {
+  await administer(adminUrl, `create database ${name}`);
+  return withPath(adminUrl, name);
+}
+
+async function dropDatabase(adminUrl: string, name: string): Promise<void> {
+  await administer(adminUrl, `drop database ${name} with (force)`);
+}
+
+async function administer(adminUrl: string, statement: string): Promise<void> {
+  const client = new pg.Client(adminUrl);
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
+
+function virtualHosts(managementUrl: string, amqpUrl: string) {
+  const { username, password } = new URL(amqpUrl);
+  const credentials = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
+  const call = async (method: string, name: string): Promise<void> => {
+    const response = await fetch(new URL(`/api/vhosts/${name}`, managementUrl), {
+      method,
+      headers: { authorization: `Basic ${credentials}` },
+    });
+    if (!response.ok) throw new Error(`${method} ${response.url}: ${response.status} ${await response.text()}`);
+  };
+  return { create: (name: string) => call('PUT', name), remove: (name: string) => call('DELETE', name) };
+}

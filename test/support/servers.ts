@@ -1,0 +1,42 @@
+import { resolve } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { searchAttributeNames } from '../../contracts/names.ts';
+import { resetStack, startStack } from '../../stack/stack.ts';
+import { stackPaths } from '../../stack/paths.ts';
+import { readGivenServers } from '../../workers/configuration.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    servers: { databaseUrl: string; amqpUrl: string; managementUrl: string; temporalAddress: string };
+  }
+}
+
+const directory = resolve(stackPaths.development, '../test');
+
+/** One stack for all integration tests, on free ports; each test file takes a database, a vhost and a task queue of it. */
+export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
+  const given = readGivenServers();
+  await resetStack(directory);
+  const stack = await startStack({
+    directory,
+    toolsDirectory: stackPaths.tools,
+    portBase: 'free',
+    searchAttributes: Object.values(searchAttributeNames),
+    temporal: given.temporalAddress === undefined,
+    onProgress: (line) => process.stdout.write(`${line}\n`),
+    ...(given.databaseUrl !== undefined && { databaseUrl: given.databaseUrl }),
+    ...(given.amqpUrl !== undefined && { amqpUrl: given.amqpUrl }),
+    ...(given.managementUrl !== undefined && { managementUrl: given.managementUrl }),
+  });
+  const temporalAddress = given.temporalAddress ?? stack.temporal?.address;
+  if (temporalAddress === undefined || stack.managementUrl === undefined) {
+    await stack.stop();
+    throw new Error('The tests make virtual hosts: set RABBITMQ_MANAGEMENT_URL next to AMQP_URL.');
+  }
+  const { databaseUrl, amqpUrl, managementUrl } = stack;
+  project.provide('servers', { databaseUrl, amqpUrl, managementUrl, temporalAddress });
+  return async () => {
+    await stack.stop();
+    await resetStack(directory);
+  };
+}

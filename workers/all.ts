@@ -1,0 +1,5 @@
+import { runProcess } from './run-process.ts';
+import { startAgentsWorker } from './services/agents-worker.ts';
+import { startEventBroker } from './services/event-broker.ts';
+
+await runProcess({ name: 'engine', start: [startEventBroker, startAgentsWorker] });

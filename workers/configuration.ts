@@ -1,0 +1,137 @@
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import type { NativeConnectionOptions } from '@temporalio/worker';
+import { z } from 'zod';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const urlOf = (schemes: RegExp, example: string) =>
+  z
+    .string(`is required, e.g. ${example}`)
+    .refine((text) => URL.canParse(text) && schemes.test(text), `must be a URL such as ${example}`);
+
+const postgresUrl = urlOf(/^postgres(ql)?:/, 'postgres://user:password@127.0.0.1:5432/shared_psql');
+const amqpUrl = urlOf(/^amqps?:/, 'amqp://user:password@127.0.0.1:5672');
+const port = z.coerce.number().int().min(0).max(65_535);
+
+const settings = z.object({
+  /** The database `shared_psql`. */
+  DATABASE_URL: postgresUrl,
+  /** A way to the same database that passes no transaction-pooling proxy: LISTEN needs one. */
+  DATABASE_DIRECT_URL: postgresUrl.optional(),
+  AMQP_URL: amqpUrl,
+  TASK_QUEUE: z.string().min(1).default('instances'),
+  /** Folder of the process runtime; must survive a restart of agents_worker. */
+  RUNTIME_DIRECTORY: z.string().min(1).default('.stack/runtime'),
+  /** A bundle made by `npm run build`; without it the workflow code is bundled at start. */
+  WORKFLOW_BUNDLE: z.string().min(1).optional(),
+  HEALTH_HOST: z.string().min(1).default('127.0.0.1'),
+  EVENT_BROKER_HEALTH_PORT: port.default(27_481),
+  AGENTS_WORKER_HEALTH_PORT: port.default(27_482),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+});
+
+export interface Configuration {
+  databaseUrl: string;
+  databaseDirectUrl: string;
+  amqpUrl: string;
+  temporal: { connection: NativeConnectionOptions; namespace: string };
+  taskQueue: string;
+  runtimeDirectory: string;
+  workflowBundle: string | undefined;
+  healthHost: string;
+  eventBrokerHealthPort: number;
+  agentsWorkerHealthPort: number;
+  logLevel: z.infer<typeof settings>['LOG_LEVEL'];
+  /** All that agents get to see of this process's environment. */
+  hostEnvironment: Record<string, string>;
+}
+
+/** Names every setting that is missing or wrong, at once. */
+export class InvalidConfiguration extends Error {
+  override name = 'InvalidConfiguration';
+}
+
+/**
+ * The only reader of the environment. Temporal's part is the SDK's own (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, TLS,
+ * API key, or a profile of its configuration file: https://docs.temporal.io/develop/environment-configuration).
+ *
+ * @throws InvalidConfiguration
+ */
+export function readConfiguration(overrides: Environment = {}): Configuration {
+  const environment = { ...process.env, ...overrides };
+  const parsed = settings.safeParse(withoutEmpty(environment));
+  const temporal = readTemporal(environment);
+  if (!parsed.success || 'problem' in temporal) {
+    const problems = [
+      ...(parsed.error?.issues.map(({ path, message }) => `${path.join('.')} ${message}`) ?? []),
+      ...('problem' in temporal ? [temporal.problem] : []),
+    ];
+    throw new InvalidConfiguration(
+      `The configuration is not complete:\n${problems.map((line) => `- ${line}`).join('\n')}`,
+    );
+  }
+  const { data } = parsed;
+  return {
+    databaseUrl: data.DATABASE_URL,
+    databaseDirectUrl: data.DATABASE_DIRECT_URL ?? data.DATABASE_URL,
+    amqpUrl: data.AMQP_URL,
+    temporal,
+    taskQueue: data.TASK_QUEUE,
+    runtimeDirectory: data.RUNTIME_DIRECTORY,
+    workflowBundle: data.WORKFLOW_BUNDLE,
+    healthHost: data.HEALTH_HOST,
+    eventBrokerHealthPort: data.EVENT_BROKER_HEALTH_PORT,
+    agentsWorkerHealthPort: data.AGENTS_WORKER_HEALTH_PORT,
+    logLevel: data.LOG_LEVEL,
+    hostEnvironment: withoutEmpty(
+      Object.fromEntries(['PATH', 'HOME', 'LANG', 'TZ'].map((name) => [name, environment[name]])),
+    ),
+  };
+}
+
+const serverSettings = z.object({
+  DATABASE_URL: postgresUrl.optional(),
+  AMQP_URL: amqpUrl.optional(),
+  RABBITMQ_MANAGEMENT_URL: urlOf(/^https?:/, 'http://127.0.0.1:15672').optional(),
+  STACK_PORT_BASE: port.optional(),
+});
+
+/** Which servers the environment names; those that it does not are for `stack/` to bring up. */
+export interface GivenServers {
+  databaseUrl: string | undefined;
+  amqpUrl: string | undefined;
+  managementUrl: string | undefined;
+  temporalAddress: string | undefined;
+  portBase: number | undefined;
+}
+
+/** @throws InvalidConfiguration */
+export function readGivenServers(): GivenServers {
+  const parsed = serverSettings.safeParse(withoutEmpty(process.env));
+  const temporal = readTemporal(process.env);
+  if (!parsed.success) throw new InvalidConfiguration(z.prettifyError(parsed.error));
+  return {
+    databaseUrl: parsed.data.DATABASE_URL,
+    amqpUrl: parsed.data.AMQP_URL,
+    managementUrl: parsed.data.RABBITMQ_MANAGEMENT_URL,
+    temporalAddress: 'problem' in temporal ? undefined : temporal.connection.address,
+    portBase: parsed.data.STACK_PORT_BASE,
+  };
+}
+
+function readTemporal(environment: Environment): Configuration['temporal'] | { problem: string } {
+  try {
+    const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars: withoutEmpty(environment) });
+    if (connectionOptions.address) return { connection: connectionOptions, namespace: namespace ?? 'default' };
+    return { problem: 'TEMPORAL_ADDRESS is required, e.g. 127.0.0.1:7233 (or a profile in TEMPORAL_CONFIG_FILE)' };
+  } catch (error) {
+    return { problem: `Temporal's environment configuration cannot be read: ${(error as Error).message}` };
+  }
+}
+
+/** An empty variable is one that is not set: compose files pass those on. */
+function withoutEmpty(environment: Environment): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''),
+  );
+}

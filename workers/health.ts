@@ -1,0 +1,44 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface Part {
+  name: string;
+  health: { ready: boolean; lastError?: string };
+}
+
+export interface HealthOptions {
+  host: string;
+  /** 0 takes any free port. */
+  port: number;
+  parts: readonly Part[];
+}
+
+export interface HealthServer {
+  port: number;
+  close(): Promise<void>;
+}
+
+/**
+ * `GET /live` answers 200 while the process runs; `GET /ready` answers 200 when every part is connected and at work,
+ * else 503. Both with `{ready, parts: [{name, ready, lastError?}]}`.
+ */
+export async function serveHealth({ host, port, parts }: HealthOptions): Promise<HealthServer> {
+  const server = createServer((request, response) => {
+    const ready = parts.every(({ health }) => health.ready);
+    const status = { '/live': 200, '/ready': ready ? 200 : 503 }[request.url ?? ''] ?? 404;
+    response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
+    response.end(JSON.stringify({ ready, parts: parts.map(({ name, health }) => ({ name, ...health })) }));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}

@@ -1,0 +1,64 @@
+import { DefaultLogger, Runtime } from '@temporalio/worker';
+import { pino, type Logger } from 'pino';
+import { describe } from '../bridge/supervise.ts';
+import { readConfiguration, type Configuration } from './configuration.ts';
+import type { Service, ServiceOptions } from './services/service.ts';
+
+export interface RunProcessOptions {
+  name: string;
+  start: readonly ((options: ServiceOptions) => Promise<Service>)[];
+}
+
+/**
+ * Runs services until SIGTERM or SIGINT, then ends them in reverse order: exit code 0. A fatal error ends the process
+ * with code 1 after it has said what to do.
+ */
+export async function runProcess({ name, start }: RunProcessOptions): Promise<void> {
+  const configuration = configurationOrExit();
+  const logger = pino({ name, level: configuration.logLevel });
+  useLoggerInTemporal(logger);
+  const services: Service[] = [];
+
+  let ending: Promise<never> | undefined;
+  const end = (exitCode: number): void => {
+    ending ??= (async () => {
+      for (const service of services.toReversed()) await service.stop();
+      process.exit(exitCode);
+    })();
+  };
+  const onFatal = (error: Error): void => {
+    logger.fatal(describe(error));
+    end(1);
+  };
+
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      logger.info(`${signal}: finishing what is in hand`);
+      end(0);
+    });
+  }
+  try {
+    for (const startService of start) services.push(await startService({ configuration, logger, onFatal }));
+  } catch (error) {
+    onFatal(error as Error);
+  }
+}
+
+/** The SDK's runtime belongs to the process: it logs where the services log, and leaves the signals to them. */
+export function useLoggerInTemporal(logger: Logger): void {
+  Runtime.install({
+    shutdownSignals: [],
+    logger: new DefaultLogger('WARN', ({ level, message, meta }) => {
+      logger[level === 'ERROR' ? 'error' : 'warn']({ ...meta }, message);
+    }),
+  });
+}
+
+function configurationOrExit(): Configuration {
+  try {
+    return readConfiguration();
+  } catch (error) {
+    process.stderr.write(`${describe(error)}\n`);
+    process.exit(1);
+  }
+}

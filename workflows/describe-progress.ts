@@ -1,0 +1,29 @@
+import type { Effect } from './decide.ts';
+import type { InstanceState } from './state.ts';
+
+/** The current step in words, for the Web UI. */
+export function describeProgress(state: InstanceState, effect: Effect): string {
+  switch (effect.type) {
+    case 'provision':
+      return `Provisioning generation ${effect.generation}.`;
+    case 'cleanUp':
+      return 'Stopping the agent and removing what was made for it.';
+    case 'recordStatus':
+      return `Recording the status \`${effect.status}\` of generation ${effect.generation}.`;
+    case 'recordFinalStatus':
+      return 'The row is gone: recording the final status `stopped`.';
+    case 'complete':
+      return 'The row is gone and nothing is left of the instance.';
+    case 'wait':
+      return describeRest(state);
+  }
+}
+
+function describeRest({ wanted, failure, runtime, recorded }: InstanceState): string {
+  if (wanted.kind === 'unknown') return 'Waiting for the first event of the row.';
+  if (failure) {
+    return `Failed in generation ${failure.generation} (\`${failure.reason.code}\`): ${failure.reason.message}`;
+  }
+  if (runtime.kind === 'running') return `Running generation ${runtime.generation}, as runtime ${runtime.runtimeId}.`;
+  return `At rest: \`${recorded.status}\`.`;
+}

@@ -1,0 +1,164 @@
+import {
+  ActivityCancellationType,
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  continueAsNew,
+  isCancellation,
+  proxyActivities,
+  proxyLocalActivities,
+  setCurrentDetails,
+  setHandler,
+  TimeoutFailure,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { failureCodes, type FailureCode, type StatusReason } from '../contracts/names.ts';
+import type { InstanceActivities } from './activities.ts';
+import { decide, type Effect } from './decide.ts';
+import { describeProgress } from './describe-progress.ts';
+import { instanceMessageSignal, instanceStateQuery, type InstanceMessage } from './messages.ts';
+import { instanceStatusAttribute } from './search-attributes.ts';
+import { evolve, initialState, type InstanceEvent, type InstanceState } from './state.ts';
+
+const { provision } = proxyActivities<InstanceActivities>({
+  summary: 'Run the agent',
+  startToCloseTimeout: '1 hour',
+  heartbeatTimeout: '10 seconds',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds', maximumAttempts: 5 },
+});
+
+const { cleanUp } = proxyActivities<InstanceActivities>({
+  summary: 'Stop the agent and remove what was made for it',
+  startToCloseTimeout: '1 hour',
+  heartbeatTimeout: '10 seconds',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
+});
+
+const { recordStatus, recordFinalStatus } = proxyLocalActivities<InstanceActivities>({
+  startToCloseTimeout: '15 seconds',
+  localRetryThreshold: '30 seconds',
+  retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '30 seconds' },
+});
+
+export interface InstanceWorkflowInput {
+  instanceId: string;
+  /** Passed on by the run before this one. */
+  state?: InstanceState;
+}
+
+/**
+ * The life of one instance: feeds what happens to `evolve`, asks `decide` for the next step and takes it, until the row
+ * is gone and nothing is left. Handlers only enqueue; this loop alone acts.
+ *
+ * Not cancellable: the row alone says what is wanted, so a cancel request changes nothing.
+ */
+export async function instanceWorkflow(input: InstanceWorkflowInput): Promise<void> {
+  return CancellationScope.nonCancellable(() => live(input));
+}
+
+async function live({ instanceId, state: handedOn = initialState }: InstanceWorkflowInput): Promise<void> {
+  let state = handedOn;
+  const inbox: InstanceMessage[] = [];
+  setHandler(instanceMessageSignal, (message) => void inbox.push(message));
+  setHandler(instanceStateQuery, () => state);
+
+  const absorbInbox = (): void => {
+    state = inbox.splice(0).reduce<InstanceState>(evolve, state);
+  };
+
+  const provisionUnlessUnwanted = async (generation: number): Promise<InstanceEvent | undefined> => {
+    state = evolve(state, { type: 'provisioningStarted' });
+    const scope = new CancellationScope();
+    let ended = false;
+    const attempt = scope
+      .run(() => provision({ instanceId }))
+      .finally(() => {
+        ended = true;
+      });
+    attempt.catch(() => undefined);
+    while (!ended) {
+      await condition(() => ended || inbox.length > 0);
+      absorbInbox();
+      const next = decide(state);
+      if (next.type !== 'provision' || next.generation !== generation) scope.cancel();
+    }
+    try {
+      const result = await attempt;
+      switch (result.outcome) {
+        case 'provisioned':
+          return { type: 'provisioned', row: result.row, runtimeId: result.runtimeId };
+        case 'notWanted':
+          return { type: 'notWanted', row: result.row };
+        case 'gone':
+          return { type: 'rowGone' };
+      }
+    } catch (error) {
+      if (isCancellation(error)) return undefined;
+      const reason = failureReason(error);
+      return reason && { type: 'provisioningFailed', generation, reason };
+    }
+  };
+
+  const perform = async (
+    effect: Exclude<Effect, { type: 'wait' | 'complete' }>,
+  ): Promise<InstanceEvent | undefined> => {
+    switch (effect.type) {
+      case 'provision':
+        return provisionUnlessUnwanted(effect.generation);
+      case 'cleanUp':
+        await cleanUp({ instanceId });
+        return { type: 'cleanedUp' };
+      case 'recordStatus': {
+        const { status, generation, reason } = effect;
+        upsertSearchAttributes([{ key: instanceStatusAttribute, value: status }]);
+        const result = await recordStatus({
+          instanceId,
+          status,
+          generation,
+          ...(reason && { reason }),
+          ...(state.cause && { cause: state.cause }),
+        });
+        if (result.outcome === 'gone') return { type: 'rowGone' };
+        return { type: 'statusRecorded', status, generation, row: result.row, ...(reason && { reason }) };
+      }
+      case 'recordFinalStatus': {
+        upsertSearchAttributes([{ key: instanceStatusAttribute, value: 'stopped' }]);
+        const row = await recordFinalStatus({ instanceId, ...(state.cause && { cause: state.cause }) });
+        return { type: 'finalStatusRecorded', ...(row && { row }) };
+      }
+    }
+  };
+
+  for (;;) {
+    absorbInbox();
+    const effect = decide(state);
+    setCurrentDetails(describeProgress(state, effect));
+    if (effect.type === 'complete') return;
+    // The inbox is empty here, so the state is all there is to hand on.
+    if (workflowInfo().continueAsNewSuggested) await continueAsNew<typeof instanceWorkflow>({ instanceId, state });
+    if (effect.type === 'wait') {
+      await condition(() => inbox.length > 0);
+    } else {
+      const event = await perform(effect);
+      if (event) state = evolve(state, event);
+    }
+  }
+}
+
+/** Undefined when the instance is not to blame (a server or a worker was away): provisioning is then simply begun again. */
+function failureReason(error: unknown): StatusReason | undefined {
+  if (!(error instanceof ActivityFailure)) throw error;
+  const { cause } = error;
+  if (cause instanceof TimeoutFailure && cause.timeoutType !== 'HEARTBEAT') {
+    return { code: 'provisioning_failed', message: `Provisioning took too long (${cause.timeoutType}).` };
+  }
+  if (!(cause instanceof ApplicationFailure)) return undefined;
+  return isFailureCode(cause.type) ? { code: cause.type, message: cause.message } : undefined;
+}
+
+function isFailureCode(type: string | null | undefined): type is FailureCode {
+  return (failureCodes as readonly unknown[]).includes(type);
+}

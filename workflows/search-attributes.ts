@@ -1,0 +1,6 @@
+import { defineSearchAttributeKey } from '@temporalio/common';
+import { searchAttributeNames } from '../contracts/names.ts';
+
+export const instanceStatusAttribute = defineSearchAttributeKey(searchAttributeNames.status, 'KEYWORD');
+export const agentIdAttribute = defineSearchAttributeKey(searchAttributeNames.agentId, 'KEYWORD');
+export const userIdAttribute = defineSearchAttributeKey(searchAttributeNames.userId, 'KEYWORD');
