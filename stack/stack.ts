@@ -60,13 +60,16 @@ export async function startStack({ onProgress = () => {}, ...options }: StackOpt
   const host = forkHost(logFile);
   send(host, { type: 'start', options: { ...options, directory, toolsDirectory } });
   const servers = await untilReady(host, logFile, onProgress);
+  let stopped: Promise<void> | undefined;
   host.on('message', (message: HostMessage) => {
     if (message.type === 'progress') onProgress(message.line);
+  });
+  host.on('exit', () => {
+    if (stopped === undefined) onProgress(`The process that runs the servers ended unexpectedly. Its log: ${logFile}`);
   });
   // What runs besides the stack decides how long this process lives.
   host.unref();
   host.channel?.unref();
-  let stopped: Promise<void> | undefined;
   return {
     ...servers,
     hostPid: host.pid!,

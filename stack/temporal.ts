@@ -5,6 +5,7 @@ import { Connection } from '@temporalio/client';
 
 import { endProcess, endRecorded, isRunning } from './process-reference.ts';
 import { logFileOf } from './server-log.ts';
+import { addSearchAttributes } from './search-attributes.ts';
 import { type Progress, type Server, spawnServer, untilReady } from './server.ts';
 import { findTemporal } from './temporal-find.ts';
 
@@ -58,7 +59,6 @@ export async function startTemporal({
       `--ui-port=${uiPort}`,
       `--db-filename=${join(folder, 'temporal.db')}`,
       '--log-level=warn',
-      ...searchAttributes.map((name) => `--search-attribute=${name}=Keyword`),
       ...dynamicConfig.map((setting) => `--dynamic-config-value=${setting}`),
       ...pragmas.map((pragma) => `--sqlite-pragma=${pragma}`),
     ],
@@ -78,6 +78,7 @@ export async function startTemporal({
       const connection = await Connection.connect({ address, connectTimeout: '2s' });
       try {
         await connection.workflowService.describeNamespace({ namespace });
+        await addSearchAttributes(connection, namespace, searchAttributes);
       } finally {
         await connection.close();
       }

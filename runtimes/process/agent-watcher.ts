@@ -104,7 +104,6 @@ export function createAgentWatcher({ logger, pollIntervalMs }: WatcherOptions) {
       polls % thoroughEvery === 0 ? isAlive(agent.identity) : pidExists(agent.identity.pid);
     for (const [runtimeId, agent] of adopted) {
       looked += 1;
-      // oxlint-disable-next-line no-await-in-loop -- giving way to other work is the purpose
       if (looked % pollBatch === 0) await setImmediate();
       if (remains(agent)) continue;
       adopted.delete(runtimeId);

@@ -12,12 +12,14 @@ export async function endAgents(directory: string): Promise<void> {
   const names = await readdir(resolve(directory)).catch(() => []);
   const { signal } = new AbortController();
   await Promise.all(
-    names.map(async (name) => {
-      const folder = instanceFolder(resolve(directory), name);
-      const record = await folder.readRecord();
-      if (!record) return;
-      const leader = (await findAgent(folder, record)) ?? record.process;
-      await endProcesses({ name, leader, graceSeconds: record.stopGraceSeconds, signal });
-    }),
+    names
+      .filter((name) => name.startsWith('instance-'))
+      .map(async (name) => {
+        const folder = instanceFolder(resolve(directory), name);
+        const record = await folder.readRecord();
+        if (!record) return;
+        const leader = (await findAgent(folder, record)) ?? record.process;
+        await endProcesses({ name, leader, graceSeconds: record.stopGraceSeconds, signal });
+      }),
   );
 }

@@ -30,7 +30,6 @@ export async function endProcesses({ name, leader, graceSeconds, signal }: EndOp
     signalGroup(leader, 'SIGKILL');
   }
   for (;;) {
-    // oxlint-disable-next-line no-await-in-loop -- each look depends on what the one before has ended
     const left = belonging(await listProcesses(), name, leader);
     if (left.length === 0) return;
     const byForce = performance.now() >= deadlineMs;
@@ -40,7 +39,6 @@ export async function endProcesses({ name, leader, graceSeconds, signal }: EndOp
       asked.add(found.pid);
     }
     const untilMs = byForce ? performance.now() + killMs : deadlineMs;
-    // oxlint-disable-next-line no-await-in-loop -- as above
     await waitUntil(() => !left.some(isAlive), { deadlineMs: untilMs, signal });
   }
 }

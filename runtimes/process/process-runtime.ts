@@ -48,7 +48,6 @@ export function createProcessRuntime({
       await mkdir(root, { recursive: true, mode: 0o700 });
       const names = await readdir(root);
       for (const name of names.filter((entry) => entry.startsWith(folderPrefix))) {
-        // oxlint-disable-next-line no-await-in-loop -- thousands of folders at once would be too many open files
         await watchFound(name.slice(folderPrefix.length));
       }
       watcher.start(report);

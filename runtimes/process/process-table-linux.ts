@@ -23,7 +23,6 @@ export async function listBySystemFiles(): Promise<MarkedProcess[]> {
   const pids = readdirSync('/proc').map(Number).filter(Number.isInteger);
   const found: MarkedProcess[] = [];
   for (const [index, pid] of pids.entries()) {
-    // oxlint-disable-next-line no-await-in-loop -- giving way to other work is the purpose
     if (index % scanBatch === scanBatch - 1) await setImmediate();
     const entry = inspectBySystemFiles(pid);
     if (!entry || entry.zombie) continue;

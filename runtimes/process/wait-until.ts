@@ -18,7 +18,6 @@ export async function waitUntil(
   while (!condition()) {
     signal.throwIfAborted();
     if (performance.now() >= deadlineMs) return false;
-    // oxlint-disable-next-line no-await-in-loop -- a pause between two looks
     await setTimeout(intervalMs);
   }
   return true;

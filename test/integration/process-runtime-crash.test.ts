@@ -56,9 +56,7 @@ describe('after a kill -9 of the worker', () => {
     await worker.kill();
     const pids = await processesOf(kept.instanceId);
     for (const { instanceId } of [kept, replaced, removed]) {
-      // oxlint-disable-next-line no-await-in-loop -- few
       const { process: _, ...intent } = await recordOf(instanceId);
-      // oxlint-disable-next-line no-await-in-loop -- few
       await replaceRecord(instanceId, { ...intent, phase: 'starting' });
     }
     expect(await runtime.provision(kept, context())).toEqual({ runtimeId: worker.lines[1] });
@@ -81,7 +79,6 @@ describe('after a kill -9 of the worker', () => {
 
   test('at random moments of starts, replacements and clean-ups, nothing runs twice or is left over', async () => {
     for (let rounds = 0; rounds < 10; rounds += 1) {
-      // oxlint-disable-next-line no-await-in-loop -- two at a time
       for (const { recorded, running, left } of (await Promise.all([churnAndKill(), churnAndKill()])).flat()) {
         expect(running).toEqual([recorded]);
         expect(left).toEqual([]);

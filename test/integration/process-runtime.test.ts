@@ -165,9 +165,7 @@ describe('cleanUp', () => {
     const { process: agent } = JSON.parse(await readFile(join(rig.folderOf(dead.instanceId), 'start.json'), 'utf8'));
     process.kill(agent.pid, 'SIGKILL');
     for (const { instanceId } of [alive, dead]) {
-      // oxlint-disable-next-line no-await-in-loop -- one after the other, so that they do not help each other
       await runtime.cleanUp(instanceId, context());
-      // oxlint-disable-next-line no-await-in-loop -- as above
       expect(await processesOf(instanceId)).toEqual([]);
     }
   });

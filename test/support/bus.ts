@@ -1,5 +1,5 @@
+import { EventEmitter, once } from 'node:events';
 import { connect, type ConfirmChannel, type ConsumeMessage, type Options } from 'amqplib';
-import { vi } from 'vitest';
 import { exchangeNames } from '../../contracts/names.ts';
 
 /** A message as any client of the bus sees it: nothing of the project's own code takes part in reading it. */
@@ -24,6 +24,8 @@ export interface Bus {
   close(): Promise<void>;
 }
 
+const untilTimeoutMs = 60_000;
+
 export async function openBus(amqpUrl: string): Promise<Bus> {
   const connection = await connect(amqpUrl);
   connection.on('error', () => undefined);
@@ -32,22 +34,32 @@ export async function openBus(amqpUrl: string): Promise<Bus> {
   const { queue } = await channel.assertQueue('', { exclusive: true });
   await channel.bindQueue(queue, exchangeNames.events, '#');
   const seen: Seen[] = [];
-  await channel.consume(queue, (message) => message && seen.push(read(message)), { noAck: true });
+  const arrivals = new EventEmitter().setMaxListeners(0);
+  await channel.consume(
+    queue,
+    (message) => {
+      if (!message) return;
+      seen.push(read(message));
+      arrivals.emit('message');
+    },
+    { noAck: true },
+  );
   const of = (subject: string): Seen[] => seen.filter((message) => message.subject === subject);
   return {
     seen,
     of,
-    until: (subject, type, status) =>
-      vi.waitFor(
-        () => {
-          const found = of(subject).find(
-            (message) => message.type === type && (status === undefined || message.body['status'] === status),
-          );
-          if (!found) throw new Error(`no ${type} ${status ?? ''} of ${subject}; seen: ${outline(of(subject))}`);
-          return found;
-        },
-        { timeout: 60_000, interval: 10 },
-      ),
+    until: async (subject, type, status) => {
+      const timeout = AbortSignal.timeout(untilTimeoutMs);
+      for (;;) {
+        const found = of(subject).find(
+          (message) => message.type === type && (status === undefined || message.body['status'] === status),
+        );
+        if (found) return found;
+        await once(arrivals, 'message', { signal: timeout }).catch(() => {
+          throw new Error(`no ${type} ${status ?? ''} of ${subject}; seen: ${outline(of(subject))}`);
+        });
+      }
+    },
     channel,
     publish: (exchange, routingKey, content, options) =>
       new Promise((resolve, reject) => {
@@ -55,7 +67,8 @@ export async function openBus(amqpUrl: string): Promise<Bus> {
           error ? reject(error) : resolve(),
         );
       }),
-    close: () => connection.close(),
+    // A server that was killed has closed it already.
+    close: () => connection.close().catch(() => undefined),
   };
 }
 

@@ -16,7 +16,6 @@ const context = { signal: new AbortController().signal, heartbeat: (): void => u
 
 console.log('begun');
 setInterval(() => undefined, 1000);
-/* oxlint-disable no-await-in-loop -- one step after the other is what is interrupted */
 if (mode === 'provision') {
   for (const request of requests) console.log((await runtime.provision(request, context)).runtimeId);
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import pg from 'pg';
 import { pino } from 'pino';
-import { inject } from 'vitest';
+import { inject, type ProvidedContext } from 'vitest';
 import type { FatalError } from '../../bridge/supervise.ts';
 import { instanceWorkflowId } from '../../contracts/names.ts';
 import { migrate } from '../../database/migrate.ts';
@@ -20,8 +20,7 @@ import { openBus } from './bus.ts';
 export type Rig = Awaited<ReturnType<typeof openRig>>;
 
 /** A database, a virtual host, a task queue and a folder of agents of a test file's own, on the real servers. */
-export async function openRig() {
-  const servers = inject('servers');
+export async function openRig({ servers = inject('servers') }: { servers?: ProvidedContext['servers'] } = {}) {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   const runtimeDirectory = await mkdtemp(join(tmpdir(), 'instances-'));
   const databaseUrl = await createDatabase(servers.databaseUrl, name);

@@ -12,7 +12,6 @@ afterEach(() => void child.kill('SIGKILL'));
 test('ps, for systems without /proc, tells the same about a process', async () => {
   const pid = child.pid ?? Number.NaN;
   for (const list of [listProcesses, listByPs]) {
-    // oxlint-disable-next-line no-await-in-loop -- two
     const found = (await list()).find((entry) => entry.pid === pid);
     expect(found).toMatchObject({ group: pid, zombie: false, instanceName: 'instance-of-a-test' });
   }

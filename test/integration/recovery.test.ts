@@ -1,0 +1,101 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { searchAttributeNames } from '../../contracts/names.ts';
+import { stackPaths } from '../../stack/paths.ts';
+import { choosePorts } from '../../stack/ports.ts';
+import { startPostgres } from '../../stack/postgres.ts';
+import { startRabbitmq } from '../../stack/rabbitmq.ts';
+import type { Server } from '../../stack/server.ts';
+import { startTemporal } from '../../stack/temporal.ts';
+import { openBus } from '../support/bus.ts';
+import { openRig, type Rig } from '../support/rig.ts';
+
+/** Servers of this file's own: they are killed and started again while the engine runs. */
+const directory = join(stackPaths.development, '..', 'recovery');
+let start: Record<'postgres' | 'rabbitmq' | 'temporal', () => Promise<Server>>;
+const running = new Map<string, Server>();
+let rig: Rig;
+let agentId: string;
+
+beforeAll(async () => {
+  await mkdir(directory, { recursive: true });
+  const ports = await choosePorts('free');
+  start = {
+    postgres: () => startPostgres({ directory, port: ports.postgres }),
+    rabbitmq: () =>
+      startRabbitmq({
+        directory,
+        port: ports.amqp,
+        managementPort: ports.management,
+        epmdPort: ports.epmd,
+        distributionPort: ports.distribution,
+      }),
+    temporal: () =>
+      startTemporal({
+        directory,
+        toolsDirectory: stackPaths.tools,
+        port: ports.temporal,
+        uiPort: ports.temporalUi,
+        searchAttributes: Object.values(searchAttributeNames),
+      }),
+  };
+  await Promise.all(Object.keys(start).map((name) => bringUp(name as keyof typeof start)));
+  rig = await openRig({
+    servers: {
+      databaseUrl: `postgres://postgres:postgres@127.0.0.1:${ports.postgres}/shared_psql`,
+      amqpUrl: `amqp://guest:guest@127.0.0.1:${ports.amqp}`,
+      managementUrl: `http://127.0.0.1:${ports.management}`,
+      temporalAddress: `127.0.0.1:${ports.temporal}`,
+    },
+  });
+  await rig.startAll();
+  agentId = await rig.publishAgent();
+});
+
+afterAll(async () => {
+  await rig?.close();
+  await Promise.all([...running.values()].map((server) => server.stop()));
+  await rm(directory, { recursive: true, force: true });
+});
+
+async function bringUp(name: keyof typeof start): Promise<void> {
+  running.set(name, await start[name]());
+}
+
+const status = async (id: string): Promise<unknown> => {
+  const { rows } = await rig.pool.query<{ status: string }>('select status from instances where id = $1', [id]);
+  return rows[0]?.status;
+};
+
+const untilStatus = (id: string, wanted: string) =>
+  vi.waitFor(async () => expect(await status(id)).toBe(wanted), { timeout: 60_000, interval: 50 });
+
+test.each(['postgres', 'rabbitmq', 'temporal'] as const)('a crash of %s interrupts nothing for good', async (name) => {
+  const before = await rig.insertInstance(agentId);
+  await untilStatus(before, 'running');
+
+  await running.get(name)?.kill();
+  // What is written while the bus or Temporal is away must not be lost.
+  const during = name === 'postgres' ? undefined : await rig.insertInstance(agentId);
+  await bringUp(name);
+
+  const after = await vi.waitFor(() => rig.insertInstance(agentId), { timeout: 30_000, interval: 100 });
+  for (const id of [during, after]) if (id) await untilStatus(id, 'running');
+  await rig.deleteInstance(before);
+  await vi.waitFor(async () => expect(await rig.processes(before)).toHaveLength(0), { timeout: 60_000 });
+  await rig.workflow(before).result();
+  expect(rig.fatal).toEqual([]);
+});
+
+test('every queue of the catalog got its copies, also of what was written while the bus was away', async () => {
+  const bus = await openBus(rig.environment.AMQP_URL);
+  const { rows } = await rig.pool.query<{ count: string }>(
+    "select count(distinct event_id) from event_log where notification->>'table' = 'instances'",
+  );
+  await vi.waitFor(async () => {
+    const { messageCount } = await bus.channel.checkQueue('admin_backend.audit');
+    expect(messageCount).toBeGreaterThanOrEqual(Number(rows[0]?.count));
+  });
+  await bus.close();
+});

@@ -1,0 +1,60 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+
+/** `npm test`: every check and every test, then one line that counts them. A check counts as one test. */
+const root = fileURLToPath(new URL('../', import.meta.url));
+const checks = [
+  { name: 'format', command: 'prettier', args: ['--check', '--log-level', 'warn', '.'] },
+  { name: 'lint', command: 'oxlint', args: ['--type-aware', '--deny-warnings'] },
+  { name: 'types', command: 'tsc', args: [] },
+  { name: 'dead code', command: 'knip', args: [] },
+];
+
+const report = z.object({
+  numPassedTests: z.number(),
+  numFailedTests: z.number(),
+  numPendingTests: z.number(),
+  numTodoTests: z.number(),
+});
+
+const counts = { passed: 0, failed: 0, skipped: 0 };
+
+for (const { name, command, args } of checks) {
+  const passed = (await run(command, args)) === 0;
+  counts[passed ? 'passed' : 'failed'] += 1;
+  process.stdout.write(`${passed ? 'ok    ' : 'FAILED'} ${name}\n`);
+}
+
+const folder = await mkdtemp(join(tmpdir(), 'test-report-'));
+const reportFile = join(folder, 'report.json');
+const exitCode = await run('vitest', [
+  'run',
+  '--reporter=default',
+  '--reporter=json',
+  `--outputFile.json=${reportFile}`,
+]);
+const tests = await readFile(reportFile, 'utf8').then(
+  (text) => report.parse(JSON.parse(text)),
+  () => undefined,
+);
+await rm(folder, { recursive: true, force: true });
+counts.passed += tests?.numPassedTests ?? 0;
+counts.failed += tests?.numFailedTests ?? 0;
+counts.skipped += (tests?.numPendingTests ?? 0) + (tests?.numTodoTests ?? 0);
+// A file that breaks outside of its tests, or a run that never got to them, must not pass for green.
+if (exitCode !== 0 && (tests?.numFailedTests ?? 0) === 0) counts.failed += 1;
+
+process.exitCode = counts.failed > 0 ? 1 : 0;
+process.stdout.write(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`);
+
+async function run(command: string, args: string[]): Promise<number> {
+  const child = spawn(join(root, 'node_modules/.bin', command), args, { cwd: root, stdio: 'inherit' });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => resolve(code ?? 1));
+  });
+}

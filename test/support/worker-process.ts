@@ -1,0 +1,40 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+export interface WorkerProcess {
+  child: ChildProcess;
+  /** Everything that it printed so far, on both streams. */
+  output: () => string;
+  /** Resolves with the exit code, or the signal that ended it. */
+  exit: Promise<number | NodeJS.Signals | null>;
+  kill: (signal: NodeJS.Signals) => Promise<number | NodeJS.Signals | null>;
+}
+
+/** A process of `workers/`, as it is started in production, with exactly this environment (and PATH and HOME). */
+export function startWorkerProcess(entry: string, environment: Record<string, string>): WorkerProcess {
+  const { PATH = '', HOME = '' } = process.env;
+  const child = spawn(process.execPath, ['--import', 'tsx', `workers/${entry}.ts`], {
+    cwd: root,
+    env: { PATH, HOME, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  }
+  const exit = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals | null);
+  return {
+    child,
+    output: () => output,
+    exit,
+    kill: async (signal) => {
+      child.kill(signal);
+      return exit;
+    },
+  };
+}
