@@ -19,7 +19,6 @@ export async function findFirst<T>(
   const items = [`- ${instead}`];
   for (const { name, advice, find } of ways) {
     try {
-      // oxlint-disable-next-line no-await-in-loop -- a later way is only tried when the earlier ones failed
       const found = await find();
       if (found !== undefined) return { way: name, found };
       items.push(`- ${advice}`);

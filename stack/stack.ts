@@ -4,8 +4,10 @@ import { closeSync, mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 import type { HostMessage, HostRequest } from './host-protocol.ts';
+import { endAgents } from '../runtimes/process/end-agents.ts';
 import { endLeftServers } from './left-servers.ts';
 import { untilFree } from './lock.ts';
+import { agentsDirectory } from './paths.ts';
 import { endContainer } from './rabbitmq-container.ts';
 import { errorWithLog, logFileOf, openLog } from './server-log.ts';
 import type { Progress } from './server.ts';
@@ -38,8 +40,6 @@ export interface StackServers {
 }
 
 export interface Stack extends StackServers {
-  /** The process that runs the servers. */
-  hostPid: number;
   /** Ends the servers cleanly; a second call waits for the first. */
   stop(): Promise<void>;
 }
@@ -72,14 +72,14 @@ export async function startStack({ onProgress = () => {}, ...options }: StackOpt
   host.channel?.unref();
   return {
     ...servers,
-    hostPid: host.pid!,
     stop: () => (stopped ??= stopHost(host, directory)),
   };
 }
 
-/** Removes a stack's data and logs. Rejects while it is running. */
+/** Removes a stack's data and logs, and ends agents that were left. Rejects while it is running. */
 export async function resetStack(directory: string): Promise<void> {
   await untilFree(resolve(directory));
+  await endAgents(agentsDirectory(directory));
   await endLeftServers(directory);
   await endContainer(directory, { withData: true });
   rmSync(directory, { recursive: true, force: true });

@@ -8,7 +8,7 @@ import { startAgentsWorker } from '../workers/services/agents-worker.ts';
 import { startEventBroker } from '../workers/services/event-broker.ts';
 import { endAgents } from '../runtimes/process/end-agents.ts';
 import { ensureExampleInstance, publishExampleAgent } from './example.ts';
-import { stackPaths } from './paths.ts';
+import { agentsDirectory, developmentDirectory, toolsDirectory } from './paths.ts';
 import { startStack } from './stack.ts';
 import { printLife } from './print-life.ts';
 
@@ -27,10 +27,12 @@ try {
 
 async function start(): Promise<void> {
   const given = readGivenServers();
+  const directory = developmentDirectory(given.stackDirectory);
+  const agents = agentsDirectory(directory);
   say('Bringing the servers up …');
   const stack = await startStack({
-    directory: stackPaths.development,
-    toolsDirectory: stackPaths.tools,
+    directory,
+    toolsDirectory,
     searchAttributes: Object.values(searchAttributeNames),
     temporal: given.temporalAddress === undefined,
     onProgress: (line) => say(`  ${line}`),
@@ -44,7 +46,7 @@ async function start(): Promise<void> {
   const configuration = readConfiguration({
     DATABASE_URL: stack.databaseUrl,
     AMQP_URL: stack.amqpUrl,
-    RUNTIME_DIRECTORY: stackPaths.agents,
+    RUNTIME_DIRECTORY: agents,
     ...(stack.temporal && {
       TEMPORAL_ADDRESS: stack.temporal.address,
       TEMPORAL_NAMESPACE: stack.temporal.namespace,
@@ -57,7 +59,7 @@ async function start(): Promise<void> {
   useLoggerInTemporal(logger);
   const onFatal = (error: Error): void => void end(1, `\n${describe(error)}`);
   say('Starting event_broker and agents_worker …');
-  undo.push(() => endAgents(stackPaths.agents));
+  undo.push(() => endAgents(agents));
   for (const startService of [startEventBroker, startAgentsWorker]) {
     const service = await startService({ configuration, logger, onFatal });
     undo.push(() => service.stop());

@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** Polls every 50 ms until the condition holds. False: it did not hold within the limit. What the condition throws ends it. */
 export async function until(condition: () => boolean | Promise<boolean>, limitMs = Infinity): Promise<boolean> {
   const deadline = Date.now() + limitMs;
-  // oxlint-disable no-await-in-loop -- a poll takes one turn after the other
   while (!(await condition())) {
     if (Date.now() >= deadline) return false;
     await sleep(50);

@@ -94,6 +94,7 @@ const serverSettings = z.object({
   AMQP_URL: amqpUrl.optional(),
   RABBITMQ_MANAGEMENT_URL: urlOf(/^https?:/, 'http://127.0.0.1:15672').optional(),
   STACK_PORT_BASE: port.optional(),
+  STACK_DIRECTORY: z.string().min(1).optional(),
 });
 
 /** Which servers the environment names; those that it does not are for `stack/` to bring up. */
@@ -103,6 +104,8 @@ export interface GivenServers {
   managementUrl: string | undefined;
   temporalAddress: string | undefined;
   portBase: number | undefined;
+  /** Where `npm start` keeps its data, when not in `.stack/dev`. */
+  stackDirectory: string | undefined;
 }
 
 /** @throws InvalidConfiguration */
@@ -116,6 +119,7 @@ export function readGivenServers(): GivenServers {
     managementUrl: parsed.data.RABBITMQ_MANAGEMENT_URL,
     temporalAddress: 'problem' in temporal ? undefined : temporal.connection.address,
     portBase: parsed.data.STACK_PORT_BASE,
+    stackDirectory: parsed.data.STACK_DIRECTORY,
   };
 }
 

@@ -6,7 +6,7 @@ import pg from 'pg';
 import { instanceWorkflowId, searchAttributeNames } from '../../contracts/names.ts';
 import { migrate } from '../../database/migrate.ts';
 import { endAgents } from '../../runtimes/process/end-agents.ts';
-import { stackPaths } from '../../stack/paths.ts';
+import { agentsDirectory, stackRoot, toolsDirectory } from '../../stack/paths.ts';
 import { resetStack, startStack } from '../../stack/stack.ts';
 import { openBus } from '../support/bus.ts';
 import { startWorkerProcess } from '../support/worker-process.ts';
@@ -18,14 +18,14 @@ import { busFloor, temporalFloor } from './floors.ts';
  */
 const rounds = 50;
 const warmUp = 5;
-const directory = resolve(stackPaths.development, '../bench');
-const agents = resolve(directory, 'agents');
+const directory = resolve(stackRoot, 'bench');
+const agents = agentsDirectory(directory);
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 await resetStack(directory);
 const stack = await startStack({
   directory,
-  toolsDirectory: stackPaths.tools,
+  toolsDirectory,
   portBase: 'free',
   searchAttributes: Object.values(searchAttributeNames),
   onProgress: say,

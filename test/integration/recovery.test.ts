@@ -2,7 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { searchAttributeNames } from '../../contracts/names.ts';
-import { stackPaths } from '../../stack/paths.ts';
+import { stackRoot, toolsDirectory } from '../../stack/paths.ts';
 import { choosePorts } from '../../stack/ports.ts';
 import { startPostgres } from '../../stack/postgres.ts';
 import { startRabbitmq } from '../../stack/rabbitmq.ts';
@@ -12,7 +12,7 @@ import { openBus } from '../support/bus.ts';
 import { openRig, type Rig } from '../support/rig.ts';
 
 /** Servers of this file's own: they are killed and started again while the engine runs. */
-const directory = join(stackPaths.development, '..', 'recovery');
+const directory = join(stackRoot, 'recovery');
 let start: Record<'postgres' | 'rabbitmq' | 'temporal', () => Promise<Server>>;
 const running = new Map<string, Server>();
 let rig: Rig;
@@ -34,7 +34,7 @@ beforeAll(async () => {
     temporal: () =>
       startTemporal({
         directory,
-        toolsDirectory: stackPaths.tools,
+        toolsDirectory,
         port: ports.temporal,
         uiPort: ports.temporalUi,
         searchAttributes: Object.values(searchAttributeNames),

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { searchAttributeNames } from '../../contracts/names.ts';
 import { resetStack, startStack } from '../../stack/stack.ts';
-import { stackPaths } from '../../stack/paths.ts';
+import { stackRoot, toolsDirectory } from '../../stack/paths.ts';
 import { readGivenServers } from '../../workers/configuration.ts';
 
 declare module 'vitest' {
@@ -11,7 +11,7 @@ declare module 'vitest' {
   }
 }
 
-const directory = resolve(stackPaths.development, '../test');
+const directory = resolve(stackRoot, 'test');
 
 /** One stack for all integration tests, on free ports; each test file takes a database, a vhost and a task queue of it. */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
@@ -19,7 +19,7 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   await resetStack(directory);
   const stack = await startStack({
     directory,
-    toolsDirectory: stackPaths.tools,
+    toolsDirectory,
     portBase: 'free',
     searchAttributes: Object.values(searchAttributeNames),
     temporal: given.temporalAddress === undefined,

@@ -34,7 +34,9 @@ async function runProcess(script = 'setInterval(() => {}, 1000)'): Promise<Proce
   });
   children.push(child);
   await once(child.stdout, 'data');
-  return referenceProcess(child.pid!)!;
+  const reference = referenceProcess(child.pid ?? 0);
+  if (reference === undefined) throw new Error('It ended at once.');
+  return reference;
 }
 
 /** The same id, as if an earlier process had had it. */

@@ -1,0 +1,92 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { stackRoot } from '../../stack/paths.ts';
+import { choosePorts } from '../../stack/ports.ts';
+import { openBus } from '../support/bus.ts';
+
+/** `npm start` as a person runs it, on a folder and ports of this test's own. */
+const directory = join(stackRoot, 'start-test');
+let portBase: number;
+const started: ReturnType<typeof npmStart>[] = [];
+
+beforeAll(async () => {
+  await rm(directory, { recursive: true, force: true });
+  portBase = await freeRange();
+});
+
+afterAll(async () => {
+  await Promise.all(started.map(({ pressCtrlC }) => pressCtrlC()));
+  await rm(directory, { recursive: true, force: true });
+});
+
+function npmStart() {
+  const child = spawn('npm', ['start'], {
+    cwd: fileURLToPath(new URL('../../', import.meta.url)),
+    // A process group of its own, as a terminal gives it: Ctrl-C reaches all of it.
+    detached: true,
+    env: { ...process.env, STACK_DIRECTORY: directory, STACK_PORT_BASE: String(portBase) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text));
+  const exit = once(child, 'close');
+  const run = {
+    output: () => output,
+    until: (text: string) => vi.waitFor(() => expect(output).toContain(text), { timeout: 120_000, interval: 50 }),
+    pressCtrlC: async () => {
+      if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, 'SIGINT');
+      await exit;
+    },
+  };
+  started.push(run);
+  return run;
+}
+
+test('npm start ends with a running instance; Ctrl-C stops everything; the next start finds it again', async () => {
+  const first = npmStart();
+  await first.until('The instance is running.');
+  const [, id = ''] = /Inserted the instance (\S+);/.exec(first.output()) ?? [];
+  expect(first.output()).toMatch(new RegExp(`instance.created ${id} +pending[^]*instance.updated ${id} +running`));
+
+  const webUi = /Temporal Web UI +(\S+)/.exec(first.output())?.[1] ?? '';
+  const query = encodeURIComponent(`InstanceStatus = "running"`);
+  const answer = await fetch(`${webUi}/api/v1/namespaces/default/workflows?query=${query}`);
+  const { executions } = (await answer.json()) as { executions: { execution: { workflowId: string } }[] };
+  expect(executions.map(({ execution }) => execution.workflowId)).toEqual([`instance/${id}`]);
+
+  await first.pressCtrlC();
+  await vi.waitFor(() => assertPortsFree(), { timeout: 10_000 });
+
+  const second = npmStart();
+  await second.until('The instance is running.');
+  expect(second.output()).toContain(`Found the instance ${id}`);
+  const bus = await openBus(/RabbitMQ +(amqp:\S+)/.exec(second.output())?.[1] ?? '');
+  await bus.close();
+  await second.pressCtrlC();
+  await vi.waitFor(() => assertPortsFree(), { timeout: 10_000 });
+}, 240_000);
+
+async function assertPortsFree(): Promise<void> {
+  await choosePorts(portBase);
+}
+
+/** Seven ports in a row. */
+async function freeRange(): Promise<number> {
+  for (;;) {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    server.close();
+    const base = typeof address === 'object' && address ? address.port : 0;
+    const free = await choosePorts(base).then(
+      () => true,
+      () => false,
+    );
+    if (free) return base;
+  }
+}
