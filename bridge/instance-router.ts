@@ -52,7 +52,7 @@ export function createInstanceRouter(options: InstanceRouterOptions) {
 }
 
 /** Undefined when there is nothing new: agent events, and the echo of a status that the workflow itself recorded. */
-function toMessage({ type, metadata }: IncomingEvent): RowChanged | RowDeleted | undefined {
+export function toMessage({ type, metadata }: IncomingEvent): RowChanged | RowDeleted | undefined {
   const { instance, sequence } = metadata;
   if (!instance) return undefined;
   const cause: Cause = {

@@ -6,7 +6,8 @@ const policyFile = '/usr/sbin/policy-rc.d';
 
 /** Installs a package as root without starting the service that comes with it, now or at the next boot. */
 export async function installDebianPackage(name: string): Promise<void> {
-  await runCommand('apt-get', ['update', '-q']);
+  // One broken list of packages must not matter; the installation says what is missing.
+  await runCommand('apt-get', ['update', '-q']).catch(() => {});
   await withoutServiceStart(() =>
     runCommand('env', [
       'DEBIAN_FRONTEND=noninteractive',

@@ -68,11 +68,16 @@ export async function startPostgres({
     databaseDir: data,
     postgresFlags: postgresFlags.flatMap((setting) => ['-c', setting]),
   });
-  await server.start().catch(fail('did not start'));
-  // Its first line is the process id: https://www.postgresql.org/docs/18/storage-file-layout.html
-  const reference = referenceProcess(Number.parseInt(readFileSync(join(data, 'postmaster.pid'), 'utf8'), 10));
-  if (reference === undefined) throw errorWithLog('PostgreSQL ended as soon as it had started.', logFile);
-  writeReference(recordFile, reference);
+  const beganMs = Date.now();
+  const starting = server.start().catch(fail('did not start'));
+  const findProcess = until(() => {
+    const reference = readPostmaster(data, { notBeforeMs: beganMs - clockCoarsenessMs });
+    if (reference !== undefined) writeReference(recordFile, reference);
+    return reference !== undefined;
+  }, startLimitMs);
+  // The record is written before the server is ready: a crash of this process meanwhile leaves nothing unknown behind.
+  await Promise.race([starting, findProcess]);
+  await Promise.race([starting, sleep(startLimitMs, undefined, { ref: false })]);
   const url = `postgres://${user}:${password}@127.0.0.1:${port}/`;
   await createDatabase(url);
 

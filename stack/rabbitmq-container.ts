@@ -7,6 +7,7 @@ import { isRunning } from './process-reference.ts';
 import type { RabbitmqLaunch, RabbitmqOptions } from './rabbitmq.ts';
 import { logFileOf } from './server-log.ts';
 import { type Progress, spawnServer } from './server.ts';
+import { until } from './until.ts';
 
 const image = 'rabbitmq:4-management';
 
@@ -80,12 +81,12 @@ export async function endContainer(directory: string, { withData = false } = {})
 }
 
 async function removeContainer(name: string, end: string[]): Promise<void> {
-  const isThere = async () => (await runCommand('docker', ['ps', '-aq', '--filter', `name=^${name}$`])).trim() !== '';
-  if (!(await isThere())) return;
+  const isGone = async (): Promise<boolean> =>
+    (await runCommand('docker', ['ps', '-aq', '--filter', `name=^${name}$`])).trim() === '';
+  if (await isGone()) return;
   await runCommand('docker', [...end, name]).catch(() => {}); // it may be ending by itself
-  await runCommand('docker', ['rm', '--force', name]).catch(async (error: unknown) => {
-    if (await isThere()) throw error;
-  });
+  // The engine removes it because of `--rm`, a moment after it has ended.
+  if (!(await until(isGone, 10_000))) await runCommand('docker', ['rm', '--force', name]);
 }
 
 function containerNameOf(directory: string): string {

@@ -12,7 +12,7 @@ import { openBus } from '../support/bus.ts';
 /** `npm start` as a person runs it, on a folder and ports of this test's own. */
 const directory = join(stackRoot, 'start-test');
 let portBase: number;
-const started: ReturnType<typeof npmStart>[] = [];
+const started: NpmStart[] = [];
 
 beforeAll(async () => {
   await rm(directory, { recursive: true, force: true });
@@ -24,7 +24,13 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-function npmStart() {
+interface NpmStart {
+  output: () => string;
+  until: (text: string) => Promise<unknown>;
+  pressCtrlC: () => Promise<void>;
+}
+
+function npmStart(): NpmStart {
   const child = spawn('npm', ['start'], {
     cwd: fileURLToPath(new URL('../../', import.meta.url)),
     // A process group of its own, as a terminal gives it: Ctrl-C reaches all of it.
@@ -35,7 +41,7 @@ function npmStart() {
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text));
   const exit = once(child, 'close');
-  const run = {
+  const run: NpmStart = {
     output: () => output,
     until: (text: string) => vi.waitFor(() => expect(output).toContain(text), { timeout: 120_000, interval: 50 }),
     pressCtrlC: async () => {

@@ -1,0 +1,108 @@
+import type { EventType } from '../../contracts/catalog.ts';
+import type { DesiredState, InstanceStatus, StatusReason } from '../../contracts/names.ts';
+import type { IncomingEvent } from '../../bridge/incoming-event.ts';
+import type { RecordStatusInput, RecordStatusResult } from '../../workflows/activities.ts';
+import type { RowReading } from '../../workflows/messages.ts';
+
+export interface ModelRow extends RowReading {
+  observedGeneration: number;
+  status: InstanceStatus;
+  reason?: StatusReason | undefined;
+}
+
+export interface ModelEvent {
+  type: Extract<EventType, `instance.${string}`>;
+  row: ModelRow;
+}
+
+export type RowModel = ReturnType<typeof createRowModel>;
+
+/** The row of one instance and its event log, by the rules of the triggers and functions of database/migrations. */
+export function createRowModel() {
+  let row: ModelRow | undefined;
+  const log: ModelEvent[] = [];
+
+  const append = (type: ModelEvent['type'], entry: ModelRow): ModelRow => {
+    log.push({ type, row: entry });
+    return entry;
+  };
+  const nextSequence = (): number => log.length + 1;
+  const update = (changes: Partial<ModelRow>): RowReading => {
+    row = append('instance.updated', { ...existing(row), ...changes, sequence: nextSequence() });
+    return reading(row);
+  };
+  const wish = (desiredState: DesiredState): void => {
+    update({ desiredState, generation: existing(row).generation + 1 });
+  };
+
+  return {
+    /** Every event, oldest first; its index is its sequence less one. */
+    log: log as readonly ModelEvent[],
+    row: () => row,
+    read: () => row && reading(row),
+    insert: (desiredState: DesiredState = 'running'): void => {
+      if (row) throw new Error('there is a row already');
+      const sequence = nextSequence();
+      row = append('instance.created', { sequence, generation: 1, observedGeneration: 0, desiredState, status: 'pending' }); // prettier-ignore
+    },
+    changeConfig: () => wish(existing(row).desiredState),
+    desire: (desiredState: DesiredState): void => {
+      if (existing(row).desiredState !== desiredState) wish(desiredState);
+    },
+    remove: (): void => {
+      append('instance.deleted', { ...existing(row), sequence: nextSequence() });
+      row = undefined;
+    },
+    recordStatus: ({ status, generation, reason }: Omit<RecordStatusInput, 'instanceId'>): RecordStatusResult => {
+      if (!row) return { outcome: 'gone' };
+      if (row.observedGeneration > generation) return { outcome: 'stale', row: reading(row) };
+      const same = row.status === status && row.observedGeneration === generation && sameReason(row.reason, reason);
+      if (same) return { outcome: 'unchanged', row: reading(row) };
+      return { outcome: 'recorded', row: update({ status, observedGeneration: generation, reason }) };
+    },
+    recordFinalStatus: (): RowReading | null => {
+      if (row) return reading(row);
+      const last = log.at(-1);
+      if (last?.type !== 'instance.deleted') return null;
+      const { generation } = last.row;
+      append('instance.updated', { ...last.row, sequence: nextSequence(), status: 'stopped', reason: undefined, observedGeneration: generation }); // prettier-ignore
+      return null;
+    },
+  };
+}
+
+/** An event of the model as the consumer of the bus reads it. */
+export function asIncoming(instanceId: string, { type, row }: ModelEvent): IncomingEvent {
+  const { sequence, generation, observedGeneration, desiredState } = row;
+  const id = `${instanceId}:${sequence}`;
+  return {
+    type,
+    // Routing reads the headers alone.
+    body: undefined,
+    metadata: {
+      id,
+      type,
+      source: 'model',
+      subject: instanceId,
+      time: new Date(0).toISOString(),
+      sequence,
+      schemaVersion: 1,
+      correlationId: id,
+      traceparent: id,
+      instance: { agentId: 'agent', userId: 'user', desiredState, generation, observedGeneration },
+    },
+  } as unknown as IncomingEvent;
+}
+
+function reading({ sequence, generation, desiredState }: ModelRow): RowReading {
+  return { sequence, generation, desiredState };
+}
+
+function existing(row: ModelRow | undefined): ModelRow {
+  if (!row) throw new Error('there is no row');
+  return row;
+}
+
+function sameReason(one: StatusReason | undefined, other: StatusReason | undefined): boolean {
+  return one?.code === other?.code && one?.message === other?.message;
+}
