@@ -25,6 +25,10 @@ export function parseEvent(message: ConsumeMessage): IncomingEvent {
   }
   const json = check('body is not JSON', (): unknown => JSON.parse(message.content.toString('utf8')));
   const body = check(`body of ${type}`, () => schema.parse(json));
+  const [idField, id] = 'instance_id' in body ? ['instance_id', body.instance_id] : ['agent_id', body.agent_id];
+  if (id !== metadata.subject) {
+    throw new ContractViolation(`body of ${type}: ${idField} ${id} is not the cloudEvents:subject ${metadata.subject}`);
+  }
   return { type, body, metadata } as IncomingEvent;
 }
 

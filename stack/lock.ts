@@ -40,7 +40,9 @@ export async function acquireLock(
     // Unlike a rename, a link fails when another process was faster, and what it names is never half-written.
     linkSync(own, file);
   } catch (error) {
-    throw inUse(directory, findHolder(directory), { cause: error });
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST')
+      throw inUse(directory, findHolder(directory));
+    throw error;
   } finally {
     rmSync(own, { force: true });
   }
@@ -60,12 +62,9 @@ export async function untilFree(directory: string, onProgress: Progress = () => 
   });
 }
 
-function inUse(directory: string, holder: LockHolder | undefined, options?: ErrorOptions): Error {
+function inUse(directory: string, holder: LockHolder | undefined): Error {
   const who = holder === undefined ? '' : ` (pid ${holder.foreground.pid}, its servers below pid ${holder.host.pid})`;
-  return new Error(
-    `The stack in ${directory} is already running${who}. Stop it first: Ctrl-C where it was started.`,
-    options,
-  );
+  return new Error(`The stack in ${directory} is already running${who}. Stop it first: Ctrl-C where it was started.`);
 }
 
 function lockFileOf(directory: string): string {

@@ -26,7 +26,8 @@ export async function assertPostgresUserCanEnter(folder: string): Promise<void> 
   }
 }
 
-async function findPostgresUser(): Promise<{ uid: number; gid: number } | undefined> {
+/** Undefined where there is no such user. */
+export async function findPostgresUser(): Promise<{ uid: number; gid: number } | undefined> {
   try {
     const [uid, gid] = await Promise.all(['-u', '-g'].map((flag) => runCommand('id', [flag, 'postgres'])));
     return { uid: Number(uid), gid: Number(gid) };

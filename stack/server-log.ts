@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, openSync, readFileSync, renameSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, resolve } from 'node:path';
 
 /** `<directory>/logs/<name>.log`. */
 export function logFileOf(directory: string, name: string): string {
-  return join(directory, 'logs', `${name}.log`);
+  return resolve(directory, 'logs', `${name}.log`);
 }
 
 /** Opens a new log for writing; the log of the run before stays beside it as `<name>.log.1`. */

@@ -26,17 +26,22 @@ export async function spawnServer({
   cwd,
   logFile,
   recordFile,
+  user,
 }: {
   command: string;
   args: string[];
   cwd: string;
   logFile: string;
   recordFile: string;
+  /** Whom it runs as; this process's own user when undefined. */
+  user?: { uid: number; gid: number } | undefined;
 }): Promise<ProcessReference> {
   const log = openLog(logFile);
   try {
-    const child = spawn(command, args, { cwd, stdio: ['ignore', log, log] });
-    await once(child, 'spawn');
+    const child = spawn(command, args, { cwd, stdio: ['ignore', log, log], ...user });
+    await once(child, 'spawn').catch((error: unknown) => {
+      throw new Error(`${command} could not be started: ${String(error)}`, { cause: error });
+    });
     const reference = child.pid === undefined ? undefined : referenceProcess(child.pid);
     if (reference === undefined) throw errorWithLog(`${command} ended at once.`, logFile);
     writeReference(recordFile, reference);

@@ -27,8 +27,6 @@ export interface StackOptions {
   managementUrl?: string;
   /** False when the caller has a Temporal server already. */
   temporal?: boolean;
-  /** Names of search attributes for Temporal, all of type Keyword. */
-  searchAttributes: string[];
   onProgress?: Progress;
 }
 

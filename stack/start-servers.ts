@@ -35,7 +35,7 @@ export async function startServers(
   };
   const postgres = () =>
     databaseUrl === undefined
-      ? bringUp('PostgreSQL', () => startPostgres({ directory, port: ports.postgres }))
+      ? bringUp('PostgreSQL', () => startPostgres({ ...shared, port: ports.postgres }))
       : checkDatabase(databaseUrl);
   const rabbitmq = () =>
     amqpUrl === undefined
@@ -57,7 +57,6 @@ export async function startServers(
             toolsDirectory,
             port: ports.temporal,
             uiPort: ports.temporalUi,
-            searchAttributes: options.searchAttributes,
           }),
         )
       : undefined;

@@ -1,6 +1,5 @@
 import { pino } from 'pino';
 import { describe } from '../bridge/supervise.ts';
-import { searchAttributeNames } from '../contracts/names.ts';
 import { migrate } from '../database/migrate.ts';
 import { readConfiguration, readGivenServers } from '../workers/configuration.ts';
 import { useLoggerInTemporal } from '../workers/run-process.ts';
@@ -33,7 +32,6 @@ async function start(): Promise<void> {
   const stack = await startStack({
     directory,
     toolsDirectory,
-    searchAttributes: Object.values(searchAttributeNames),
     temporal: given.temporalAddress === undefined,
     onProgress: (line) => say(`  ${line}`),
     ...(given.portBase !== undefined && { portBase: given.portBase }),

@@ -3,9 +3,9 @@ import { join, resolve } from 'node:path';
 
 import { Connection } from '@temporalio/client';
 
+import { ensureSearchAttributes } from '../workers/services/search-attributes.ts';
 import { endProcess, endRecorded, isRunning } from './process-reference.ts';
 import { logFileOf } from './server-log.ts';
-import { addSearchAttributes } from './search-attributes.ts';
 import { type Progress, type Server, spawnServer, untilReady } from './server.ts';
 import { findTemporal } from './temporal-find.ts';
 
@@ -28,7 +28,6 @@ export async function startTemporal({
   toolsDirectory,
   port,
   uiPort,
-  searchAttributes,
   onProgress = () => {},
   signal,
 }: {
@@ -38,8 +37,6 @@ export async function startTemporal({
   toolsDirectory: string;
   port: number;
   uiPort: number;
-  /** Names; all of type Keyword. */
-  searchAttributes: string[];
   onProgress?: Progress;
   signal?: AbortSignal;
 }): Promise<TemporalServer> {
@@ -48,7 +45,7 @@ export async function startTemporal({
   await endRecorded(recordFile);
   mkdirSync(folder, { recursive: true });
   const { way, found: command } = await findTemporal({ toolsDirectory: resolve(toolsDirectory), onProgress, signal });
-  const logFile = logFileOf(resolve(directory), 'temporal');
+  const logFile = logFileOf(directory, 'temporal');
   const reference = await spawnServer({
     command,
     args: [
@@ -78,7 +75,7 @@ export async function startTemporal({
       const connection = await Connection.connect({ address, connectTimeout: '2s' });
       try {
         await connection.workflowService.describeNamespace({ namespace });
-        await addSearchAttributes(connection, namespace, searchAttributes);
+        await ensureSearchAttributes(connection, namespace);
       } finally {
         await connection.close();
       }

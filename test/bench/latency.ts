@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import pg from 'pg';
-import { instanceWorkflowId, searchAttributeNames } from '../../contracts/names.ts';
+import { instanceWorkflowId } from '../../contracts/names.ts';
 import { migrate } from '../../database/migrate.ts';
 import { endAgents } from '../../runtimes/process/end-agents.ts';
 import { agentsDirectory, stackRoot, toolsDirectory } from '../../stack/paths.ts';
@@ -27,7 +27,6 @@ const stack = await startStack({
   directory,
   toolsDirectory,
   portBase: 'free',
-  searchAttributes: Object.values(searchAttributeNames),
   onProgress: say,
 });
 const address = stack.temporal?.address ?? '';

@@ -1,12 +1,12 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { searchAttributeNames } from '../../contracts/names.ts';
 import { stackRoot, toolsDirectory } from '../../stack/paths.ts';
 import { choosePorts } from '../../stack/ports.ts';
 import { startPostgres } from '../../stack/postgres.ts';
 import { startRabbitmq } from '../../stack/rabbitmq.ts';
 import type { Server } from '../../stack/server.ts';
+import { resetStack } from '../../stack/stack.ts';
 import { startTemporal } from '../../stack/temporal.ts';
 import { openBus } from '../support/bus.ts';
 import { openRig, type Rig } from '../support/rig.ts';
@@ -19,6 +19,7 @@ let rig: Rig;
 let agentId: string;
 
 beforeAll(async () => {
+  await resetStack(directory);
   await mkdir(directory, { recursive: true });
   const ports = await choosePorts('free');
   start = {
@@ -37,7 +38,6 @@ beforeAll(async () => {
         toolsDirectory,
         port: ports.temporal,
         uiPort: ports.temporalUi,
-        searchAttributes: Object.values(searchAttributeNames),
       }),
   };
   await Promise.all(Object.keys(start).map((name) => bringUp(name as keyof typeof start)));
@@ -56,7 +56,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await rig?.close();
   await Promise.all([...running.values()].map((server) => server.stop()));
-  await rm(directory, { recursive: true, force: true });
+  await resetStack(directory);
 });
 
 async function bringUp(name: keyof typeof start): Promise<void> {

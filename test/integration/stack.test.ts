@@ -28,7 +28,6 @@ const options = () => ({
   directory,
   toolsDirectory,
   portBase: 'free' as const,
-  searchAttributes: ['InstanceStatus'],
 });
 
 beforeAll(async () => {

@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { searchAttributeNames } from '../../contracts/names.ts';
 import { resetStack, startStack } from '../../stack/stack.ts';
 import { stackRoot, toolsDirectory } from '../../stack/paths.ts';
 import { readGivenServers } from '../../workers/configuration.ts';
@@ -21,7 +20,6 @@ export default async function setUp(project: TestProject): Promise<() => Promise
     directory,
     toolsDirectory,
     portBase: 'free',
-    searchAttributes: Object.values(searchAttributeNames),
     temporal: given.temporalAddress === undefined,
     onProgress: (line) => process.stdout.write(`${line}\n`),
     ...(given.databaseUrl !== undefined && { databaseUrl: given.databaseUrl }),

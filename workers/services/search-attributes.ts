@@ -1,4 +1,4 @@
-import type { NativeConnection } from '@temporalio/worker';
+import type { Connection } from '@temporalio/client';
 import { searchAttributeNames } from '../../contracts/names.ts';
 import { describe, FatalError } from '../../bridge/supervise.ts';
 
@@ -10,7 +10,10 @@ const keyword = 2;
  *
  * @throws FatalError with the command to run, when this login may not register them
  */
-export async function ensureSearchAttributes(connection: NativeConnection, namespace: string): Promise<void> {
+export async function ensureSearchAttributes(
+  connection: Pick<Connection, 'operatorService'>,
+  namespace: string,
+): Promise<void> {
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
   const missing = Object.values(searchAttributeNames).filter((name) => customAttributes[name] === undefined);
   if (missing.length === 0) return;
