@@ -8,7 +8,7 @@ export default defineConfig({
         test: {
           name: 'workflow',
           include: ['test/workflow/**/*.test.ts'],
-          globalSetup: ['test/support/workflow-bundle.ts'],
+          globalSetup: ['test/support/workflow-bundle.ts', 'test/support/temporal-programs.ts'],
           testTimeout: 60_000,
           hookTimeout: 180_000,
         },

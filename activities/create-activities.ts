@@ -1,4 +1,5 @@
 import { ApplicationFailure, cancellationSignal, heartbeat } from '@temporalio/activity';
+import { ApplicationFailureCategory } from '@temporalio/common';
 import type { Pool } from 'pg';
 import { z } from 'zod';
 import { runtimeSpec, type RuntimeSpec } from '../contracts/runtime-spec.ts';
@@ -12,6 +13,9 @@ export interface ActivityDependencies {
   /** One driver per kind of runtime. */
   runtimes: { [Kind in RuntimeSpec['kind']]: Runtime<Extract<RuntimeSpec, { kind: Kind }>> };
 }
+
+/** Not a fault of the worker: the SDK then does not log it as one. */
+const benign = ApplicationFailureCategory.BENIGN;
 
 export function createActivities({ pool, runtimes }: ActivityDependencies): InstanceActivities {
   return {
@@ -54,7 +58,7 @@ function effectContext(): EffectContext {
 }
 
 function cannotRun(type: FailureCode, message: string): ApplicationFailure {
-  return ApplicationFailure.create({ type, message, nonRetryable: true });
+  return ApplicationFailure.create({ type, message, nonRetryable: true, category: benign });
 }
 
 /** Errors that are not the instance's fault pass as they are, and are retried without an end. */
@@ -64,11 +68,17 @@ function asFailure(error: unknown): unknown {
       type: 'spec_rejected',
       message: error.message,
       nonRetryable: true,
+      category: benign,
       cause: error,
     });
   }
   if (error instanceof AgentNotReady) {
-    return ApplicationFailure.create({ type: 'provisioning_failed', message: error.message, cause: error });
+    return ApplicationFailure.create({
+      type: 'provisioning_failed',
+      message: error.message,
+      category: benign,
+      cause: error,
+    });
   }
   return error;
 }

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import { z } from 'zod';
-import { desiredStates } from '../contracts/names.ts';
+import { desiredStates, type StatusReason } from '../contracts/names.ts';
 import type { RecordStatusInput, RecordStatusResult } from '../workflows/activities.ts';
 import type { Cause, RowReading } from '../workflows/messages.ts';
 
@@ -52,7 +52,7 @@ export async function writeStatus(pool: Pool, input: RecordStatusInput): Promise
   const { rows } = await pool.query<{ outcome: unknown }>({
     name: 'record_instance_status',
     text: 'select * from record_instance_status($1, $2, $3, $4, $5)',
-    values: [instanceId, status, generation, reason ?? null, toJson(cause)],
+    values: [instanceId, status, generation, reason ? storable(reason) : null, toJson(cause)],
   });
   const outcome = recordOutcome.parse(rows[0]?.outcome);
   return outcome === 'gone' ? { outcome } : { outcome, row: rowReading.parse(rows[0]) };
@@ -66,6 +66,14 @@ export async function writeFinalStatus(pool: Pool, instanceId: string, cause?: C
     values: [instanceId, toJson(cause)],
   });
   return rows[0] === undefined ? null : rowReading.parse(rows[0]);
+}
+
+const maxReasonLength = 4_000;
+
+/** What an agent printed may be in it: PostgreSQL takes neither NUL nor half a surrogate pair, and bounds the metadata. */
+function storable({ code, message }: StatusReason): StatusReason {
+  const wellFormed = Buffer.from(message.slice(0, maxReasonLength)).toString();
+  return { code, message: wellFormed.replaceAll('\0', '\uFFFD') };
 }
 
 function toJson(cause: Cause | undefined): unknown {

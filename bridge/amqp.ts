@@ -33,8 +33,16 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
     });
   } catch (error) {
     const message = `RabbitMQ at ${url.host} cannot be used: ${describe(error)}.`;
-    if (/ACCESS[_-]REFUSED|NOT_ALLOWED/.test(message)) {
-      throw new FatalError(`${message} Check user, password and virtual host in AMQP_URL.`, { cause: error });
+    if (/ACCESS[_-]REFUSED/.test(message)) {
+      throw new FatalError(`${message} Check user and password in AMQP_URL.`, { cause: error });
+    }
+    // Not fatal: a server that is starting refuses its virtual hosts, too. The client does not tell its reason.
+    if (message.includes('ConnectionOpenOk')) {
+      const name = decodeURIComponent(url.pathname.slice(1)) || '/';
+      throw new Error(
+        `RabbitMQ at ${url.host} refuses the virtual host ${name}. Create it and let the user in, or correct AMQP_URL.`,
+        { cause: error },
+      );
     }
     throw new Error(`${message} Start it, or correct AMQP_URL.`, { cause: error });
   }

@@ -36,6 +36,8 @@ export function startConsumer(options: ConsumerOptions): Supervised {
       const channel = await amqp.openChannel();
       await assertTopology(channel);
       await channel.prefetch(prefetch);
+      // A listener for an abort that has been would wait for ever.
+      signal.throwIfAborted();
 
       await new Promise<void>((resolve, reject) => {
         signal.addEventListener('abort', () => resolve(), { once: true });

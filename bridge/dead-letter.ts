@@ -1,3 +1,4 @@
+import { serialize } from 'node:v8';
 import type { ConfirmChannel, ConsumeMessage } from 'amqplib';
 import { exchangeNames } from '../contracts/names.ts';
 
@@ -10,8 +11,9 @@ export interface DeadLetter {
   reason: string;
 }
 
-/** A header travels in one frame with all the others. */
+/** A header travels in one frame with all the others, of which the client encodes 64 KiB. */
 const maxReasonLength = 2_000;
+const maxHeaderBytes = 48 * 1024;
 
 /**
  * Resolves once the dead letter is confirmed, so that the original may then be acknowledged: a crash in between repeats
@@ -38,7 +40,7 @@ export async function deadLetter({ channel, queue, message, reason }: DeadLetter
         timestamp,
         appId,
         headers: {
-          ...headers,
+          ...fitting(headers),
           dead_letter_reason: reason.slice(0, maxReasonLength),
           dead_letter_exchange: exchange,
           dead_letter_routing_key: routingKey,
@@ -47,4 +49,16 @@ export async function deadLetter({ channel, queue, message, reason }: DeadLetter
       (error: Error | null) => (error ? reject(error) : resolve()),
     );
   });
+}
+
+/** Leaves out what is too long: a letter that cannot be sent would have its message delivered again and again. */
+function fitting(headers: Record<string, unknown>): Record<string, unknown> {
+  let left = maxHeaderBytes;
+  const kept = Object.entries(headers).filter((entry) => {
+    const { byteLength } = serialize(entry);
+    if (byteLength > left) return false;
+    left -= byteLength;
+    return true;
+  });
+  return Object.fromEntries(kept);
 }

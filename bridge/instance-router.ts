@@ -23,15 +23,18 @@ export function createInstanceRouter({ client, taskQueue, logger }: InstanceRout
     if (!message) return;
     const { metadata } = event;
     await untilAccepted({
+      // The client tries again by itself for some 20 s: a stop must not wait for that.
       call: () =>
-        client.workflow.signalWithStart(instanceWorkflowType, {
-          workflowId: instanceWorkflowId(metadata.subject),
-          taskQueue,
-          args: [{ instanceId: metadata.subject }],
-          signal: instanceMessageSignal,
-          signalArgs: [message],
-          ...startDetails(metadata),
-        }),
+        client.withAbortSignal(signal, () =>
+          client.workflow.signalWithStart(instanceWorkflowType, {
+            workflowId: instanceWorkflowId(metadata.subject),
+            taskQueue,
+            args: [{ instanceId: metadata.subject }],
+            signal: instanceMessageSignal,
+            signalArgs: [message],
+            ...startDetails(metadata),
+          }),
+        ),
       about: { instanceId: metadata.subject, eventId: metadata.id },
       logger,
       signal,

@@ -29,6 +29,7 @@ export async function untilAccepted(options: UntilAcceptedOptions): Promise<void
       await call();
       return;
     } catch (error) {
+      signal.throwIfAborted();
       if (isRefusedForGood(error)) {
         throw new ContractViolation(`Temporal refuses it: ${describeGrpc(error)}`, { cause: error });
       }

@@ -14,7 +14,10 @@ const eventHeaders = z.object({
   'cloudEvents:subject': z.uuid(),
   'cloudEvents:time': z.iso.datetime(),
   /** One sequence per subject, contiguous from 1; zero-padded, since the extension asks for text that sorts. */
-  'cloudEvents:sequence': z.string().regex(/^\d{19}$/),
+  'cloudEvents:sequence': z
+    .string()
+    .regex(/^\d{19}$/)
+    .refine((text) => Number(text) > 0 && Number.isSafeInteger(Number(text)), 'must be between 1 and 2^53 - 1'),
   'cloudEvents:correlationid': z.uuid(),
   'cloudEvents:causationid': z.uuid().optional(),
   'cloudEvents:traceparent': z.string().regex(/^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/),

@@ -39,7 +39,8 @@ const { cleanUp } = proxyActivities<InstanceActivities>({
 
 const { recordStatus, recordFinalStatus } = proxyLocalActivities<InstanceActivities>({
   startToCloseTimeout: '15 seconds',
-  localRetryThreshold: '30 seconds',
+  // Longer waits are timers of the server. Below the longest retry interval: a workflow task is never held open by an outage.
+  localRetryThreshold: '5 seconds',
   retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '30 seconds' },
 });
 

@@ -104,7 +104,6 @@ function observe(state: InstanceState, row: RowReading): InstanceState {
 }
 
 function gone(state: InstanceState, sequence: number): InstanceState {
-  if (state.wanted.kind === 'gone') return { ...state, sequence };
   const { failure: _, runtime, ...rest } = state;
   return {
     ...rest,
@@ -116,9 +115,10 @@ function gone(state: InstanceState, sequence: number): InstanceState {
 }
 
 function exited(state: InstanceState, event: RuntimeExited): InstanceState {
-  const { runtime } = state;
+  const { runtime, earlyExits } = state;
   if (runtime.kind === 'unknown') {
-    return { ...state, earlyExits: [...state.earlyExits, event].slice(-earlyExitsKept) };
+    const known = earlyExits.some(({ runtimeId }) => runtimeId === event.runtimeId);
+    return known ? state : { ...state, earlyExits: [...earlyExits, event].slice(-earlyExitsKept) };
   }
   if (runtime.kind !== 'running' || runtime.runtimeId !== event.runtimeId) return state;
   const down: InstanceState = { ...state, runtime: { kind: 'unknown' } };

@@ -33,8 +33,10 @@ declare
   event uuid := gen_random_uuid();
   correlation uuid := coalesce(nullif(current_setting('events.correlation_id', true), '')::uuid, event);
   causation uuid := nullif(current_setting('events.causation_id', true), '')::uuid;
+  -- A malformed one begins a new trace, as https://www.w3.org/TR/trace-context/ asks: no reader would take the event.
   trace text := coalesce(
-    nullif(current_setting('events.traceparent', true), ''),
+    substring(current_setting('events.traceparent', true)
+      from '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$'),
     format('00-%s-%s-01', replace(correlation::text, '-', ''), left(replace(event::text, '-', ''), 16)));
   envelope jsonb := jsonb_build_object('schema_version', 1, 'event_type', p_event_type, 'table', p_table);
   full_notification jsonb := envelope || jsonb_build_object('row_data', p_row_data);
@@ -55,6 +57,10 @@ end $$;
 -- The next number of an entity that has no row (yet, or any more); the lock stands in for the missing row's.
 create function next_sequence_without_row(p_entity_id uuid) returns bigint language plpgsql as $$
 begin
+  -- A new id needs no lock, its primary key is one: a lock for each of tens of thousands of rows would be refused.
+  if not exists (select from event_log where entity_id = p_entity_id) then
+    return 1;
+  end if;
   perform pg_advisory_xact_lock(hashtextextended(p_entity_id::text, 0));
   return (select coalesce(max(sequence), 0) + 1 from event_log where entity_id = p_entity_id);
 end $$;

@@ -16,7 +16,8 @@ create table instances (
   observed_generation bigint not null default 0,
   metadata jsonb not null default '{}'
     check (jsonb_typeof(metadata) = 'object')
-    constraint instances_metadata_at_most_64_kib check (octet_length(metadata::text) <= 65536),
+    -- The engine's own entry comes on top: a full row can still be told that it failed.
+    constraint instances_metadata_at_most_64_kib check (octet_length((metadata - 'status_reason')::text) <= 65536),
   sequence bigint not null default 0,
   created_at timestamptz not null default clock_timestamp(),
   updated_at timestamptz not null default clock_timestamp()
@@ -30,9 +31,12 @@ create function instances_version() returns trigger language plpgsql as $$
 begin
   if tg_op = 'INSERT' then
     new.status := 'pending';
-    new.generation := 1;
     new.observed_generation := 0;
     new.sequence := next_sequence_without_row(new.id);
+    -- 1, or more than any generation of an earlier row of this id: a higher generation is always a later wish.
+    new.generation := new.sequence;
+    new.created_at := clock_timestamp();
+    new.updated_at := new.created_at;
     return new;
   end if;
   if new.id <> old.id then

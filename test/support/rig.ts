@@ -16,16 +16,23 @@ import { startAgentsWorker } from '../../workers/services/agents-worker.ts';
 import { startEventBroker } from '../../workers/services/event-broker.ts';
 import type { Service, ServiceOptions } from '../../workers/services/service.ts';
 import { openBus } from './bus.ts';
+import { replayAll } from './replay.ts';
 
 export type Rig = Awaited<ReturnType<typeof openRig>>;
+
+interface LogLine {
+  msg: string;
+  error?: string;
+  reason?: string;
+}
 
 /** A database, a virtual host, a task queue and a folder of agents of a test file's own, on the real servers. */
 export async function openRig({ servers = inject('servers') }: { servers?: ProvidedContext['servers'] } = {}) {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   const runtimeDirectory = await mkdtemp(join(tmpdir(), 'instances-'));
   const databaseUrl = await createDatabase(servers.databaseUrl, name);
-  const vhost = virtualHosts(servers.managementUrl, servers.amqpUrl);
-  await vhost.create(name);
+  const management = managementApi(servers.managementUrl, servers.amqpUrl);
+  await management('PUT', `vhosts/${name}`);
   const environment = {
     DATABASE_URL: databaseUrl,
     AMQP_URL: withPath(servers.amqpUrl, name),
@@ -45,7 +52,9 @@ export async function openRig({ servers = inject('servers') }: { servers?: Provi
   const connection = await Connection.connect({ address: servers.temporalAddress });
   const client = new Client({ connection });
   const running = new Set<Service>();
-  const logger = pino({ level: 'silent' });
+  const clients: pg.Client[] = [];
+  const log: LogLine[] = [];
+  const logger = pino({}, { write: (line: string) => void log.push(JSON.parse(line) as LogLine) });
   const fatal: FatalError[] = [];
 
   const start = async (startService: (options: ServiceOptions) => Promise<Service>): Promise<Service> => {
@@ -67,6 +76,25 @@ export async function openRig({ servers = inject('servers') }: { servers?: Provi
     client,
     /** Fatal errors of the services started here. */
     fatal,
+    /** What the services started here have logged. */
+    log,
+    /** A connection of the caller's own, for a transaction of its own or for LISTEN. */
+    connect: async () => {
+      const own = new pg.Client(databaseUrl);
+      own.on('error', () => undefined);
+      clients.push(own);
+      await own.connect();
+      return own;
+    },
+    /** Bounds a queue more tightly than the catalog does, by a policy of the virtual host; null lifts it. */
+    limitQueue: (queue: string, limits: object | null) =>
+      limits === null
+        ? management('DELETE', `policies/${name}/${queue}`)
+        : management('PUT', `policies/${name}/${queue}`, {
+            pattern: `^${queue.replaceAll('.', '\\.')}$`,
+            definition: limits,
+            'apply-to': 'queues',
+          }),
     startEventBroker: () => start(startEventBroker),
     startAgentsWorker: () => start(startAgentsWorker),
     /** Both services, ready. */
@@ -102,7 +130,7 @@ export async function openRig({ servers = inject('servers') }: { servers?: Provi
       const marker = await rig.publishAgent();
       await bus.until(marker, 'agent.published');
     },
-    /** Ends what was started here, and removes everything. */
+    /** Ends what was started here, replays every workflow that was, and removes everything. */
     close: async () => {
       await Promise.all([...running].map((service) => service.stop()));
       for await (const { workflowId } of client.workflow.list({
@@ -110,11 +138,12 @@ export async function openRig({ servers = inject('servers') }: { servers?: Provi
       })) {
         await client.workflow.getHandle(workflowId).terminate('the test has ended');
       }
+      await replayAll(client, name);
       await endAgents(runtimeDirectory);
       await bus.close();
       await connection.close();
-      await pool.end();
-      await vhost.remove(name);
+      await Promise.all([pool.end(), ...clients.map((own) => own.end())]);
+      await management('DELETE', `vhosts/${name}`);
       await dropDatabase(servers.databaseUrl, name);
       await rm(runtimeDirectory, { recursive: true, force: true });
     },
@@ -153,15 +182,15 @@ async function administer(adminUrl: string, statement: string): Promise<void> {
   }
 }
 
-function virtualHosts(managementUrl: string, amqpUrl: string) {
+function managementApi(managementUrl: string, amqpUrl: string) {
   const { username, password } = new URL(amqpUrl);
   const credentials = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
-  const call = async (method: string, name: string): Promise<void> => {
-    const response = await fetch(new URL(`/api/vhosts/${name}`, managementUrl), {
+  return async (method: 'PUT' | 'DELETE', path: string, body?: object): Promise<void> => {
+    const response = await fetch(new URL(`/api/${path}`, managementUrl), {
       method,
-      headers: { authorization: `Basic ${credentials}` },
+      headers: { authorization: `Basic ${credentials}`, 'content-type': 'application/json' },
+      ...(body && { body: JSON.stringify(body) }),
     });
     if (!response.ok) throw new Error(`${method} ${response.url}: ${response.status} ${await response.text()}`);
   };
-  return { create: (name: string) => call('PUT', name), remove: (name: string) => call('DELETE', name) };
 }

@@ -15,8 +15,6 @@ export interface ModelEvent {
   row: ModelRow;
 }
 
-export type RowModel = ReturnType<typeof createRowModel>;
-
 /** The row of one instance and its event log, by the rules of the triggers and functions of database/migrations. */
 export function createRowModel() {
   let row: ModelRow | undefined;
@@ -43,7 +41,7 @@ export function createRowModel() {
     insert: (desiredState: DesiredState = 'running'): void => {
       if (row) throw new Error('there is a row already');
       const sequence = nextSequence();
-      row = append('instance.created', { sequence, generation: 1, observedGeneration: 0, desiredState, status: 'pending' }); // prettier-ignore
+      row = append('instance.created', { sequence, generation: sequence, observedGeneration: 0, desiredState, status: 'pending' }); // prettier-ignore
     },
     changeConfig: () => wish(existing(row).desiredState),
     desire: (desiredState: DesiredState): void => {

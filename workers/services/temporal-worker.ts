@@ -45,7 +45,9 @@ export function startTemporalWorker(options: TemporalWorkerOptions): Supervised 
       });
       signal.addEventListener('abort', () => shutDown(worker), { once: true });
       const running = worker.run();
-      ready();
+      // It may have been stopped while it connected.
+      if (signal.aborted) shutDown(worker);
+      else ready();
       await running;
     } finally {
       await connection.close().catch(() => undefined);

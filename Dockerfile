@@ -1,0 +1,41 @@
+# The project's own processes, one image for all: the arguments say which of workers/ runs.
+# Debian, not Alpine: Temporal's native core is built for glibc.
+FROM node:24-trixie-slim AS base
+ENV NODE_ENV=production
+WORKDIR /app
+
+# A stage of its own keeps npm's cache out of the image.
+FROM base AS build
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --no-audit --no-fund
+COPY tsconfig.json ./
+COPY contracts/ contracts/
+COPY workflows/ workflows/
+COPY activities/ activities/
+COPY runtimes/ runtimes/
+COPY database/ database/
+COPY bridge/ bridge/
+COPY workers/ workers/
+COPY examples/ examples/
+RUN npm run build
+
+FROM base
+# A new volume takes over owner and mode of the folder that it is mounted on.
+RUN install -d -o node -g node -m 700 /var/lib/instances
+# Owned by root: neither the processes nor their agents can change the code.
+COPY --from=build /app/ ./
+# One process per container, so that all can have the same port. LANG and TZ reach the agents.
+ENV WORKFLOW_BUNDLE=/app/dist/workflow-bundle.js \
+    RUNTIME_DIRECTORY=/var/lib/instances \
+    HEALTH_HOST=0.0.0.0 \
+    EVENT_BROKER_HEALTH_PORT=8080 \
+    AGENTS_WORKER_HEALTH_PORT=8080 \
+    LANG=C.UTF-8 \
+    TZ=UTC
+USER node
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
+    CMD ["node", "-e", "fetch('http://127.0.0.1:8080/ready').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+# Run it with an init (`docker run --init`): agents outlive what started them, and somebody has to collect them.
+ENTRYPOINT ["node", "--import", "tsx"]
+CMD ["workers/agents-worker.ts"]

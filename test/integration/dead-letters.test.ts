@@ -1,0 +1,124 @@
+import { randomUUID } from 'node:crypto';
+import type { GetMessage, Options } from 'amqplib';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { createdMessage, type WireMessage } from '../support/events.ts';
+import { openRig, type Rig } from '../support/rig.ts';
+
+let rig: Rig;
+let agentId: string;
+
+beforeAll(async () => {
+  rig = await openRig();
+  await rig.startAll();
+  agentId = await rig.publishAgent();
+});
+afterAll(() => rig.close());
+
+const letters = 'agents_worker.instance.dead';
+const take = (queue: string): Promise<GetMessage | false> => rig.bus.channel.get(queue, { noAck: true });
+
+/** Publishes it as a foreign client, with a good one behind it; waits until that was handled. Returns the dead letter. */
+async function deadLetterOf(
+  { content, headers }: { content: string; headers: Record<string, unknown> },
+  { routingKey = 'instance.created', ...options }: Options.Publish & { routingKey?: string } = {},
+): Promise<GetMessage> {
+  const messageId = randomUUID();
+  await rig.bus.publish('events.topic', routingKey, content, { messageId, headers, ...options });
+  const next = await rig.insertInstance(agentId);
+  await rig.bus.until(next, 'instance.updated', 'running');
+
+  const letter = await vi.waitFor(async () => {
+    const found = await take(letters);
+    if (!found) throw new Error('no dead letter');
+    return found;
+  });
+  expect(letter.properties.messageId).toBe(messageId);
+  expect(letter.content.toString('utf8')).toBe(content);
+  expect(await take(letters), 'a second dead letter').toBe(false);
+  return letter;
+}
+
+const reasonOf = ({ properties }: GetMessage): string => String(properties.headers?.['dead_letter_reason']);
+
+const message = createdMessage();
+const body = JSON.parse(message.content) as Record<string, unknown>;
+const withHeaders = (headers: object): WireMessage => ({ ...message, headers: { ...message.headers, ...headers } });
+const { agent_id: _agent, ...bodyWithoutAgent } = body;
+const { 'cloudEvents:id': _id, ...headersWithoutId } = message.headers;
+
+describe('what is no event of the contract is dead-lettered once, and the message behind it is handled', () => {
+  test.each<[string, WireMessage, RegExp]>([
+    ['a body that is not JSON', { ...message, content: 'hello' }, /^body is not JSON: /],
+    ['a body that is empty', { ...message, content: '' }, /^body is not JSON: /],
+    ['an unknown version', withHeaders({ schema_version: 2 }), /unknown schema_version of instance\.created: 2/],
+    ['an unknown type', withHeaders({ 'cloudEvents:type': 'instance.paused' }), /unknown event type: instance\.paused/],
+    [
+      'a missing field',
+      { ...message, content: JSON.stringify(bodyWithoutAgent) },
+      /^body of instance\.created: [^]*agent_id/,
+    ],
+    ['a missing header', { ...message, headers: headersWithoutId }, /^headers: [^]*cloudEvents:id/],
+    ['no headers', { ...message, headers: {} }, /^headers: /],
+    ['a header of the wrong type', withHeaders({ generation: 'one' }), /^headers: [^]*generation/],
+    [
+      'another instance in body and headers',
+      withHeaders({ 'cloudEvents:subject': randomUUID() }),
+      /cloudEvents:subject/,
+    ],
+    [
+      'headers near the limit of the client',
+      withHeaders({ schema_version: 2, note: 'x'.repeat(64_850) }),
+      /unknown schema/,
+    ],
+  ])('%s', async (_, broken, reason) => {
+    const letter = await deadLetterOf(broken);
+    expect(reasonOf(letter)).toMatch(reason);
+    expect(letter.properties.headers).toMatchObject({
+      dead_letter_exchange: 'events.topic',
+      dead_letter_routing_key: 'instance.created',
+    });
+  });
+});
+
+test('properties that RabbitMQ acts upon do not act on the dead letter', async () => {
+  const letter = await deadLetterOf(
+    { ...message, content: 'hello' },
+    { expiration: '60000', CC: ['user_backend.ws_updates', 'admin_backend.audit'] },
+  );
+  expect(letter.properties.expiration).toBeUndefined();
+  expect(letter.properties.headers).not.toHaveProperty('CC');
+  expect(await take('user_backend.ws_updates.dead')).toBe(false);
+  expect(await take('admin_backend.audit.dead')).toBe(false);
+});
+
+test('a routing key that the catalog does not know ends in the dead-letter queue when the type is unknown, too', async () => {
+  const letter = await deadLetterOf(withHeaders({ 'cloudEvents:type': 'instance.paused' }), {
+    routingKey: 'instance.paused',
+  });
+  expect(letter.properties.headers).toMatchObject({ dead_letter_routing_key: 'instance.paused' });
+});
+
+test('many broken messages among good ones: each good one is handled, each broken one is put aside', async () => {
+  const ids: string[] = [];
+  for (let count = 0; count < 10; count += 1) {
+    ids.push(await rig.insertInstance(agentId));
+    await rig.bus.publish('events.topic', 'instance.updated', `broken ${count}`, { messageId: randomUUID() });
+  }
+  for (const id of ids) await rig.bus.until(id, 'instance.updated', 'running');
+  const found: string[] = [];
+  await vi.waitFor(async () => {
+    for (let letter = await take(letters); letter; letter = await take(letters)) found.push(String(letter.content));
+    expect(found.length).toBeGreaterThanOrEqual(10);
+  });
+  expect(found.toSorted()).toEqual(Array.from({ length: 10 }, (_, count) => `broken ${count}`));
+});
+
+test('a queue that is deleted by hand while it is consumed is declared anew and consumed again', async () => {
+  await rig.bus.channel.deleteQueue('agents_worker.instance');
+  // Asking for a queue that is not there would close the test's own channel: the log says when it is back.
+  const sessions = (): number => rig.log.filter(({ msg }) => msg === 'agents_worker is ready').length;
+  await vi.waitUntil(() => sessions() === 2, { timeout: 10_000 });
+  const id = await rig.insertInstance(agentId);
+  await rig.bus.until(id, 'instance.updated', 'running');
+  expect(rig.fatal).toEqual([]);
+});

@@ -1,0 +1,87 @@
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { openRig, type Rig } from '../support/rig.ts';
+import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts';
+
+let rig: Rig;
+let started: WorkerProcess | undefined;
+
+beforeAll(async () => {
+  rig = await openRig();
+});
+afterEach(async () => {
+  await started?.kill('SIGKILL');
+});
+afterAll(() => rig.close());
+
+/** The process as it is started in production: it has to end by itself, with code 1, having said what to do. */
+async function lastWordsOf(entry: string, environment: Record<string, string>): Promise<string> {
+  started = startWorkerProcess(entry, { ...rig.environment, ...environment });
+  expect(await started.exit).toBe(1);
+  return started.output();
+}
+
+const changed = (url: string, change: (url: URL) => void): string => {
+  const copy = new URL(url);
+  change(copy);
+  return copy.href;
+};
+
+test('a database without the tables: run the migrations', async () => {
+  const DATABASE_URL = changed(rig.environment.DATABASE_URL, (url) => {
+    url.pathname = '/postgres';
+  });
+  expect(await lastWordsOf('event-broker', { DATABASE_URL })).toContain('npm run migrate');
+});
+
+test('a database that is not there: check DATABASE_URL', async () => {
+  const DATABASE_URL = changed(rig.environment.DATABASE_URL, (url) => {
+    url.pathname = '/nowhere';
+  });
+  expect(await lastWordsOf('event-broker', { DATABASE_URL })).toMatch(/nowhere.*DATABASE_URL/);
+});
+
+test('a wrong password of PostgreSQL: check DATABASE_URL, and the password is not printed', async () => {
+  const DATABASE_URL = changed(rig.environment.DATABASE_URL, (url) => {
+    url.password = 'hunter2';
+  });
+  const words = await lastWordsOf('event-broker', { DATABASE_URL });
+  expect(words).toMatch(/password authentication failed.*DATABASE_URL/);
+  expect(words).not.toContain('hunter2');
+});
+
+test.each(['event-broker', 'agents-worker'])('a wrong password of RabbitMQ ends %s: check AMQP_URL', async (entry) => {
+  const AMQP_URL = changed(rig.environment.AMQP_URL, (url) => {
+    url.password = 'hunter2';
+  });
+  const words = await lastWordsOf(entry, { AMQP_URL });
+  expect(words).toMatch(/RabbitMQ at .*AMQP_URL/);
+  expect(words).not.toContain('hunter2');
+});
+
+test('a virtual host that is not there is named, and tried again: a server that is starting has none', async () => {
+  const AMQP_URL = changed(rig.environment.AMQP_URL, (url) => {
+    url.pathname = '/nowhere';
+  });
+  started = startWorkerProcess('event-broker', { ...rig.environment, AMQP_URL });
+  const { output, kill } = started;
+  await vi.waitFor(() => expect(output().match(/refuses the virtual host nowhere.*AMQP_URL/g)).toHaveLength(2), {
+    timeout: 20_000,
+  });
+  expect(await kill('SIGTERM')).toBe(0);
+});
+
+test.each(['event-broker', 'agents-worker'])(
+  'a queue that was declared with other arguments ends %s, which names it and what differs',
+  async (entry) => {
+    const queue = 'user_backend.ws_updates';
+    await rig.bus.channel.assertQueue(queue, { durable: true });
+    const words = await lastWordsOf(entry, {});
+    expect(words).toMatch(/differs from the catalog.*user_backend\.ws_updates.*delete it/);
+    await rig.bus.channel.deleteQueue(queue);
+  },
+);
+
+test('settings that are missing or wrong are named together', async () => {
+  const words = await lastWordsOf('event-broker', { DATABASE_URL: '', AMQP_URL: 'http://127.0.0.1' });
+  expect(words).toMatch(/DATABASE_URL is required[^]*AMQP_URL must be/);
+});

@@ -1,0 +1,89 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { one, openRig, type Rig } from '../support/rig.ts';
+import type { Service } from '../../workers/services/service.ts';
+
+let rig: Rig;
+const started: Service[] = [];
+
+beforeAll(async () => {
+  rig = await openRig();
+});
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((service) => service.stop()));
+});
+afterAll(() => rig.close());
+
+async function start(): Promise<Service> {
+  const broker = await rig.startEventBroker();
+  started.push(broker);
+  return broker;
+}
+
+const readiness = async ({ healthPort }: Service): Promise<number> =>
+  (await fetch(`http://127.0.0.1:${healthPort}/ready`)).status;
+
+/** Processes that hold, and that hold or ask for, the leader's lock of this database. */
+async function brokers(): Promise<{ connected: number; leading: number }> {
+  const { rows } = await rig.pool.query<{ connected: number; leading: number }>(
+    `select count(distinct a.pid)::int as connected, count(distinct l.pid)::int as leading
+     from pg_stat_activity a left join pg_locks l
+       on l.pid = a.pid and l.locktype = 'advisory' and l.granted
+     where a.datname = current_database() and a.application_name = 'event_broker'`,
+  );
+  return one(rows);
+}
+
+async function insertMany(): Promise<string[]> {
+  const ids: string[] = [];
+  for (let count = 0; count < 20; count += 1) ids.push(await rig.insertInstance(randomUUID()));
+  return ids;
+}
+
+async function expectOnceEach(ids: string[]): Promise<void> {
+  for (const id of ids) await rig.bus.until(id, 'instance.created');
+  await rig.untilBusIsQuiet();
+  expect(ids.filter((id) => rig.bus.of(id).length !== 1)).toEqual([]);
+}
+
+test('of two brokers one publishes, and the other takes over when it is stopped or loses its connection', async () => {
+  const first = await start();
+  await first.ready();
+  const second = await start();
+  const before = await insertMany();
+  await expectOnceEach(before);
+  expect(await brokers()).toEqual({ connected: 2, leading: 1 });
+  expect([await readiness(first), await readiness(second)]).toEqual([200, 503]);
+
+  const during = insertMany();
+  await first.stop();
+  await second.ready();
+  await expectOnceEach(await during);
+  expect(await brokers()).toEqual({ connected: 1, leading: 1 });
+  expect(await readiness(second)).toBe(200);
+
+  const third = await start();
+  await rig.pool.query(
+    `select pg_terminate_backend(l.pid) from pg_locks l join pg_stat_activity a using (pid)
+     where l.locktype = 'advisory' and l.granted and a.application_name = 'event_broker'
+       and a.datname = current_database()`,
+  );
+  for (const id of await insertMany()) await rig.bus.until(id, 'instance.created');
+  expect((await brokers()).leading).toBe(1);
+
+  await third.stop();
+  await second.ready();
+  await expectOnceEach(await insertMany());
+});
+
+test('a standby can be stopped while it waits, and so can a broker that has not begun yet', async () => {
+  const leader = await start();
+  await leader.ready();
+  const standby = await start();
+  await standby.stop();
+  const hardlyStarted = await start();
+  await hardlyStarted.stop();
+  await expectOnceEach(await insertMany());
+  await leader.stop();
+  expect(await brokers()).toEqual({ connected: 0, leading: 0 });
+});

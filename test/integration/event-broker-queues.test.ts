@@ -1,0 +1,99 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { one, openRig, type Rig } from '../support/rig.ts';
+import type { Service } from '../../workers/services/service.ts';
+
+/** No consumer runs here: what is published stays in the queues to be counted. */
+let rig: Rig;
+let broker: Service;
+
+beforeAll(async () => {
+  rig = await openRig();
+  broker = await rig.startEventBroker();
+  await broker.ready();
+});
+afterAll(() => rig.close());
+
+const audit = 'admin_backend.audit';
+const worker = 'agents_worker.instance';
+const pushes = 'user_backend.ws_updates';
+
+const countOf = async (queue: string): Promise<number> => (await rig.bus.channel.checkQueue(queue)).messageCount;
+
+async function takeAll(queue: string): Promise<string[]> {
+  const subjects: string[] = [];
+  for (;;) {
+    const message = await rig.bus.channel.get(queue, { noAck: true });
+    if (!message) return subjects;
+    subjects.push(String(message.properties.headers?.['cloudEvents:subject']));
+  }
+}
+
+async function insertMany(count: number): Promise<string[]> {
+  const ids: string[] = [];
+  while (ids.length < count) ids.push(await rig.insertInstance(randomUUID()));
+  return ids;
+}
+
+const isPublished = async (id: string): Promise<boolean> => {
+  const { rows } = await rig.pool.query<{ published: boolean }>(
+    'select published_at is not null as published from event_log where entity_id = $1 and sequence = 1',
+    [id],
+  );
+  return one(rows).published;
+};
+
+test('every queue whose consumers come later has got its copies', async () => {
+  const agentId = await rig.publishAgent();
+  const id = await rig.insertInstance(agentId);
+  await rig.pool.query(`update instances set desired_state = 'stopped' where id = $1`, [id]);
+  await rig.untilBusIsQuiet();
+  expect((await takeAll(audit)).slice(0, 3)).toEqual([agentId, id, id]);
+  expect(await takeAll(worker)).toEqual([id, id]);
+  expect(await takeAll(pushes)).toEqual([id]);
+});
+
+test('a full queue that drops its oldest does not stop the publisher', async () => {
+  await rig.limitQueue(audit, { 'max-length': 5 });
+  const ids = await insertMany(40);
+  await rig.untilBusIsQuiet();
+  await rig.limitQueue(audit, null);
+  const kept = await takeAll(audit);
+  expect(kept).toHaveLength(5);
+  expect(kept.slice(0, 4)).toEqual(ids.slice(-4));
+  expect(await takeAll(worker)).toEqual(ids);
+});
+
+test('a full queue that refuses keeps the events in the log, and gets every one of them once there is room', async () => {
+  await rig.limitQueue(worker, { 'max-length': 5 });
+  const ids = await insertMany(40);
+  const waiting = async (): Promise<string[]> => {
+    const published = await Promise.all(ids.map(isPublished));
+    return ids.filter((_, index) => !published[index]);
+  };
+  const refusals = (): number => rig.log.filter(({ msg }) => msg.includes('lost its connection')).length;
+  await vi.waitUntil(() => refusals() > 1, { timeout: 20_000 });
+  expect((await waiting()).length).toBeGreaterThan(0);
+
+  await rig.limitQueue(worker, null);
+  await vi.waitFor(async () => expect(await waiting()).toEqual([]), { timeout: 30_000 });
+  expect(new Set(await takeAll(worker))).toEqual(new Set(ids));
+  expect(rig.fatal).toEqual([]);
+});
+
+test('a queue that was deleted by hand is made anew at the next connection; its copies of until then are lost', async () => {
+  await rig.bus.channel.deleteQueue(pushes);
+  const [lost] = await insertMany(1);
+  const touch = (id: string | undefined, config: object) =>
+    rig.pool.query('update instances set config = $2 where id = $1', [id, config]);
+  await touch(lost, { a: 1 });
+  await rig.untilBusIsQuiet();
+
+  await broker.stop();
+  broker = await rig.startEventBroker();
+  await broker.ready();
+  expect(await countOf(pushes)).toBe(0);
+  await touch(lost, { a: 2 });
+  await rig.untilBusIsQuiet();
+  expect(await takeAll(pushes)).toEqual([lost]);
+});

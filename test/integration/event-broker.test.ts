@@ -1,0 +1,190 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import type { ConsumeMessage } from 'amqplib';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { createdMessage } from '../support/events.ts';
+import { one, openRig, type Rig } from '../support/rig.ts';
+import type { Service } from '../../workers/services/service.ts';
+
+let rig: Rig;
+let broker: Service;
+
+beforeAll(async () => {
+  rig = await openRig();
+});
+afterEach(() => broker.stop());
+afterAll(() => rig.close());
+
+async function startBroker(): Promise<void> {
+  broker = await rig.startEventBroker();
+  await broker.ready();
+}
+
+const typesOf = (id: string): string[] => rig.bus.of(id).map(({ type }) => type);
+const update = (id: string, assignment: string) =>
+  rig.pool.query(`update instances set ${assignment} where id = $1`, [id]);
+
+test('an event arrives with exactly the documented body, and with every mandatory header and property', async () => {
+  const { queue } = await rig.bus.channel.assertQueue('', { exclusive: true });
+  await rig.bus.channel.bindQueue(queue, 'events.topic', 'instance.created');
+  const arrived = new Promise<ConsumeMessage | null>((resolve, reject) => {
+    rig.bus.channel.consume(queue, resolve, { noAck: true }).catch(reject);
+  });
+  await startBroker();
+  const agentId = randomUUID();
+  const id = await rig.insertInstance(agentId, { model: 'klein', umlaut: 'ä€😀' });
+  const { content, properties, fields } = (await arrived) as ConsumeMessage;
+  const { user_id: userId, created_at: createdAt } = one(
+    (await rig.pool.query<{ user_id: string; created_at: Date }>('select * from instances where id = $1', [id])).rows,
+  );
+
+  expect(JSON.parse(content.toString('utf8'))).toEqual({
+    instance_id: id,
+    agent_id: agentId,
+    user_id: userId,
+    config: { model: 'klein', umlaut: 'ä€😀' },
+    created_at: createdAt.toISOString(),
+    status: 'pending',
+  });
+  const { headers = {} } = properties;
+  expect(Object.keys(headers).toSorted()).toEqual(Object.keys(createdMessage().headers).toSorted());
+  expect(headers).toMatchObject({
+    'cloudEvents:specversion': '1.0',
+    'cloudEvents:type': 'instance.created',
+    'cloudEvents:source': '/shared_psql/instances',
+    'cloudEvents:subject': id,
+    'cloudEvents:sequence': '0000000000000000001',
+    schema_version: 1,
+    agent_id: agentId,
+    user_id: userId,
+    desired_state: 'running',
+    generation: 1,
+    observed_generation: 0,
+  });
+  expect(Date.parse(headers['cloudEvents:time'] as string)).toBeGreaterThanOrEqual(createdAt.getTime());
+  expect(fields).toMatchObject({ exchange: 'events.topic', routingKey: 'instance.created' });
+  expect(properties).toMatchObject({
+    messageId: headers['cloudEvents:id'] as string,
+    type: 'instance.created',
+    correlationId: headers['cloudEvents:correlationid'] as string,
+    contentType: 'application/json',
+    contentEncoding: 'utf-8',
+    deliveryMode: 2,
+    appId: 'event_broker',
+    timestamp: Math.floor(Date.parse(headers['cloudEvents:time'] as string) / 1000),
+  });
+});
+
+test('what was written while the broker was down arrives in order once it is up', async () => {
+  const a = await rig.insertInstance(randomUUID());
+  const agentId = await rig.publishAgent();
+  const b = await rig.insertInstance(agentId);
+  await update(a, `desired_state = 'stopped'`);
+  await rig.deleteInstance(b);
+  await rig.pool.query('update agents set retired_at = clock_timestamp() where id = $1', [agentId]);
+  expect([...rig.bus.of(a), ...rig.bus.of(b), ...rig.bus.of(agentId)]).toEqual([]);
+
+  await startBroker();
+  await rig.untilBusIsQuiet();
+  const order = rig.bus.seen.filter(({ subject }) => [a, b, agentId].includes(subject));
+  expect(order.map(({ subject, type }) => [subject, type])).toEqual([
+    [a, 'instance.created'],
+    [agentId, 'agent.published'],
+    [b, 'instance.created'],
+    [a, 'instance.updated'],
+    [b, 'instance.deleted'],
+    [agentId, 'agent.retired'],
+  ]);
+});
+
+test('an entry that commits after later ones were published is published too', async () => {
+  await startBroker();
+  const slow = await rig.connect();
+  await slow.query('begin');
+  const late = randomUUID();
+  await slow.query('insert into instances (id, agent_id, user_id) values ($1, $1, $1)', [late]);
+  const early = await rig.insertInstance(randomUUID());
+  await rig.bus.until(early, 'instance.created');
+  expect(rig.bus.of(late)).toEqual([]);
+  await slow.query('commit');
+  await rig.bus.until(late, 'instance.created');
+});
+
+test('a change of thousands of rows arrives once each, and in order for each of them', async () => {
+  await startBroker();
+  const userId = randomUUID();
+  const { rows } = await rig.pool.query<{ id: string }>(
+    'insert into instances (agent_id, user_id) select $1, $1 from generate_series(1, 2000) returning id',
+    [userId],
+  );
+  await rig.pool.query(`update instances set config = '{"a": 1}' where user_id = $1`, [userId]);
+  await rig.pool.query('delete from instances where user_id = $1', [userId]);
+  await rig.untilBusIsQuiet();
+  const life = ['instance.created', 'instance.updated', 'instance.deleted'];
+  const types = new Map<string, string[]>();
+  for (const { subject, type } of rig.bus.seen) types.set(subject, [...(types.get(subject) ?? []), type]);
+  expect(rows.filter(({ id }) => String(types.get(id)) !== String(life))).toEqual([]);
+}, 60_000);
+
+test('1 MB of config arrives whole, though the notification did not hold it', async () => {
+  await startBroker();
+  const config = { pad: 'ä'.repeat(500_000) };
+  const id = await rig.insertInstance(randomUUID(), config);
+  expect((await rig.bus.until(id, 'instance.created')).body['config']).toEqual(config);
+});
+
+test('an entry that cannot become an event is set aside with the reason, and those behind it go on', async () => {
+  await startBroker();
+  const id = randomUUID();
+  // As a trigger of another version would write it.
+  await rig.pool.query(`select append_event('instances_notify', $1, 1, 'insert', 'instances', '{"id": "one"}')`, [id]);
+  await rig.untilBusIsQuiet();
+  const { rows } = await rig.pool.query('select * from event_log where entity_id = $1', [id]);
+  expect(one(rows)).toMatchObject({
+    published_at: null,
+    rejected_reason: expect.stringMatching(/row_data\.id/) as string,
+  });
+  expect(rig.bus.of(id)).toEqual([]);
+  expect(rig.log.find(({ msg }) => msg.includes('cannot be published'))?.reason).toMatch(/row_data\.id/);
+});
+
+test('a broker that is stopped in the middle of its work leaves nothing out and says nothing twice', async () => {
+  const userId = randomUUID();
+  const ids: string[] = [];
+  for (let round = 0; round < 5; round += 1) {
+    await startBroker();
+    const { rows } = await rig.pool.query<{ id: string }>(
+      'insert into instances (agent_id, user_id) select $1, $1 from generate_series(1, 400) returning id',
+      [userId],
+    );
+    ids.push(...rows.map(({ id }) => id));
+    await rig.bus.until(rows[0]?.id ?? '', 'instance.created');
+    await broker.stop();
+  }
+  await startBroker();
+  await rig.untilBusIsQuiet();
+  const seen = rig.bus.seen.filter(({ body }) => body['user_id'] === userId).map(({ subject }) => subject);
+  expect(seen.length).toBe(new Set(seen).size);
+  expect(seen.toSorted()).toEqual(ids.toSorted());
+});
+
+test('a connection to PostgreSQL that breaks is made anew, and what was written meanwhile arrives', async () => {
+  await startBroker();
+  const listening = await rig.connect();
+  await listening.query('listen instances_notify');
+  const id = await rig.insertInstance(randomUUID());
+  await Promise.all([
+    once(listening, 'notification'),
+    rig.pool.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where application_name = 'event_broker' and datname = current_database()`,
+    ),
+  ]);
+  await update(id, `desired_state = 'stopped'`);
+  await rig.bus.until(id, 'instance.updated');
+  expect(typesOf(id)).toContain('instance.created');
+  await vi.waitFor(() =>
+    expect(rig.log.map(({ msg }) => msg)).toContain('event_broker lost its connection; trying again'),
+  );
+  expect(rig.fatal).toEqual([]);
+});

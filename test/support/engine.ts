@@ -1,0 +1,145 @@
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import pRetry from 'p-retry';
+import { pino } from 'pino';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, type ProvidedContext } from 'vitest';
+import { createInstanceRouter } from '../../bridge/instance-router.ts';
+import { instanceWorkflowId } from '../../contracts/names.ts';
+import { instanceMessageSignal, instanceStateQuery, type RuntimeExited } from '../../workflows/messages.ts';
+import { createFakeActivities, createFakeInstance, type FakeInstance } from './fake-instance.ts';
+import { replayRuns, type Run } from './replay.ts';
+import { asIncoming } from './row-model.ts';
+
+const taskQueue = 'test';
+/** In real time: what takes skipped time takes next to none. */
+const untilTimeoutMs = 40_000;
+
+interface EngineOptions {
+  /** The server. Where it is missing, the tests of the file are skipped, and say why. */
+  program: ProvidedContext['temporalPrograms']['dev'];
+  open: (path: string) => Promise<TestWorkflowEnvironment>;
+}
+
+/**
+ * The workflow on a server of the test file's own, with activities that act on instances in memory. Whatever a test starts
+ * is ended and replayed after it.
+ */
+export function useEngine({ program, open }: EngineOptions) {
+  let environment: TestWorkflowEnvironment;
+  let worker: Worker;
+  let working: Promise<void>;
+  let route: ReturnType<typeof createInstanceRouter>;
+  const instances = new Map<string, FakeInstance>();
+  const runs = new Map<string, Run>();
+
+  beforeAll(async () => {
+    if ('missing' in program) return;
+    installQuietRuntime();
+    // The SDK gives a server five seconds to start, which is not enough on a busy machine.
+    environment = await pRetry(() => open(program.path), { retries: 4, minTimeout: 500 });
+    worker = await Worker.create({
+      connection: environment.nativeConnection,
+      taskQueue,
+      workflowBundle: { codePath: inject('workflowBundle') },
+      activities: { ...createFakeActivities(find) },
+      maxHeartbeatThrottleInterval: '100 milliseconds',
+      shutdownForceTime: '5 seconds',
+    });
+    working = worker.run();
+    route = createInstanceRouter({ client: noteRuns(environment.client, runs), taskQueue, logger: pino({ level: 'silent' }) }); // prettier-ignore
+  });
+
+  beforeEach(({ skip }) => {
+    if ('missing' in program) skip(program.missing);
+  });
+
+  afterEach(async () => {
+    for (const { workflowId } of runs.values()) await terminate(environment.client, workflowId);
+    await replayRuns(environment.client, runs.values());
+    runs.clear();
+    instances.clear();
+  });
+
+  afterAll(async () => {
+    worker?.shutdown();
+    await working;
+    await environment?.teardown();
+  });
+
+  const find = (instanceId: string): FakeInstance => {
+    const found = instances.get(instanceId);
+    if (!found) throw new Error(`no instance ${instanceId}`);
+    return found;
+  };
+  const handle = ({ id }: FakeInstance) => environment.client.workflow.getHandle(instanceWorkflowId(id));
+
+  const engine = {
+    create: (): FakeInstance => {
+      const instance = createFakeInstance();
+      instances.set(instance.id, instance);
+      return instance;
+    },
+    handle,
+    /** Routes events of the instance's log, by sequence, as the consumer of the bus does; without a sequence, the last. */
+    announce: async (instance: FakeInstance, ...sequences: number[]): Promise<void> => {
+      for (const sequence of sequences.length > 0 ? sequences : [instance.rows.log.length]) {
+        const event = instance.rows.log[sequence - 1];
+        if (!event) throw new Error(`no event ${sequence}`);
+        await route(asIncoming(instance.id, event), AbortSignal.timeout(5_000));
+      }
+    },
+    report: (instance: FakeInstance, exit: RuntimeExited) => handle(instance).signal(instanceMessageSignal, exit),
+    state: (instance: FakeInstance) => handle(instance).query(instanceStateQuery),
+    /** Time passes, in no time. */
+    skip: (durationMs: number) => environment.sleep(durationMs),
+    /** Lets time pass until the expectation holds. */
+    until: async (expectation: () => void | Promise<void>): Promise<void> => {
+      for (const deadline = Date.now() + untilTimeoutMs; ; await environment.sleep('1 second')) {
+        try {
+          return await expectation();
+        } catch (error) {
+          if (Date.now() > deadline) throw error;
+        }
+      }
+    },
+    /** An instance whose agent runs. */
+    createRunning: async (): Promise<FakeInstance> => {
+      const instance = engine.create();
+      instance.rows.insert();
+      await engine.announce(instance);
+      await engine.until(() => expect(instance.rows.row()?.status).toBe('running'));
+      return instance;
+    },
+    /** Runs that were signaled; those that they continued as are not among them. */
+    runs: () => [...runs.values()],
+  };
+  return engine;
+}
+
+/** The client, taking note of every run that it signals. */
+function noteRuns(client: Client, runs: Map<string, Run>): Client {
+  const signalWithStart: Client['workflow']['signalWithStart'] = async (type, options) => {
+    const signaled = await client.workflow.signalWithStart(type, options);
+    const runId = signaled.signaledRunId;
+    runs.set(runId, { workflowId: signaled.workflowId, runId });
+    return signaled;
+  };
+  return { workflow: { signalWithStart } } as unknown as Client;
+}
+
+async function terminate(client: Client, workflowId: string): Promise<void> {
+  try {
+    await client.workflow.getHandle(workflowId).terminate('the test has ended');
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+  }
+}
+
+/** Tests make activities fail on purpose: only what breaks the worker is worth a line. */
+function installQuietRuntime(): void {
+  Runtime.install({
+    logger: new DefaultLogger('ERROR'),
+    telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } },
+  });
+}

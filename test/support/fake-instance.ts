@@ -1,0 +1,86 @@
+import { randomUUID } from 'node:crypto';
+import { Context, heartbeat } from '@temporalio/activity';
+import type { InstanceStatus } from '../../contracts/names.ts';
+import type { InstanceActivities } from '../../workflows/activities.ts';
+import type { RuntimeExited } from '../../workflows/messages.ts';
+import { createRowModel } from './row-model.ts';
+
+type Activity = keyof InstanceActivities;
+
+export type FakeInstance = ReturnType<typeof createFakeInstance>;
+
+/** One instance in memory: its row, its agent, and what its activities do before they do what they should. */
+export function createFakeInstance() {
+  const id = randomUUID();
+  const rows = createRowModel();
+  let started = 0;
+  const instance = {
+    id,
+    rows,
+    /** Attempts of activities, oldest first. */
+    calls: [] as Activity[],
+    agent: undefined as { runtimeId: string; generation: number } | undefined,
+    /** Trouble: runs first in every attempt, counted from 1 for each activity. What it throws fails the attempt. */
+    before: {} as Partial<Record<Activity, (attempt: number) => Promise<void> | void>>,
+    count: (activity: Activity): number => instance.calls.filter((call) => call === activity).length,
+    /** Every status that the row was said to have, oldest first. */
+    statuses: (): InstanceStatus[] => {
+      const all = rows.log.filter(({ type }) => type === 'instance.updated').map(({ row }) => row.status);
+      return all.filter((status, index) => status !== all[index - 1]);
+    },
+    /** The agent ends without having been asked to. @returns what the runtime reports */
+    endAgent: (kind: RuntimeExited['kind']): RuntimeExited => {
+      if (!instance.agent) throw new Error('no agent is running');
+      const { runtimeId } = instance.agent;
+      instance.agent = undefined;
+      return { type: 'runtimeExited', runtimeId, kind, message: 'It ended.' };
+    },
+    startAgent: (generation: number): string => {
+      if (instance.agent?.generation !== generation) {
+        started += 1;
+        instance.agent = { runtimeId: `runtime-${started}`, generation };
+      }
+      return instance.agent.runtimeId;
+    },
+  };
+  return instance;
+}
+
+/** Activities over such instances. */
+export function createFakeActivities(find: (instanceId: string) => FakeInstance): InstanceActivities {
+  const begin = async (activity: Activity, instanceId: string): Promise<FakeInstance> => {
+    const instance = find(instanceId);
+    instance.calls.push(activity);
+    await instance.before[activity]?.(instance.count(activity));
+    return instance;
+  };
+  return {
+    provision: async ({ instanceId }) => {
+      const row = find(instanceId).rows.read();
+      const { startAgent } = await begin('provision', instanceId);
+      if (!row) return { outcome: 'gone' };
+      if (row.desiredState === 'stopped') return { outcome: 'notWanted', row };
+      return { outcome: 'provisioned', row, runtimeId: startAgent(row.generation) };
+    },
+    cleanUp: async ({ instanceId }) => {
+      const instance = await begin('cleanUp', instanceId);
+      instance.agent = undefined;
+    },
+    recordStatus: async (input) => (await begin('recordStatus', input.instanceId)).rows.recordStatus(input),
+    recordFinalStatus: async ({ instanceId }) =>
+      (await begin('recordFinalStatus', instanceId)).rows.recordFinalStatus(),
+  };
+}
+
+/** Works for as long as it is let, as slow provisioning does. @throws CancelledFailure once it is no longer wanted */
+export async function workUntilCancelled(): Promise<void> {
+  for (;;) {
+    heartbeat();
+    await Context.current().sleep('50 milliseconds');
+  }
+}
+
+/** Gives no sign of life, as an activity of a worker that was killed; ends with the worker of the test. */
+export async function hang(): Promise<void> {
+  await Context.current().cancelled;
+}

@@ -1,0 +1,52 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+
+export interface TcpProxy {
+  /** `host:port` to be used in place of the target's. */
+  address: string;
+  /** Breaks every connection and refuses new ones, until `restore`. Either may be repeated. */
+  cut(): Promise<void>;
+  restore(): Promise<void>;
+}
+
+/** Stands between a client and the server at `target` (`host:port`), so that a test can take the server away. */
+export async function openTcpProxy(target: string): Promise<TcpProxy> {
+  const { hostname, port } = new URL(`tcp://${target}`);
+  const sockets = new Set<Socket>();
+  const relay = (from: Socket, to: Socket): void => {
+    sockets.add(from);
+    from
+      .on('error', () => undefined)
+      .on('close', () => {
+        sockets.delete(from);
+        to.destroy();
+      });
+    from.pipe(to);
+  };
+  const listen = async (at: number): Promise<Server> => {
+    const server = createServer((client) => {
+      const upstream = connect(Number(port), hostname);
+      relay(client, upstream);
+      relay(upstream, client);
+    });
+    server.listen(at, '127.0.0.1');
+    await once(server, 'listening');
+    return server;
+  };
+
+  let server = await listen(0);
+  const own = (server.address() as AddressInfo).port;
+  return {
+    address: `127.0.0.1:${own}`,
+    cut: async () => {
+      if (!server.listening) return;
+      const closed = once(server, 'close');
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+    restore: async () => {
+      if (!server.listening) server = await listen(own);
+    },
+  };
+}

@@ -1,0 +1,116 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { InvalidConfiguration, readConfiguration, readGivenServers } from '../../workers/configuration.ts';
+
+const complete = {
+  DATABASE_URL: 'postgres://user:secret@127.0.0.1:5432/shared_psql',
+  AMQP_URL: 'amqp://user:secret@127.0.0.1:5672',
+  TEMPORAL_ADDRESS: '127.0.0.1:7233',
+};
+const own = /^(DATABASE|AMQP|RABBITMQ|TEMPORAL|STACK|TASK|RUNTIME|WORKFLOW|HEALTH|EVENT|AGENTS|LOG)_/;
+let home: string;
+
+// What the machine running the tests has set, or keeps in its home, is not what is tested.
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'configuration-'));
+  for (const name of Object.keys(process.env)) if (own.test(name)) vi.stubEnv(name, undefined);
+  vi.stubEnv('HOME', home);
+  vi.stubEnv('XDG_CONFIG_HOME', home);
+});
+
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await rm(home, { recursive: true });
+});
+
+function problemsOf(environment: Record<string, string>): string[] {
+  try {
+    readConfiguration(environment);
+  } catch (error) {
+    if (!(error instanceof InvalidConfiguration)) throw error;
+    return error.message.split('\n').slice(1);
+  }
+  return [];
+}
+
+test('three addresses are enough', () => {
+  expect(readConfiguration(complete)).toMatchObject({
+    databaseUrl: complete.DATABASE_URL,
+    databaseDirectUrl: complete.DATABASE_URL,
+    amqpUrl: complete.AMQP_URL,
+    temporal: { connection: { address: complete.TEMPORAL_ADDRESS }, namespace: 'default' },
+    taskQueue: 'instances',
+    workflowBundle: undefined,
+    healthHost: '127.0.0.1',
+    logLevel: 'info',
+  });
+});
+
+test('every problem is named at once, with an example of what is asked for', () => {
+  const problems = problemsOf({
+    DATABASE_URL: 'mysql://127.0.0.1/shared_psql',
+    EVENT_BROKER_HEALTH_PORT: '70000',
+    AGENTS_WORKER_HEALTH_PORT: 'http',
+    LOG_LEVEL: 'loud',
+  });
+  expect(problems).toHaveLength(6);
+  expect(problems.find((line) => line.includes('DATABASE_URL'))).toContain('postgres://user:password@');
+  expect(problems.find((line) => line.includes('AMQP_URL'))).toMatch(/required.*amqp:\/\//);
+  expect(problems.find((line) => line.includes('EVENT_BROKER_HEALTH_PORT'))).toContain('65535');
+  expect(problems.find((line) => line.includes('AGENTS_WORKER_HEALTH_PORT'))).toContain('number');
+  expect(problems.find((line) => line.includes('LOG_LEVEL'))).toContain('"info"');
+  expect(problems.find((line) => line.includes('TEMPORAL_ADDRESS'))).toMatch(/required.*127\.0\.0\.1:7233/);
+});
+
+test('no problem repeats a password', () => {
+  const problems = problemsOf({ DATABASE_URL: 'mysql://user:hunter2@127.0.0.1/x', AMQP_URL: 'http://user:hunter2@x' });
+  expect(problems.join('\n')).toMatch(/DATABASE_URL[^]*AMQP_URL/);
+  expect(problems.join('\n')).not.toContain('hunter2');
+});
+
+test('an empty variable is one that is not set', () => {
+  expect(readConfiguration({ ...complete, TASK_QUEUE: '', DATABASE_DIRECT_URL: '', LOG_LEVEL: '' })).toEqual(
+    readConfiguration(complete),
+  );
+  expect(problemsOf({ ...complete, AMQP_URL: '' })).toEqual([expect.stringMatching(/AMQP_URL is required/)]);
+});
+
+test.each([
+  ['DATABASE_URL', 'not a url'],
+  ['DATABASE_DIRECT_URL', 'http://127.0.0.1:5432'],
+  ['AMQP_URL', '127.0.0.1:5672'],
+  ['EVENT_BROKER_HEALTH_PORT', '-1'],
+  ['EVENT_BROKER_HEALTH_PORT', '1.5'],
+])('%s cannot be %j', (name, value) => {
+  expect(problemsOf({ ...complete, [name]: value })).toEqual([expect.stringContaining(name)]);
+});
+
+test('the direct way to the database may differ', () => {
+  const direct = 'postgresql://user:secret@127.0.0.1:5433/shared_psql';
+  expect(readConfiguration({ ...complete, DATABASE_DIRECT_URL: direct }).databaseDirectUrl).toBe(direct);
+});
+
+test("Temporal's own configuration file is read, and one that is broken is named", async () => {
+  const file = join(home, 'temporal.toml');
+  await writeFile(file, '[profile.default]\naddress = "127.0.0.1:7000"\nnamespace = "agents"\n');
+  const { TEMPORAL_ADDRESS: _, ...rest } = complete;
+  expect(readConfiguration({ ...rest, TEMPORAL_CONFIG_FILE: file }).temporal).toMatchObject({
+    connection: { address: '127.0.0.1:7000' },
+    namespace: 'agents',
+  });
+  await writeFile(file, '[profile.default');
+  expect(problemsOf({ ...rest, TEMPORAL_CONFIG_FILE: file })[0]).toMatch(/Temporal's environment.*TOML/);
+});
+
+test('agents get to see no secret of the host environment', () => {
+  expect(readConfiguration({ ...complete, API_KEY: 'hunter2' }).hostEnvironment).not.toHaveProperty('API_KEY');
+  expect(Object.keys(readConfiguration(complete).hostEnvironment)).toEqual(expect.arrayContaining(['PATH', 'HOME']));
+});
+
+test('for the stack, every server is optional, and a wrong address is named', () => {
+  expect(Object.values(readGivenServers()).every((value) => value === undefined)).toBe(true);
+  vi.stubEnv('AMQP_URL', 'redis://127.0.0.1');
+  expect(() => readGivenServers()).toThrow(/AMQP_URL/);
+});

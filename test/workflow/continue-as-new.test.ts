@@ -1,0 +1,71 @@
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { expect, inject, test, vi } from 'vitest';
+import { agentIdAttribute, instanceStatusAttribute, userIdAttribute } from '../../workflows/search-attributes.ts';
+import { useEngine } from '../support/engine.ts';
+import { workUntilCancelled } from '../support/fake-instance.ts';
+
+/** The time-skipping server never suggests to continue as new; the dev server does after as many events as it is told. */
+const engine = useEngine({
+  program: inject('temporalPrograms').dev,
+  open: (path) =>
+    TestWorkflowEnvironment.createLocal({
+      server: {
+        executable: { type: 'existing-path', path },
+        searchAttributes: [instanceStatusAttribute, agentIdAttribute, userIdAttribute],
+        extraArgs: ['--dynamic-config-value', 'limit.historyCount.suggestContinueAsNew=50'],
+      },
+    }),
+});
+
+test('many signals make the workflow continue as new, and none is lost', async () => {
+  const instance = engine.create();
+  const { rows } = instance;
+  rows.insert();
+  await engine.announce(instance);
+  for (let round = 0; round < 10; round += 1) {
+    for (let change = 0; change < 20; change += 1) rows.changeConfig();
+    const sequences = Array.from({ length: 20 }, (_, index) => rows.log.length - index);
+    await Promise.all(sequences.map((sequence) => engine.announce(instance, sequence)));
+    const { generation } = rows.row() ?? {};
+    await vi.waitFor(() => expect(rows.row()).toMatchObject({ status: 'running', observedGeneration: generation }), {
+      timeout: 10_000,
+    });
+    expect(instance.agent?.generation).toBe(generation);
+  }
+  expect(engine.runs().length).toBeGreaterThan(3);
+
+  rows.remove();
+  await engine.announce(instance);
+  await engine.handle(instance).result();
+  expect(instance.agent).toBeUndefined();
+});
+
+test('a run that continued knows what the one before it knew', async () => {
+  const instance = await engine.createRunning();
+  const before = await engine.state(instance);
+  const { calls } = instance;
+  const callsBefore = [...calls];
+  for (let times = 0; engine.runs().length < 3; times += 1) {
+    expect(times).toBeLessThan(1_000);
+    await engine.announce(instance, 1);
+  }
+  expect(await engine.state(instance)).toEqual(before);
+  expect(calls).toEqual(callsBefore);
+
+  await engine.report(instance, instance.endAgent('exited'));
+  await vi.waitFor(() => expect(instance.rows.row()?.status).toBe('failed'), { timeout: 10_000 });
+});
+
+test('a provisioning under many signals is not begun again', async () => {
+  const instance = engine.create();
+  let finish = (): void => {};
+  const finished = new Promise<void>((resolve) => (finish = resolve));
+  instance.before.provision = () => Promise.race([finished, workUntilCancelled()]);
+  instance.rows.insert();
+  await engine.announce(instance);
+  await vi.waitFor(() => expect(instance.count('provision')).toBe(1));
+  for (let times = 0; times < 100; times += 1) await engine.announce(instance, 1);
+  finish();
+  await vi.waitFor(() => expect(instance.rows.row()?.status).toBe('running'), { timeout: 10_000 });
+  expect(instance.calls).toEqual(['provision', 'recordStatus']);
+});
