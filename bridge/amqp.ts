@@ -54,15 +54,21 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
   broken.catch(() => undefined);
   model.on('error', fail);
   model.on('close', () => fail(new Error('RabbitMQ closed the connection')));
+  const channels: ConfirmChannel[] = [];
   return {
     openChannel: async () => {
       const channel = await model.createConfirmChannel();
+      channels.push(channel);
       channel.on('error', fail);
       channel.on('close', () => fail(new Error('RabbitMQ closed the channel')));
       return channel;
     },
     broken,
-    close: () => model.close().catch(() => undefined),
+    close: async () => {
+      // Channels first: the client lets the connection's goodbye overtake the last acknowledgements of a channel.
+      for (const channel of channels) await channel.close().catch(() => undefined);
+      await model.close().catch(() => undefined);
+    },
   };
 }
 

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ConfirmChannel, ConsumeMessage } from 'amqplib';
 import type { Logger } from 'pino';
@@ -31,6 +32,7 @@ export function startConsumer(options: ConsumerOptions): Supervised {
   const run = async ({ signal, ready }: Session): Promise<void> => {
     const amqp = await openAmqp({ amqpUrl, connectionName: name });
     const ended = new AbortController();
+    setMaxListeners(0, ended.signal);
     const inHand = new Set<Promise<void>>();
     try {
       const channel = await amqp.openChannel();

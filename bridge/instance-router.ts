@@ -13,6 +13,8 @@ export interface InstanceRouterOptions {
   logger: Logger;
 }
 
+const callTimeoutMs = 10_000;
+
 /**
  * From an event to its workflow. Resolves once Temporal has accepted the signal, or at once when the event has nothing
  * to say to a workflow.
@@ -23,9 +25,9 @@ export function createInstanceRouter({ client, taskQueue, logger }: InstanceRout
     if (!message) return;
     const { metadata } = event;
     await untilAccepted({
-      // The client tries again by itself for some 20 s: a stop must not wait for that.
+      // A connection that is half open answers nothing.
       call: () =>
-        client.withAbortSignal(signal, () =>
+        client.withDeadline(Date.now() + callTimeoutMs, () =>
           client.workflow.signalWithStart(instanceWorkflowType, {
             workflowId: instanceWorkflowId(metadata.subject),
             taskQueue,

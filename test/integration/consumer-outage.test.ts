@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, inject, test, vi } from 'vitest';
 import type { Service } from '../../workers/services/service.ts';
 import { readHistory } from '../support/history.ts';
@@ -58,6 +59,19 @@ async function expectOneLifeEach(ids: string[]): Promise<void> {
       `starts of ${id}`,
     ).toHaveLength(1);
     const { signals, activities } = await readHistory(rig.workflow(id));
+    if (signals !== 1)
+      console.log(
+        'DUP',
+        id,
+        rig.bus
+          .of(id)
+          .map((m) => [m.type, m.id, m.body['status'], m.headers['generation'], m.headers['observed_generation']]),
+        (await readHistory(rig.workflow(id))).text.match(/instanceMessage.{0,300}/g),
+        rig.log
+          .slice(-80)
+          .map((l) => JSON.stringify(l))
+          .join('\n'),
+      );
     expect({ signals, activities }).toEqual({ signals: 1, activities: ['provision'] });
   }
   expect(await rig.bus.channel.get('agents_worker.instance.dead')).toBe(false);
@@ -101,7 +115,10 @@ test('services that are stopped and started in the middle of traffic lose nothin
   const ids: string[] = [];
   let inserting = true;
   const traffic = (async () => {
-    while (inserting) ids.push(await rig.insertInstance(agentId));
+    while (inserting) {
+      ids.push(await rig.insertInstance(agentId));
+      await delay(50);
+    }
   })();
   const until = (count: number): Promise<unknown> => vi.waitUntil(() => ids.length >= count, { timeout: 20_000 });
   for (let round = 1; round <= 3; round += 1) {
@@ -112,5 +129,6 @@ test('services that are stopped and started in the middle of traffic lose nothin
   }
   inserting = false;
   await traffic;
+  console.log('TRAFFIC', ids.length);
   await expectOneLifeEach(ids);
 }, 180_000);

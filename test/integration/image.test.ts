@@ -19,7 +19,7 @@ const started: Container[] = [];
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'image-'));
   [rig, image, services] = await Promise.all([openRig(), buildImage(folder), readComposeFile()]);
-});
+}, 180_000);
 
 afterAll(async () => {
   await Promise.all(started.map(({ end }) => end()));
@@ -66,7 +66,7 @@ async function start(name: string, ownServers: Record<string, string> = {}): Pro
     output: () => output,
     exit,
     healthy: () =>
-      vi.waitFor(() => promisify(execFile)(check[0] ?? '', check.slice(1)), { timeout: 30_000, interval: 200 }),
+      vi.waitFor(() => promisify(execFile)(check[0] ?? '', check.slice(1)), { timeout: 60_000, interval: 200 }),
     end: () => {
       child.kill('SIGTERM');
       return exit;

@@ -1,4 +1,4 @@
-import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import type { ClientOptions, WorkflowClientInterceptor } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import pRetry from 'p-retry';
@@ -15,15 +15,17 @@ const taskQueue = 'test';
 /** In real time: what takes skipped time takes next to none. */
 const untilTimeoutMs = 40_000;
 
+type ClientSettings = Omit<ClientOptions, 'namespace' | 'connection'>;
+
 interface EngineOptions {
   /** The server. Where it is missing, the tests of the file are skipped, and say why. */
   program: ProvidedContext['temporalPrograms']['dev'];
-  open: (path: string) => Promise<TestWorkflowEnvironment>;
+  open: (path: string, client: ClientSettings) => Promise<TestWorkflowEnvironment>;
 }
 
 /**
- * The workflow on a server of the test file's own, with activities that act on instances in memory. Whatever a test starts
- * is ended and replayed after it.
+ * The workflow on a server of the test file's own, with activities that act on instances in memory. After a test its
+ * instances are deleted, which must end their workflows, and every run is replayed.
  */
 export function useEngine({ program, open }: EngineOptions) {
   let environment: TestWorkflowEnvironment;
@@ -37,7 +39,7 @@ export function useEngine({ program, open }: EngineOptions) {
     if ('missing' in program) return;
     installQuietRuntime();
     // The SDK gives a server five seconds to start, which is not enough on a busy machine.
-    environment = await pRetry(() => open(program.path), { retries: 4, minTimeout: 500 });
+    environment = await pRetry(() => open(program.path, noteRuns(runs)), { retries: 4, minTimeout: 500 });
     worker = await Worker.create({
       connection: environment.nativeConnection,
       taskQueue,
@@ -47,7 +49,7 @@ export function useEngine({ program, open }: EngineOptions) {
       shutdownForceTime: '5 seconds',
     });
     working = worker.run();
-    route = createInstanceRouter({ client: noteRuns(environment.client, runs), taskQueue, logger: pino({ level: 'silent' }) }); // prettier-ignore
+    route = createInstanceRouter({ client: environment.client, taskQueue, logger: pino({ level: 'silent' }) }); // prettier-ignore
   });
 
   beforeEach(({ skip }) => {
@@ -55,7 +57,7 @@ export function useEngine({ program, open }: EngineOptions) {
   });
 
   afterEach(async () => {
-    for (const { workflowId } of runs.values()) await terminate(environment.client, workflowId);
+    for (const instance of instances.values()) await end(instance);
     await replayRuns(environment.client, runs.values());
     runs.clear();
     instances.clear();
@@ -72,6 +74,16 @@ export function useEngine({ program, open }: EngineOptions) {
     if (!found) throw new Error(`no instance ${instanceId}`);
     return found;
   };
+  /** By deletion, as in life: to terminate a workflow in mid-step was seen to hold up the clock of the tests after it. */
+  const end = async (instance: FakeInstance): Promise<void> => {
+    instance.before = {};
+    if (instance.rows.row()) {
+      instance.rows.remove();
+      await engine.announce(instance);
+    }
+    await handle(instance).result();
+    expect(instance.agent).toBeUndefined();
+  };
   const handle = ({ id }: FakeInstance) => environment.client.workflow.getHandle(instanceWorkflowId(id));
 
   const engine = {
@@ -86,7 +98,7 @@ export function useEngine({ program, open }: EngineOptions) {
       for (const sequence of sequences.length > 0 ? sequences : [instance.rows.log.length]) {
         const event = instance.rows.log[sequence - 1];
         if (!event) throw new Error(`no event ${sequence}`);
-        await route(asIncoming(instance.id, event), AbortSignal.timeout(5_000));
+        await route(asIncoming(instance.id, event), AbortSignal.timeout(30_000));
       }
     },
     report: (instance: FakeInstance, exit: RuntimeExited) => handle(instance).signal(instanceMessageSignal, exit),
@@ -117,23 +129,15 @@ export function useEngine({ program, open }: EngineOptions) {
   return engine;
 }
 
-/** The client, taking note of every run that it signals. */
-function noteRuns(client: Client, runs: Map<string, Run>): Client {
-  const signalWithStart: Client['workflow']['signalWithStart'] = async (type, options) => {
-    const signaled = await client.workflow.signalWithStart(type, options);
-    const runId = signaled.signaledRunId;
-    runs.set(runId, { workflowId: signaled.workflowId, runId });
-    return signaled;
+/** Takes note of every run that is signaled. */
+function noteRuns(runs: Map<string, Run>): ClientSettings {
+  const signalWithStart: WorkflowClientInterceptor['signalWithStart'] = async (input, next) => {
+    const runId = await next(input);
+    const { workflowId } = input.options;
+    runs.set(runId, { workflowId, runId });
+    return runId;
   };
-  return { workflow: { signalWithStart } } as unknown as Client;
-}
-
-async function terminate(client: Client, workflowId: string): Promise<void> {
-  try {
-    await client.workflow.getHandle(workflowId).terminate('the test has ended');
-  } catch (error) {
-    if (!(error instanceof WorkflowNotFoundError)) throw error;
-  }
+  return { interceptors: { workflow: [{ signalWithStart }] } };
 }
 
 /** Tests make activities fail on purpose: only what breaks the worker is worth a line. */

@@ -72,9 +72,11 @@ export function createFakeActivities(find: (instanceId: string) => FakeInstance)
   };
 }
 
-/** Works for as long as it is let, as slow provisioning does. @throws CancelledFailure once it is no longer wanted */
-export async function workUntilCancelled(): Promise<void> {
-  for (;;) {
+/** Slow provisioning. Ends when told to, else @throws CancelledFailure once it is no longer wanted. */
+export async function workUntilCancelled({ orUntil }: { orUntil?: Promise<void> } = {}): Promise<void> {
+  let finished = false;
+  void orUntil?.then(() => (finished = true));
+  while (!finished) {
     heartbeat();
     await Context.current().sleep('50 milliseconds');
   }

@@ -10,8 +10,9 @@ const keyword = 2;
 export function useTimeSkipping() {
   return useEngine({
     program: inject('temporalPrograms').timeSkipping,
-    open: async (path) => {
+    open: async (path, client) => {
       const environment = await TestWorkflowEnvironment.createTimeSkipping({
+        client,
         server: { executable: { type: 'existing-path', path } },
       });
       // This server can add search attributes, but not say which there are.

@@ -7,8 +7,9 @@ import { workUntilCancelled } from '../support/fake-instance.ts';
 /** The time-skipping server never suggests to continue as new; the dev server does after as many events as it is told. */
 const engine = useEngine({
   program: inject('temporalPrograms').dev,
-  open: (path) =>
+  open: (path, client) =>
     TestWorkflowEnvironment.createLocal({
+      client,
       server: {
         executable: { type: 'existing-path', path },
         searchAttributes: [instanceStatusAttribute, agentIdAttribute, userIdAttribute],
@@ -60,7 +61,7 @@ test('a provisioning under many signals is not begun again', async () => {
   const instance = engine.create();
   let finish = (): void => {};
   const finished = new Promise<void>((resolve) => (finish = resolve));
-  instance.before.provision = () => Promise.race([finished, workUntilCancelled()]);
+  instance.before.provision = () => workUntilCancelled({ orUntil: finished });
   instance.rows.insert();
   await engine.announce(instance);
   await vi.waitFor(() => expect(instance.count('provision')).toBe(1));

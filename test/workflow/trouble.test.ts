@@ -135,7 +135,7 @@ test('an exit that is reported while provisioning goes on is not forgotten', asy
   const finished = new Promise<void>((resolve) => (finish = resolve));
   instance.before.provision = async () => {
     instance.startAgent(1);
-    await Promise.race([finished, workUntilCancelled()]);
+    await workUntilCancelled({ orUntil: finished });
   };
   instance.rows.insert();
   await engine.announce(instance);

@@ -24,8 +24,13 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
     query_timeout: 12_000,
   });
   pool.on('error', (error) => logger.warn({ error: error.message }, 'an idle connection to PostgreSQL broke'));
-  // gRPC reconnects by itself; a call made meanwhile fails and is retried by whoever made it.
-  const connection = Connection.lazy(temporal.connection);
+  // gRPC reconnects by itself; a call made meanwhile fails at once and is retried by whoever made it. The SDK's own retries
+  // can neither be stopped nor outlive the connection: one that is due after the close is an uncaught exception.
+  const connection = Connection.lazy({
+    ...temporal.connection,
+    interceptors: [],
+    channelArgs: { 'grpc.max_reconnect_backoff_ms': 5_000 },
+  });
   const client = new Client({ connection, namespace: temporal.namespace });
   const processes = createProcessRuntime({
     directory: configuration.runtimeDirectory,
