@@ -45,7 +45,8 @@ function npmStart(): NpmStart {
     output: () => output,
     until: (text: string) => vi.waitFor(() => expect(output).toContain(text), { timeout: 120_000, interval: 50 }),
     pressCtrlC: async () => {
-      if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, 'SIGINT');
+      if (child.exitCode === null && child.signalCode === null && child.pid !== undefined)
+        process.kill(-child.pid, 'SIGINT');
       await exit;
     },
   };
