@@ -54,6 +54,9 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
   broken.catch(() => undefined);
   model.on('error', fail);
   model.on('close', () => fail(new Error('RabbitMQ closed the connection')));
+  const closed = new Promise<void>((resolve) => {
+    model.once('close', () => resolve());
+  });
   const channels: ConfirmChannel[] = [];
   return {
     openChannel: async () => {
@@ -66,8 +69,12 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
     broken,
     close: async () => {
       // Channels first: the client lets the connection's goodbye overtake the last acknowledgements of a channel.
-      for (const channel of channels) await channel.close().catch(() => undefined);
-      await model.close().catch(() => undefined);
+      const goodbye = async (): Promise<void> => {
+        for (const channel of channels) await channel.close().catch(() => undefined);
+        await model.close().catch(() => undefined);
+      };
+      // A server that is gone by then does not answer it.
+      await Promise.race([goodbye(), closed]);
     },
   };
 }

@@ -95,7 +95,8 @@ export const topology: { exchanges: readonly ExchangeDefinition[]; queues: reado
       exchange: exchangeNames.deadLetters,
       routingKeys: [name],
       consumers: [],
-      arguments: { 'x-queue-type': 'quorum', 'x-max-length-bytes': 256 * MiB },
+      // Whoever looks at a letter gives it back, which counts as a delivery: no number of looks may lose it.
+      arguments: { 'x-queue-type': 'quorum', 'x-max-length-bytes': 256 * MiB, 'x-delivery-limit': 1_000_000 },
     })),
     ...domainQueues,
   ],

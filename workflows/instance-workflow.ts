@@ -41,7 +41,7 @@ const { recordStatus, recordFinalStatus } = proxyLocalActivities<InstanceActivit
   startToCloseTimeout: '15 seconds',
   // Longer waits are timers of the server. Below the longest retry interval: a workflow task is never held open by an outage.
   localRetryThreshold: '5 seconds',
-  retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '30 seconds' },
+  retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '2 minutes' },
 });
 
 export interface InstanceWorkflowInput {
