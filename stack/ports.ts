@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 
@@ -13,23 +14,41 @@ export interface Ports {
 
 const count = 7;
 
-/** Seven ports on 127.0.0.1: from the base on, or any that are `free`. Rejects when another program has one of them. */
+/** Below the range from which Linux takes the ports of outgoing connections: one of those could take a free port first. */
+const freeRange = { first: 15_000, last: 32_000 };
+
+/** Seven ports in a row on 127.0.0.1: from the base on, or any that are `free`. Rejects when another program has one of them. */
 export async function choosePorts(portBase: number | 'free'): Promise<Ports> {
-  const wanted = Array.from({ length: count }, (_, index) => (portBase === 'free' ? 0 : portBase + index));
-  // All are held at the same time, so that none is given twice.
-  const results = await Promise.allSettled(wanted.map(listen));
-  const servers = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-  const ports = servers.map(portOf);
-  await Promise.all(servers.map(close));
-  const taken = wanted.filter((_, index) => results[index]?.status === 'rejected');
-  if (taken.length > 0) {
+  for (;;) {
+    const base = portBase === 'free' ? randomInt(freeRange.first, freeRange.last - count) : portBase;
+    const taken = await findTaken(base);
+    if (taken.length === 0) return named(base);
+    if (portBase === 'free') continue;
     throw new Error(
       `Port ${taken.join(', ')} of 127.0.0.1 is in use by another program. ` +
-        `Stop it, or set STACK_PORT_BASE to the first of ${count} free ports (now ${portBase}).`,
+        `Stop it, or set STACK_PORT_BASE to the first of ${count} free ports (now ${base}).`,
     );
   }
-  const [postgres = 0, amqp = 0, management = 0, temporal = 0, temporalUi = 0, epmd = 0, distribution = 0] = ports;
-  return { postgres, amqp, management, temporal, temporalUi, epmd, distribution };
+}
+
+function named(base: number): Ports {
+  return {
+    postgres: base,
+    amqp: base + 1,
+    management: base + 2,
+    temporal: base + 3,
+    temporalUi: base + 4,
+    epmd: base + 5,
+    distribution: base + 6,
+  };
+}
+
+async function findTaken(base: number): Promise<number[]> {
+  const wanted = Array.from({ length: count }, (_, index) => base + index);
+  const results = await Promise.allSettled(wanted.map(listen));
+  const held = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  await Promise.all(held.map(close));
+  return wanted.filter((_, index) => results[index]?.status === 'rejected');
 }
 
 async function listen(port: number): Promise<Server> {
@@ -37,11 +56,6 @@ async function listen(port: number): Promise<Server> {
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   return server;
-}
-
-function portOf(server: Server): number {
-  const address = server.address();
-  return address !== null && typeof address === 'object' ? address.port : 0;
 }
 
 async function close(server: Server): Promise<void> {

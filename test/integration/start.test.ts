@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +15,7 @@ const started: NpmStart[] = [];
 
 beforeAll(async () => {
   await rm(directory, { recursive: true, force: true });
-  portBase = await freeRange();
+  portBase = (await choosePorts('free')).postgres;
 });
 
 afterAll(async () => {
@@ -80,20 +79,4 @@ test('npm start ends with a running instance; Ctrl-C stops everything; the next 
 
 async function assertPortsFree(): Promise<void> {
   await choosePorts(portBase);
-}
-
-/** Seven ports in a row. */
-async function freeRange(): Promise<number> {
-  for (;;) {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const address = server.address();
-    server.close();
-    const base = typeof address === 'object' && address ? address.port : 0;
-    const free = await choosePorts(base).then(
-      () => true,
-      () => false,
-    );
-    if (free) return base;
-  }
 }
