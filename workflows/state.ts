@@ -68,6 +68,8 @@ export function evolve(state: InstanceState, event: InstanceEvent): InstanceStat
     case 'provisioningStarted':
       return { ...state, runtime: { kind: 'unknown' } };
     case 'provisioned': {
+      // The row was deleted meanwhile, and may have come again: whose agent this is, nobody can tell.
+      if (state.runtime.kind === 'obsolete') return observe(state, event.row);
       const { generation } = event.row;
       const provisioned = observe(
         { ...state, runtime: { kind: 'running', generation, runtimeId: event.runtimeId } },
