@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { ProcessSpec } from '../../contracts/runtime-spec.ts';
 import type { Runtime } from '../../runtimes/runtime.ts';
 import { collectExits, context, createAgentRig, killAgent } from '../support/process-agents.ts';
 
 let rig: Awaited<ReturnType<typeof createAgentRig>>;
-let runtime: Runtime;
+let runtime: Runtime<ProcessSpec>;
 
 beforeEach(async () => {
   rig = await createAgentRig();

@@ -5,10 +5,14 @@ import pRetry from 'p-retry';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, type ProvidedContext } from 'vitest';
 import { createInstanceRouter } from '../../bridge/instance-router.ts';
+import { createSignalInstance } from '../../bridge/signal-instance.ts';
 import { instanceWorkflowId } from '../../contracts/names.ts';
-import { instanceMessageSignal, instanceStateQuery, type RuntimeExited } from '../../workflows/messages.ts';
+import type { Run } from '../../workers/replay-gate/fetch-histories.ts';
+import { instanceMessageSignal, instanceStateQuery, type InstanceMessage } from '../../workflows/messages.ts';
+import type { RestartPolicy } from '../../workflows/state.ts';
 import { createFakeActivities, createFakeInstance, type FakeInstance } from './fake-instance.ts';
-import { replayRuns, type Run } from './replay.ts';
+import { neverRestart } from './instance-events.ts';
+import { replayRuns } from './replay.ts';
 import { asIncoming } from './row-model.ts';
 
 const taskQueue = 'test';
@@ -49,7 +53,8 @@ export function useEngine({ program, open }: EngineOptions) {
       shutdownForceTime: '5 seconds',
     });
     working = worker.run();
-    route = createInstanceRouter({ client: environment.client, taskQueue, logger: pino({ level: 'silent' }) }); // prettier-ignore
+    const signalInstance = createSignalInstance({ client: environment.client, taskQueue });
+    route = createInstanceRouter({ signalInstance, logger: pino({ level: 'silent' }) });
   });
 
   beforeEach(({ skip }) => {
@@ -101,7 +106,8 @@ export function useEngine({ program, open }: EngineOptions) {
         await route(asIncoming(instance.id, event), AbortSignal.timeout(30_000));
       }
     },
-    report: (instance: FakeInstance, exit: RuntimeExited) => handle(instance).signal(instanceMessageSignal, exit),
+    /** As the runtime, the router of agent events or a person does. */
+    tell: (instance: FakeInstance, message: InstanceMessage) => handle(instance).signal(instanceMessageSignal, message),
     state: (instance: FakeInstance) => handle(instance).query(instanceStateQuery),
     /** Time passes, in no time. */
     skip: (durationMs: number) => environment.sleep(durationMs),
@@ -116,8 +122,9 @@ export function useEngine({ program, open }: EngineOptions) {
       }
     },
     /** An instance whose agent runs. */
-    createRunning: async (): Promise<FakeInstance> => {
+    createRunning: async (restart: Partial<RestartPolicy> = {}): Promise<FakeInstance> => {
       const instance = engine.create();
+      instance.definition = { retired: false, restart: { ...neverRestart, ...restart } };
       instance.rows.insert();
       await engine.announce(instance);
       await engine.until(() => expect(instance.rows.row()?.status).toBe('running'));
