@@ -15,30 +15,11 @@ export default defineConfig({
       },
       {
         test: {
-          name: 'replay',
-          include: ['test/replay/**/*.test.ts'],
-          globalSetup: ['test/support/workflow-bundle.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 180_000,
-        },
-      },
-      {
-        test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
-          globalSetup: ['test/support/workflow-bundle.ts', 'test/support/servers.ts', 'test/support/docker-engine.ts'],
+          globalSetup: ['test/support/workflow-bundle.ts', 'test/support/servers.ts'],
           testTimeout: 90_000,
           hookTimeout: 90_000,
-        },
-      },
-      {
-        test: {
-          name: 'model',
-          include: ['test/model/**/*.test.ts'],
-          globalSetup: ['test/support/workflow-bundle.ts', 'test/support/servers.ts'],
-          hookTimeout: 90_000,
-          // After the others: it takes the whole machine.
-          sequence: { groupOrder: 1 },
         },
       },
     ],

@@ -1,25 +1,42 @@
+import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import type { Cause, RowChanged, RowDeleted } from '../workflows/messages.ts';
+import type { EventMetadata } from '../contracts/envelope.ts';
+import { instanceWorkflowId, instanceWorkflowType } from '../contracts/names.ts';
+import { instanceMessageSignal, type Cause, type RowChanged, type RowDeleted } from '../workflows/messages.ts';
+import { agentIdAttribute, instanceStatusAttribute, userIdAttribute } from '../workflows/search-attributes.ts';
 import type { IncomingEvent } from './incoming-event.ts';
-import type { SignalInstance } from './signal-instance.ts';
 import { untilAccepted } from './until-accepted.ts';
 
 export interface InstanceRouterOptions {
-  signalInstance: SignalInstance;
+  client: Client;
+  taskQueue: string;
   logger: Logger;
 }
+
+const callTimeoutMs = 10_000;
 
 /**
  * From an event to its workflow. Resolves once Temporal has accepted the signal, or at once when the event has nothing
  * to say to a workflow.
  */
-export function createInstanceRouter({ signalInstance, logger }: InstanceRouterOptions) {
+export function createInstanceRouter({ client, taskQueue, logger }: InstanceRouterOptions) {
   return async (event: IncomingEvent, signal: AbortSignal): Promise<void> => {
     const message = toMessage(event);
     if (!message) return;
     const { metadata } = event;
     await untilAccepted({
-      call: () => signalInstance(metadata.subject, message, metadata.instance),
+      // A connection that is half open answers nothing.
+      call: () =>
+        client.withDeadline(Date.now() + callTimeoutMs, () =>
+          client.workflow.signalWithStart(instanceWorkflowType, {
+            workflowId: instanceWorkflowId(metadata.subject),
+            taskQueue,
+            args: [{ instanceId: metadata.subject }],
+            signal: instanceMessageSignal,
+            signalArgs: [message],
+            ...startDetails(metadata),
+          }),
+        ),
       about: { instanceId: metadata.subject, eventId: metadata.id },
       logger,
       signal,
@@ -39,6 +56,18 @@ export function toMessage({ type, metadata }: IncomingEvent): RowChanged | RowDe
   if (type === 'instance.deleted') return { type: 'rowDeleted', sequence, cause };
   if (instance.generation <= instance.observedGeneration) return undefined;
   const { generation, desiredState } = instance;
-  const created = type === 'instance.created' && { created: true as const };
-  return { type: 'rowChanged', sequence, generation, desiredState, ...created, cause };
+  return { type: 'rowChanged', sequence, generation, desiredState, cause };
+}
+
+function startDetails({ instance }: EventMetadata) {
+  if (!instance) return {};
+  const { agentId, userId } = instance;
+  return {
+    staticSummary: `Instance of agent ${agentId} for user ${userId}`,
+    typedSearchAttributes: [
+      { key: instanceStatusAttribute, value: 'pending' },
+      { key: agentIdAttribute, value: agentId },
+      { key: userIdAttribute, value: userId },
+    ],
+  };
 }

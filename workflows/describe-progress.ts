@@ -15,16 +15,14 @@ export function describeProgress(state: InstanceState, effect: Effect): string {
     case 'complete':
       return 'The row is gone and nothing is left of the instance.';
     case 'wait':
-      return describeRest(state, effect.until);
+      return describeRest(state);
   }
 }
 
-function describeRest({ wanted, obstacle, runtime, recorded }: InstanceState, until?: number): string {
+function describeRest({ wanted, failure, runtime, recorded }: InstanceState): string {
   if (wanted.kind === 'unknown') return 'Waiting for the first event of the row.';
-  if (obstacle) {
-    const { generation, reason } = obstacle;
-    const next = until === undefined ? '' : ` Next start at ${new Date(until).toISOString()}.`;
-    return `\`${recorded.status}\` in generation ${generation} (\`${reason.code}\`): ${reason.message}${next}`;
+  if (failure) {
+    return `Failed in generation ${failure.generation} (\`${failure.reason.code}\`): ${failure.reason.message}`;
   }
   if (runtime.kind === 'running') return `Running generation ${runtime.generation}, as runtime ${runtime.runtimeId}.`;
   return `At rest: \`${recorded.status}\`.`;

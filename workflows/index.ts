@@ -1,2 +1,1 @@
 export { instanceWorkflow } from './instance-workflow.ts';
-export { sweepWorkflow } from './sweep-workflow.ts';

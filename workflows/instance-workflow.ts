@@ -8,27 +8,23 @@ import {
   isCancellation,
   proxyActivities,
   proxyLocalActivities,
-  rootCause,
   setCurrentDetails,
   setHandler,
   TimeoutFailure,
+  upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import { provisioningFailureCodes, type ProvisioningFailureCode, type StatusReason } from '../contracts/names.ts';
+import { failureCodes, type FailureCode, type StatusReason } from '../contracts/names.ts';
 import type { InstanceActivities } from './activities.ts';
 import { decide, type Effect } from './decide.ts';
 import { describeProgress } from './describe-progress.ts';
-import { evolve } from './evolve.ts';
 import { instanceMessageSignal, instanceStateQuery, type InstanceMessage } from './messages.ts';
-import { showStatus } from './show-status.ts';
-import { initialState, type InstanceEvent, type InstanceState } from './state.ts';
-import { stopReasonOf } from './stop-reason.ts';
+import { instanceStatusAttribute } from './search-attributes.ts';
+import { evolve, initialState, type InstanceEvent, type InstanceState } from './state.ts';
 
 const { provision } = proxyActivities<InstanceActivities>({
   summary: 'Run the agent',
-  // Above the longest time that an agent may take to be ready.
-  startToCloseTimeout: '65 minutes',
-  scheduleToCloseTimeout: '3 hours',
+  startToCloseTimeout: '1 hour',
   heartbeatTimeout: '10 seconds',
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds', maximumAttempts: 5 },
@@ -36,8 +32,7 @@ const { provision } = proxyActivities<InstanceActivities>({
 
 const { cleanUp } = proxyActivities<InstanceActivities>({
   summary: 'Stop the agent and remove what was made for it',
-  startToCloseTimeout: '15 minutes',
-  scheduleToCloseTimeout: '1 hour',
+  startToCloseTimeout: '1 hour',
   heartbeatTimeout: '10 seconds',
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
 });
@@ -71,23 +66,16 @@ async function live({ instanceId, state: handedOn = initialState }: InstanceWork
   setHandler(instanceMessageSignal, (message) => void inbox.push(message));
   setHandler(instanceStateQuery, () => state);
 
-  const apply = (event: InstanceEvent): void => {
-    state = evolve(state, event, Date.now());
-  };
   const absorbInbox = (): void => {
-    const messages = inbox.splice(0);
-    messages.forEach(apply);
-    state = { ...state, messages: state.messages + messages.length };
+    state = inbox.splice(0).reduce<InstanceState>(evolve, state);
   };
 
-  const caused = () => state.cause && { cause: state.cause };
-
-  const provisionUnlessUnwanted = async (generation: number, resume: boolean): Promise<InstanceEvent | undefined> => {
-    apply({ type: 'provisioningStarted' });
+  const provisionUnlessUnwanted = async (generation: number): Promise<InstanceEvent | undefined> => {
+    state = evolve(state, { type: 'provisioningStarted' });
     const scope = new CancellationScope();
     let ended = false;
     const attempt = scope
-      .run(() => provision({ instanceId, resumeGeneration: resume ? generation : null, ...caused() }))
+      .run(() => provision({ instanceId }))
       .finally(() => {
         ended = true;
       });
@@ -102,9 +90,7 @@ async function live({ instanceId, state: handedOn = initialState }: InstanceWork
       const result = await attempt;
       switch (result.outcome) {
         case 'provisioned':
-          return { type: 'provisioned', row: result.row, runtimeId: result.runtimeId, restart: result.restart };
-        case 'agentMissing':
-          return { type: 'agentMissing', row: result.row, message: result.message };
+          return { type: 'provisioned', row: result.row, runtimeId: result.runtimeId };
         case 'notWanted':
           return { type: 'notWanted', row: result.row };
         case 'gone':
@@ -122,28 +108,26 @@ async function live({ instanceId, state: handedOn = initialState }: InstanceWork
   ): Promise<InstanceEvent | undefined> => {
     switch (effect.type) {
       case 'provision':
-        return provisionUnlessUnwanted(effect.generation, effect.resume);
+        return provisionUnlessUnwanted(effect.generation);
       case 'cleanUp':
-        return cleanUp({ instanceId, reason: stopReasonOf(state), ...caused() }).then(
-          () => ({ type: 'cleanedUp' }),
-          (error: unknown) => ({ type: 'cleanUpFailed', message: rootMessage(error) }),
-        );
+        await cleanUp({ instanceId });
+        return { type: 'cleanedUp' };
       case 'recordStatus': {
         const { status, generation, reason } = effect;
-        showStatus(status, reason);
+        upsertSearchAttributes([{ key: instanceStatusAttribute, value: status }]);
         const result = await recordStatus({
           instanceId,
           status,
           generation,
           ...(reason && { reason }),
-          ...caused(),
+          ...(state.cause && { cause: state.cause }),
         });
         if (result.outcome === 'gone') return { type: 'rowGone' };
         return { type: 'statusRecorded', status, generation, row: result.row, ...(reason && { reason }) };
       }
       case 'recordFinalStatus': {
-        showStatus('stopped');
-        const row = await recordFinalStatus({ instanceId, ...caused() });
+        upsertSearchAttributes([{ key: instanceStatusAttribute, value: 'stopped' }]);
+        const row = await recordFinalStatus({ instanceId, ...(state.cause && { cause: state.cause }) });
         return { type: 'finalStatusRecorded', ...(row && { row }) };
       }
     }
@@ -157,12 +141,10 @@ async function live({ instanceId, state: handedOn = initialState }: InstanceWork
     // The inbox is empty here, so the state is all there is to hand on.
     if (workflowInfo().continueAsNewSuggested) await continueAsNew<typeof instanceWorkflow>({ instanceId, state });
     if (effect.type === 'wait') {
-      if (effect.until === undefined) await condition(() => inbox.length > 0);
-      else if (!(await condition(() => inbox.length > 0, Math.max(effect.until - Date.now(), 1))))
-        apply({ type: 'pauseOver' });
+      await condition(() => inbox.length > 0);
     } else {
       const event = await perform(effect);
-      if (event) apply(event);
+      if (event) state = evolve(state, event);
     }
   }
 }
@@ -175,13 +157,9 @@ function failureReason(error: unknown): StatusReason | undefined {
     return { code: 'provisioning_failed', message: `Provisioning took too long (${cause.timeoutType}).` };
   }
   if (!(cause instanceof ApplicationFailure)) return undefined;
-  return isProvisioningFailure(cause.type) ? { code: cause.type, message: cause.message } : undefined;
+  return isFailureCode(cause.type) ? { code: cause.type, message: cause.message } : undefined;
 }
 
-function rootMessage(error: unknown): string {
-  return rootCause(error) ?? 'Clean-up did not succeed in time.';
-}
-
-function isProvisioningFailure(type: string | null | undefined): type is ProvisioningFailureCode {
-  return (provisioningFailureCodes as readonly unknown[]).includes(type);
+function isFailureCode(type: string | null | undefined): type is FailureCode {
+  return (failureCodes as readonly unknown[]).includes(type);
 }

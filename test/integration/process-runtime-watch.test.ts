@@ -1,12 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { ProcessSpec } from '../../contracts/runtime-spec.ts';
 import type { Runtime } from '../../runtimes/runtime.ts';
 import { collectExits, context, createAgentRig, killAgent } from '../support/process-agents.ts';
 
 let rig: Awaited<ReturnType<typeof createAgentRig>>;
-let runtime: Runtime<ProcessSpec>;
+let runtime: Runtime;
 
 beforeEach(async () => {
   rig = await createAgentRig();

@@ -5,14 +5,10 @@ import pRetry from 'p-retry';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, type ProvidedContext } from 'vitest';
 import { createInstanceRouter } from '../../bridge/instance-router.ts';
-import { createSignalInstance } from '../../bridge/signal-instance.ts';
 import { instanceWorkflowId } from '../../contracts/names.ts';
-import type { Run } from '../../workers/replay-gate/fetch-histories.ts';
-import { instanceMessageSignal, instanceStateQuery, type InstanceMessage } from '../../workflows/messages.ts';
-import type { RestartPolicy } from '../../workflows/state.ts';
+import { instanceMessageSignal, instanceStateQuery, type RuntimeExited } from '../../workflows/messages.ts';
 import { createFakeActivities, createFakeInstance, type FakeInstance } from './fake-instance.ts';
-import { neverRestart } from './instance-events.ts';
-import { replayRuns } from './replay.ts';
+import { replayRuns, type Run } from './replay.ts';
 import { asIncoming } from './row-model.ts';
 
 const taskQueue = 'test';
@@ -53,8 +49,7 @@ export function useEngine({ program, open }: EngineOptions) {
       shutdownForceTime: '5 seconds',
     });
     working = worker.run();
-    const signalInstance = createSignalInstance({ client: environment.client, taskQueue });
-    route = createInstanceRouter({ signalInstance, logger: pino({ level: 'silent' }) });
+    route = createInstanceRouter({ client: environment.client, taskQueue, logger: pino({ level: 'silent' }) }); // prettier-ignore
   });
 
   beforeEach(({ skip }) => {
@@ -106,8 +101,7 @@ export function useEngine({ program, open }: EngineOptions) {
         await route(asIncoming(instance.id, event), AbortSignal.timeout(30_000));
       }
     },
-    /** As the runtime, the router of agent events or a person does. */
-    tell: (instance: FakeInstance, message: InstanceMessage) => handle(instance).signal(instanceMessageSignal, message),
+    report: (instance: FakeInstance, exit: RuntimeExited) => handle(instance).signal(instanceMessageSignal, exit),
     state: (instance: FakeInstance) => handle(instance).query(instanceStateQuery),
     /** Time passes, in no time. */
     skip: (durationMs: number) => environment.sleep(durationMs),
@@ -122,9 +116,8 @@ export function useEngine({ program, open }: EngineOptions) {
       }
     },
     /** An instance whose agent runs. */
-    createRunning: async (restart: Partial<RestartPolicy> = {}): Promise<FakeInstance> => {
+    createRunning: async (): Promise<FakeInstance> => {
       const instance = engine.create();
-      instance.definition = { retired: false, restart: { ...neverRestart, ...restart } };
       instance.rows.insert();
       await engine.announce(instance);
       await engine.until(() => expect(instance.rows.row()?.status).toBe('running'));

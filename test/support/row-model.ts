@@ -53,8 +53,7 @@ export function createRowModel() {
     },
     recordStatus: ({ status, generation, reason }: Omit<RecordStatusInput, 'instanceId'>): RecordStatusResult => {
       if (!row) return { outcome: 'gone' };
-      if (row.observedGeneration > generation || generation > row.generation)
-        return { outcome: 'stale', row: reading(row) };
+      if (row.observedGeneration > generation) return { outcome: 'stale', row: reading(row) };
       const same = row.status === status && row.observedGeneration === generation && sameReason(row.reason, reason);
       if (same) return { outcome: 'unchanged', row: reading(row) };
       return { outcome: 'recorded', row: update({ status, observedGeneration: generation, reason }) };

@@ -1,16 +1,23 @@
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { isGrpcServiceError } from '@temporalio/client';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  NativeConnection,
+  Worker,
+  type WorkflowBundleWithSourceMap,
+} from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { describe, FatalError, supervise, type Session, type Supervised } from '../../bridge/supervise.ts';
-import type { InstanceActivities, SweepActivities } from '../../workflows/activities.ts';
+import type { InstanceActivities } from '../../workflows/activities.ts';
 import type { Configuration } from '../configuration.ts';
-import { loadWorkflowBundle, type WorkflowBundle } from '../workflow-bundle.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
 
 export interface TemporalWorkerOptions {
   temporal: Configuration['temporal'];
   taskQueue: string;
-  activities: InstanceActivities & SweepActivities;
+  activities: InstanceActivities;
   workflowBundle: string | undefined;
   logger: Logger;
   onFatal: (error: FatalError) => void;
@@ -19,10 +26,10 @@ export interface TemporalWorkerOptions {
 /** Runs workflows and activities, over connections that recover. */
 export function startTemporalWorker(options: TemporalWorkerOptions): Supervised {
   const { temporal, taskQueue, activities, logger, onFatal } = options;
-  let bundle: Promise<WorkflowBundle> | undefined;
+  let bundle: Promise<{ code: string }> | undefined;
 
   const run = async ({ signal, ready }: Session): Promise<void> => {
-    bundle ??= loadWorkflowBundle(options.workflowBundle);
+    bundle ??= loadBundle(options.workflowBundle);
     const connection = await connect(temporal);
     try {
       await ensureSearchAttributes(connection, temporal.namespace);
@@ -68,3 +75,9 @@ async function connect({ connection, namespace }: Configuration['temporal']): Pr
 }
 
 const grpcNotFound = 5;
+
+async function loadBundle(path: string | undefined): Promise<{ code: string } | WorkflowBundleWithSourceMap> {
+  if (path !== undefined) return { code: await readFile(path, 'utf8') };
+  const workflowsPath = fileURLToPath(new URL('../../workflows/index.ts', import.meta.url));
+  return bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') });
+}
