@@ -9,7 +9,6 @@ import { createProcessRuntime } from '../../runtimes/process/process-runtime.ts'
 import type { ProvisionRequest } from '../../runtimes/runtime.ts';
 
 const [mode, directory = '', json = ''] = process.argv.slice(2);
-// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by the test that starts this
 const requests = JSON.parse(json) as ProvisionRequest[];
 const runtime = createProcessRuntime({ directory, logger: pino({ level: 'silent' }) });
 const context = { signal: new AbortController().signal, heartbeat: (): void => undefined };
