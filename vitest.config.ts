@@ -15,14 +15,37 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'replay',
+          include: ['test/replay/**/*.test.ts'],
+          globalSetup: ['test/support/workflow-bundle.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 180_000,
+        },
+      },
+      {
+        test: {
           name: 'integration',
+          // Files share processes: importing Temporal's SDK takes longer than many of them.
+          isolate: false,
           include: ['test/integration/**/*.test.ts'],
-          globalSetup: ['test/support/workflow-bundle.ts', 'test/support/servers.ts'],
+          globalSetup: ['test/support/workflow-bundle.ts', 'test/support/servers.ts', 'test/support/docker-engine.ts'],
+          setupFiles: ['test/support/quiet-temporal.ts'],
           testTimeout: 90_000,
           hookTimeout: 90_000,
         },
       },
+      {
+        test: {
+          name: 'model',
+          include: ['test/model/**/*.test.ts'],
+          globalSetup: ['test/support/workflow-bundle.ts', 'test/support/servers.ts'],
+          setupFiles: ['test/support/quiet-temporal.ts'],
+          hookTimeout: 90_000,
+          // After the others: it takes the whole machine.
+          sequence: { groupOrder: 1 },
+        },
+      },
     ],
-    maxWorkers: 2,
+    maxWorkers: 3,
   },
 });

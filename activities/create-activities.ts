@@ -2,30 +2,36 @@ import { ApplicationFailure, cancellationSignal, heartbeat } from '@temporalio/a
 import { ApplicationFailureCategory } from '@temporalio/common';
 import type { Pool } from 'pg';
 import { z } from 'zod';
-import { runtimeSpec, type RuntimeSpec } from '../contracts/runtime-spec.ts';
-import type { FailureCode } from '../contracts/names.ts';
-import { AgentNotReady, SpecRejected, type EffectContext, type Runtime } from '../runtimes/runtime.ts';
+import { controlQueueName, type ProvisioningFailureCode } from '../contracts/names.ts';
+import { runtimeSpec, type RestartSpec, type RuntimeSpec } from '../contracts/runtime-spec.ts';
+import { AgentNotReady, SpecRejected } from '../runtimes/runtime.ts';
+import type { EffectContext, ProvisionRequest, RunningAgent, Runtime } from '../runtimes/runtime.ts';
 import type { InstanceActivities } from '../workflows/activities.ts';
+import type { RestartPolicy } from '../workflows/state.ts';
+import type { ControlPlane } from './control-plane.ts';
 import { readInstance, writeFinalStatus, writeStatus } from './instances.ts';
 
 export interface ActivityDependencies {
   pool: Pool;
   /** One driver per kind of runtime. */
   runtimes: { [Kind in RuntimeSpec['kind']]: Runtime<Extract<RuntimeSpec, { kind: Kind }>> };
+  control: ControlPlane;
 }
 
 /** Not a fault of the worker: the SDK then does not log it as one. */
 const benign = ApplicationFailureCategory.BENIGN;
 
-export function createActivities({ pool, runtimes }: ActivityDependencies): InstanceActivities {
+export function createActivities({ pool, runtimes, control }: ActivityDependencies): InstanceActivities {
   return {
-    provision: async ({ instanceId }) => {
+    provision: async ({ instanceId, resumeGeneration, cause }) => {
       const found = await readInstance(pool, instanceId);
       if (!found) return { outcome: 'gone' };
-      const { row, agentId, config, agent } = found;
+      const { row, agentId, config, agent, running } = found;
       if (row.desiredState === 'stopped') return { outcome: 'notWanted', row };
-      if (!agent) throw cannotRun('agent_unknown', `No agent ${agentId} was published.`);
-      if (agent.retired) throw cannotRun('agent_retired', `The agent ${agentId} was retired.`);
+      if (!agent) return { outcome: 'agentMissing', row, message: `The agent ${agentId} is not published yet.` };
+      // A workflow that was terminated has forgotten what ran; the row says it.
+      const goesOn = row.generation === resumeGeneration || (running && !agent.drain);
+      if (agent.retired && !goesOn) throw cannotRun('agent_retired', `The agent ${agentId} was retired.`);
       const spec = runtimeSpec.safeParse(agent.runtime);
       if (!spec.success) {
         throw cannotRun(
@@ -33,18 +39,32 @@ export function createActivities({ pool, runtimes }: ActivityDependencies): Inst
           `What agent ${agentId} needs to run is invalid: ${z.prettifyError(spec.error)}`,
         );
       }
-      const request = { instanceId, agentId, generation: row.generation, spec: spec.data, config };
+      const listens = 'control' in spec.data && spec.data.control;
+      const request = {
+        instanceId,
+        agentId,
+        generation: row.generation,
+        spec: spec.data,
+        config,
+        ...(listens && { control: { url: control.agentUrl, queue: controlQueueName(instanceId) } }),
+      };
+      const context: EffectContext = {
+        ...effectContext((signal) => control.requestStop({ instanceId, reason: 'replaced', cause, signal })),
+        beforeStart: listens ? () => control.openQueue({ instanceId, agentId }) : undefined,
+      };
       try {
-        const { runtimeId } = await runtimes[spec.data.kind].provision(request, effectContext());
-        return { outcome: 'provisioned', row, runtimeId };
+        const { runtimeId } = await provisionOn(runtimes, request, context);
+        return { outcome: 'provisioned', row, runtimeId, restart: toRestartPolicy(spec.data.restart) };
       } catch (error) {
         throw asFailure(error);
       }
     },
 
     // The row, and with it the kind of runtime, may be gone: every driver tolerates that there is nothing to do.
-    cleanUp: async ({ instanceId }) => {
-      await Promise.all(Object.values(runtimes).map((runtime) => runtime.cleanUp(instanceId, effectContext())));
+    cleanUp: async ({ instanceId, reason = 'deleted', cause }) => {
+      const context = effectContext((signal) => control.requestStop({ instanceId, reason, cause, signal }));
+      await Promise.all(Object.values(runtimes).map((runtime) => runtime.cleanUp(instanceId, context)));
+      await control.removeQueue(instanceId);
     },
 
     recordStatus: (input) => writeStatus(pool, input),
@@ -53,11 +73,35 @@ export function createActivities({ pool, runtimes }: ActivityDependencies): Inst
   };
 }
 
-function effectContext(): EffectContext {
-  return { signal: cancellationSignal(), heartbeat: () => heartbeat() };
+function provisionOn(
+  runtimes: ActivityDependencies['runtimes'],
+  { spec, ...request }: ProvisionRequest,
+  context: EffectContext,
+): Promise<RunningAgent> {
+  switch (spec.kind) {
+    case 'process':
+      return runtimes.process.provision({ ...request, spec }, context);
+    case 'docker':
+      return runtimes.docker.provision({ ...request, spec }, context);
+  }
 }
 
-function cannotRun(type: FailureCode, message: string): ApplicationFailure {
+function toRestartPolicy(spec: RestartSpec): RestartPolicy {
+  return {
+    policy: spec.policy,
+    maxRestarts: spec.max_restarts,
+    backoffMs: spec.backoff_seconds * 1000,
+    maxBackoffMs: spec.max_backoff_seconds * 1000,
+    resetAfterMs: spec.reset_after_seconds * 1000,
+  };
+}
+
+function effectContext(askToStop: (signal: AbortSignal) => Promise<void>): EffectContext {
+  const signal = cancellationSignal();
+  return { signal, heartbeat: () => heartbeat(), beforeStop: () => askToStop(signal) };
+}
+
+function cannotRun(type: ProvisioningFailureCode, message: string): ApplicationFailure {
   return ApplicationFailure.create({ type, message, nonRetryable: true, category: benign });
 }
 

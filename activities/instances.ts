@@ -20,7 +20,9 @@ export interface InstanceAndAgent {
   agentId: string;
   config: Record<string, unknown>;
   /** Undefined when no agent of that id was published. `runtime` is as stored: not validated. */
-  agent?: { retired: boolean; runtime: unknown };
+  agent?: { retired: boolean; drain: boolean; runtime: unknown };
+  /** The row says that its generation runs. */
+  running: boolean;
 }
 
 /** @returns undefined when the row is gone */
@@ -30,18 +32,22 @@ export async function readInstance(pool: Pool, instanceId: string): Promise<Inst
     config: Record<string, unknown>;
     published: boolean;
     retired: boolean;
+    drain: boolean;
+    running: boolean;
     runtime: unknown;
   }>({
     name: 'read_instance',
     text: `select i.sequence, i.generation, i.desired_state, i.agent_id, i.config,
-             a.id is not null as published, a.retired_at is not null as retired, a.runtime
+             a.id is not null as published, a.retired_at is not null as retired, a.drain, a.runtime,
+             i.status = 'running' and i.observed_generation = i.generation as running
            from instances i left join agents a on a.id = i.agent_id where i.id = $1`,
     values: [instanceId],
   });
   const [found] = rows;
   if (!found) return undefined;
-  const { agent_id, config, published, retired, runtime } = found;
-  return { row: rowReading.parse(found), agentId: agent_id, config, ...(published && { agent: { retired, runtime } }) };
+  const { agent_id, config, published, retired, drain, running, runtime } = found;
+  const row = rowReading.parse(found);
+  return { row, agentId: agent_id, config, running, ...(published && { agent: { retired, drain, runtime } }) };
 }
 
 const recordOutcome = z.enum(['recorded', 'unchanged', 'stale', 'gone']);

@@ -1,4 +1,4 @@
-import { connect, type ChannelModel, type ConfirmChannel } from 'amqplib';
+import { connect, type Channel, type ChannelModel, type ConfirmChannel } from 'amqplib';
 import { topology } from '../contracts/topology.ts';
 import { describe, FatalError } from './supervise.ts';
 
@@ -14,7 +14,9 @@ export interface AmqpOptions {
 export interface AmqpConnection {
   /** A confirm channel whose failure fails the connection: both are then made anew. */
   openChannel(): Promise<ConfirmChannel>;
-  /** Rejects when the connection or one of its channels breaks. */
+  /** A channel whose failure is its user's alone: every call on it then rejects. */
+  openSeparateChannel(): Promise<Channel>;
+  /** Rejects when the connection, or a channel that is not separate, breaks. */
   broken: Promise<never>;
   close(): Promise<void>;
 }
@@ -64,6 +66,11 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
       channels.push(channel);
       channel.on('error', fail);
       channel.on('close', () => fail(new Error('RabbitMQ closed the channel')));
+      return channel;
+    },
+    openSeparateChannel: async () => {
+      const channel = await model.createChannel();
+      channel.on('error', () => undefined);
       return channel;
     },
     broken,

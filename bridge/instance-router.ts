@@ -1,51 +1,52 @@
-import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
+import type { Cause, RowChanged, RowDeleted } from '../workflows/messages.ts';
 import type { EventMetadata } from '../contracts/envelope.ts';
-import { instanceWorkflowId, instanceWorkflowType } from '../contracts/names.ts';
-import { instanceMessageSignal, type Cause, type RowChanged, type RowDeleted } from '../workflows/messages.ts';
-import { agentIdAttribute, instanceStatusAttribute, userIdAttribute } from '../workflows/search-attributes.ts';
 import type { IncomingEvent } from './incoming-event.ts';
+import { sendNewest } from './send-newest.ts';
+import type { SignalInstance } from './signal-instance.ts';
 import { untilAccepted } from './until-accepted.ts';
 
 export interface InstanceRouterOptions {
-  client: Client;
-  taskQueue: string;
+  signalInstance: SignalInstance;
   logger: Logger;
 }
 
-const callTimeoutMs = 10_000;
-
 /**
- * From an event to its workflow. Resolves once Temporal has accepted the signal, or at once when the event has nothing
- * to say to a workflow.
+ * From an event to its workflow. Resolves once Temporal has accepted the signal, or one of a newer version of the same row,
+ * or at once when the event has nothing to say to a workflow.
+ *
+ * Signals that come faster than workflow tasks end keep a workflow from continuing as new, and in the end from ending any
+ * task; so a row that changes all the time is told of now and then.
  */
-export function createInstanceRouter({ client, taskQueue, logger }: InstanceRouterOptions) {
-  return async (event: IncomingEvent, signal: AbortSignal): Promise<void> => {
-    const message = toMessage(event);
-    if (!message) return;
-    const { metadata } = event;
-    await untilAccepted({
-      // A connection that is half open answers nothing.
-      call: () =>
-        client.withDeadline(Date.now() + callTimeoutMs, () =>
-          client.workflow.signalWithStart(instanceWorkflowType, {
-            workflowId: instanceWorkflowId(metadata.subject),
-            taskQueue,
-            args: [{ instanceId: metadata.subject }],
-            signal: instanceMessageSignal,
-            signalArgs: [message],
-            ...startDetails(metadata),
-          }),
-        ),
-      about: { instanceId: metadata.subject, eventId: metadata.id },
-      logger,
-      signal,
-    });
+export function createInstanceRouter({ signalInstance, logger }: InstanceRouterOptions) {
+  const tell = sendNewest<Told>({
+    keyOf: ({ metadata }) => metadata.subject,
+    rankOf: ({ message }) => message.sequence,
+    send: async ({ metadata: { subject, id, instance }, message, signal }) =>
+      untilAccepted({
+        call: () => signalInstance(subject, message, instance),
+        about: { instanceId: subject, eventId: id },
+        logger,
+        signal,
+      }),
+  });
+  return async ({ type, metadata }: IncomingEvent, signal: AbortSignal): Promise<void> => {
+    const message = toMessage({ type, metadata });
+    if (message) await tell({ metadata, message, signal });
   };
 }
 
+interface Told {
+  metadata: EventMetadata;
+  message: RowChanged | RowDeleted;
+  signal: AbortSignal;
+}
+
 /** Undefined when there is nothing new: agent events, and the echo of a status that the workflow itself recorded. */
-export function toMessage({ type, metadata }: IncomingEvent): RowChanged | RowDeleted | undefined {
+export function toMessage({
+  type,
+  metadata,
+}: Pick<IncomingEvent, 'type' | 'metadata'>): RowChanged | RowDeleted | undefined {
   const { instance, sequence } = metadata;
   if (!instance) return undefined;
   const cause: Cause = {
@@ -57,17 +58,4 @@ export function toMessage({ type, metadata }: IncomingEvent): RowChanged | RowDe
   if (instance.generation <= instance.observedGeneration) return undefined;
   const { generation, desiredState } = instance;
   return { type: 'rowChanged', sequence, generation, desiredState, cause };
-}
-
-function startDetails({ instance }: EventMetadata) {
-  if (!instance) return {};
-  const { agentId, userId } = instance;
-  return {
-    staticSummary: `Instance of agent ${agentId} for user ${userId}`,
-    typedSearchAttributes: [
-      { key: instanceStatusAttribute, value: 'pending' },
-      { key: agentIdAttribute, value: agentId },
-      { key: userIdAttribute, value: userId },
-    ],
-  };
 }

@@ -75,9 +75,9 @@ function instanceEvent(change: Notification['event_type'], row: InstanceRow): Tr
 }
 
 function agentEvent(change: Notification['event_type'], row: AgentRow): Translation {
-  const { id: agent_id, name, version, capabilities, retired_at, updated_at } = row;
+  const { id: agent_id, name, version, capabilities, retired_at, drain, updated_at } = row;
   if (change === 'delete' || retired_at !== null) {
-    return { type: 'agent.retired', body: { agent_id, retired_at: retired_at ?? updated_at } };
+    return { type: 'agent.retired', body: { agent_id, retired_at: retired_at ?? updated_at, drain } };
   }
   return { type: 'agent.published', body: { agent_id, name, version, capabilities } };
 }

@@ -13,5 +13,7 @@ export type AgentPublished = z.infer<typeof agentPublished>;
 export const agentRetired = z.object({
   agent_id: z.uuid(),
   retired_at: z.iso.datetime(),
+  /** Whether the instances that run are stopped; left out means that they go on. */
+  drain: z.boolean().optional(),
 });
 export type AgentRetired = z.infer<typeof agentRetired>;

@@ -43,16 +43,17 @@ export const catalog = {
     schemaVersion: 1,
     routingKey: 'agent.published',
     source: '/admin_backend/agents',
-    consumers: ['admin_backend'],
-    sideEffects: 'Instances of the agent can be provisioned.',
+    consumers: ['agents_worker', 'user_backend', 'admin_backend'],
+    sideEffects: 'Instances that waited for the agent are provisioned.',
     body: agentPublished,
   },
   'agent.retired': {
     schemaVersion: 1,
     routingKey: 'agent.retired',
     source: '/admin_backend/agents',
-    consumers: ['admin_backend'],
-    sideEffects: 'No new instance of the agent is provisioned.',
+    consumers: ['agents_worker', 'user_backend', 'admin_backend'],
+    sideEffects:
+      'No new instance of the agent is provisioned; those that run go on, or are stopped where it says drain.',
     body: agentRetired,
   },
 } as const satisfies Record<string, EventDefinition>;

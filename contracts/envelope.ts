@@ -24,6 +24,10 @@ const eventHeaders = z.object({
   schema_version: z.int().positive(),
 });
 
+/** Headers of every command: it is about no version of a row, so it has no place in a sequence. */
+export const commandHeaders = eventHeaders.omit({ 'cloudEvents:sequence': true });
+export type CommandHeaders = z.infer<typeof commandHeaders>;
+
 /** Further headers of `instance.*`: what the body, which is fixed by its contract, leaves out. */
 const instanceHeaders = z.object({
   agent_id: z.uuid(),
@@ -44,14 +48,17 @@ export interface Trace {
   traceparent: string;
 }
 
-export interface EventMetadata extends Trace {
+export interface CommandMetadata extends Trace {
   id: string;
   type: string;
   source: string;
   subject: string;
   time: string;
-  sequence: number;
   schemaVersion: number;
+}
+
+export interface EventMetadata extends CommandMetadata {
+  sequence: number;
   instance?: InstanceMetadata | undefined;
 }
 
@@ -63,8 +70,7 @@ export interface InstanceMetadata {
   observedGeneration: number;
 }
 
-export function toWireHeaders(metadata: EventMetadata): WireHeaders {
-  const { instance } = metadata;
+export function toCommandHeaders(metadata: CommandMetadata): CommandHeaders {
   return {
     'cloudEvents:specversion': '1.0',
     'cloudEvents:id': metadata.id,
@@ -72,11 +78,18 @@ export function toWireHeaders(metadata: EventMetadata): WireHeaders {
     'cloudEvents:type': metadata.type,
     'cloudEvents:subject': metadata.subject,
     'cloudEvents:time': metadata.time,
-    'cloudEvents:sequence': String(metadata.sequence).padStart(19, '0'),
     'cloudEvents:correlationid': metadata.correlationId,
     ...(metadata.causationId && { 'cloudEvents:causationid': metadata.causationId }),
     'cloudEvents:traceparent': metadata.traceparent,
     schema_version: metadata.schemaVersion,
+  };
+}
+
+export function toWireHeaders(metadata: EventMetadata): WireHeaders {
+  const { instance } = metadata;
+  return {
+    ...toCommandHeaders(metadata),
+    'cloudEvents:sequence': String(metadata.sequence).padStart(19, '0'),
     ...(instance && {
       agent_id: instance.agentId,
       user_id: instance.userId,

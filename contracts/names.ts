@@ -11,9 +11,20 @@ export const exchangeNames = {
 
 export const queueNames = {
   agentsWorkerInstance: 'agents_worker.instance',
+  agentsWorkerAgent: 'agents_worker.agent',
   userBackendWsUpdates: 'user_backend.ws_updates',
+  userBackendAgent: 'user_backend.agent',
   adminBackendAudit: 'admin_backend.audit',
 } as const;
+
+/** The queue in which an instance whose agent listens gets its commands; bound to `agents.direct`. */
+export function controlQueueName(instanceId: string): string {
+  return `instance.${instanceId}.control`;
+}
+
+/** Why an agent is asked to stop. `failed`: what is published of its agent does not let it go on. */
+export const stopReasons = ['stopped', 'deleted', 'replaced', 'agent_retired', 'failed'] as const;
+export type StopReason = (typeof stopReasons)[number];
 
 export const instanceStatuses = ['pending', 'running', 'failed', 'stopped'] as const;
 export type InstanceStatus = (typeof instanceStatuses)[number];
@@ -21,18 +32,26 @@ export type InstanceStatus = (typeof instanceStatuses)[number];
 export const desiredStates = ['running', 'stopped'] as const;
 export type DesiredState = (typeof desiredStates)[number];
 
-/** Why an instance is `failed`, for programs; a sentence for a person always goes with it. */
-export const failureCodes = [
+/** Why provisioning makes an instance `failed`; also the types of the activity's failures. */
+export const provisioningFailureCodes = ['agent_retired', 'spec_rejected', 'provisioning_failed'] as const;
+export type ProvisioningFailureCode = (typeof provisioningFailureCodes)[number];
+
+/** Why a status is what it is, for programs; a sentence for a person always goes with it. */
+export const reasonCodes = [
+  ...provisioningFailureCodes,
+  /** `pending`: the agent was not published yet. */
   'agent_unknown',
-  'agent_retired',
-  'spec_rejected',
-  'provisioning_failed',
+  /** `pending`: the agent ended and is started again after a pause. */
+  'restarting',
+  /** `failed`: the agent ended, and its restart policy or limit lets it be. */
   'agent_exited',
+  /** `failed`: what was made for the instance could not be removed in time; tried again later. */
+  'cleanup_failed',
 ] as const;
-export type FailureCode = (typeof failureCodes)[number];
+export type ReasonCode = (typeof reasonCodes)[number];
 
 export interface StatusReason {
-  code: FailureCode;
+  code: ReasonCode;
   message: string;
 }
 
@@ -40,7 +59,13 @@ export interface StatusReason {
 export const notificationChannels = ['instances_notify', 'agents_notify'] as const;
 
 /** Custom search attributes, all of type Keyword. Shown in the Web UI, not encrypted: nothing secret goes in. */
-export const searchAttributeNames = { status: 'InstanceStatus', agentId: 'AgentId', userId: 'UserId' } as const;
+export const searchAttributeNames = {
+  status: 'InstanceStatus',
+  /** A `ReasonCode`; absent where the status has no reason. */
+  statusReason: 'StatusReason',
+  agentId: 'AgentId',
+  userId: 'UserId',
+} as const;
 
 export const instanceWorkflowType = 'instanceWorkflow';
 

@@ -27,6 +27,8 @@ export const agentRow = z.object({
   version: z.string(),
   capabilities: z.array(z.string()),
   retired_at: timestamp.nullable(),
+  /** Missing in entries from before the column was there. */
+  drain: z.boolean().default(false),
   updated_at: timestamp,
 });
 export type AgentRow = z.infer<typeof agentRow>;

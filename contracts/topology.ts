@@ -1,4 +1,4 @@
-import { exchangeNames, queueNames } from './names.ts';
+import { controlQueueName, exchangeNames, queueNames } from './names.ts';
 
 export interface ExchangeDefinition {
   name: string;
@@ -67,6 +67,20 @@ const domainQueues: readonly QueueDefinition[] = [
     arguments: refusingWhenFull(queueNames.agentsWorkerInstance),
   },
   {
+    name: queueNames.agentsWorkerAgent,
+    exchange: exchangeNames.events,
+    routingKeys: ['agent.*'],
+    consumers: ['agents_worker'],
+    arguments: refusingWhenFull(queueNames.agentsWorkerAgent),
+  },
+  {
+    name: queueNames.userBackendAgent,
+    exchange: exchangeNames.events,
+    routingKeys: ['agent.*'],
+    consumers: ['user_backend'],
+    arguments: droppingOldest(queueNames.userBackendAgent),
+  },
+  {
     name: queueNames.userBackendWsUpdates,
     exchange: exchangeNames.events,
     routingKeys: ['instance.updated', 'instance.deleted'],
@@ -81,6 +95,26 @@ const domainQueues: readonly QueueDefinition[] = [
     arguments: droppingOldest(queueNames.adminBackendAudit),
   },
 ];
+
+/**
+ * The queue of one instance whose agent listens: made for each start of the agent, removed by the clean-up. Classic,
+ * because there are as many as instances (docs/decisions/control-plane.md).
+ */
+export function controlQueueOf({ instanceId, agentId }: { instanceId: string; agentId: string }): QueueDefinition {
+  return {
+    name: controlQueueName(instanceId),
+    exchange: exchangeNames.agents,
+    routingKeys: [instanceId, agentId],
+    consumers: ['the agent of the instance'],
+    arguments: {
+      'x-queue-type': 'classic',
+      'x-max-length': 64,
+      'x-overflow': 'drop-head',
+      // The net under the clean-up: RabbitMQ removes a queue that nobody has consumed or declared for so long.
+      'x-expires': 24 * 60 * 60 * 1000,
+    },
+  };
+}
 
 /** Every exchange and queue of the bus, in the order in which they can be declared. */
 export const topology: { exchanges: readonly ExchangeDefinition[]; queues: readonly QueueDefinition[] } = {

@@ -10,6 +10,15 @@ export interface ProvisionRequest<Spec extends RuntimeSpec = RuntimeSpec> {
   spec: Spec;
   /** The instance's config: handed to the agent as data, never interpreted here. */
   config: Record<string, unknown>;
+  /** There when the agent listens for commands: given to it as INSTANCE_CONTROL_URL and INSTANCE_CONTROL_QUEUE. */
+  control?: ControlEndpoint;
+}
+
+/** Where an agent gets its commands from (docs/event-bus-contracts.md, commands). */
+export interface ControlEndpoint {
+  /** Of the message broker, as the agent reaches it. */
+  url: string;
+  queue: string;
 }
 
 /** What runs for an instance. */
@@ -24,8 +33,24 @@ export interface RuntimeExit {
   runtimeId: string;
   /** `exited`: seen ending. `lost`: found gone after nobody watched it (a reboot, a restart of the worker). */
   kind: 'exited' | 'lost';
+  /** Whether it ended with anything but exit code 0; what is not known counts as failed. */
+  failed: boolean;
   /** A sentence for a person: exit code or signal, and the last lines that the agent printed. */
   message: string;
+}
+
+/** What is known of the agent of one instance, for a person who looks for the cause of something. */
+export interface RuntimeDescription {
+  /** `ended`: nothing runs. `unknown`: what is kept of it cannot be read. */
+  phase: 'starting' | 'running' | 'stopping' | 'ended' | 'unknown';
+  /** Absent when nothing is known of a start, as after one that failed and was undone. */
+  runtimeId?: string;
+  generation?: number;
+  pid?: number;
+  /** When that phase began, as far as known. */
+  since?: Date;
+  /** The last lines that the agent printed, and when. Absent when it printed nothing. */
+  output?: { text: string; at: Date };
 }
 
 export interface EffectContext {
@@ -33,6 +58,16 @@ export interface EffectContext {
   signal: AbortSignal;
   /** To be called at least once a second while working. */
   heartbeat: () => void;
+  /**
+   * To be awaited right before each start of an agent, once nothing runs for the instance; not when a running one is
+   * taken over. Where it rejects, nothing is started, and the call fails with that error: it is tried again.
+   */
+  beforeStart?: (() => Promise<void>) | undefined;
+  /**
+   * To be awaited before a running agent is sent SIGTERM, once its end is on record as asked for: the agent may end
+   * meanwhile. Not before an end by force alone. Takes as long as the agent's head start at most, and never rejects.
+   */
+  beforeStop?: (() => Promise<void>) | undefined;
 }
 
 /**
@@ -53,6 +88,10 @@ export interface Runtime<Spec extends RuntimeSpec = RuntimeSpec> {
    * backoff, until it resolves, also across restarts of this process: an exit is never forgotten.
    */
   watch(report: (exit: RuntimeExit) => Promise<void>): Promise<void>;
+  /** Changes nothing and needs no watching. Undefined when nothing is kept for the instance. */
+  describe(instanceId: string): Promise<RuntimeDescription | undefined>;
+  /** Ids of all instances for which anything is kept or runs. */
+  list(): Promise<string[]>;
   /** Stops watching. Agents go on running. */
   close(): Promise<void>;
 }

@@ -50,7 +50,9 @@ export async function startNode({
     RABBITMQ_CONF_ENV_FILE: write('rabbitmq-env.conf', ''),
     RABBITMQ_ADVANCED_CONFIG_FILE: write('advanced.config', '[].\n'),
     RABBITMQ_CONFIG_FILES: join(settings, 'conf.d'),
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1}',
+    // Its schedulers wait asleep: the machine is shared with all the other servers.
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS:
+      '-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none',
     // The script then becomes the node, instead of a shell in front of it: the process id is the node's.
     RUNNING_UNDER_SYSTEMD: 'true',
   };

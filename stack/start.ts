@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import { describe } from '../bridge/supervise.ts';
 import { migrate } from '../database/migrate.ts';
 import { readConfiguration, readGivenServers } from '../workers/configuration.ts';
+import { noteRunningStart } from '../workers/running-start.ts';
 import { useLoggerInTemporal } from '../workers/run-process.ts';
 import { startAgentsWorker } from '../workers/services/agents-worker.ts';
 import { startEventBroker } from '../workers/services/event-broker.ts';
@@ -63,6 +64,7 @@ async function start(): Promise<void> {
     undo.push(() => service.stop());
     await service.ready();
   }
+  undo.push(await noteRunningStart(directory, configuration));
 
   const life = await printLife(configuration.amqpUrl, say);
   undo.push(() => life.close());

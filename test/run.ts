@@ -23,11 +23,13 @@ const report = z.object({
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
 
-for (const { name, command, args } of checks) {
-  const passed = (await run(command, args)) === 0;
-  counts[passed ? 'passed' : 'failed'] += 1;
-  process.stdout.write(`${passed ? 'ok    ' : 'FAILED'} ${name}\n`);
-}
+await Promise.all(
+  checks.map(async ({ name, command, args }) => {
+    const passed = (await run(command, args)) === 0;
+    counts[passed ? 'passed' : 'failed'] += 1;
+    process.stdout.write(`${passed ? 'ok    ' : 'FAILED'} ${name}\n`);
+  }),
+);
 
 const folder = await mkdtemp(join(tmpdir(), 'test-report-'));
 const reportFile = join(folder, 'report.json');

@@ -1,6 +1,8 @@
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { NativeConnectionOptions } from '@temporalio/worker';
 import { z } from 'zod';
+import type { EngineAddress } from '../runtimes/docker/connection.ts';
+import { readRunningStart } from './running-start.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -19,11 +21,24 @@ const settings = z.object({
   /** A way to the same database that passes no transaction-pooling proxy: LISTEN needs one. */
   DATABASE_DIRECT_URL: postgresUrl.optional(),
   AMQP_URL: amqpUrl,
+  /** RabbitMQ as agents that listen reach it; best with an account that may only read control queues. */
+  CONTROL_AMQP_URL: amqpUrl.optional(),
+  /** What an agent that listens has between `instance.stop` and SIGTERM. */
+  CONTROL_HEAD_START_SECONDS: z.coerce.number().min(0).max(60).default(1),
   TASK_QUEUE: z.string().min(1).default('instances'),
   /** Folder of the process runtime; must survive a restart of agents_worker. */
   RUNTIME_DIRECTORY: z.string().min(1).default('.stack/runtime'),
+  /** The Docker engine that agents of the kind `docker` run on; without it they wait for a worker that has one. */
+  DOCKER_HOST: urlOf(
+    /^(unix:\/\/\/.|npipe:\/\/.|(tcp|https?):\/\/[^/]+)/,
+    'unix:///var/run/docker.sock or tcp://127.0.0.1:2375',
+  ).optional(),
+  /** Folder with ca.pem, cert.pem and key.pem: the engine is then spoken to over TLS. */
+  DOCKER_CERT_PATH: z.string().min(1).optional(),
   /** A bundle made by `npm run build`; without it the workflow code is bundled at start. */
   WORKFLOW_BUNDLE: z.string().min(1).optional(),
+  /** How often rows, workflows and runtimes are compared. */
+  SWEEP_INTERVAL_SECONDS: z.coerce.number().int().min(1).default(60),
   HEALTH_HOST: z.string().min(1).default('127.0.0.1'),
   EVENT_BROKER_HEALTH_PORT: port.default(27_481),
   AGENTS_WORKER_HEALTH_PORT: port.default(27_482),
@@ -34,10 +49,15 @@ export interface Configuration {
   databaseUrl: string;
   databaseDirectUrl: string;
   amqpUrl: string;
+  controlAmqpUrl: string;
+  controlHeadStartSeconds: number;
   temporal: { connection: NativeConnectionOptions; namespace: string };
   taskQueue: string;
   runtimeDirectory: string;
+  /** Undefined: this worker runs no containers. */
+  docker: EngineAddress | undefined;
   workflowBundle: string | undefined;
+  sweepIntervalSeconds: number;
   healthHost: string;
   eventBrokerHealthPort: number;
   agentsWorkerHealthPort: number;
@@ -75,10 +95,17 @@ export function readConfiguration(overrides: Environment = {}): Configuration {
     databaseUrl: data.DATABASE_URL,
     databaseDirectUrl: data.DATABASE_DIRECT_URL ?? data.DATABASE_URL,
     amqpUrl: data.AMQP_URL,
+    controlAmqpUrl: data.CONTROL_AMQP_URL ?? data.AMQP_URL,
+    controlHeadStartSeconds: data.CONTROL_HEAD_START_SECONDS,
     temporal,
     taskQueue: data.TASK_QUEUE,
     runtimeDirectory: data.RUNTIME_DIRECTORY,
+    docker:
+      data.DOCKER_HOST === undefined
+        ? undefined
+        : { host: data.DOCKER_HOST, certificatesDirectory: data.DOCKER_CERT_PATH },
     workflowBundle: data.WORKFLOW_BUNDLE,
+    sweepIntervalSeconds: data.SWEEP_INTERVAL_SECONDS,
     healthHost: data.HEALTH_HOST,
     eventBrokerHealthPort: data.EVENT_BROKER_HEALTH_PORT,
     agentsWorkerHealthPort: data.AGENTS_WORKER_HEALTH_PORT,
@@ -121,6 +148,57 @@ export function readGivenServers(): GivenServers {
     portBase: parsed.data.STACK_PORT_BASE,
     stackDirectory: parsed.data.STACK_DIRECTORY,
   };
+}
+
+/** What the commands of a terminal may need. @throws InvalidConfiguration, each for what it gives, with what to do */
+export interface CommandLineConfiguration {
+  databaseUrl(): string;
+  amqpUrl(): string;
+  temporal(): Configuration['temporal'];
+  runtimeDirectory(): string;
+  docker(): EngineAddress | undefined;
+}
+
+/** The environment's; where that names no server, those of the `npm start` that runs in this checkout. */
+export function readCommandLineConfiguration(): CommandLineConfiguration {
+  const given = withoutEmpty(process.env);
+  const namesServers = ['DATABASE_URL', 'AMQP_URL', 'TEMPORAL_ADDRESS'].some((name) => name in given);
+  const environment = namesServers ? given : { ...given, ...readRunningStart(given['STACK_DIRECTORY']) };
+  const otherwise = namesServers ? '' : '; or run npm start in this checkout';
+  const { shape } = settings;
+  const read = <Value>(name: keyof typeof shape, schema: z.ZodType<Value>): Value => {
+    const parsed = schema.safeParse(environment[name]);
+    if (parsed.success) return parsed.data;
+    throw new InvalidConfiguration(`${name} ${parsed.error.issues[0]?.message ?? 'is invalid'}${otherwise}`);
+  };
+  return {
+    databaseUrl: () => read('DATABASE_URL', shape.DATABASE_URL),
+    amqpUrl: () => read('AMQP_URL', shape.AMQP_URL),
+    temporal: () => {
+      const temporal = readTemporal(environment);
+      if ('problem' in temporal) throw new InvalidConfiguration(`${temporal.problem}${otherwise}`);
+      return temporal;
+    },
+    runtimeDirectory: () => read('RUNTIME_DIRECTORY', shape.RUNTIME_DIRECTORY),
+    docker: () => {
+      const host = read('DOCKER_HOST', shape.DOCKER_HOST);
+      return host === undefined
+        ? undefined
+        : { host, certificatesDirectory: read('DOCKER_CERT_PATH', shape.DOCKER_CERT_PATH) };
+    },
+  };
+}
+
+/**
+ * Temporal alone, for a process that needs no other server. What the overrides leave out or leave undefined is the
+ * environment's.
+ *
+ * @throws InvalidConfiguration
+ */
+export function readTemporalServer(overrides: Environment = {}): Configuration['temporal'] {
+  const temporal = readTemporal({ ...process.env, ...withoutEmpty(overrides) });
+  if ('problem' in temporal) throw new InvalidConfiguration(temporal.problem);
+  return temporal;
 }
 
 function readTemporal(environment: Environment): Configuration['temporal'] | { problem: string } {

@@ -1,21 +1,37 @@
-import type { InstanceStatus, StatusReason } from '../contracts/names.ts';
+import type { InstanceStatus, StatusReason, StopReason } from '../contracts/names.ts';
 import type { Cause, RowReading } from './messages.ts';
+import type { RestartPolicy } from './state.ts';
 
 /** What the workflow asks of the world; `activities/` does it. */
 export interface InstanceActivities {
   /**
    * Runs the agent as row and agent say now; both are read here, so that config enters no history.
-   * Fails with an ApplicationFailure of a `FailureCode` as its type when the instance cannot run.
+   * Fails with an ApplicationFailure of a `ProvisioningFailureCode` as its type when the instance cannot run.
    */
-  provision(input: { instanceId: string }): Promise<ProvisionResult>;
+  provision(input: ProvisionInput): Promise<ProvisionResult>;
   /** Stops the agent and removes whatever was made for the instance. */
-  cleanUp(input: { instanceId: string }): Promise<void>;
+  cleanUp(input: CleanUpInput): Promise<void>;
   recordStatus(input: RecordStatusInput): Promise<RecordStatusResult>;
   recordFinalStatus(input: { instanceId: string; cause?: Cause }): Promise<RowReading | null>;
 }
 
+export interface ProvisionInput {
+  instanceId: string;
+  /** The generation that ran before and may go on though its agent was retired; null when none may. */
+  resumeGeneration: number | null;
+  cause?: Cause;
+}
+
+export interface CleanUpInput {
+  instanceId: string;
+  /** Told to an agent that listens. */
+  reason?: StopReason;
+  cause?: Cause;
+}
+
 export type ProvisionResult =
-  | { outcome: 'provisioned'; row: RowReading; runtimeId: string }
+  | { outcome: 'provisioned'; row: RowReading; runtimeId: string; restart: RestartPolicy }
+  | { outcome: 'agentMissing'; row: RowReading; message: string }
   | { outcome: 'notWanted'; row: RowReading }
   | { outcome: 'gone' };
 
@@ -28,3 +44,19 @@ export interface RecordStatusInput {
 }
 
 export type RecordStatusResult = { outcome: 'recorded' | 'unchanged' | 'stale'; row: RowReading } | { outcome: 'gone' };
+
+export interface SweepActivities {
+  sweep(): Promise<SweepResult>;
+}
+
+/** How many instances a sweep has told something, by what was wrong. */
+export interface SweepResult {
+  /** The row asks for something that was not observed for a while. */
+  rowsNotObserved: number;
+  /** A row without a running workflow: it was never started, or was terminated. */
+  rowsWithoutWorkflow: number;
+  /** A running workflow whose row is gone. */
+  workflowsWithoutRow: number;
+  /** Something runs for an instance that has neither row nor workflow. */
+  runtimesWithoutOwner: number;
+}

@@ -1,66 +1,64 @@
 import type { InstanceStatus, StatusReason } from '../contracts/names.ts';
 import type { InstanceState } from './state.ts';
+import { conditionOf, transitions, wishOf } from './transitions.ts';
 
 /** What is to be done next. One at a time; how it ended comes back as an event. */
 export type Effect =
-  | { type: 'provision'; generation: number }
+  /** `resume`: this generation has run before, so it goes on though its agent was retired since. */
+  | { type: 'provision'; generation: number; resume: boolean }
   | { type: 'cleanUp' }
   | { type: 'recordStatus'; status: InstanceStatus; generation: number; reason?: StatusReason }
   /** Appends the last `instance.updated`, with `stopped`, of an instance whose row is gone. */
   | { type: 'recordFinalStatus' }
-  /** Nothing to do until the next message. */
-  | { type: 'wait' }
+  /** Nothing to do until the next message, or until the pause of an obstacle is over (milliseconds). */
+  | { type: 'wait'; until?: number }
   /** The row is gone and nothing is left of the instance. */
   | { type: 'complete' };
 
 const wait: Effect = { type: 'wait' };
 
-/** Compares what is wanted with what is, and names the one step that brings them closer. */
+/** The next step by the table of transitions. */
 export function decide(state: InstanceState): Effect {
-  const { wanted, runtime, failure } = state;
-  switch (wanted.kind) {
-    case 'unknown':
-      return wait;
-    case 'gone':
-      if (runtime.kind !== 'none') return { type: 'cleanUp' };
-      return wanted.finalStatusRecorded ? { type: 'complete' } : { type: 'recordFinalStatus' };
-    case 'present': {
-      const { generation, desiredState } = wanted;
-      switch (desiredState) {
-        case 'stopped':
-          if (runtime.kind !== 'none') return { type: 'cleanUp' };
-          return record(state, 'stopped', generation) ?? wait;
-        case 'running':
-          if (runtime.kind === 'obsolete') return { type: 'cleanUp' };
-          if (failure) {
-            if (runtime.kind !== 'none') return { type: 'cleanUp' };
-            return record(state, 'failed', generation, failure.reason) ?? wait;
-          }
-          if (runtime.kind === 'running' && runtime.generation >= generation) {
-            return record(state, 'running', runtime.generation) ?? wait;
-          }
-          return pending(state, generation) ?? { type: 'provision', generation };
-      }
-    }
+  const { wanted, runtime, obstacle } = state;
+  if (wanted.kind === 'gone' && wanted.finalStatusRecorded && runtime.kind === 'none') return { type: 'complete' };
+  const generation = wanted.kind === 'present' ? wanted.generation : 0;
+  switch (transitions[conditionOf(state)][wishOf(state)]) {
+    case 'wait':
+      return restOf(state);
+    case 'cleanUp':
+      return { type: 'cleanUp' };
+    case 'provision':
+      // A row that says something else must not go on saying it while work is under way; a new one says `pending`.
+      if (state.recorded.status !== 'pending') return record(state, 'pending', generation) ?? wait;
+      return { type: 'provision', generation, resume: state.ranGeneration === generation };
+    case 'recordRunning':
+      return record(state, 'running', runtime.kind === 'running' ? runtime.generation : generation) ?? wait;
+    case 'recordPending':
+      return record(state, 'pending', generation, obstacle?.reason) ?? restOf(state);
+    case 'recordFailed':
+      return record(state, 'failed', generation, obstacle?.reason) ?? restOf(state);
+    case 'recordStopped':
+      return record(state, 'stopped', generation, obstacle?.kind === 'drained' ? obstacle.reason : undefined) ?? wait;
+    case 'recordFinal':
+      return { type: 'recordFinalStatus' };
   }
 }
 
-/** A fresh row says `pending` already; one that said something else must not go on saying it while work is under way. */
-function pending(state: InstanceState, generation: number): Effect | undefined {
-  return state.recorded.status === 'pending' ? undefined : record(state, 'pending', generation);
+function restOf({ obstacle }: InstanceState): Effect {
+  return obstacle && 'dueAt' in obstacle ? { type: 'wait', until: obstacle.dueAt } : wait;
 }
 
+/** Undefined when the row says so already, as far as known. */
 function record(
   { recorded }: InstanceState,
   status: InstanceStatus,
   generation: number,
   reason?: StatusReason,
 ): Effect | undefined {
-  const { reason: known } = recorded;
   const same =
     recorded.status === status &&
     recorded.generation === generation &&
-    known?.code === reason?.code &&
-    known?.message === reason?.message;
+    recorded.reason?.code === reason?.code &&
+    recorded.reason?.message === reason?.message;
   return same ? undefined : { type: 'recordStatus', status, generation, ...(reason && { reason }) };
 }

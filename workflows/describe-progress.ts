@@ -15,14 +15,18 @@ export function describeProgress(state: InstanceState, effect: Effect): string {
     case 'complete':
       return 'The row is gone and nothing is left of the instance.';
     case 'wait':
-      return describeRest(state);
+      return describeRest(state, effect.until);
   }
 }
 
-function describeRest({ wanted, failure, runtime, recorded }: InstanceState): string {
+function describeRest({ wanted, obstacle, runtime, recorded }: InstanceState, until?: number): string {
   if (wanted.kind === 'unknown') return 'Waiting for the first event of the row.';
-  if (failure) {
-    return `Failed in generation ${failure.generation} (\`${failure.reason.code}\`): ${failure.reason.message}`;
+  if (obstacle) {
+    const { generation, reason } = obstacle;
+    const at = until === undefined ? '' : new Date(until).toISOString();
+    if (obstacle.kind === 'stuck') return `Not cleaned up (\`${reason.code}\`): ${reason.message} Next try at ${at}.`;
+    const next = at && ` Next start at ${at}.`;
+    return `\`${recorded.status}\` in generation ${generation} (\`${reason.code}\`): ${reason.message}${next}`;
   }
   if (runtime.kind === 'running') return `Running generation ${runtime.generation}, as runtime ${runtime.runtimeId}.`;
   return `At rest: \`${recorded.status}\`.`;

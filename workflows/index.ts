@@ -1,1 +1,2 @@
 export { instanceWorkflow } from './instance-workflow.ts';
+export { sweepWorkflow } from './sweep-workflow.ts';

@@ -8,23 +8,27 @@ import {
   isCancellation,
   proxyActivities,
   proxyLocalActivities,
+  rootCause,
   setCurrentDetails,
   setHandler,
   TimeoutFailure,
-  upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import { failureCodes, type FailureCode, type StatusReason } from '../contracts/names.ts';
+import { provisioningFailureCodes, type ProvisioningFailureCode, type StatusReason } from '../contracts/names.ts';
 import type { InstanceActivities } from './activities.ts';
 import { decide, type Effect } from './decide.ts';
 import { describeProgress } from './describe-progress.ts';
+import { evolve } from './evolve.ts';
 import { instanceMessageSignal, instanceStateQuery, type InstanceMessage } from './messages.ts';
-import { instanceStatusAttribute } from './search-attributes.ts';
-import { evolve, initialState, type InstanceEvent, type InstanceState } from './state.ts';
+import { showStatus } from './show-status.ts';
+import { initialState, type InstanceEvent, type InstanceState } from './state.ts';
+import { stopReasonOf } from './stop-reason.ts';
 
 const { provision } = proxyActivities<InstanceActivities>({
   summary: 'Run the agent',
-  startToCloseTimeout: '1 hour',
+  // Above the longest time that an agent may take to be ready.
+  startToCloseTimeout: '65 minutes',
+  scheduleToCloseTimeout: '3 hours',
   heartbeatTimeout: '10 seconds',
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds', maximumAttempts: 5 },
@@ -32,7 +36,8 @@ const { provision } = proxyActivities<InstanceActivities>({
 
 const { cleanUp } = proxyActivities<InstanceActivities>({
   summary: 'Stop the agent and remove what was made for it',
-  startToCloseTimeout: '1 hour',
+  startToCloseTimeout: '15 minutes',
+  scheduleToCloseTimeout: '1 hour',
   heartbeatTimeout: '10 seconds',
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
 });
@@ -43,6 +48,9 @@ const { recordStatus, recordFinalStatus } = proxyLocalActivities<InstanceActivit
   localRetryThreshold: '5 seconds',
   retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '2 minutes' },
 });
+
+/** In events. Below what Temporal suggests: a worker without the run in its cache replays all of it in one go. */
+const longestHistory = 1_000;
 
 export interface InstanceWorkflowInput {
   instanceId: string;
@@ -66,16 +74,23 @@ async function live({ instanceId, state: handedOn = initialState }: InstanceWork
   setHandler(instanceMessageSignal, (message) => void inbox.push(message));
   setHandler(instanceStateQuery, () => state);
 
+  const apply = (event: InstanceEvent): void => {
+    state = evolve(state, event, Date.now());
+  };
   const absorbInbox = (): void => {
-    state = inbox.splice(0).reduce<InstanceState>(evolve, state);
+    const messages = inbox.splice(0);
+    messages.forEach(apply);
+    state = { ...state, messages: state.messages + messages.length };
   };
 
-  const provisionUnlessUnwanted = async (generation: number): Promise<InstanceEvent | undefined> => {
-    state = evolve(state, { type: 'provisioningStarted' });
+  const caused = () => state.cause && { cause: state.cause };
+
+  const provisionUnlessUnwanted = async (generation: number, resume: boolean): Promise<InstanceEvent | undefined> => {
+    apply({ type: 'provisioningStarted' });
     const scope = new CancellationScope();
     let ended = false;
     const attempt = scope
-      .run(() => provision({ instanceId }))
+      .run(() => provision({ instanceId, resumeGeneration: resume ? generation : null, ...caused() }))
       .finally(() => {
         ended = true;
       });
@@ -90,7 +105,9 @@ async function live({ instanceId, state: handedOn = initialState }: InstanceWork
       const result = await attempt;
       switch (result.outcome) {
         case 'provisioned':
-          return { type: 'provisioned', row: result.row, runtimeId: result.runtimeId };
+          return { type: 'provisioned', row: result.row, runtimeId: result.runtimeId, restart: result.restart };
+        case 'agentMissing':
+          return { type: 'agentMissing', row: result.row, message: result.message };
         case 'notWanted':
           return { type: 'notWanted', row: result.row };
         case 'gone':
@@ -108,26 +125,28 @@ async function live({ instanceId, state: handedOn = initialState }: InstanceWork
   ): Promise<InstanceEvent | undefined> => {
     switch (effect.type) {
       case 'provision':
-        return provisionUnlessUnwanted(effect.generation);
+        return provisionUnlessUnwanted(effect.generation, effect.resume);
       case 'cleanUp':
-        await cleanUp({ instanceId });
-        return { type: 'cleanedUp' };
+        return cleanUp({ instanceId, reason: stopReasonOf(state), ...caused() }).then(
+          () => ({ type: 'cleanedUp' }),
+          (error: unknown) => ({ type: 'cleanUpFailed', message: rootMessage(error) }),
+        );
       case 'recordStatus': {
         const { status, generation, reason } = effect;
-        upsertSearchAttributes([{ key: instanceStatusAttribute, value: status }]);
+        showStatus(status, reason);
         const result = await recordStatus({
           instanceId,
           status,
           generation,
           ...(reason && { reason }),
-          ...(state.cause && { cause: state.cause }),
+          ...caused(),
         });
         if (result.outcome === 'gone') return { type: 'rowGone' };
         return { type: 'statusRecorded', status, generation, row: result.row, ...(reason && { reason }) };
       }
       case 'recordFinalStatus': {
-        upsertSearchAttributes([{ key: instanceStatusAttribute, value: 'stopped' }]);
-        const row = await recordFinalStatus({ instanceId, ...(state.cause && { cause: state.cause }) });
+        showStatus('stopped');
+        const row = await recordFinalStatus({ instanceId, ...caused() });
         return { type: 'finalStatusRecorded', ...(row && { row }) };
       }
     }
@@ -139,12 +158,15 @@ async function live({ instanceId, state: handedOn = initialState }: InstanceWork
     setCurrentDetails(describeProgress(state, effect));
     if (effect.type === 'complete') return;
     // The inbox is empty here, so the state is all there is to hand on.
-    if (workflowInfo().continueAsNewSuggested) await continueAsNew<typeof instanceWorkflow>({ instanceId, state });
+    if (workflowInfo().continueAsNewSuggested || workflowInfo().historyLength > longestHistory)
+      await continueAsNew<typeof instanceWorkflow>({ instanceId, state });
     if (effect.type === 'wait') {
-      await condition(() => inbox.length > 0);
+      if (effect.until === undefined) await condition(() => inbox.length > 0);
+      else if (!(await condition(() => inbox.length > 0, Math.max(effect.until - Date.now(), 1))))
+        apply({ type: 'pauseOver' });
     } else {
       const event = await perform(effect);
-      if (event) state = evolve(state, event);
+      if (event) apply(event);
     }
   }
 }
@@ -157,9 +179,13 @@ function failureReason(error: unknown): StatusReason | undefined {
     return { code: 'provisioning_failed', message: `Provisioning took too long (${cause.timeoutType}).` };
   }
   if (!(cause instanceof ApplicationFailure)) return undefined;
-  return isFailureCode(cause.type) ? { code: cause.type, message: cause.message } : undefined;
+  return isProvisioningFailure(cause.type) ? { code: cause.type, message: cause.message } : undefined;
 }
 
-function isFailureCode(type: string | null | undefined): type is FailureCode {
-  return (failureCodes as readonly unknown[]).includes(type);
+function rootMessage(error: unknown): string {
+  return rootCause(error) ?? 'Clean-up did not succeed in time.';
+}
+
+function isProvisioningFailure(type: string | null | undefined): type is ProvisioningFailureCode {
+  return (provisioningFailureCodes as readonly unknown[]).includes(type);
 }

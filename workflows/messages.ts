@@ -35,11 +35,32 @@ export interface RuntimeExited {
   runtimeId: string;
   /** `lost`: nobody watched it end, as after a reboot; it is started again. */
   kind: 'exited' | 'lost';
+  /** Whether it ended with anything but exit code 0; what is not known counts as failed. */
+  failed: boolean;
   message: string;
 }
 
+/** A person asks for another try of an instance that is `failed`. Repeats of a request id change nothing. */
+export interface RetryRequested {
+  type: 'retryRequested';
+  requestId: string;
+}
+
+/** `agent.published`, of the agent that the instance runs. */
+export interface AgentPublished {
+  type: 'agentPublished';
+}
+
+/** `agent.retired` that asks for its running instances to be drained. */
+export interface AgentDrained {
+  type: 'agentDrained';
+  message: string;
+  /** The generation that ends. */
+  generation: number;
+}
+
 /** Everything that can be told to a running instance. May come in any order and any number of times. */
-export type InstanceMessage = RowChanged | RowDeleted | RuntimeExited;
+export type InstanceMessage = RowChanged | RowDeleted | RuntimeExited | RetryRequested | AgentPublished | AgentDrained;
 
 export const instanceMessageSignal = defineSignal<[InstanceMessage]>('instanceMessage');
 

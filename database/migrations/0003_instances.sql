@@ -31,10 +31,11 @@ create function instances_version() returns trigger language plpgsql as $$
 begin
   if tg_op = 'INSERT' then
     new.status := 'pending';
-    new.observed_generation := 0;
     new.sequence := next_sequence_without_row(new.id);
-    -- 1, or more than any generation of an earlier row of this id: a higher generation is always a later wish.
+    -- 1, or more than any generation of an earlier row of this id: a higher generation is always a later wish, and a
+    -- status of an earlier row is stale.
     new.generation := new.sequence;
+    new.observed_generation := new.generation - 1;
     new.created_at := clock_timestamp();
     new.updated_at := new.created_at;
     return new;

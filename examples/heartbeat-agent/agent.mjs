@@ -1,8 +1,9 @@
 /**
- * A small agent: prints a line at an interval until it is asked to stop.
+ * A small agent: prints a line at an interval until it is asked to stop, by a command or by SIGTERM.
  * Config: `interval_ms` (default 1000), `message` (default "alive"), `fail_after_ms` (optional: ends with exit code 1).
  */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { listen } from './control.mjs';
 
 const { INSTANCE_ID, INSTANCE_CONFIG_FILE, INSTANCE_READY_FILE } = process.env;
 const config = readConfig();
@@ -12,12 +13,22 @@ if (config.fail_after_ms !== undefined) {
   setTimeout(() => fail(`failing after ${config.fail_after_ms} ms, as the config asks for`), config.fail_after_ms);
 }
 
-// A graceful end: finish what is under way, then leave with exit code 0 before the grace period is over.
+void listen((type, { reason }) => {
+  print(`${type} (${reason})`);
+  if (type === 'instance.stop') stop();
+});
+// Comes after the command, and alone where the command cannot come.
 process.once('SIGTERM', () => {
+  print('SIGTERM');
+  stop();
+});
+
+/** A graceful end: finish what is under way, then leave with exit code 0 before the grace period is over. */
+function stop() {
   clearInterval(heartbeat);
   print('asked to stop');
   process.exit(0);
-});
+}
 
 // Last: from now on the instance counts as running.
 print('ready');

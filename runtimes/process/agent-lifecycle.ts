@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
+import type { ProcessSpec } from '../../contracts/runtime-spec.ts';
 import type { EffectContext, ProvisionRequest, RunningAgent, Runtime } from '../runtime.ts';
 import type { AgentWatcher } from './agent-watcher.ts';
 import { awaitReady } from './await-ready.ts';
 import { endProcesses } from './end-processes.ts';
 import { findAgent } from './find-agent.ts';
+import { isAlive } from './process-table.ts';
 import type { InstanceFolder, StartedRecord, StartRecord } from './instance-folder.ts';
 import { startAgent } from './start-agent.ts';
 import type { HostEnvironment, StartedAgent } from './start-agent.ts';
@@ -28,25 +30,25 @@ export function createAgentLifecycle({
   watcher,
   logger,
   hostEnvironment,
-}: LifecycleOptions): Pick<Runtime, 'provision' | 'cleanUp'> {
-  async function provision(request: ProvisionRequest, { signal }: EffectContext): Promise<RunningAgent> {
+}: LifecycleOptions): Pick<Runtime<ProcessSpec>, 'provision' | 'cleanUp'> {
+  async function provision(request: ProvisionRequest<ProcessSpec>, context: EffectContext): Promise<RunningAgent> {
     const folder = folderOf(request.instanceId);
     const record = await folder.readRecord();
-    if (!record) return start(folder, request, signal);
+    if (!record) return start(folder, request, context);
     const found = await findAgent(folder, record);
     // A higher generation than the requested one means that the request is out of date: it must not undo what came after.
     if (found && record.phase !== 'stopping' && record.generation >= request.generation) {
-      return takeOver(folder, { ...record, process: found }, request, signal);
+      return takeOver(folder, { ...record, process: found }, request, context.signal);
     }
-    await end(folder, { ...record, process: found ?? record.process }, signal);
-    return start(folder, request, signal);
+    await end(folder, { ...record, process: found ?? record.process }, context);
+    return start(folder, request, context);
   }
 
   /** Goes on with what an earlier call began, up to the point where this one would have come. */
   async function takeOver(
     folder: InstanceFolder,
     record: StartedRecord,
-    { instanceId, spec }: ProvisionRequest,
+    { instanceId, spec }: ProvisionRequest<ProcessSpec>,
     signal: AbortSignal,
   ): Promise<RunningAgent> {
     const { runtimeId, process: identity } = record;
@@ -61,7 +63,12 @@ export function createAgentLifecycle({
     return { runtimeId };
   }
 
-  async function start(folder: InstanceFolder, request: ProvisionRequest, signal: AbortSignal): Promise<RunningAgent> {
+  async function start(
+    folder: InstanceFolder,
+    request: ProvisionRequest<ProcessSpec>,
+    { signal, beforeStart }: EffectContext,
+  ): Promise<RunningAgent> {
+    await beforeStart?.();
     const { instanceId, generation, spec } = request;
     const runtimeId = randomUUID();
     const intent = { runtimeId, generation, stopGraceSeconds: spec.stop_grace_seconds, phase: 'starting' } as const;
@@ -80,7 +87,7 @@ export function createAgentLifecycle({
 
   async function launch(
     folder: InstanceFolder,
-    request: ProvisionRequest,
+    request: ProvisionRequest<ProcessSpec>,
     intent: StartRecord,
     signal: AbortSignal,
   ): Promise<StartedAgent> {
@@ -104,7 +111,7 @@ export function createAgentLifecycle({
       await step();
     } catch (error) {
       // Not the caller's signal: that may be what made the step fail.
-      const limit = AbortSignal.timeout(undoMs);
+      const limit = { signal: AbortSignal.timeout(undoMs) };
       await end(folder, { ...record, stopGraceSeconds: 0 }, limit).catch((undoError: unknown) =>
         // The record stays, so the next call for the instance ends what is left.
         logger.error({ err: undoError, runtimeId: record.runtimeId }, 'a failed start is not undone yet'),
@@ -113,12 +120,12 @@ export function createAgentLifecycle({
     }
   }
 
-  async function cleanUp(instanceId: string, { signal }: EffectContext): Promise<void> {
+  async function cleanUp(instanceId: string, context: EffectContext): Promise<void> {
     const folder = folderOf(instanceId);
     const record = await folder.readRecord();
     if (record) {
       const leader = await findAgent(folder, record);
-      await end(folder, { ...record, process: leader ?? record.process }, signal);
+      await end(folder, { ...record, process: leader ?? record.process }, context);
     }
     await folder.remove();
   }
@@ -127,9 +134,14 @@ export function createAgentLifecycle({
 }
 
 /** Ends what runs for a start, and only then forgets it. */
-async function end(folder: InstanceFolder, record: StartRecord, signal: AbortSignal): Promise<void> {
+async function end(
+  folder: InstanceFolder,
+  record: StartRecord,
+  { signal, beforeStop }: Pick<EffectContext, 'signal' | 'beforeStop'>,
+): Promise<void> {
   if (record.phase === 'running') await folder.writeRecord({ ...record, phase: 'stopping' });
   const { process: leader, stopGraceSeconds: graceSeconds } = record;
+  if (leader && graceSeconds > 0 && isAlive(leader)) await beforeStop?.();
   await endProcesses({ name: folder.name, leader, graceSeconds, signal });
   await folder.removeRecord();
 }

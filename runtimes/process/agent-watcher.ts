@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import pRetry from 'p-retry';
 import type { Logger } from 'pino';
 import type { RuntimeExit } from '../runtime.ts';
-import { describeExit, hasEnded } from './exit.ts';
+import { describeExit, hasEnded, hasFailed } from './exit.ts';
 import type { InstanceFolder } from './instance-folder.ts';
 import { isAlive, pidExists } from './process-table.ts';
 import type { ProcessIdentity } from './process-table.ts';
@@ -17,6 +17,7 @@ export interface WatchedAgent {
   child?: ChildProcess;
 }
 
+type HowItEnded = Pick<RuntimeExit, 'kind' | 'failed'>;
 type Report = (exit: RuntimeExit) => Promise<void>;
 
 export type AgentWatcher = ReturnType<typeof createAgentWatcher>;
@@ -48,7 +49,7 @@ export function createAgentWatcher({ logger, pollIntervalMs }: WatcherOptions) {
     const watchedBetter = known.has(runtimeId) && !(child && adopted.delete(runtimeId));
     if (watchedBetter || closing.signal.aborted) return;
     known.add(runtimeId);
-    const onExit = (): void => ended(agent, 'exited', describeExit(child));
+    const onExit = (): void => ended(agent, { kind: 'exited', failed: hasFailed(child) }, describeExit(child));
     if (child === undefined) adopted.set(runtimeId, agent);
     else if (hasEnded(child)) onExit();
     else child.once('exit', onExit);
@@ -58,12 +59,12 @@ export function createAgentWatcher({ logger, pollIntervalMs }: WatcherOptions) {
   function addLost(agent: Omit<WatchedAgent, 'identity'>): void {
     if (known.has(agent.runtimeId)) return;
     known.add(agent.runtimeId);
-    ended(agent, 'lost', 'The agent was found gone after a time in which nobody watched it.');
+    ended(agent, { kind: 'lost', failed: true }, 'The agent was found gone after a time in which nobody watched it.');
   }
 
-  function ended(agent: Omit<WatchedAgent, 'identity'>, kind: RuntimeExit['kind'], sentence: string): void {
+  function ended(agent: Omit<WatchedAgent, 'identity'>, how: HowItEnded, sentence: string): void {
     if (closing.signal.aborted) return;
-    deliver(agent, kind, sentence)
+    deliver(agent, how, sentence)
       .catch((error: unknown) => {
         // On closing: the next process to watch finds the agent gone and its end not reported.
         if (!closing.signal.aborted)
@@ -72,18 +73,18 @@ export function createAgentWatcher({ logger, pollIntervalMs }: WatcherOptions) {
       .finally(() => known.delete(agent.runtimeId));
   }
 
-  async function deliver(agent: Omit<WatchedAgent, 'identity'>, kind: RuntimeExit['kind'], sentence: string) {
+  async function deliver(agent: Omit<WatchedAgent, 'identity'>, how: HowItEnded, sentence: string) {
     const { folder, instanceId, runtimeId } = agent;
     const report = await reporting;
     const attempt = async (): Promise<void> => {
       // Says also when the agent was asked to end, by whichever worker: then, and once it is replaced, its end is no news.
       const record = await folder.readRecord();
       if (record?.runtimeId !== runtimeId || record.phase !== 'running') return;
-      const exit = { instanceId, runtimeId, kind, message: `${sentence} ${await folder.lastOutput()}` };
+      const exit = { instanceId, runtimeId, ...how, message: `${sentence} ${await folder.lastOutput()}` };
       // Wrapped, because the retrying library takes a TypeError for a mistake that is not worth another try.
       await report(exit).catch((cause: unknown) => Promise.reject(new Error('the report was not accepted', { cause })));
       await folder.writeReported(runtimeId);
-      logger.info({ ...identify(agent), kind }, sentence);
+      logger.info({ ...identify(agent), kind: how.kind }, sentence);
     };
     await pRetry(attempt, {
       retries: Infinity,
@@ -107,7 +108,7 @@ export function createAgentWatcher({ logger, pollIntervalMs }: WatcherOptions) {
       if (looked % pollBatch === 0) await setImmediate();
       if (remains(agent)) continue;
       adopted.delete(runtimeId);
-      ended(agent, 'exited', describeExit());
+      ended(agent, { kind: 'exited', failed: true }, describeExit());
     }
   }
 

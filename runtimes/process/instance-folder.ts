@@ -1,8 +1,8 @@
-import { open, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { open, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { stripVTControlCharacters } from 'node:util';
 import { z } from 'zod';
+import { lastLines, quoteLastOutput } from '../last-output.ts';
 import { errorCode } from './error-code.ts';
 import type { ProcessIdentity } from './process-table.ts';
 
@@ -24,8 +24,6 @@ export type StartedRecord = StartRecord & { process: ProcessIdentity };
 const unreadable: StartRecord = { runtimeId: '', generation: -1, stopGraceSeconds: 10, phase: 'stopping' };
 
 const tailBytes = 4096;
-const quotedLines = 5;
-const quotedCharacters = 1000;
 
 export type InstanceFolder = ReturnType<typeof instanceFolder>;
 
@@ -65,6 +63,9 @@ export function instanceFolder(directory: string, name: string) {
       }
     },
 
+    /** When the latest start came to the phase that its record says. */
+    recordWrittenAt: async (): Promise<Date | undefined> => (await stat(recordFile).catch(unlessMissing))?.mtime,
+
     writeRecord: (record: StartRecord): Promise<void> => replace(recordFile, JSON.stringify(record)),
     removeRecord: (): Promise<void> => rm(recordFile, { force: true }),
 
@@ -75,9 +76,13 @@ export function instanceFolder(directory: string, name: string) {
     },
 
     /** A sentence with the last lines that the agent printed, to be put behind another one. */
-    async lastOutput(): Promise<string> {
+    lastOutput: async (): Promise<string> => quoteLastOutput(await readTail(logFile)),
+
+    /** The last lines that the agent printed, and when; undefined when it printed nothing. */
+    async output(): Promise<{ text: string; at: Date } | undefined> {
       const text = await readTail(logFile);
-      return text === '' ? 'It printed nothing.' : `Its last output: ${text}`;
+      const at = (await stat(logFile).catch(unlessMissing))?.mtime;
+      return text === '' || at === undefined ? undefined : { text, at };
     },
 
     remove: (): Promise<void> => rm(path, { recursive: true, force: true }),
@@ -99,10 +104,7 @@ async function readTail(file: string): Promise<string> {
       buffer: Buffer.alloc(tailBytes),
       position: Math.max(0, size - tailBytes),
     });
-    const lines = stripVTControlCharacters(buffer.toString('utf8', 0, bytesRead))
-      .trim()
-      .split('\n');
-    return lines.slice(-quotedLines).join('\n').slice(-quotedCharacters);
+    return lastLines(buffer.toString('utf8', 0, bytesRead));
   } finally {
     await handle.close();
   }

@@ -1,10 +1,12 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Logger } from 'pino';
+import type { ProcessSpec } from '../../contracts/runtime-spec.ts';
 import { RuntimeUnavailable } from '../runtime.ts';
 import type { EffectContext, Runtime } from '../runtime.ts';
 import { createAgentLifecycle } from './agent-lifecycle.ts';
 import { createAgentWatcher } from './agent-watcher.ts';
+import { describeAgent } from './describe-agent.ts';
 import { exclusively } from './exclusive.ts';
 import { instanceFolder } from './instance-folder.ts';
 import { isAlive } from './process-table.ts';
@@ -32,7 +34,7 @@ export function createProcessRuntime({
   logger,
   hostEnvironment = {},
   pollIntervalMs = 1000,
-}: ProcessRuntimeOptions): Runtime {
+}: ProcessRuntimeOptions): Runtime<ProcessSpec> {
   const root = resolve(directory);
   const folderOf = (instanceId: string) => instanceFolder(root, nameOf(instanceId));
   const watcher = createAgentWatcher({ logger, pollIntervalMs });
@@ -45,16 +47,22 @@ export function createProcessRuntime({
       guarded(context, () => exclusively(root, nameOf(instanceId), () => cleanUp(instanceId, context))),
 
     async watch(report) {
-      await mkdir(root, { recursive: true, mode: 0o700 });
-      const names = await readdir(root);
-      for (const name of names.filter((entry) => entry.startsWith(folderPrefix))) {
-        await watchFound(name.slice(folderPrefix.length));
-      }
+      for (const instanceId of await list()) await watchFound(instanceId);
       watcher.start(report);
     },
 
+    list,
+
+    describe: async (instanceId) => describeAgent(folderOf(instanceId)),
+
     close: async () => watcher.close(),
   };
+
+  async function list(): Promise<string[]> {
+    await mkdir(root, { recursive: true, mode: 0o700 });
+    const names = await readdir(root);
+    return names.flatMap((name) => (name.startsWith(folderPrefix) ? [name.slice(folderPrefix.length)] : []));
+  }
 
   async function watchFound(instanceId: string): Promise<void> {
     const folder = folderOf(instanceId);

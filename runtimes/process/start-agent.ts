@@ -5,6 +5,7 @@ import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, delimiter } from 'node:path';
 import type { FileHandle } from 'node:fs/promises';
+import type { ProcessSpec } from '../../contracts/runtime-spec.ts';
 import { RuntimeUnavailable, SpecRejected } from '../runtime.ts';
 import type { ProvisionRequest } from '../runtime.ts';
 import { errorCode } from './error-code.ts';
@@ -21,7 +22,7 @@ export interface StartedAgent {
 
 interface StartOptions {
   folder: InstanceFolder;
-  request: ProvisionRequest;
+  request: ProvisionRequest<ProcessSpec>;
   log: FileHandle;
   hostEnvironment: HostEnvironment;
 }
@@ -73,6 +74,10 @@ function environmentOf({ folder, request, hostEnvironment }: Omit<StartOptions, 
     AGENT_ID: request.agentId,
     INSTANCE_CONFIG_FILE: folder.configFile,
     INSTANCE_READY_FILE: folder.readyFile,
+    ...(request.control && {
+      INSTANCE_CONTROL_URL: request.control.url,
+      INSTANCE_CONTROL_QUEUE: request.control.queue,
+    }),
   };
 }
 

@@ -2,21 +2,26 @@ import { randomInt } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect, onTestFailed, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, inject, onTestFailed, test, vi } from 'vitest';
+import { controlQueueName } from '../../contracts/names.ts';
+import { openControl, type Control } from '../support/control.ts';
 import { openRig, type Rig } from '../support/rig.ts';
 import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts';
 
 let rig: Rig;
+let control: Control;
 let agentId: string;
 let starts: string;
 const processes: WorkerProcess[] = [];
 
 beforeAll(async () => {
   rig = await openRig();
+  control = openControl(rig, inject('servers').managementUrl);
   starts = join(rig.environment.RUNTIME_DIRECTORY, 'starts');
   agentId = await rig.publishAgent({
     command: ['sh', '-c', 'echo "$INSTANCE_ID" >> "$STARTS"; exec sleep 100000'],
     environment: { STARTS: starts },
+    control: true,
   });
 });
 
@@ -65,12 +70,15 @@ async function crashRepeatedly(entry: 'event-broker' | 'agents-worker', rounds: 
   for (const id of kept) {
     expect(await rig.processes(id), `processes of ${id}`).toHaveLength(1);
     expect(startsOf.get(id), `starts of ${id}`).toBe(1);
+    expect(await control.keysOf(controlQueueName(id))).toEqual([id, agentId].toSorted());
   }
   for (const id of deleted) {
     await rig.workflow(id).result();
     expect(await rig.processes(id), `processes of the deleted ${id}`).toHaveLength(0);
     expect(startsOf.get(id) ?? 0, `starts of the deleted ${id}`).toBeLessThanOrEqual(1);
   }
+  const queues = await control.queues();
+  expect(deleted.filter((id) => queues.includes(controlQueueName(id)))).toEqual([]);
 }
 
 test('kill -9 of agents_worker at any moment: every instance converges, nothing runs twice or is left over', async () => {

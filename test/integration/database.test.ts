@@ -91,6 +91,7 @@ test('insert, update, retirement and delete of an agent write the documented JSO
     name: 'test',
     version: '1',
     capabilities: [],
+    drain: false,
     runtime: { kind: 'process', command: ['sleep', '100000'], stop_grace_seconds: 2 },
     retired_at: null,
     sequence: 1,

@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { ProcessSpec } from '../../contracts/runtime-spec.ts';
 import type { Runtime } from '../../runtimes/runtime.ts';
 import { collectExits, context, createAgentRig, killAgent } from '../support/process-agents.ts';
 
 let rig: Awaited<ReturnType<typeof createAgentRig>>;
-let runtime: Runtime;
+let runtime: Runtime<ProcessSpec>;
 
 beforeEach(async () => {
   rig = await createAgentRig();
@@ -24,7 +25,7 @@ describe('watch', () => {
     const { runtimeId } = await runtime.provision(request, context());
     await vi.waitUntil(() => exits.length > 0, { interval: 5 });
     const message = 'The agent ended with exit code 3. Its last output: no fuel';
-    expect(exits).toEqual([{ instanceId: request.instanceId, runtimeId, kind: 'exited', message }]);
+    expect(exits).toEqual([{ instanceId: request.instanceId, runtimeId, kind: 'exited', failed: true, message }]);
   });
 
   test('reports the end of agents that an earlier worker had started', async () => {

@@ -9,6 +9,7 @@ import type { Server } from '../../stack/server.ts';
 import { resetStack } from '../../stack/stack.ts';
 import { startTemporal } from '../../stack/temporal.ts';
 import { openBus } from '../support/bus.ts';
+import { killAgent } from '../support/process-agents.ts';
 import { openRig, type Rig } from '../support/rig.ts';
 
 /** Servers of this file's own: they are killed and started again while the engine runs. */
@@ -71,13 +72,14 @@ const status = async (id: string): Promise<unknown> => {
 const untilStatus = (id: string, wanted: string) =>
   vi.waitFor(async () => expect(await status(id)).toBe(wanted), { timeout: 60_000, interval: 50 });
 
-test.each(['postgres', 'rabbitmq', 'temporal'] as const)('a crash of %s interrupts nothing for good', async (name) => {
+async function survive(name: keyof typeof start, meanwhile?: () => Promise<void>): Promise<void> {
   const before = await rig.insertInstance(agentId);
   await untilStatus(before, 'running');
 
   await running.get(name)?.kill();
   // What is written while the bus or Temporal is away must not be lost.
   const during = name === 'postgres' ? undefined : await rig.insertInstance(agentId);
+  await meanwhile?.();
   await bringUp(name);
 
   const after = await vi.waitFor(() => rig.insertInstance(agentId), { timeout: 30_000, interval: 100 });
@@ -86,7 +88,36 @@ test.each(['postgres', 'rabbitmq', 'temporal'] as const)('a crash of %s interrup
   await vi.waitFor(async () => expect(await rig.processes(before)).toHaveLength(0), { timeout: 60_000 });
   await rig.workflow(before).result();
   expect(rig.fatal).toEqual([]);
+}
+
+test.each(['postgres', 'temporal'] as const)('a crash of %s interrupts nothing for good', async (name) => {
+  await survive(name);
 });
+
+test('a crash of rabbitmq interrupts nothing for good, also where an agent cannot be given its control queue', async () => {
+  const restart = { policy: 'always', backoff_seconds: 0 };
+  const listening = await rig.insertInstance(await rig.publishAgent({ control: true, restart }));
+  await untilStatus(listening, 'running');
+  await survive('rabbitmq', async () => {
+    await killAgent(listening);
+    await vi.waitFor(
+      async () => {
+        const { raw } = await rig.workflow(listening).describe();
+        expect(raw.pendingActivities?.[0]?.lastFailure).toMatchObject({
+          applicationFailureInfo: { type: 'ControlPlaneUnavailable' },
+        });
+      },
+      { timeout: 30_000 },
+    );
+    expect(await rig.processes(listening)).toEqual([]);
+  });
+  await vi.waitFor(async () => expect(await rig.processes(listening)).toHaveLength(1), { timeout: 60_000 });
+  const { rows } = await rig.pool.query(
+    `select from event_log where entity_id = $1 and notification->'row_data'->>'status' = 'failed'`,
+    [listening],
+  );
+  expect(rows).toEqual([]);
+}, 180_000);
 
 test('every queue of the catalog got its copies, also of what was written while the bus was away', async () => {
   const bus = await openBus(rig.environment.AMQP_URL);

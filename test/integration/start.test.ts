@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { stackRoot } from '../../stack/paths.ts';
 import { choosePorts } from '../../stack/ports.ts';
 import { openBus } from '../support/bus.ts';
+import { runInstances } from '../support/command-line.ts';
 
 /** `npm start` as a person runs it, on a folder and ports of this test's own. */
 const directory = join(stackRoot, 'start-test');
@@ -61,12 +62,23 @@ test('npm start ends with a running instance; Ctrl-C stops everything; the next 
 
   const webUi = /Temporal Web UI +(\S+)/.exec(first.output())?.[1] ?? '';
   const query = encodeURIComponent(`InstanceStatus = "running"`);
-  const answer = await fetch(`${webUi}/api/v1/namespaces/default/workflows?query=${query}`);
-  const { executions } = (await answer.json()) as { executions: { execution: { workflowId: string } }[] };
-  expect(executions.map(({ execution }) => execution.workflowId)).toEqual([`instance/${id}`]);
+  await vi.waitFor(
+    async () => {
+      const answer = await fetch(`${webUi}/api/v1/namespaces/default/workflows?query=${query}`);
+      // Without any, the field is missing.
+      const found = (await answer.json()) as { executions?: { execution: { workflowId: string } }[] };
+      expect(found.executions?.map(({ execution }) => execution.workflowId)).toEqual([`instance/${id}`]);
+    },
+    { timeout: 10_000 },
+  );
+
+  const ofThisStart = { STACK_DIRECTORY: directory };
+  const listed = await runInstances(['list', '--json', '--status', 'running'], ofThisStart);
+  expect(JSON.parse(listed.out)).toEqual([expect.objectContaining({ id })]);
 
   await first.pressCtrlC();
   await vi.waitFor(() => assertPortsFree(), { timeout: 10_000 });
+  expect((await runInstances(['list'], ofThisStart)).errors).toContain('run npm start');
 
   const second = npmStart();
   await second.until('The instance is running.');

@@ -4,11 +4,16 @@ import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import pRetry from 'p-retry';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, type ProvidedContext } from 'vitest';
-import { createInstanceRouter } from '../../bridge/instance-router.ts';
+import { toMessage } from '../../bridge/instance-router.ts';
+import { createSignalInstance, type SignalInstance } from '../../bridge/signal-instance.ts';
+import { untilAccepted } from '../../bridge/until-accepted.ts';
 import { instanceWorkflowId } from '../../contracts/names.ts';
-import { instanceMessageSignal, instanceStateQuery, type RuntimeExited } from '../../workflows/messages.ts';
+import type { Run } from '../../workers/replay-gate/fetch-histories.ts';
+import { instanceMessageSignal, instanceStateQuery, type InstanceMessage } from '../../workflows/messages.ts';
+import type { RestartPolicy } from '../../workflows/state.ts';
 import { createFakeActivities, createFakeInstance, type FakeInstance } from './fake-instance.ts';
-import { replayRuns, type Run } from './replay.ts';
+import { neverRestart } from './instance-events.ts';
+import { replayRuns } from './replay.ts';
 import { asIncoming } from './row-model.ts';
 
 const taskQueue = 'test';
@@ -31,7 +36,7 @@ export function useEngine({ program, open }: EngineOptions) {
   let environment: TestWorkflowEnvironment;
   let worker: Worker;
   let working: Promise<void>;
-  let route: ReturnType<typeof createInstanceRouter>;
+  let signalInstance: SignalInstance;
   const instances = new Map<string, FakeInstance>();
   const runs = new Map<string, Run>();
 
@@ -49,7 +54,7 @@ export function useEngine({ program, open }: EngineOptions) {
       shutdownForceTime: '5 seconds',
     });
     working = worker.run();
-    route = createInstanceRouter({ client: environment.client, taskQueue, logger: pino({ level: 'silent' }) }); // prettier-ignore
+    signalInstance = createSignalInstance({ client: environment.client, taskQueue });
   });
 
   beforeEach(({ skip }) => {
@@ -93,15 +98,24 @@ export function useEngine({ program, open }: EngineOptions) {
       return instance;
     },
     handle,
-    /** Routes events of the instance's log, by sequence, as the consumer of the bus does; without a sequence, the last. */
+    /** Tells of events of the instance's log, by sequence, each in a signal of its own; without a sequence, of the last. */
     announce: async (instance: FakeInstance, ...sequences: number[]): Promise<void> => {
       for (const sequence of sequences.length > 0 ? sequences : [instance.rows.log.length]) {
         const event = instance.rows.log[sequence - 1];
         if (!event) throw new Error(`no event ${sequence}`);
-        await route(asIncoming(instance.id, event), AbortSignal.timeout(30_000));
+        const incoming = asIncoming(instance.id, event);
+        const message = toMessage(incoming);
+        if (!message) continue;
+        await untilAccepted({
+          call: () => signalInstance(instance.id, message, incoming.metadata.instance),
+          about: {},
+          logger: pino({ level: 'silent' }),
+          signal: AbortSignal.timeout(30_000),
+        });
       }
     },
-    report: (instance: FakeInstance, exit: RuntimeExited) => handle(instance).signal(instanceMessageSignal, exit),
+    /** As the runtime, the router of agent events or a person does. */
+    tell: (instance: FakeInstance, message: InstanceMessage) => handle(instance).signal(instanceMessageSignal, message),
     state: (instance: FakeInstance) => handle(instance).query(instanceStateQuery),
     /** Time passes, in no time. */
     skip: (durationMs: number) => environment.sleep(durationMs),
@@ -116,8 +130,9 @@ export function useEngine({ program, open }: EngineOptions) {
       }
     },
     /** An instance whose agent runs. */
-    createRunning: async (): Promise<FakeInstance> => {
+    createRunning: async (restart: Partial<RestartPolicy> = {}): Promise<FakeInstance> => {
       const instance = engine.create();
+      instance.definition = { retired: false, restart: { ...neverRestart, ...restart } };
       instance.rows.insert();
       await engine.announce(instance);
       await engine.until(() => expect(instance.rows.row()?.status).toBe('running'));

@@ -32,6 +32,7 @@ export function agentRow(fields: object = {}) {
     capabilities: ['chat', 'search'] as unknown[],
     runtime: { kind: 'process', command: ['true'] },
     retired_at: null as string | null,
+    drain: false,
     sequence: 1,
     created_at: '2025-01-01T12:00:00+00:00',
     updated_at: '2025-01-01T12:00:01+00:00',

@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { Context, heartbeat } from '@temporalio/activity';
-import type { InstanceStatus } from '../../contracts/names.ts';
+import { ApplicationFailure } from '@temporalio/common';
+import type { InstanceStatus, ProvisioningFailureCode } from '../../contracts/names.ts';
 import type { InstanceActivities } from '../../workflows/activities.ts';
 import type { RuntimeExited } from '../../workflows/messages.ts';
+import type { RestartPolicy } from '../../workflows/state.ts';
+import { neverRestart } from './instance-events.ts';
 import { createRowModel } from './row-model.ts';
 
 type Activity = keyof InstanceActivities;
@@ -20,6 +23,8 @@ export function createFakeInstance() {
     /** Attempts of activities, oldest first. */
     calls: [] as Activity[],
     agent: undefined as { runtimeId: string; generation: number } | undefined,
+    /** What is published of its agent; undefined before its publication. */
+    definition: { retired: false, restart: neverRestart } as { retired: boolean; restart: RestartPolicy } | undefined,
     /** Trouble: runs first in every attempt, counted from 1 for each activity. What it throws fails the attempt. */
     before: {} as Partial<Record<Activity, (attempt: number) => Promise<void> | void>>,
     count: (activity: Activity): number => instance.calls.filter((call) => call === activity).length,
@@ -29,11 +34,11 @@ export function createFakeInstance() {
       return all.filter((status, index) => status !== all[index - 1]);
     },
     /** The agent ends without having been asked to. @returns what the runtime reports */
-    endAgent: (kind: RuntimeExited['kind']): RuntimeExited => {
+    endAgent: (kind: RuntimeExited['kind'], { failed = true } = {}): RuntimeExited => {
       if (!instance.agent) throw new Error('no agent is running');
       const { runtimeId } = instance.agent;
       instance.agent = undefined;
-      return { type: 'runtimeExited', runtimeId, kind, message: 'It ended.' };
+      return { type: 'runtimeExited', runtimeId, kind, failed, message: 'It ended.' };
     },
     startAgent: (generation: number): string => {
       if (instance.agent?.generation !== generation) {
@@ -55,12 +60,16 @@ export function createFakeActivities(find: (instanceId: string) => FakeInstance)
     return instance;
   };
   return {
-    provision: async ({ instanceId }) => {
-      const row = find(instanceId).rows.read();
+    provision: async ({ instanceId, resumeGeneration }) => {
+      const { rows, definition } = find(instanceId);
+      const row = rows.read();
       const { startAgent } = await begin('provision', instanceId);
       if (!row) return { outcome: 'gone' };
       if (row.desiredState === 'stopped') return { outcome: 'notWanted', row };
-      return { outcome: 'provisioned', row, runtimeId: startAgent(row.generation) };
+      if (!definition) return { outcome: 'agentMissing', row, message: 'The agent is not published yet.' };
+      const { retired, restart } = definition;
+      if (retired && row.generation !== resumeGeneration) throw blame('agent_retired', 'The agent was retired.', true);
+      return { outcome: 'provisioned', row, runtimeId: startAgent(row.generation), restart };
     },
     cleanUp: async ({ instanceId }) => {
       const instance = await begin('cleanUp', instanceId);
@@ -70,6 +79,11 @@ export function createFakeActivities(find: (instanceId: string) => FakeInstance)
     recordFinalStatus: async ({ instanceId }) =>
       (await begin('recordFinalStatus', instanceId)).rows.recordFinalStatus(),
   };
+}
+
+/** What the provisioning activity throws when the instance is to blame. */
+export function blame(type: ProvisioningFailureCode, message: string, nonRetryable = false): ApplicationFailure {
+  return ApplicationFailure.create({ type, message, nonRetryable });
 }
 
 /** Slow provisioning. Ends when told to, else @throws CancelledFailure once it is no longer wanted. */

@@ -1,52 +1,54 @@
 import { toMessage } from '../../bridge/instance-router.ts';
 import type { DesiredState } from '../../contracts/names.ts';
 import { decide, type Effect } from '../../workflows/decide.ts';
-import type { InstanceMessage, RowReading, RuntimeExited } from '../../workflows/messages.ts';
-import { evolve, initialState, type InstanceEvent, type InstanceState } from '../../workflows/state.ts';
-import { asIncoming, createRowModel } from './row-model.ts';
-
-/** How an attempt ends: `answerLost` has done its work, but nobody learns of it. */
-export type Ending = 'done' | 'failed' | 'error' | 'answerLost';
+import { evolve } from '../../workflows/evolve.ts';
+import type { InstanceMessage, RuntimeExited } from '../../workflows/messages.ts';
+import { initialState, type InstanceEvent, type InstanceState, type RestartPolicy } from '../../workflows/state.ts';
+import { createInstanceWorld, type Ending, type Looked, type WorldOptions } from './instance-world.ts';
+import { asIncoming } from './row-model.ts';
 
 /** One thing that happens to the instance. What is impossible at the moment does nothing. */
 export type Step =
   | { do: 'insert'; desiredState: DesiredState }
   | { do: 'changeConfig' | 'toggle' | 'remove' }
+  | { do: 'publish'; restart: RestartPolicy }
+  | { do: 'retire'; drain: boolean }
+  /** By a new request, or by the latest one once more. */
+  | { do: 'retry'; again: boolean }
   /** `pick`, modulo their number, of all events so far: any order, any number of times. */
-  | { do: 'deliver' | 'deliverExit'; pick: number }
-  | { do: 'exit'; kind: RuntimeExited['kind'] }
+  | { do: 'deliver' | 'deliverExit' | 'deliverAgentEvent'; pick: number }
+  | { do: 'exit'; kind: RuntimeExited['kind']; failed: boolean }
+  | { do: 'pass'; durationMs: number }
   | { do: 'advance'; ending: Ending };
 
 type InFlight =
-  | { kind: 'provision'; generation: number; row: RowReading | undefined }
+  | { kind: 'provision'; effect: Extract<Effect, { type: 'provision' }>; looked: Looked }
   | { kind: 'repeat'; effect: Exclude<Effect, { type: 'provision' | 'wait' | 'complete' }> }
   /** The inbox is read while a provisioning is under way, and waits while anything else is. */
   | { kind: 'answer'; event: InstanceEvent; absorbs: boolean };
 
-interface SimulationOptions {
+interface SimulationOptions extends WorldOptions {
   /** Sees every step that the state takes. */
-  onEvent?: (before: InstanceState, event: InstanceEvent, after: InstanceState) => void;
+  onEvent?: (before: InstanceState, event: InstanceEvent, after: InstanceState, now: number) => void;
 }
 
 export type Simulation = ReturnType<typeof createSimulation>;
 
 /** The loop of the workflow over the real decider, in a world of one row and at most one agent. */
-export function createSimulation({ onEvent = () => {} }: SimulationOptions = {}) {
-  const rows = createRowModel();
-  const exits: { message: RuntimeExited; delivered: boolean }[] = [];
-  /** Generations that the world said could not run, and those of which an agent was started. */
-  const blamed = new Set<number>();
-  const ran = new Set<number>();
-  let agent: { runtimeId: string; generation: number; alive: boolean } | undefined;
-  let started = 0;
+export function createSimulation({ onEvent = () => {}, ...options }: SimulationOptions) {
+  const world = createInstanceWorld(options);
+  const { rows } = world;
+  const delivered = { exits: new Set<number>(), agentEvents: new Set<number>() };
   let lastWish: { sequence: number; delivered: boolean } | undefined;
+  let retries = 0;
+  let now = 0;
   let run: { state: InstanceState; inbox: InstanceMessage[]; inFlight?: InFlight | undefined } | undefined;
 
   const apply = (event: InstanceEvent): void => {
     if (!run) throw new Error('no workflow is running');
     const { state } = run;
-    run.state = evolve(state, event);
-    onEvent(state, event, run.state);
+    run.state = evolve(state, event, now);
+    onEvent(state, event, run.state, now);
   };
   const absorb = (): void => run?.inbox.splice(0).forEach(apply);
 
@@ -58,52 +60,30 @@ export function createSimulation({ onEvent = () => {} }: SimulationOptions = {})
     run.inbox.push(message);
     if (lastWish?.sequence === index + 1) lastWish.delivered = true;
   };
-  const deliverExit = (exit: (typeof exits)[number]): void => {
-    exit.delivered = true;
-    run?.inbox.push(exit.message);
+  /** These reach a workflow that runs, and start none. */
+  const tell = (message: InstanceMessage): void => void run?.inbox.push(message);
+  const deliverExit = (index: number): void => {
+    const exit = world.exits[index];
+    if (!exit) return;
+    delivered.exits.add(index);
+    tell(exit);
+  };
+  const deliverAgentEvent = (index: number): void => {
+    const event = world.agentEvents[index];
+    if (!event) return;
+    delivered.agentEvents.add(index);
+    const message = world.told(event);
+    if (message) tell(message);
   };
 
-  const startAgent = ({ generation }: RowReading): string => {
-    if (agent?.alive !== true || agent.generation !== generation) {
-      started += 1;
-      ran.add(generation);
-      agent = { runtimeId: `runtime-${started}`, generation, alive: true };
-    }
-    return agent.runtimeId;
+  /** The activity of the effect; `error`: it is begun again. */
+  const perform = (effect: Extract<InFlight, { kind: 'repeat' }>['effect'], ending: Ending): InFlight => {
+    if (ending === 'error') return { kind: 'repeat', effect };
+    const event = world.perform(effect, ending);
+    return ending === 'answerLost' ? { kind: 'repeat', effect } : { kind: 'answer', event, absorbs: false };
   };
 
-  /** The end of a provisioning; undefined where the workflow learns of none. */
-  const endProvision = (
-    { generation, row }: Extract<InFlight, { kind: 'provision' }>,
-    ending: Ending,
-  ): InstanceEvent | undefined => {
-    if (!row) return { type: 'rowGone' };
-    if (row.desiredState === 'stopped') return { type: 'notWanted', row };
-    if (ending === 'error') return undefined;
-    const runtimeId = startAgent(row);
-    if (ending === 'answerLost') return undefined;
-    if (ending === 'done') return { type: 'provisioned', row, runtimeId };
-    blamed.add(generation);
-    return { type: 'provisioningFailed', generation, reason: { code: 'provisioning_failed', message: 'not ready' } };
-  };
-
-  const perform = (effect: Extract<InFlight, { kind: 'repeat' }>['effect']): InstanceEvent => {
-    switch (effect.type) {
-      case 'cleanUp':
-        agent = undefined;
-        return { type: 'cleanedUp' };
-      case 'recordStatus': {
-        const result = rows.recordStatus(effect);
-        return result.outcome === 'gone' ? { type: 'rowGone' } : { ...effect, type: 'statusRecorded', row: result.row };
-      }
-      case 'recordFinalStatus': {
-        const row = rows.recordFinalStatus();
-        return { type: 'finalStatusRecorded', ...(row && { row }) };
-      }
-    }
-  };
-
-  /** One step of the workflow. False: it has nothing to do, or is not running. */
+  /** One step of the workflow. False: it has nothing to do yet, or is not running. */
   const advance = (ending: Ending): boolean => {
     if (!run) return false;
     const { inFlight } = run;
@@ -115,31 +95,33 @@ export function createSimulation({ onEvent = () => {} }: SimulationOptions = {})
     }
     if (inFlight?.kind === 'provision') {
       absorb();
-      const event = endProvision(inFlight, ending);
+      const event = world.provision(inFlight.effect, inFlight.looked, ending);
       if (event) run.inFlight = { kind: 'answer', event, absorbs: true };
       return true;
     }
-    if (!inFlight) absorb();
-    const effect = inFlight?.effect ?? decide(run.state);
+    if (inFlight) {
+      run.inFlight = perform(inFlight.effect, ending);
+      return true;
+    }
+    absorb();
+    const effect = decide(run.state);
     switch (effect.type) {
       case 'wait':
-        return false;
+        if (effect.until === undefined || now < effect.until) return false;
+        apply({ type: 'pauseOver' });
+        return true;
       case 'complete':
         run = undefined;
         return true;
       case 'provision':
         apply({ type: 'provisioningStarted' });
-        run.inFlight = { kind: 'provision', generation: effect.generation, row: rows.read() };
+        run.inFlight = { kind: 'provision', effect, looked: world.look() };
         return true;
-      default: {
-        if (ending === 'error') run.inFlight = { kind: 'repeat', effect };
-        else {
-          const event = perform(effect);
-          run.inFlight =
-            ending === 'answerLost' ? { kind: 'repeat', effect } : { kind: 'answer', event, absorbs: false };
-        }
+      case 'cleanUp':
+      case 'recordStatus':
+      case 'recordFinalStatus':
+        run.inFlight = perform(effect, ending);
         return true;
-      }
     }
   };
 
@@ -163,37 +145,46 @@ export function createSimulation({ onEvent = () => {} }: SimulationOptions = {})
       case 'remove':
         if (row) wish(rows.remove);
         return;
+      case 'publish':
+        return world.publish(step.restart);
+      case 'retire':
+        return world.retire(step.drain);
+      case 'retry':
+        if (!step.again) retries += 1;
+        return tell({ type: 'retryRequested', requestId: `request-${retries}` });
       case 'deliver':
-        deliver(step.pick % Math.max(rows.log.length, 1));
-        return;
-      case 'deliverExit': {
-        const exit = exits[step.pick % Math.max(exits.length, 1)];
-        if (exit) deliverExit(exit);
-        return;
-      }
+        return deliver(step.pick % Math.max(rows.log.length, 1));
+      case 'deliverExit':
+        return deliverExit(step.pick % Math.max(world.exits.length, 1));
+      case 'deliverAgentEvent':
+        return deliverAgentEvent(step.pick % Math.max(world.agentEvents.length, 1));
       case 'exit':
-        if (!agent?.alive) return;
-        agent.alive = false;
-        if (step.kind === 'exited') blamed.add(agent.generation);
-        exits.push({
-          message: { type: 'runtimeExited', runtimeId: agent.runtimeId, kind: step.kind, message: 'ended' },
-          delivered: false,
-        });
+        return world.exit(step.kind, step.failed);
+      case 'pass':
+        now += step.durationMs;
         return;
       case 'advance':
         advance(step.ending);
     }
   };
 
-  /** Delivers what must arrive (the last wish and every exit), and lets all go well. @returns the steps it took */
+  /**
+   * Delivers what must arrive (the last wish, every exit, every event of the agent), and lets all go well and time pass.
+   *
+   * @returns the steps it took
+   */
   const settle = ({ limit }: { limit: number }): number => {
     if (lastWish && !lastWish.delivered) deliver(lastWish.sequence - 1);
-    for (const exit of exits) if (!exit.delivered) deliverExit(exit);
+    for (const index of world.exits.keys()) if (!delivered.exits.has(index)) deliverExit(index);
+    for (const index of world.agentEvents.keys()) if (!delivered.agentEvents.has(index)) deliverAgentEvent(index);
     for (let steps = 0; steps < limit; steps += 1) {
-      if (!advance('done')) return steps;
+      if (advance('done')) continue;
+      const effect = run && decide(run.state);
+      if (effect?.type !== 'wait' || effect.until === undefined) return steps;
+      now = effect.until;
     }
     throw new Error(`still busy after ${limit} steps: ${JSON.stringify(run)}`);
   };
 
-  return { rows, blamed, ran, deliver, take, settle, agent: () => agent, state: () => run?.state };
+  return { ...world, deliver, deliverExit, deliverAgentEvent, tell, take, settle, state: () => run?.state };
 }

@@ -23,7 +23,8 @@ export const context = (signal = new AbortController().signal): EffectContext =>
 });
 
 /** What a request for an agent is in tests: the shell script to run, or a command, and what differs from the defaults. */
-interface AgentOptions extends Partial<Omit<ProvisionRequest, 'spec'>>, Partial<Omit<ProcessSpec, 'kind'>> {
+interface AgentOptions
+  extends Partial<Omit<ProvisionRequest<ProcessSpec>, 'spec' | 'control'>>, Partial<Omit<ProcessSpec, 'kind'>> {
   script?: string;
 }
 
@@ -34,11 +35,11 @@ export const readyAndWait = ': > "$INSTANCE_READY_FILE"; exec sleep 1000';
 export async function createAgentRig() {
   const directory = await mkdtemp(join(tmpdir(), 'process-runtime-'));
   const trace = join(directory, 'trace');
-  const runtimes: Runtime[] = [];
+  const runtimes: Runtime<ProcessSpec>[] = [];
   const workers: ChildProcess[] = [];
   const instances = new Set<string>();
 
-  function request({ script, ...options }: AgentOptions = {}): ProvisionRequest {
+  function request({ script, ...options }: AgentOptions = {}): ProvisionRequest<ProcessSpec> {
     const { instanceId = randomUUID(), agentId = randomUUID(), generation = 1, config = {}, ...spec } = options;
     instances.add(instanceId);
     const command = script === undefined ? ['sleep', '1000'] : ['sh', '-c', script];
@@ -53,14 +54,14 @@ export async function createAgentRig() {
   }
 
   /** A runtime as a new worker process would have it. */
-  function openRuntime(): Runtime {
+  function openRuntime(): Runtime<ProcessSpec> {
     const runtime = createProcessRuntime({ directory, logger: pino({ level: 'silent' }), pollIntervalMs: 50 });
     runtimes.push(runtime);
     return runtime;
   }
 
   /** A worker in a process of its own. Resolves once it is about to do its work. */
-  async function startWorker(mode: 'provision' | 'churn', ...requests: ProvisionRequest[]) {
+  async function startWorker(mode: 'provision' | 'churn', ...requests: ProvisionRequest<ProcessSpec>[]) {
     const args = ['--import', 'tsx', workerScript, mode, directory, JSON.stringify(requests)];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     workers.push(child);

@@ -6,10 +6,11 @@
 import { setInterval } from 'node:timers';
 import { pino } from 'pino';
 import { createProcessRuntime } from '../../runtimes/process/process-runtime.ts';
+import type { ProcessSpec } from '../../contracts/runtime-spec.ts';
 import type { ProvisionRequest } from '../../runtimes/runtime.ts';
 
 const [mode, directory = '', json = ''] = process.argv.slice(2);
-const requests = JSON.parse(json) as ProvisionRequest[];
+const requests = JSON.parse(json) as ProvisionRequest<ProcessSpec>[];
 const runtime = createProcessRuntime({ directory, logger: pino({ level: 'silent' }) });
 const context = { signal: new AbortController().signal, heartbeat: (): void => undefined };
 

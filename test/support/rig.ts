@@ -27,9 +27,21 @@ interface LogLine {
 }
 
 /** A database, a virtual host, a task queue and a folder of agents of a test file's own, on the real servers. */
-export async function openRig({ servers = inject('servers') }: { servers?: ProvidedContext['servers'] } = {}) {
+export interface RigOptions {
+  servers?: ProvidedContext['servers'];
+  /** Further settings of the engine. */
+  settings?: Record<string, string>;
+  /** Path of the bundled workflow code. */
+  workflowBundle?: string;
+}
+
+export async function openRig({
+  servers = inject('servers'),
+  settings = {},
+  workflowBundle = inject('workflowBundle'),
+}: RigOptions = {}) {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
-  const runtimeDirectory = await mkdtemp(join(tmpdir(), 'instances-'));
+  const runtimeDirectory = settings['RUNTIME_DIRECTORY'] ?? (await mkdtemp(join(tmpdir(), 'instances-')));
   const databaseUrl = await createDatabase(servers.databaseUrl, name);
   const management = managementApi(servers.managementUrl, servers.amqpUrl);
   await management('PUT', `vhosts/${name}`);
@@ -39,9 +51,10 @@ export async function openRig({ servers = inject('servers') }: { servers?: Provi
     TEMPORAL_ADDRESS: servers.temporalAddress,
     TASK_QUEUE: name,
     RUNTIME_DIRECTORY: runtimeDirectory,
-    WORKFLOW_BUNDLE: inject('workflowBundle'),
+    WORKFLOW_BUNDLE: workflowBundle,
     EVENT_BROKER_HEALTH_PORT: '0',
     AGENTS_WORKER_HEALTH_PORT: '0',
+    ...settings,
   };
   const configuration = readConfiguration(environment);
   await migrate({ databaseUrl });
@@ -130,22 +143,29 @@ export async function openRig({ servers = inject('servers') }: { servers?: Provi
       const marker = await rig.publishAgent();
       await bus.until(marker, 'agent.published');
     },
-    /** Ends what was started here, replays every workflow that was, and removes everything. */
+    /** Ends what was started here, replays every workflow of it, and removes everything. */
     close: async () => {
       await Promise.all([...running].map((service) => service.stop()));
-      for await (const { workflowId } of client.workflow.list({
-        query: `TaskQueue = '${name}' and ExecutionStatus = 'Running'`,
-      })) {
-        await client.workflow.getHandle(workflowId).terminate('the test has ended');
+      await client.schedule
+        .getHandle(`sweeper/${name}`)
+        .delete()
+        .catch(() => undefined);
+      try {
+        await replayAll(client, name, workflowBundle);
+      } finally {
+        for await (const { workflowId } of client.workflow.list({
+          query: `TaskQueue = '${name}' and ExecutionStatus = 'Running'`,
+        })) {
+          await client.workflow.getHandle(workflowId).terminate('the test has ended');
+        }
+        await endAgents(runtimeDirectory);
+        await bus.close();
+        await connection.close();
+        await Promise.all([pool.end(), ...clients.map((own) => own.end())]);
+        await management('DELETE', `vhosts/${name}`);
+        await dropDatabase(servers.databaseUrl, name);
+        await rm(runtimeDirectory, { recursive: true, force: true });
       }
-      await replayAll(client, name);
-      await endAgents(runtimeDirectory);
-      await bus.close();
-      await connection.close();
-      await Promise.all([pool.end(), ...clients.map((own) => own.end())]);
-      await management('DELETE', `vhosts/${name}`);
-      await dropDatabase(servers.databaseUrl, name);
-      await rm(runtimeDirectory, { recursive: true, force: true });
     },
   };
   return rig;

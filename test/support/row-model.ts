@@ -41,7 +41,7 @@ export function createRowModel() {
     insert: (desiredState: DesiredState = 'running'): void => {
       if (row) throw new Error('there is a row already');
       const sequence = nextSequence();
-      row = append('instance.created', { sequence, generation: sequence, observedGeneration: 0, desiredState, status: 'pending' }); // prettier-ignore
+      row = append('instance.created', { sequence, generation: sequence, observedGeneration: sequence - 1, desiredState, status: 'pending' }); // prettier-ignore
     },
     changeConfig: () => wish(existing(row).desiredState),
     desire: (desiredState: DesiredState): void => {

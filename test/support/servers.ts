@@ -10,10 +10,9 @@ declare module 'vitest' {
   }
 }
 
-const directory = resolve(stackRoot, 'test');
-
-/** One stack for all integration tests, on free ports; each test file takes a database, a vhost and a task queue of it. */
+/** One stack for all tests of a project, on free ports; each test file takes a database, a vhost and a task queue of it. */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
+  const directory = resolve(stackRoot, `test-${project.name}`);
   const given = readGivenServers();
   await resetStack(directory);
   const stack = await startStack({

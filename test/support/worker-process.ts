@@ -14,9 +14,13 @@ export interface WorkerProcess {
 }
 
 /** A process of `workers/`, as it is started in production, with exactly this environment (and PATH and HOME). */
-export function startWorkerProcess(entry: string, environment: Record<string, string>): WorkerProcess {
+export function startWorkerProcess(
+  entry: string,
+  environment: Record<string, string>,
+  args: readonly string[] = [],
+): WorkerProcess {
   const { PATH = '', HOME = '' } = process.env;
-  const child = spawn(process.execPath, ['--import', 'tsx', `workers/${entry}.ts`], {
+  const child = spawn(process.execPath, ['--import', 'tsx', `workers/${entry}.ts`, ...args], {
     cwd: root,
     env: { PATH, HOME, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],

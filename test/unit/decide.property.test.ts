@@ -1,55 +1,37 @@
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
 import { toMessage } from '../../bridge/instance-router.ts';
-import { evolve, initialState, type InstanceEvent, type InstanceState } from '../../workflows/state.ts';
-import { createSimulation, type Simulation, type Step } from '../support/instance-simulation.ts';
+import { decide } from '../../workflows/decide.ts';
+import { evolve } from '../../workflows/evolve.ts';
+import { initialState, type InstanceEvent, type InstanceState } from '../../workflows/state.ts';
+import { neverRestart } from '../support/instance-events.ts';
+import { life, play, settled, stepsToRest, type Life, type OnEvent } from '../support/instance-lives.ts';
+import type { Simulation } from '../support/instance-simulation.ts';
 import { asIncoming, createRowModel } from '../support/row-model.ts';
 
-/** From any state, with nothing new to hear and nothing going wrong, fewer steps than this lead to rest. */
-const stepsToRest = 16;
-
-const desiredState = fc.constantFrom('running', 'running', 'stopped');
-const pick = fc.nat({ max: 40 });
-const wish = fc.oneof(
-  fc.record({ do: fc.constant('insert'), desiredState }),
-  fc.record({ do: fc.constantFrom('changeConfig', 'toggle', 'remove') }),
-);
-const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 6, arbitrary: wish },
-  { weight: 8, arbitrary: fc.record({ do: fc.constant('deliver'), pick }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('deliverExit'), pick }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('exit'), kind: fc.constantFrom('exited', 'lost') }) },
-  {
-    weight: 16,
-    arbitrary: fc.record({
-      do: fc.constant('advance'),
-      ending: fc.constantFrom('done', 'done', 'done', 'failed', 'error', 'answerLost'),
-    }),
-  },
-);
-const life = fc.array(step, { maxLength: 60, size: 'max' });
+// Seconds on a busy machine. fast-check prints the seed and the shortest life that breaks the rule.
+vi.setConfig({ testTimeout: 120_000 });
 
 /** Provisioning read the second row, and its agent ended before the deletion of the first one was told. */
-const diedWhileItsRowWasReplaced: Step[] = [
-  { do: 'insert', desiredState: 'running' },
-  { do: 'remove' },
-  { do: 'insert', desiredState: 'running' },
-  { do: 'deliver', pick: 0 },
-  { do: 'advance', ending: 'done' },
-  { do: 'deliver', pick: 4 },
-  { do: 'advance', ending: 'done' },
-  { do: 'exit', kind: 'exited' },
-];
-
-// Seconds on a busy machine. fast-check prints the seed and the shortest life that breaks the rule.
-vi.setConfig({ testTimeout: 60_000 });
+const diedWhileItsRowWasReplaced: Life = {
+  published: true,
+  restart: neverRestart,
+  steps: [
+    { do: 'insert', desiredState: 'running' },
+    { do: 'remove' },
+    { do: 'insert', desiredState: 'running' },
+    { do: 'deliver', pick: 0 },
+    { do: 'advance', ending: 'done' },
+    { do: 'deliver', pick: 1 },
+    { do: 'advance', ending: 'done' },
+    { do: 'exit', kind: 'exited', failed: true },
+  ],
+};
 
 test('whatever is shuffled, repeated or missing, the world comes to agree with the row', () => {
   fc.assert(
-    fc.property(life, (steps) => {
-      const simulation = createSimulation();
-      steps.forEach(simulation.take);
-      simulation.settle({ limit: stepsToRest });
+    fc.property(life, (given) => {
+      const simulation = settled(given);
       expect(reality(simulation)).toEqual(wishes(simulation));
       expect(falsehoods(simulation)).toEqual([]);
     }),
@@ -59,17 +41,50 @@ test('whatever is shuffled, repeated or missing, the world comes to agree with t
 
 test('events that come again, or late, once all is settled start no agent and emit nothing', () => {
   fc.assert(
-    fc.property(life, (steps) => {
-      const simulation = createSimulation();
-      const { rows, take, settle, agent, state, deliver } = simulation;
-      steps.forEach(take);
-      settle({ limit: stepsToRest });
+    fc.property(life, (given) => {
+      const simulation = settled(given);
+      const { rows, settle, agent, state, deliver, deliverExit, deliverAgentEvent, tell } = simulation;
       const before = structuredClone({ log: rows.log, agent: agent(), state: state() });
       for (const index of [...rows.log.keys()].toReversed()) {
         deliver(index);
         settle({ limit: stepsToRest });
       }
+      for (const index of simulation.exits.keys()) deliverExit(index);
+      for (const index of simulation.agentEvents.keys()) deliverAgentEvent(index);
+      const requestId = state()?.lastRetryRequest;
+      if (requestId !== undefined) tell({ type: 'retryRequested', requestId });
+      settle({ limit: stepsToRest });
       expect({ log: rows.log, agent: agent(), state: state() }).toEqual(before);
+    }),
+    { numRuns: 5_000 },
+  );
+});
+
+test('what failed or was drained runs again only with a new generation or when that is asked for', () => {
+  fc.assert(
+    fc.property(life, (given) => {
+      /** The generation that may not begin, and the one that may go on, as far as this run of the workflow knows. */
+      let over: number | undefined;
+      let mayGoOn: number | undefined;
+      /** For each provisioning whether it was allowed. */
+      const begun: boolean[] = [];
+      const onEvent: OnEvent = (before, event, after) => {
+        if (before.wanted.kind === 'unknown' || before.wanted.kind === 'gone') over = mayGoOn = undefined;
+        if (event.type === 'provisioningStarted') {
+          const effect = decide(before);
+          if (effect.type !== 'provision') throw new Error(`it was to ${effect.type}`);
+          begun.push(effect.generation !== over && (!effect.resume || effect.generation === mayGoOn));
+        }
+        if (event.type === 'retryRequested' && event.requestId !== before.lastRetryRequest) over = undefined;
+        if (event.type === 'provisioned') mayGoOn = event.row.generation;
+        const { obstacle } = after;
+        if (obstacle?.kind === 'failed' || obstacle?.kind === 'drained') {
+          over = obstacle.generation;
+          mayGoOn = undefined;
+        }
+      };
+      play(given, onEvent).settle({ limit: stepsToRest });
+      expect(begun).not.toContain(false);
     }),
     { numRuns: 5_000 },
   );
@@ -77,10 +92,8 @@ test('events that come again, or late, once all is settled start no agent and em
 
 test('a state is plain data: what continue-as-new hands on is what there was', () => {
   fc.assert(
-    fc.property(life, (steps) => {
-      const onEvent: OnEvent = (_before, _event, after) =>
-        expect(JSON.parse(JSON.stringify(after))).toStrictEqual(after);
-      steps.forEach(createSimulation({ onEvent }).take);
+    fc.property(life, (given) => {
+      play(given, (_before, _event, after) => expect(JSON.parse(JSON.stringify(after))).toStrictEqual(after));
     }),
     { numRuns: 2_000 },
   );
@@ -88,15 +101,14 @@ test('a state is plain data: what continue-as-new hands on is what there was', (
 
 test('hearing a message twice is hearing it once', () => {
   fc.assert(
-    fc.property(life, (steps) => {
-      const onEvent: OnEvent = (_before, event, after) => {
-        const again = isMessage(event) ? evolve(after, event) : after;
+    fc.property(life, (given) => {
+      play(given, (_before, event, after, now) => {
+        const again = isMessage(event) ? evolve(after, event, now) : after;
         // The exit of an agent that is known to be down is kept for the next provisioning to compare; but once.
         const exits = again.earlyExits.map(({ runtimeId }) => runtimeId);
         expect(exits).toEqual([...new Set(exits)]);
         expect({ ...again, earlyExits: after.earlyExits }).toStrictEqual(after);
-      };
-      steps.forEach(createSimulation({ onEvent }).take);
+      });
     }),
     { numRuns: 2_000 },
   );
@@ -123,20 +135,27 @@ test('events of a row lead to the same state in any order, with or without repet
       }),
     });
   });
+  const fold = (events: InstanceEvent[]): InstanceState =>
+    events.reduce<InstanceState>((state, event) => evolve(state, event, 0), initialState);
   fc.assert(
     fc.property(shuffled, ({ messages, disordered }) => {
-      expect(disordered.reduce<InstanceState>(evolve, initialState)).toStrictEqual(
-        messages.reduce<InstanceState>(evolve, initialState),
-      );
+      expect(fold(disordered)).toStrictEqual(fold(messages));
     }),
     { numRuns: 2_000 },
   );
 });
 
-type OnEvent = (before: InstanceState, event: InstanceEvent, after: InstanceState) => void;
+const messageTypes: ReadonlySet<InstanceEvent['type']> = new Set([
+  'rowChanged',
+  'rowDeleted',
+  'runtimeExited',
+  'retryRequested',
+  'agentPublished',
+  'agentDrained',
+]);
 
 function isMessage({ type }: InstanceEvent): boolean {
-  return type === 'rowChanged' || type === 'rowDeleted' || type === 'runtimeExited';
+  return messageTypes.has(type);
 }
 
 /** What is, at rest. */
@@ -147,21 +166,48 @@ function reality({ rows, agent, state }: Simulation) {
   return { status, observedGeneration, agentGeneration, alive, working: state() !== undefined };
 }
 
-/** What the row wants to be; or, where the world said that it cannot run, `failed`. */
-function wishes({ rows, state, blamed }: Simulation): ReturnType<typeof reality> {
+/** What the row wants to be; or, where the world said that it cannot run or not yet, what is said instead. */
+function wishes({ rows, state, blamed, drained, definition }: Simulation): ReturnType<typeof reality> {
   const row = rows.row();
   const observedGeneration = (row ?? rows.log.at(-1)?.row)?.generation;
-  const none = { observedGeneration, agentGeneration: undefined, alive: undefined };
+  const none = { observedGeneration, agentGeneration: undefined, alive: undefined, working: true };
   if (!row) return { ...none, status: rows.log.length > 0 ? 'stopped' : undefined, working: false };
-  if (row.desiredState === 'stopped') return { ...none, status: 'stopped', working: true };
-  if (state()?.failure && blamed.has(row.generation)) return { ...none, status: 'failed', working: true };
+  if (row.desiredState === 'stopped') return { ...none, status: 'stopped' };
+  const { kind } = state()?.obstacle ?? {};
+  if (kind === 'failed' && blamed.has(row.generation)) return { ...none, status: 'failed' };
+  if (kind === 'drained' && drained.has(row.generation)) return { ...none, status: 'stopped' };
+  const { retired, drain } = definition() ?? { retired: false, drain: false };
+  if (!definition()) return { ...none, status: 'pending' };
+  if (retired && drain) return { ...none, status: 'failed' };
   return { status: 'running', observedGeneration, agentGeneration: row.generation, alive: true, working: true };
 }
 
 /** What was said on the bus without ever having been so. */
-function falsehoods({ rows, blamed, ran }: Simulation) {
-  return rows.log.filter(({ row: { status, observedGeneration } }) => {
-    if (status === 'failed') return !blamed.has(observedGeneration);
-    return status === 'running' && !ran.has(observedGeneration);
+function falsehoods({ rows, blamed, drained, ran, exitCounts, happened }: Simulation) {
+  const wishOf = (generation: number) => rows.log.find(({ row }) => row.generation === generation)?.row.desiredState;
+  // A later generation than the known one may have been told to drain.
+  const wasDrained = (generation: number) => [...drained].some((told) => told >= generation);
+  return rows.log.filter(({ type, row: { status, observedGeneration, reason } }, index) => {
+    switch (reason?.code) {
+      case 'agent_unknown':
+        return status !== 'pending' || !happened.agentWasMissing;
+      case 'restarting':
+        return status !== 'pending' || !exitCounts.has(observedGeneration);
+      case 'cleanup_failed':
+        return status !== 'failed' || !happened.cleanUpFailed;
+      case 'agent_retired':
+        return status === 'stopped'
+          ? !wasDrained(observedGeneration)
+          : status !== 'failed' || !blamed.has(observedGeneration);
+      case 'spec_rejected':
+      case 'provisioning_failed':
+      case 'agent_exited':
+        return status !== 'failed' || !blamed.has(observedGeneration);
+      case undefined: {
+        if (status === 'stopped' && type === 'instance.updated' && rows.log[index - 1]?.type !== 'instance.deleted')
+          return wishOf(observedGeneration) !== 'stopped';
+        return status === 'failed' || (status === 'running' && !ran.has(observedGeneration));
+      }
+    }
   });
 }

@@ -1,70 +1,55 @@
 import { describe, expect, test } from 'vitest';
 import { decide, type Effect } from '../../workflows/decide.ts';
 import { describeProgress } from '../../workflows/describe-progress.ts';
-import type { Cause, RowReading } from '../../workflows/messages.ts';
-import { evolve, initialState, type InstanceEvent, type InstanceState } from '../../workflows/state.ts';
-
-const reason = { code: 'provisioning_failed', message: 'The agent was not ready in time.' } as const;
-const causeOf = (sequence: number): Cause => ({ eventId: `event-${sequence}`, correlationId: 'c', traceparent: 't' });
-const row = (sequence: number, generation: number, desiredState: RowReading['desiredState'] = 'running') => ({
-  sequence,
-  generation,
-  desiredState,
-});
-
-const wants = (...given: Parameters<typeof row>): InstanceEvent => ({
-  type: 'rowChanged',
-  ...row(...given),
-  cause: causeOf(given[0]),
-});
-const deleted = (sequence: number): InstanceEvent => ({ type: 'rowDeleted', sequence, cause: causeOf(sequence) });
-const begun: InstanceEvent = { type: 'provisioningStarted' };
-const provisioned = (reading: RowReading, runtimeId = 'first'): InstanceEvent => ({
-  type: 'provisioned',
-  row: reading,
-  runtimeId,
-});
-const provisioningFailed = (generation: number): InstanceEvent => ({ type: 'provisioningFailed', generation, reason });
-const recorded = (
-  status: Extract<InstanceEvent, { type: 'statusRecorded' }>['status'],
-  reading: RowReading,
-): InstanceEvent => ({
-  type: 'statusRecorded',
-  status,
-  generation: reading.generation,
-  row: reading,
-  ...(status === 'failed' && { reason }),
-});
-const exit = (kind: 'exited' | 'lost', runtimeId = 'first'): InstanceEvent => ({
-  type: 'runtimeExited',
-  runtimeId,
-  kind,
-  message: 'It ended with code 1.',
-});
-const cleanedUp: InstanceEvent = { type: 'cleanedUp' };
-const rowGone: InstanceEvent = { type: 'rowGone' };
-const finalRecorded: InstanceEvent = { type: 'finalStatusRecorded' };
-
-const after = (...events: InstanceEvent[]): InstanceState => events.reduce(evolve, initialState);
+import { evolve } from '../../workflows/evolve.ts';
+import type { InstanceEvent } from '../../workflows/state.ts';
+import {
+  after,
+  agentExited,
+  agentMissing,
+  agentRetired,
+  agentUnknown,
+  begun,
+  causeOf,
+  cleanedUp,
+  cleanUpFailed,
+  cleanUpTimedOut,
+  deleted,
+  drained,
+  exit,
+  finalRecorded,
+  notWanted,
+  pauseOver,
+  provisioned,
+  provisioningFailed,
+  published,
+  reason,
+  record,
+  recorded,
+  retry,
+  row,
+  rowGone,
+  wants,
+} from '../support/instance-events.ts';
 
 /** Lives up to a point, to be gone on from. */
 const running = [wants(1, 1), begun, provisioned(row(1, 1)), recorded('running', row(2, 1))];
-const failed = [wants(1, 1), begun, provisioningFailed(1), cleanedUp, recorded('failed', row(2, 1))];
+const failed = [wants(1, 1), begun, provisioningFailed(1), cleanedUp, recorded('failed', row(2, 1), reason)];
 const stopped = [...running, wants(3, 2, 'stopped'), cleanedUp, recorded('stopped', row(4, 2, 'stopped'))];
+const awaiting = [wants(1, 1), begun, agentMissing(row(1, 1)), cleanedUp, recorded('pending', row(2, 1), agentUnknown)];
+const drainedOut = [...running, drained, cleanedUp, recorded('stopped', row(3, 1), agentRetired)];
+const stuck = [...running, wants(3, 2, 'stopped'), cleanUpFailed, recorded('failed', row(4, 2, 'stopped'), cleanUpTimedOut)]; // prettier-ignore
 
+const cleanUpPauseMs = 10 * 60_000;
 const wait: Effect = { type: 'wait' };
+const waitForCleanUp: Effect = { type: 'wait', until: cleanUpPauseMs };
 const complete: Effect = { type: 'complete' };
 const cleanUp: Effect = { type: 'cleanUp' };
 const recordFinalStatus: Effect = { type: 'recordFinalStatus' };
-const provision = (generation: number): Effect => ({ type: 'provision', generation });
-const record = (
-  status: Extract<Effect, { type: 'recordStatus' }>['status'],
-  generation: number,
-  why?: Extract<Effect, { type: 'recordStatus' }>['reason'],
-): Effect => ({ type: 'recordStatus', status, generation, ...(why && { reason: why }) });
-const agentExited = { code: 'agent_exited', message: 'It ended with code 1.' } as const;
+const provision = (generation: number): Effect => ({ type: 'provision', generation, resume: false });
+const resume = (generation: number): Effect => ({ type: 'provision', generation, resume: true });
 
-test.each<[situation: string, events: InstanceEvent[], next: Effect]>([
+test.each<[situation: string, life: (InstanceEvent | number)[], next: Effect]>([
   ['nothing was heard', [], wait],
   ['an exit came before any event of the row', [exit('exited')], wait],
 
@@ -84,7 +69,7 @@ test.each<[situation: string, events: InstanceEvent[], next: Effect]>([
   ['that is recorded', stopped, wait],
   ['it is to run again', [...stopped, wants(5, 3)], record('pending', 3)],
   ['a row was created stopped: an earlier run may have left an agent', [wants(1, 1, 'stopped')], cleanUp],
-  ['provisioning found the row stopped', [wants(1, 1), begun, { type: 'notWanted', row: row(2, 2, 'stopped') }], cleanUp], // prettier-ignore
+  ['provisioning found the row stopped', [wants(1, 1), begun, notWanted(row(2, 2, 'stopped'))], cleanUp], // prettier-ignore
 
   ['provisioning failed: it may have left something', [wants(1, 1), begun, provisioningFailed(1)], cleanUp],
   ['that was removed', [wants(1, 1), begun, provisioningFailed(1), cleanedUp], record('failed', 1, reason)],
@@ -98,11 +83,73 @@ test.each<[situation: string, events: InstanceEvent[], next: Effect]>([
   ['the agent exited', [...running, exit('exited')], cleanUp],
   ['what was left of it was removed', [...running, exit('exited'), cleanedUp], record('failed', 1, agentExited)],
   ['the agent was lost', [...running, exit('lost')], record('pending', 1)],
+  ['that is recorded', [...running, exit('lost'), recorded('pending', row(3, 1))], resume(1)],
   ['another agent than the running one exited', [...running, exit('exited', 'other')], wait],
   ['the agent exited before its provisioning ended', [wants(1, 1), begun, exit('exited'), provisioned(row(1, 1))], cleanUp], // prettier-ignore
-  ['the agent was lost before its provisioning ended', [wants(1, 1), begun, exit('lost'), provisioned(row(1, 1))], provision(1)], // prettier-ignore
+  ['the agent was lost before its provisioning ended', [wants(1, 1), begun, exit('lost'), provisioned(row(1, 1))], resume(1)], // prettier-ignore
   ['an earlier start of the agent exited before provisioning ended', [wants(1, 1), begun, exit('exited'), provisioned(row(1, 1), 'second')], record('running', 1)], // prettier-ignore
   ['the agent of an outdated generation exited', [...running, wants(3, 2), exit('exited')], record('pending', 2)],
+
+  ['the agent is not published', awaiting.slice(0, 3), cleanUp],
+  ['and nothing is left of the attempt', awaiting.slice(0, 4), record('pending', 1, agentUnknown)],
+  ['that is recorded', awaiting, wait],
+  ['the awaited agent is published', [...awaiting, published], provision(1)],
+  ['it was published before it was looked for: what is found counts', [wants(1, 1), published, begun, agentMissing(row(1, 1))], cleanUp], // prettier-ignore
+  ['it was published while it was looked for', [wants(1, 1), begun, published, agentMissing(row(1, 1))], provision(1)],
+  ['it was published before the wait was recorded', [...awaiting.slice(0, 4), published], provision(1)],
+  ['it was published while the attempt was cleaned up after', [...awaiting.slice(0, 3), published, cleanedUp], provision(1)], // prettier-ignore
+  ['another generation wants another agent than the missing one', [wants(1, 1), begun, wants(2, 2), agentMissing(row(1, 1))], provision(2)], // prettier-ignore
+  ['a new generation comes while an agent is awaited', [...awaiting, wants(3, 2)], provision(2)],
+  ['an instance whose agent is awaited is to stop', [...awaiting, wants(3, 2, 'stopped')], record('stopped', 2)],
+  ['an instance whose agent is awaited was deleted', [...awaiting, deleted(3)], recordFinalStatus],
+  ['a retry is asked for while an agent is awaited', [...awaiting, retry()], wait],
+  ['the agent of a running instance is published anew', [...running, published], wait],
+
+  ['the agent is drained', [...running, drained], cleanUp],
+  ['and was stopped', [...running, drained, cleanedUp], record('stopped', 1, agentRetired)],
+  ['that is recorded', drainedOut, wait],
+  ['a drained instance is tried again', [...drainedOut, retry()], record('pending', 1)],
+  ['a retry comes before it was stopped', [...running, drained, retry()], cleanUp],
+  ['a retry comes before the drained provisioning ended', [wants(1, 1), begun, drained, retry(), provisioned(row(1, 1))], cleanUp], // prettier-ignore
+  ['it has no right to go on', [...drainedOut, retry(), recorded('pending', row(4, 1))], provision(1)],
+  ['a drained instance got a new generation', [...drainedOut, wants(4, 2)], record('pending', 2)],
+  ['a drained instance was deleted', [...drainedOut, deleted(4)], recordFinalStatus],
+  ['the agent is drained while it is provisioned', [wants(1, 1), begun, drained], cleanUp],
+  ['it became ready before it was cancelled', [wants(1, 1), begun, drained, provisioned(row(1, 1))], cleanUp],
+  ['it ended before it was cancelled: it is drained all the same', [wants(1, 1), begun, exit('exited'), drained, provisioned(row(1, 1)), cleanedUp], record('stopped', 1, agentRetired)], // prettier-ignore
+  ['a drained agent ends before it is stopped', [...running, drained, exit('exited'), cleanedUp], record('stopped', 1, agentRetired)], // prettier-ignore
+  ['and is tried again: it has no right to go on', [wants(1, 1), begun, drained, provisioned(row(1, 1)), cleanedUp, retry()], provision(1)], // prettier-ignore
+  ['the agent was missing, published and drained while it was looked for', [wants(1, 1), begun, drained, agentMissing(row(1, 1)), published], cleanUp], // prettier-ignore
+  ['the agent that is awaited is drained', [...awaiting, drained], record('stopped', 1, agentRetired)],
+  ['a generation that is not known yet is drained, and turns out to run', [wants(1, 1), begun, { ...drained, generation: 2 }, provisioned(row(2, 2))], cleanUp], // prettier-ignore
+  ['a generation is drained that is no longer wanted', [...running, wants(3, 2), drained], record('pending', 2)], // prettier-ignore
+  ['the agent is drained before any event of the row', [drained], wait],
+  ['the agent of a deleted instance is drained', [...running, deleted(3), cleanedUp, drained], recordFinalStatus],
+
+  ['a failed instance is tried again', [...failed, retry()], record('pending', 1)],
+  ['and that it is pending was recorded', [...failed, retry(), recorded('pending', row(3, 1))], provision(1)],
+  ['it fails again', [...failed, retry(), begun, provisioningFailed(1)], cleanUp],
+  ['the same request for a retry comes again', [...failed, retry(), begun, provisioningFailed(1), cleanedUp, retry()], wait], // prettier-ignore
+  ['another request for a retry comes', [...failed, retry(), begun, provisioningFailed(1), cleanedUp, retry('other')], record('pending', 1)], // prettier-ignore
+  ['a retry of what runs is asked for', [...running, retry()], wait],
+  ['a retry of what is stopped is asked for', [...stopped, retry()], wait],
+
+  ['clean-up did not succeed in time', stuck.slice(0, -1), record('failed', 2, cleanUpTimedOut)],
+  ['that is recorded', stuck, waitForCleanUp],
+  ['the pause is over', [...stuck, pauseOver], cleanUp],
+  ['and this time it was cleaned up', [...stuck, pauseOver, cleanedUp], record('stopped', 2)],
+  ['and again it was not', [...stuck, cleanUpPauseMs, pauseOver, cleanUpFailed], { ...waitForCleanUp, until: 2 * cleanUpPauseMs }], // prettier-ignore
+  ['a retry is asked for during the pause', [...stuck, retry()], cleanUp],
+  ['a new generation comes during the pause', [...stuck, wants(5, 3)], record('pending', 3)],
+  ['what failed could not be removed', [...failed.slice(0, 3), cleanUpFailed], record('failed', 1, cleanUpTimedOut)],
+  ['and in the end it was', [...failed.slice(0, 3), cleanUpFailed, pauseOver, cleanedUp], record('failed', 1, reason)],
+  ['what was drained could not be removed, and in the end it was', [...running, drained, cleanUpFailed, pauseOver, cleanedUp], record('stopped', 1, agentRetired)], // prettier-ignore
+  [
+    'what failed and could not be removed is tried again',
+    [...failed.slice(0, 3), cleanUpFailed, retry()],
+    provision(1),
+  ],
+  ['what could not be removed is deleted', [...stuck, deleted(5)], cleanUp],
 
   ['a running instance was deleted', [...running, deleted(3)], cleanUp],
   ['its agent was stopped', [...running, deleted(3), cleanedUp], recordFinalStatus],
@@ -116,11 +163,13 @@ test.each<[situation: string, events: InstanceEvent[], next: Effect]>([
 
   ['a row of the same id came after a deletion', [...running, deleted(3), wants(4, 4)], cleanUp],
   ['what ran for the old row was removed', [...running, deleted(3), wants(4, 4), cleanedUp], provision(4)],
+  ['it came while the agent of the old one was provisioned', [wants(1, 1), begun, deleted(2), wants(3, 3), provisioned(row(1, 1))], cleanUp], // prettier-ignore
+  ['provisioning read it, and its agent ended before the deletion of the old one was heard', [wants(1, 1), begun, deleted(2), wants(3, 3), exit('exited'), provisioned(row(3, 3))], cleanUp], // prettier-ignore
   ['it came and the deletion went missing', [...running, wants(4, 4)], record('pending', 4)],
   ['recording the end found a new row', [...running, deleted(3), cleanedUp, { type: 'finalStatusRecorded', row: row(4, 4) }], provision(4)], // prettier-ignore
   ['the new row was deleted too', [deleted(2), cleanedUp, finalRecorded, deleted(5)], recordFinalStatus],
-])('when %s', (_situation, events, next) => {
-  const state = after(...events);
+])('when %s', (_situation, life, next) => {
+  const state = after(...life);
   expect(decide(state)).toEqual(next);
   expect(describeProgress(state, next)).toMatch(/\.$/);
 });
@@ -138,7 +187,7 @@ describe('what was heard', () => {
   test('never changes the state that it is applied to', () => {
     const state = after(...running, exit('lost'));
     const copy = structuredClone(state);
-    for (const event of [wants(3, 2), deleted(9), exit('exited'), begun, cleanedUp]) evolve(state, event);
+    for (const event of [wants(3, 2), deleted(9), exit('exited'), begun, cleanedUp]) evolve(state, event, 0);
     expect(state).toEqual(copy);
   });
 
@@ -152,6 +201,6 @@ describe('what was heard', () => {
   test('of one exit a hundred times pushes no other out', () => {
     const repeated = Array.from({ length: 100 }, () => exit('exited', 'other'));
     const state = after(wants(1, 1), begun, exit('exited', 'first'), ...repeated, provisioned(row(1, 1), 'first'));
-    expect(state.failure?.reason).toEqual(agentExited);
+    expect(state.obstacle?.reason).toEqual(agentExited);
   });
 });

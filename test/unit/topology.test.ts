@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { deadLetterQueueOf, topology } from '../../contracts/topology.ts';
+import { controlQueueOf, deadLetterQueueOf, topology } from '../../contracts/topology.ts';
 
 const queue = (name: string) => topology.queues.find((candidate) => candidate.name === name);
 
@@ -7,6 +7,8 @@ test('the queues are those of the contract, bound to what the contract says', ()
   const domain = topology.queues.filter(({ exchange }) => exchange === 'events.topic');
   expect(Object.fromEntries(domain.map(({ name, routingKeys }) => [name, routingKeys]))).toEqual({
     'agents_worker.instance': ['instance.*'],
+    'agents_worker.agent': ['agent.*'],
+    'user_backend.agent': ['agent.*'],
     'user_backend.ws_updates': ['instance.updated', 'instance.deleted'],
     'admin_backend.audit': ['agent.*', 'instance.*'],
   });
@@ -30,9 +32,22 @@ test('every queue with a consumer has a dead-letter queue of its own, declared b
   }
 });
 
-test('only the queue whose messages must not be lost refuses when it is full', () => {
-  const overflow = (name: string) => queue(name)?.arguments['x-overflow'];
-  expect(overflow('agents_worker.instance')).toBe('reject-publish');
-  expect(overflow('user_backend.ws_updates')).toBe('drop-head');
-  expect(overflow('admin_backend.audit')).toBe('drop-head');
+test('only the queues whose messages must not be lost refuse when they are full', () => {
+  const domain = topology.queues.filter(({ consumers }) => consumers.length > 0);
+  expect(Object.fromEntries(domain.map(({ name, arguments: given }) => [name, given['x-overflow']]))).toEqual({
+    'agents_worker.instance': 'reject-publish',
+    'agents_worker.agent': 'reject-publish',
+    'user_backend.ws_updates': 'drop-head',
+    'user_backend.agent': 'drop-head',
+    'admin_backend.audit': 'drop-head',
+  });
+});
+
+test('the queue of an instance gets commands to it and to all of its agent, is bounded, and goes when forgotten', () => {
+  expect(controlQueueOf({ instanceId: 'one', agentId: 'its-agent' })).toMatchObject({
+    name: 'instance.one.control',
+    exchange: 'agents.direct',
+    routingKeys: ['one', 'its-agent'],
+    arguments: { 'x-max-length': 64, 'x-overflow': 'drop-head', 'x-expires': 86_400_000 },
+  });
 });

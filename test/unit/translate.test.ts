@@ -49,18 +49,30 @@ describe('the body is exactly the documented one', () => {
     expect(body).toEqual({ agent_id: row.id, name: 'echo', version: '1.2.0', capabilities: ['chat', 'search'] });
   });
 
-  test.each(['insert', 'update', 'delete'])('of agent.retired, from an %s of a retired agent', (change) => {
-    const row = agentRow({ retired_at: '2025-02-03T04:05:06+00:00' });
-    const { routingKey, body } = translate(logEntry(notificationOf('agents', change, row)));
+  test.each([
+    ['insert', true],
+    ['update', false],
+    ['update', true],
+    ['delete', true],
+  ])('of agent.retired, from an %s of a retired agent whose drain is %s', (change, drain) => {
+    const row = agentRow({ retired_at: '2025-02-03T04:05:06+00:00', drain });
+    const { routingKey, body, metadata } = translate(logEntry(notificationOf('agents', change, row)));
     expect(routingKey).toBe('agent.retired');
-    expect(body).toEqual({ agent_id: row.id, retired_at: '2025-02-03T04:05:06.000Z' });
+    expect(metadata.schemaVersion).toBe(1);
+    expect(body).toEqual({ agent_id: row.id, retired_at: '2025-02-03T04:05:06.000Z', drain });
+  });
+
+  test('of agent.retired, from an entry that is older than drain: what runs goes on', () => {
+    const { drain: _, ...row } = agentRow({ retired_at: '2025-02-03T04:05:06+00:00' });
+    const { body } = translate(logEntry(notificationOf('agents', 'update', row)));
+    expect(body).toEqual({ agent_id: row.id, retired_at: '2025-02-03T04:05:06.000Z', drain: false });
   });
 
   test('of agent.retired, from the delete of an agent that was not', () => {
     const row = agentRow();
     const { routingKey, body } = translate(logEntry(notificationOf('agents', 'delete', row)));
     expect(routingKey).toBe('agent.retired');
-    expect(body).toEqual({ agent_id: row.id, retired_at: '2025-01-01T12:00:01.000Z' });
+    expect(body).toEqual({ agent_id: row.id, retired_at: '2025-01-01T12:00:01.000Z', drain: false });
   });
 });
 

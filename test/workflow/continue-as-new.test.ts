@@ -1,6 +1,6 @@
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { expect, inject, test, vi } from 'vitest';
-import { agentIdAttribute, instanceStatusAttribute, userIdAttribute } from '../../workflows/search-attributes.ts';
+import * as attributes from '../../workflows/search-attributes.ts';
 import { useEngine } from '../support/engine.ts';
 import { workUntilCancelled } from '../support/fake-instance.ts';
 
@@ -12,7 +12,7 @@ const engine = useEngine({
       client,
       server: {
         executable: { type: 'existing-path', path },
-        searchAttributes: [instanceStatusAttribute, agentIdAttribute, userIdAttribute],
+        searchAttributes: Object.values(attributes),
         extraArgs: ['--dynamic-config-value', 'limit.historyCount.suggestContinueAsNew=50'],
       },
     }),
@@ -23,7 +23,8 @@ test('many signals make the workflow continue as new, and none is lost', async (
   const { rows } = instance;
   rows.insert();
   await engine.announce(instance);
-  for (let round = 0; round < 10; round += 1) {
+  for (let round = 0; engine.runs().length <= 3; round += 1) {
+    expect(round).toBeLessThan(100);
     for (let change = 0; change < 20; change += 1) rows.changeConfig();
     const sequences = Array.from({ length: 20 }, (_, index) => rows.log.length - index);
     await Promise.all(sequences.map((sequence) => engine.announce(instance, sequence)));
@@ -33,7 +34,6 @@ test('many signals make the workflow continue as new, and none is lost', async (
     });
     expect(instance.agent?.generation).toBe(generation);
   }
-  expect(engine.runs().length).toBeGreaterThan(3);
 
   rows.remove();
   await engine.announce(instance);
@@ -43,18 +43,40 @@ test('many signals make the workflow continue as new, and none is lost', async (
 
 test('a run that continued knows what the one before it knew', async () => {
   const instance = await engine.createRunning();
-  const before = await engine.state(instance);
+  const { messages: heard, ...before } = await engine.state(instance);
   const { calls } = instance;
   const callsBefore = [...calls];
+  let times = 0;
+  for (; engine.runs().length < 3; times += 1) {
+    expect(times).toBeLessThan(1_000);
+    await engine.announce(instance, 1);
+  }
+  const { messages, ...after } = await engine.state(instance);
+  expect(after).toEqual(before);
+  expect(messages).toBe(heard + times);
+  expect(calls).toEqual(callsBefore);
+
+  await engine.tell(instance, instance.endAgent('exited'));
+  await vi.waitFor(() => expect(instance.rows.row()?.status).toBe('failed'), { timeout: 10_000 });
+});
+
+test('a run that continued goes on with the pause, the restarts and the retries of the one before it', async () => {
+  const instance = await engine.createRunning({ policy: 'on_failure', backoffMs: 600_000, maxBackoffMs: 600_000 });
+  await engine.tell(instance, { type: 'retryRequested', requestId: 'first' });
+  await engine.tell(instance, instance.endAgent('exited'));
+  await vi.waitFor(() => expect(instance.rows.row()?.reason?.code).toBe('restarting'), { timeout: 10_000 });
+  const before = await engine.state(instance);
   for (let times = 0; engine.runs().length < 3; times += 1) {
     expect(times).toBeLessThan(1_000);
     await engine.announce(instance, 1);
   }
-  expect(await engine.state(instance)).toEqual(before);
-  expect(calls).toEqual(callsBefore);
+  await engine.tell(instance, { type: 'retryRequested', requestId: 'first' });
+  const { messages: _, ...after } = await engine.state(instance);
+  expect(before).toMatchObject(after);
+  expect(after).toMatchObject({ obstacle: { kind: 'restarting' }, restarts: { count: 1 } });
 
-  await engine.report(instance, instance.endAgent('exited'));
-  await vi.waitFor(() => expect(instance.rows.row()?.status).toBe('failed'), { timeout: 10_000 });
+  await engine.tell(instance, { type: 'retryRequested', requestId: 'second' });
+  await vi.waitFor(() => expect(instance.rows.row()?.status).toBe('running'), { timeout: 10_000 });
 });
 
 test('a provisioning under many signals is not begun again', async () => {

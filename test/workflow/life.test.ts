@@ -11,6 +11,8 @@ test('an instance runs, stops, runs again and is gone', async () => {
     wanted: { kind: 'present', generation: 1, desiredState: 'running' },
     runtime: { kind: 'running', generation: 1, runtimeId: 'runtime-1' },
     recorded: { status: 'running', generation: 1 },
+    restarts: { count: 0 },
+    ranGeneration: 1,
   });
 
   rows.desire('stopped');
@@ -41,7 +43,13 @@ test('the status is shown as a search attribute', async () => {
   const shown = async () => (await engine.handle(instance).describe()).typedSearchAttributes.getAll();
   const attributes = async () =>
     Object.fromEntries((await shown()).map(({ key, value }) => [key.name, value] as const));
-  expect(await attributes()).toEqual({ InstanceStatus: 'running', AgentId: 'agent', UserId: 'user' });
+  expect(await attributes()).toEqual({
+    InstanceStatus: 'running',
+    AgentId: 'agent',
+    UserId: 'user',
+    // The SDK's own, for `patched`.
+    TemporalChangeVersion: ['status-reason-attribute'],
+  });
 
   instance.rows.remove();
   await engine.announce(instance);
@@ -117,6 +125,38 @@ test('a change of config during provisioning cancels it and provisions the new g
   await engine.until(() => expect(instance.rows.row()).toMatchObject({ status: 'running', observedGeneration: 2 }));
   expect(instance.agent?.generation).toBe(2);
   expect(instance.calls).toEqual(['provision', 'provision', 'recordStatus']);
+});
+
+test('a stop during provisioning cancels it, and what it began is cleaned up', async () => {
+  const instance = engine.create();
+  instance.before.provision = async () => {
+    instance.startAgent(1);
+    await workUntilCancelled();
+  };
+  instance.rows.insert();
+  await engine.announce(instance);
+  await vi.waitFor(() => expect(instance.agent).toBeDefined());
+  instance.rows.desire('stopped');
+  await engine.announce(instance);
+  await engine.until(() => expect(instance.rows.row()).toMatchObject({ status: 'stopped', observedGeneration: 2 }));
+  expect(instance.agent).toBeUndefined();
+  expect(instance.calls).toEqual(['provision', 'cleanUp', 'recordStatus']);
+});
+
+test('a start that comes while it stops runs it again once it has stopped', async () => {
+  const instance = await engine.createRunning();
+  let finish = (): void => {};
+  const finished = new Promise<void>((resolve) => (finish = resolve));
+  instance.before.cleanUp = () => workUntilCancelled({ orUntil: finished });
+  instance.rows.desire('stopped');
+  await engine.announce(instance);
+  await vi.waitFor(() => expect(instance.count('cleanUp')).toBe(1));
+  instance.rows.desire('running');
+  await engine.announce(instance);
+  finish();
+  await engine.until(() => expect(instance.rows.row()).toMatchObject({ status: 'running', observedGeneration: 3 }));
+  expect(instance.agent).toEqual({ runtimeId: 'runtime-2', generation: 3 });
+  expect(instance.statuses()).toEqual(['running', 'pending', 'running']);
 });
 
 test('a row that comes again under its old id is run anew, also where the deletion went missing', async () => {

@@ -1,16 +1,9 @@
-import { ApplicationFailure } from '@temporalio/common';
 import { expect, test, vi } from 'vitest';
-import type { FailureCode } from '../../contracts/names.ts';
-import { hang, workUntilCancelled, type FakeInstance } from '../support/fake-instance.ts';
+import { blame, hang, workUntilCancelled, type FakeInstance } from '../support/fake-instance.ts';
 import { useTimeSkipping } from '../support/time-skipping.ts';
 
 const engine = useTimeSkipping();
 const minuteMs = 60_000;
-
-/** What the provisioning activity throws when the instance is to blame. */
-function blame(type: FailureCode, message: string, nonRetryable = false): ApplicationFailure {
-  return ApplicationFailure.create({ type, message, nonRetryable });
-}
 
 const untilStatus = (instance: FakeInstance, status: string) =>
   engine.until(() => expect(instance.rows.row()?.status).toBe(status));
@@ -51,7 +44,7 @@ test('provisioning that keeps failing becomes failed with its reason, and a new 
   expect(instance.statuses()).toEqual(['failed', 'pending', 'running']);
 });
 
-test.each(['agent_unknown', 'agent_retired', 'spec_rejected'] as const)('%s fails at once', async (code) => {
+test.each(['agent_retired', 'spec_rejected'] as const)('%s fails at once', async (code) => {
   const instance = engine.create();
   instance.before.provision = () => {
     throw blame(code, 'It cannot run.', true);
@@ -61,6 +54,29 @@ test.each(['agent_unknown', 'agent_retired', 'spec_rejected'] as const)('%s fail
   await untilStatus(instance, 'failed');
   expect(instance.rows.row()?.reason).toEqual({ code, message: 'It cannot run.' });
   expect(instance.calls).toEqual(['provision', 'cleanUp', 'recordStatus']);
+});
+
+test('a failed instance is tried again when that is asked for, once for each request', async () => {
+  const instance = engine.create();
+  instance.before.provision = () => {
+    throw blame('spec_rejected', 'It cannot run.', true);
+  };
+  instance.rows.insert();
+  await engine.announce(instance);
+  await untilStatus(instance, 'failed');
+  await engine.tell(instance, { type: 'retryRequested', requestId: 'first' });
+  await engine.until(() => expect(instance.count('provision')).toBe(2));
+  await untilStatus(instance, 'failed');
+
+  await engine.tell(instance, { type: 'retryRequested', requestId: 'first' });
+  await engine.skip(60 * minuteMs);
+  expect(instance.count('provision')).toBe(2);
+
+  instance.before = {};
+  await engine.tell(instance, { type: 'retryRequested', requestId: 'second' });
+  await untilStatus(instance, 'running');
+  expect(instance.rows.row()).toMatchObject({ observedGeneration: 1, reason: undefined });
+  expect(instance.statuses()).toEqual(['failed', 'pending', 'failed', 'pending', 'running']);
 });
 
 test('a failed instance that is deleted ends', async () => {
@@ -115,7 +131,7 @@ test('a deletion while provisioning waits for its next attempt ends the wait', a
 
 test('an agent that exits is cleaned up after, and its instance failed with the reason', async () => {
   const instance = await engine.createRunning();
-  await engine.report(instance, instance.endAgent('exited'));
+  await engine.tell(instance, instance.endAgent('exited'));
   await untilStatus(instance, 'failed');
   expect(instance.rows.row()?.reason).toEqual({ code: 'agent_exited', message: 'It ended.' });
   expect(instance.calls).toEqual(['provision', 'recordStatus', 'cleanUp', 'recordStatus']);
@@ -123,7 +139,7 @@ test('an agent that exits is cleaned up after, and its instance failed with the 
 
 test('an agent that was lost is started again', async () => {
   const instance = await engine.createRunning();
-  await engine.report(instance, instance.endAgent('lost'));
+  await engine.tell(instance, instance.endAgent('lost'));
   await untilStatus(instance, 'running');
   await engine.until(() => expect(instance.agent?.runtimeId).toBe('runtime-2'));
   expect(instance.statuses()).toEqual(['running', 'pending', 'running']);
@@ -141,7 +157,7 @@ test('an exit that is reported while provisioning goes on is not forgotten', asy
   await engine.announce(instance);
   await vi.waitFor(() => expect(instance.agent).toBeDefined());
   const { runtimeId } = instance.agent ?? { runtimeId: '' };
-  await engine.report(instance, { type: 'runtimeExited', runtimeId, kind: 'exited', message: 'It ended.' });
+  await engine.tell(instance, { type: 'runtimeExited', runtimeId, kind: 'exited', failed: true, message: 'It ended.' });
   finish();
   await untilStatus(instance, 'failed');
   expect(instance.agent).toBeUndefined();
@@ -156,19 +172,6 @@ test('a status that cannot be recorded for minutes is recorded in the end', asyn
   await engine.announce(instance);
   await untilStatus(instance, 'running');
   expect(instance.calls).toEqual(['provision', ...Array.from({ length: 13 }, () => 'recordStatus')]);
-});
-
-test('a clean-up that fails for a while is tried until it is done, and only then is the end recorded', async () => {
-  const instance = await engine.createRunning();
-  instance.before.cleanUp = (attempt) => {
-    expect(instance.count('recordFinalStatus')).toBe(0);
-    if (attempt < 15) throw new Error('The runtime is away.');
-  };
-  instance.rows.remove();
-  await engine.announce(instance);
-  await engine.handle(instance).result();
-  expect(instance.count('cleanUp')).toBe(15);
-  expect(instance.agent).toBeUndefined();
 });
 
 test('a status that was written but not answered is written again without a second event', async () => {

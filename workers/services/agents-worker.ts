@@ -1,14 +1,21 @@
 import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client';
 import pg from 'pg';
 import { createActivities } from '../../activities/create-activities.ts';
+import { sweepOnce } from '../../activities/sweep.ts';
+import { createAgentRouter } from '../../bridge/agent-router.ts';
 import { startConsumer } from '../../bridge/consumer.ts';
+import { startControlPlane } from '../../bridge/control-plane.ts';
 import { createInstanceRouter } from '../../bridge/instance-router.ts';
-import { instanceWorkflowId, queueNames } from '../../contracts/names.ts';
+import { createSignalInstance } from '../../bridge/signal-instance.ts';
+import { instanceWorkflowId, instanceWorkflowType, queueNames } from '../../contracts/names.ts';
+import { createDockerRuntime } from '../../runtimes/docker/docker-runtime.ts';
 import { createProcessRuntime } from '../../runtimes/process/process-runtime.ts';
 import type { RuntimeExit } from '../../runtimes/runtime.ts';
+import { createUnavailableRuntime } from '../../runtimes/unavailable-runtime.ts';
 import { instanceMessageSignal } from '../../workflows/messages.ts';
 import { serveHealth } from '../health.ts';
 import type { Service, ServiceOptions } from './service.ts';
+import { startSweepSchedule } from './sweep-schedule.ts';
 import { startTemporalWorker } from './temporal-worker.ts';
 import { untilReady } from './until-ready.ts';
 
@@ -32,28 +39,57 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
     channelArgs: { 'grpc.max_reconnect_backoff_ms': 5_000 },
   });
   const client = new Client({ connection, namespace: temporal.namespace });
+  const signalInstance = createSignalInstance({ client, taskQueue });
   const processes = createProcessRuntime({
     directory: configuration.runtimeDirectory,
     hostEnvironment: configuration.hostEnvironment,
     logger,
   });
+  const containers = configuration.docker
+    ? createDockerRuntime({ ...configuration.docker, scope: `${temporal.namespace}/${taskQueue}`, logger })
+    : createUnavailableRuntime(
+        'The agent is a container, and no worker has an engine: set DOCKER_HOST of agents_worker.',
+      );
 
-  const reportExit = async ({ instanceId, runtimeId, kind, message }: RuntimeExit): Promise<void> => {
-    logger.info({ instanceId, runtimeId, kind }, message);
+  const runtimes = { process: processes, docker: containers };
+
+  const control = startControlPlane({
+    amqpUrl: configuration.amqpUrl,
+    headStartMs: configuration.controlHeadStartSeconds * 1000,
+    logger,
+    onFatal,
+  });
+
+  const reportExit = async ({ instanceId, ...exit }: RuntimeExit): Promise<void> => {
+    logger.info({ instanceId, runtimeId: exit.runtimeId, kind: exit.kind }, exit.message);
     try {
       await client.workflow
         .getHandle(instanceWorkflowId(instanceId))
-        .signal(instanceMessageSignal, { type: 'runtimeExited', runtimeId, kind, message });
+        .signal(instanceMessageSignal, { type: 'runtimeExited', ...exit });
     } catch (error) {
       if (!(error instanceof WorkflowNotFoundError)) throw error;
-      logger.warn({ instanceId, runtimeId }, 'an agent ended that no workflow looks after');
+      logger.warn({ instanceId, runtimeId: exit.runtimeId }, 'an agent ended that no workflow looks after');
+    }
+  };
+
+  const listWorkflows = async function* (): AsyncGenerator<string> {
+    const query = `WorkflowType = '${instanceWorkflowType}' and ExecutionStatus = 'Running' and TaskQueue = '${taskQueue}'`;
+    for await (const { workflowId } of client.workflow.list({ query })) {
+      yield workflowId.slice(instanceWorkflowId('').length);
     }
   };
 
   const worker = startTemporalWorker({
     temporal,
     taskQueue,
-    activities: createActivities({ pool, runtimes: { process: processes } }),
+    activities: {
+      ...createActivities({
+        pool,
+        runtimes,
+        control: { ...control, agentUrl: configuration.controlAmqpUrl },
+      }),
+      sweep: () => sweepOnce({ pool, runtimes, listWorkflows, signalInstance, logger }),
+    },
     workflowBundle: configuration.workflowBundle,
     logger,
     onFatal,
@@ -62,25 +98,41 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
     name: 'agents_worker',
     amqpUrl: configuration.amqpUrl,
     queue: queueNames.agentsWorkerInstance,
-    handle: createInstanceRouter({ client, taskQueue, logger }),
+    handle: createInstanceRouter({ signalInstance, logger }),
     logger,
     onFatal,
   });
-  const parts = [worker, consumer];
+  const agentConsumer = startConsumer({
+    name: 'agents_worker.agent',
+    amqpUrl: configuration.amqpUrl,
+    queue: queueNames.agentsWorkerAgent,
+    handle: createAgentRouter({ client, pool, control, logger }),
+    logger,
+    onFatal,
+  });
+  const sweeper = startSweepSchedule({
+    client,
+    taskQueue,
+    intervalSeconds: configuration.sweepIntervalSeconds,
+    logger,
+    onFatal,
+  });
+  const parts = [control, worker, consumer, agentConsumer, sweeper];
   const health = await serveHealth({
     host: configuration.healthHost,
     port: configuration.agentsWorkerHealthPort,
     parts,
   });
-  await processes.watch(reportExit);
+  await Promise.all([processes.watch(reportExit), containers.watch(reportExit)]);
 
   return {
     healthPort: health.port,
     ready: () => untilReady(parts),
     stop: async () => {
-      await consumer.stop();
+      await Promise.all([consumer.stop(), agentConsumer.stop(), sweeper.stop()]);
       await worker.stop();
-      await processes.close();
+      await control.stop();
+      await Promise.all([processes.close(), containers.close()]);
       await Promise.all([pool.end(), connection.close(), health.close()]);
     },
   };

@@ -1,23 +1,16 @@
-import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { isGrpcServiceError } from '@temporalio/client';
-import {
-  bundleWorkflowCode,
-  DefaultLogger,
-  NativeConnection,
-  Worker,
-  type WorkflowBundleWithSourceMap,
-} from '@temporalio/worker';
+import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { describe, FatalError, supervise, type Session, type Supervised } from '../../bridge/supervise.ts';
-import type { InstanceActivities } from '../../workflows/activities.ts';
+import type { InstanceActivities, SweepActivities } from '../../workflows/activities.ts';
 import type { Configuration } from '../configuration.ts';
+import { loadWorkflowBundle, type WorkflowBundle } from '../workflow-bundle.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
 
 export interface TemporalWorkerOptions {
   temporal: Configuration['temporal'];
   taskQueue: string;
-  activities: InstanceActivities;
+  activities: InstanceActivities & SweepActivities;
   workflowBundle: string | undefined;
   logger: Logger;
   onFatal: (error: FatalError) => void;
@@ -26,14 +19,15 @@ export interface TemporalWorkerOptions {
 /** Runs workflows and activities, over connections that recover. */
 export function startTemporalWorker(options: TemporalWorkerOptions): Supervised {
   const { temporal, taskQueue, activities, logger, onFatal } = options;
-  let bundle: Promise<{ code: string }> | undefined;
+  let bundle: Promise<WorkflowBundle> | undefined;
 
   const run = async ({ signal, ready }: Session): Promise<void> => {
-    bundle ??= loadBundle(options.workflowBundle);
+    bundle ??= loadWorkflowBundle(options.workflowBundle);
     const connection = await connect(temporal);
     try {
       await ensureSearchAttributes(connection, temporal.namespace);
       const worker = await Worker.create({
+        ...undocumentedOptions,
         connection,
         namespace: temporal.namespace,
         taskQueue,
@@ -56,6 +50,12 @@ export function startTemporalWorker(options: TemporalWorkerOptions): Supervised 
   return supervise({ name: 'temporal_worker', logger, run, onFatal });
 }
 
+/**
+ * The SDK's limit for one step of workflow code, 5 s, cannot be had otherwise. A host that is out of breath exceeds it
+ * while it replays, and Node.js then aborts the whole process: "async hook stack has become corrupted".
+ */
+const undocumentedOptions: object = { isolateExecutionTimeout: '60 seconds' };
+
 function shutDown(worker: Worker): void {
   if (worker.getState() === 'RUNNING') worker.shutdown();
 }
@@ -75,9 +75,3 @@ async function connect({ connection, namespace }: Configuration['temporal']): Pr
 }
 
 const grpcNotFound = 5;
-
-async function loadBundle(path: string | undefined): Promise<{ code: string } | WorkflowBundleWithSourceMap> {
-  if (path !== undefined) return { code: await readFile(path, 'utf8') };
-  const workflowsPath = fileURLToPath(new URL('../../workflows/index.ts', import.meta.url));
-  return bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') });
-}

@@ -1,0 +1,84 @@
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import type { Pool } from 'pg';
+import type { Logger } from 'pino';
+import { instanceWorkflowId, type InstanceStatus } from '../contracts/names.ts';
+import { instanceMessageSignal, type InstanceMessage } from '../workflows/messages.ts';
+import type { ControlPlane } from './control-plane.ts';
+import type { IncomingEvent } from './incoming-event.ts';
+import { untilAccepted } from './until-accepted.ts';
+
+export interface AgentRouterOptions {
+  control: Pick<ControlPlane, 'announceDrain'>;
+  client: Client;
+  pool: Pool;
+  logger: Logger;
+}
+
+/** From an event of an agent to the workflows of the instances that it concerns. */
+export function createAgentRouter({ client, pool, control, logger }: AgentRouterOptions) {
+  return async (event: IncomingEvent, signal: AbortSignal): Promise<void> => {
+    const audience = audienceOf(event);
+    if (!audience) return;
+    const { toMessage, drains, statuses } = audience;
+    const { id: eventId, subject: agentId, correlationId, traceparent } = event.metadata;
+    if (drains) {
+      // A late or repeated event must not end what the agent, published again since, may run.
+      if (await isInUse(pool, agentId)) return;
+      await control.announceDrain({ agentId, cause: { eventId, correlationId, traceparent } });
+    }
+    // The status of a row whose generation was not observed yet says nothing about that generation.
+    const { rows } = await pool.query<{ id: string; generation: string }>(
+      `select id, generation from instances where agent_id = $1 and desired_state = 'running'
+         and (status = any ($2) or observed_generation < generation) order by id`,
+      [agentId, statuses],
+    );
+    for (const { id, generation } of rows) {
+      const handle = client.workflow.getHandle(instanceWorkflowId(id));
+      await untilAccepted({
+        // Without a workflow nobody waits: the one that starts later reads the agent as it is then.
+        call: () => handle.signal(instanceMessageSignal, toMessage(Number(generation))).catch(unlessNotFound),
+        about: { instanceId: id, eventId },
+        logger,
+        signal,
+      });
+    }
+  };
+}
+
+interface Audience {
+  statuses: InstanceStatus[];
+  drains: boolean;
+  toMessage: (generation: number) => InstanceMessage;
+}
+
+function audienceOf({ type, body }: IncomingEvent): Audience | undefined {
+  switch (type) {
+    case 'agent.published':
+      return { statuses: ['pending'], drains: false, toMessage: () => ({ type: 'agentPublished' }) };
+    case 'agent.retired': {
+      if (!body.drain) return undefined;
+      const message = `The agent ${body.agent_id} was retired, and its instances are drained.`;
+      return {
+        statuses: ['pending', 'running'],
+        drains: true,
+        toMessage: (generation) => ({ type: 'agentDrained', message, generation }),
+      };
+    }
+    case 'instance.created':
+    case 'instance.updated':
+    case 'instance.deleted':
+      return undefined;
+  }
+}
+
+/** Whether the agent is there and its instances may go on; one whose row was deleted is not. */
+async function isInUse(pool: Pool, agentId: string): Promise<boolean> {
+  const { rows } = await pool.query('select from agents where id = $1 and (retired_at is null or not drain)', [
+    agentId,
+  ]);
+  return rows.length > 0;
+}
+
+function unlessNotFound(error: unknown): void {
+  if (!(error instanceof WorkflowNotFoundError)) throw error;
+}

@@ -1,0 +1,55 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Channel } from 'amqplib';
+import { controlQueueName } from '../contracts/names.ts';
+import { controlQueueOf } from '../contracts/topology.ts';
+import type { AmqpConnection } from './amqp.ts';
+import { describe } from './supervise.ts';
+
+/** RabbitMQ is away at the moment, or a queue's node is: to be tried again. */
+export class ControlPlaneUnavailable extends Error {
+  override name = 'ControlPlaneUnavailable';
+}
+
+const pollMs = 25;
+
+/** The control queues of instances. Every call rejects with `ControlPlaneUnavailable` when RabbitMQ does not serve it. */
+export function createControlQueues(amqp: AmqpConnection) {
+  /** Each on a channel of its own, so that what RabbitMQ refuses of one queue disturbs nobody else. */
+  const onChannel = async <T>(work: (channel: Channel) => Promise<T>): Promise<T> => {
+    try {
+      const channel = await amqp.openSeparateChannel();
+      const result = await work(channel);
+      channel.close().catch(() => undefined);
+      return result;
+    } catch (error) {
+      throw new ControlPlaneUnavailable(`RabbitMQ did not serve a control queue: ${describe(error)}`, { cause: error });
+    }
+  };
+
+  return {
+    /** Makes the queue anew: empty, and bound to nothing but its instance and its agent of now. */
+    open: (instanceId: string, agentId: string): Promise<void> =>
+      onChannel(async (channel) => {
+        const queue = controlQueueOf({ instanceId, agentId });
+        await channel.deleteQueue(queue.name);
+        await channel.assertQueue(queue.name, { durable: true, arguments: queue.arguments });
+        for (const key of queue.routingKeys) await channel.bindQueue(queue.name, queue.exchange, key);
+      }),
+
+    /** Tolerates that there is none. */
+    remove: (instanceId: string): Promise<void> =>
+      onChannel(async (channel) => {
+        await channel.deleteQueue(controlQueueName(instanceId));
+      }),
+
+    /** Resolves when nobody consumes the queue any more, at the deadline, or when aborted. */
+    untilUnused: (instanceId: string, deadlineMs: number, signal: AbortSignal): Promise<void> =>
+      onChannel(async (channel) => {
+        while (!signal.aborted && Date.now() < deadlineMs) {
+          const { consumerCount } = await channel.checkQueue(controlQueueName(instanceId));
+          if (consumerCount === 0) return;
+          await delay(Math.min(pollMs, Math.max(deadlineMs - Date.now(), 0)));
+        }
+      }),
+  };
+}

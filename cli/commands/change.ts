@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import type { Command } from 'commander';
+import type { Client } from 'pg';
+import { instanceWorkflowId, type DesiredState } from '../../contracts/names.ts';
+import { CommandError } from '../command-error.ts';
+import { withDatabase } from '../database.ts';
+import { readInstance, resolveInstance, type InstanceView } from '../instances.ts';
+import { parseIdPrefix, timeoutOption, waitOption, type IdPrefix, type WaitOptions } from '../options.ts';
+import { print } from '../terminal.ts';
+import { waitForEnd, waitForStatus } from '../wait.ts';
+
+type Change = (client: Client, id: string, options: WaitOptions) => Promise<void>;
+
+/** `stop`, `start`, `retry` and `delete`: each asks for something and can wait until it is so. */
+export function addChanges(program: Command): void {
+  const add = (name: string, description: string, until: string, change: Change): void => {
+    program
+      .command(name)
+      .description(description)
+      .argument('<id>', 'id of the instance, or its beginning', parseIdPrefix)
+      .addOption(waitOption(until))
+      .addOption(timeoutOption())
+      .addHelpText('after', `\nExample:\n  $ npx instances ${name} c6077f7e --wait --timeout 120`)
+      .action((prefix: IdPrefix, options: WaitOptions) =>
+        withDatabase(async (client) => change(client, await resolveInstance(client, prefix), options)),
+      );
+  };
+  add('stop', 'stop the agent and keep the instance', 'it is stopped', (...rest) => desire('stopped', ...rest));
+  add('start', 'start a stopped instance again', 'it runs', (...rest) => desire('running', ...rest));
+  add('retry', 'try a failed instance again, with the same config', 'it runs', retry);
+  add('delete', 'delete the instance and all that was made for it', 'it is cleaned up', remove);
+}
+
+async function desire(
+  desiredState: DesiredState,
+  client: Client,
+  id: string,
+  { wait, timeout }: WaitOptions,
+): Promise<void> {
+  const before = await readInstance(client, id);
+  if (desiredState === 'running' && before?.desired_state === 'running' && before.status === 'failed') {
+    throw new CommandError(`The instance ${id} is failed and wanted to run already: try npx instances retry ${id}.`);
+  }
+  const { rows } = await client.query<{ generation: string }>(
+    'update instances set desired_state = $2 where id = $1 returning generation',
+    [id, desiredState],
+  );
+  if (!rows[0]) throw new CommandError(`The instance ${id} was deleted meanwhile.`);
+  if (wait) {
+    const generation = Number(rows[0].generation);
+    await waitForStatus({ client, id, status: desiredState, generation, timeoutSeconds: timeout });
+    print(`The instance ${id} is ${desiredState}.`);
+  } else print(`The instance ${id} is asked to be ${desiredState}.`);
+}
+
+async function retry(client: Client, id: string, { wait, timeout }: WaitOptions): Promise<void> {
+  const instance = await readInstance(client, id);
+  if (!instance) throw new CommandError(`The instance ${id} was deleted meanwhile.`);
+  const { status, desired_state: wanted, generation, sequence } = instance;
+  if (!canBeRetried(instance)) {
+    const advice = wanted === 'stopped' ? ` To run it: npx instances start ${id}.` : '';
+    throw new CommandError(`The instance ${id} is ${status}, not failed: there is nothing to try again.${advice}`);
+  }
+  await requestRetry(id);
+  if (wait) {
+    await waitForStatus({ client, id, status: wanted, generation, afterSequence: sequence, timeoutSeconds: timeout });
+    print(`The instance ${id} is ${wanted}.`);
+  } else print(`The instance ${id} is asked to try again.`);
+}
+
+/** Failed (also at its stop), in the pause before a restart, or ended by the retirement of its agent. */
+function canBeRetried({ status, desired_state: wanted, reason }: InstanceView): boolean {
+  if (status === 'failed') return true;
+  return wanted === 'running' && (reason?.code === 'restarting' || reason?.code === 'agent_retired');
+}
+
+async function requestRetry(id: string): Promise<void> {
+  // Loaded here, since Temporal's client takes longer to load than the other commands need.
+  const { WorkflowNotFoundError } = await import('@temporalio/client');
+  const { withTemporal } = await import('../temporal.ts');
+  const { instanceMessageSignal } = await import('../../workflows/messages.ts');
+  await withTemporal(async (client) => {
+    const workflow = client.workflow.getHandle(instanceWorkflowId(id));
+    try {
+      await workflow.signal(instanceMessageSignal, { type: 'retryRequested', requestId: randomUUID() });
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+      throw new CommandError(
+        `No workflow looks after the instance ${id}. Try again once the sweeper has started one; see npx instances explain ${id}.`,
+        { cause: error },
+      );
+    }
+  });
+}
+
+async function remove(client: Client, id: string, { wait, timeout }: WaitOptions): Promise<void> {
+  const { rowCount } = await client.query('delete from instances where id = $1', [id]);
+  if (rowCount === 0) throw new CommandError(`The instance ${id} was deleted meanwhile.`);
+  if (wait) {
+    await waitForEnd({ client, id, timeoutSeconds: timeout });
+    print(`The instance ${id} is deleted and cleaned up.`);
+  } else print(`The instance ${id} is deleted; its agent is being cleaned up.`);
+}

@@ -1,0 +1,88 @@
+import type { Command } from 'commander';
+import type { ConsumeMessage } from 'amqplib';
+import { openAmqp, type AmqpConnection } from '../../bridge/amqp.ts';
+import { parseEvent, type IncomingEvent } from '../../bridge/incoming-event.ts';
+import { describe } from '../../bridge/supervise.ts';
+import { exchangeNames } from '../../contracts/names.ts';
+import { topology } from '../../contracts/topology.ts';
+import { readCommandLineConfiguration } from '../../workers/configuration.ts';
+import { CommandError } from '../command-error.ts';
+import { withDatabase } from '../database.ts';
+import { eventInWords, eventToJson } from '../event-words.ts';
+import { resolveInstance } from '../instances.ts';
+import { parseIdPrefix, utcOption, type IdPrefix } from '../options.ts';
+import { plain, print, timeFormat, warn, type FormatTime } from '../terminal.ts';
+
+interface WatchOptions {
+  json?: true;
+  utc?: true;
+}
+
+export function addWatch(program: Command): void {
+  program
+    .command('watch')
+    .description('print the events of one or all instances as they arrive, until Ctrl-C')
+    .argument('[id]', 'id of the instance, or its beginning; all when left out', parseIdPrefix)
+    .option('--json', 'one JSON object a line, times in UTC')
+    .addOption(utcOption())
+    .addHelpText(
+      'after',
+      `\nExamples:\n  $ npx instances watch\n  $ npx instances watch c6077f7e --json | jq .body.status`,
+    )
+    .action(watch);
+}
+
+async function watch(prefix: IdPrefix | undefined, { json, ...options }: WatchOptions): Promise<void> {
+  const id = prefix && (await idOf(prefix));
+  const formatTime = timeFormat(options);
+  const amqp = await openAmqp({ amqpUrl: readCommandLineConfiguration().amqpUrl(), connectionName: 'instances watch' });
+  try {
+    await consume(amqp, (message) => {
+      const event = readEvent(message);
+      if (!event || (id !== undefined && event.metadata.subject !== id)) return;
+      print(json ? JSON.stringify(eventToJson(event)) : toLine(event, formatTime));
+    });
+    warn(`Watching ${id ?? 'all instances'}. Ctrl-C ends it.`);
+    const interrupted = new Promise<void>((resolve) => {
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+    });
+    await Promise.race([interrupted, amqp.broken]);
+  } catch (error) {
+    throw new CommandError(`Events are no longer seen: ${describe(error)}. Watch again once RabbitMQ is back.`, {
+      cause: error,
+    });
+  } finally {
+    await amqp.close();
+  }
+}
+
+/** Only an abbreviation has to be looked up. */
+async function idOf(prefix: IdPrefix): Promise<string> {
+  return prefix.complete ? prefix.text : withDatabase((client) => resolveInstance(client, prefix));
+}
+
+/** From a queue of its own, which goes with the connection. */
+async function consume(amqp: AmqpConnection, onMessage: (message: ConsumeMessage) => void): Promise<void> {
+  const channel = await amqp.openChannel();
+  const { events } = exchangeNames;
+  const type = topology.exchanges.find(({ name }) => name === events)?.type ?? 'topic';
+  await channel.assertExchange(events, type, { durable: true });
+  const { queue } = await channel.assertQueue('', { exclusive: true });
+  await channel.bindQueue(queue, events, 'instance.*');
+  await channel.consume(queue, (message) => message && onMessage(message), { noAck: true });
+}
+
+function readEvent(message: ConsumeMessage): IncomingEvent | undefined {
+  try {
+    return parseEvent(message);
+  } catch (error) {
+    warn(`A message that is no event was left out: ${plain(describe(error))}`);
+    return undefined;
+  }
+}
+
+function toLine(event: IncomingEvent, formatTime: FormatTime): string {
+  const { type, metadata } = event;
+  const words = plain(eventInWords(event)).replaceAll('\n', ' ');
+  return `${formatTime(new Date(metadata.time))}  ${type.padEnd(16)}  ${metadata.subject}  ${words}`;
+}

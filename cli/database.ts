@@ -1,0 +1,36 @@
+import pg from 'pg';
+import { describe } from '../bridge/supervise.ts';
+import { readCommandLineConfiguration } from '../workers/configuration.ts';
+import { CommandError } from './command-error.ts';
+
+const undefinedTable = '42P01';
+
+/** Runs the work on one connection. @throws CommandError saying what to do when the database cannot be used */
+export async function withDatabase<Result>(work: (client: pg.Client) => Promise<Result>): Promise<Result> {
+  const connectionString = readCommandLineConfiguration().databaseUrl();
+  const client = new pg.Client({
+    connectionString,
+    application_name: 'instances',
+    connectionTimeoutMillis: 5_000,
+    query_timeout: 15_000,
+  });
+  // An error between queries; the next query fails with one of its own.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return await work(client);
+  } catch (error) {
+    throw explained(error, new URL(connectionString).host);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+function explained(error: unknown, host: string): unknown {
+  if (error instanceof CommandError) return error;
+  if (error instanceof pg.DatabaseError && error.code === undefinedTable) {
+    return new CommandError(`The database at ${host} lacks the tables: run npm run migrate.`, { cause: error });
+  }
+  const advice = 'Start it, or correct DATABASE_URL.';
+  return new CommandError(`PostgreSQL at ${host} cannot be used: ${describe(error)}. ${advice}`, { cause: error });
+}

@@ -1,0 +1,24 @@
+import type { VerdictOptions } from './verdict-form.ts';
+import type { WorkflowReading } from './workflow.ts';
+
+/** Undefined when a workflow looks after the instance. */
+export function unattended(workflow: WorkflowReading | undefined): string | undefined {
+  if (!workflow) return 'no workflow looks after it';
+  return workflow.status === 'RUNNING' ? undefined : `its workflow is ${workflow.status}`;
+}
+
+/** What it is at, or why it gets no further. */
+export function activityNow(
+  { pendingActivities, workflowTaskAttempt }: WorkflowReading,
+  { formatTime }: VerdictOptions,
+): string {
+  if (workflowTaskAttempt > 1) return 'the workflow code fails or no worker runs it: see the log of agents_worker.';
+  const [pending] = pendingActivities;
+  if (!pending) return 'the workflow takes its next step; see that agents_worker runs if this lasts.';
+  const { name, attempt, lastFailure, nextAttempt } = pending;
+  if (lastFailure === undefined) return `${name} is under way; see that agents_worker runs if this lasts.`;
+  const next = nextAttempt
+    ? `attempt ${attempt} is due at ${formatTime(nextAttempt)}`
+    : `attempt ${attempt} is under way`;
+  return `${name} failed (${lastFailure}) and ${next}.`;
+}

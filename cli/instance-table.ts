@@ -1,0 +1,69 @@
+import { duration } from './duration.ts';
+import type { InstanceView } from './instances.ts';
+import { colorOfStatus, colors, plain, table, visibleLength, type FormatTime } from './terminal.ts';
+
+interface Column {
+  head: string;
+  cell: (instance: InstanceView) => string;
+}
+
+interface TableOptions {
+  formatTime: FormatTime;
+  /** Of the terminal, in characters; left out for a file or a pipe. */
+  width?: number | undefined;
+  now?: Date;
+}
+
+/** In full for a file or a pipe; in a terminal, of several forms the first that fits. */
+export function toTable(
+  instances: readonly InstanceView[],
+  { formatTime, width = Infinity, now = new Date() }: TableOptions,
+): string[] {
+  const short = shortest(instances.map(({ id }) => id));
+  const status: Column = { head: 'STATUS', cell: (instance) => colorOfStatus(instance.status)(instance.status) };
+  const wanted: Column = { head: 'WANTED', cell: (instance) => instance.desired_state };
+  const generation: Column = { head: 'GENERATION', cell: generations };
+  const reason: Column = { head: 'REASON', cell: (instance) => instance.reason?.code ?? '' };
+  const updated: Column = { head: 'UPDATED', cell: (instance) => formatTime(instance.updated_at) };
+  const ago: Column = {
+    head: 'UPDATED',
+    cell: (instance) => `${duration(now.getTime() - instance.updated_at.getTime())} ago`,
+  };
+  const id = (length?: number): Column => ({ head: 'ID', cell: (instance) => instance.id.slice(0, length) });
+  const user = (length?: number): Column => ({ head: 'USER', cell: (instance) => instance.user_id.slice(0, length) });
+  const agent = (length?: number): Column => ({
+    head: 'AGENT',
+    cell: (instance) => clipped(agentOf(instance), length),
+  });
+
+  const forms = [
+    [id(), status, wanted, generation, agent(), user(), updated, reason],
+    [id(short), status, wanted, generation, agent(22), user(8), updated, reason],
+    [id(short), status, wanted, agent(19), ago, reason],
+  ];
+  const tables = forms.map((columns) =>
+    table([
+      columns.map(({ head }) => colors.bold(head)),
+      ...instances.map((instance) => columns.map(({ cell }) => cell(instance))),
+    ]),
+  );
+  return tables.find((lines) => lines.every((line) => visibleLength(line) <= width)) ?? tables.at(-1) ?? [];
+}
+
+/** Eight characters of an id, or more where that tells those that are listed apart. */
+function shortest(ids: string[]): number | undefined {
+  return [8, 13, 18, 23].find((length) => new Set(ids.map((id) => id.slice(0, length))).size === ids.length);
+}
+
+function agentOf({ agent_id: id, agent_name: name, agent_version: version }: InstanceView): string {
+  return name === null ? id : plain(`${name} ${version}`);
+}
+
+function clipped(text: string, length = Infinity): string {
+  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
+}
+
+/** e.g. `3`, or `2 → 3` while the status still speaks of the second. */
+function generations({ generation, observed_generation: observed }: InstanceView): string {
+  return observed === generation ? String(generation) : `${observed} → ${generation}`;
+}

@@ -1,0 +1,28 @@
+import { Client, Connection } from '@temporalio/client';
+import { describe } from '../bridge/supervise.ts';
+import { readCommandLineConfiguration } from '../workers/configuration.ts';
+import { CommandError } from './command-error.ts';
+
+/** For all calls of one command together. */
+const deadlineMs = 20_000;
+
+/** Runs the work on one connection. @throws CommandError saying what to do when Temporal cannot be used */
+export async function withTemporal<Result>(work: (client: Client) => Promise<Result>): Promise<Result> {
+  const { connection: options, namespace } = readCommandLineConfiguration().temporal();
+  let connection: Connection | undefined;
+  try {
+    const opened = await Connection.connect({ ...options, connectTimeout: '5 seconds' });
+    connection = opened;
+    return await opened.withDeadline(Date.now() + deadlineMs, () =>
+      work(new Client({ connection: opened, namespace })),
+    );
+  } catch (error) {
+    if (error instanceof CommandError) throw error;
+    const advice = 'Start it, or correct TEMPORAL_ADDRESS.';
+    throw new CommandError(`Temporal at ${options.address} cannot be used: ${describe(error)}. ${advice}`, {
+      cause: error,
+    });
+  } finally {
+    await connection?.close();
+  }
+}

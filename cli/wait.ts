@@ -1,0 +1,76 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Client } from 'pg';
+import type { InstanceStatus } from '../contracts/names.ts';
+import { CommandError, exitCodes } from './command-error.ts';
+import { readInstance, type InstanceView } from './instances.ts';
+
+const pollMs = 200;
+
+interface WaitOptions {
+  client: Client;
+  id: string;
+  timeoutSeconds: number;
+}
+
+export interface WaitForStatus extends WaitOptions {
+  status: Extract<InstanceStatus, 'running' | 'stopped'>;
+  /** What the row says of an earlier generation is not the answer. */
+  generation: number;
+  /** Nor is what it said up to this version. */
+  afterSequence?: number;
+}
+
+/** @throws CommandError when the instance fails, is deleted, is asked for something else, or the time is over */
+export async function waitForStatus(options: WaitForStatus): Promise<void> {
+  const { client, id, status, generation, afterSequence = 0, timeoutSeconds } = options;
+  let last: InstanceView | undefined;
+  const done = await poll(timeoutSeconds, async () => {
+    last = await readInstance(client, id);
+    if (!last) throw new CommandError(`The instance ${id} was deleted meanwhile.`);
+    if (last.generation > generation) {
+      throw new CommandError(
+        `The instance ${id} was asked for something else meanwhile. See npx instances explain ${id}.`,
+      );
+    }
+    if (last.observed_generation < generation || last.sequence <= afterSequence) return false;
+    if (last.status === 'failed') {
+      throw new CommandError(`The instance ${id} failed: ${reasonOf(last)}`, { exitCode: exitCodes.instanceFailed });
+    }
+    return last.status === status;
+  });
+  if (!done) {
+    const standing = last ? ` It is ${last.status}${last.reason ? `: ${reasonOf(last)}` : '.'}` : '';
+    throw timedOut(`The instance ${id} is not ${status} after ${timeoutSeconds} s.${standing}`, id);
+  }
+}
+
+/** Waits until the engine has cleaned up behind a deleted row, which its log then says. */
+export async function waitForEnd({ client, id, timeoutSeconds }: WaitOptions): Promise<void> {
+  const done = await poll(timeoutSeconds, async () => {
+    const { rows } = await client.query<{ change: string; there: boolean }>(
+      `select notification ->> 'event_type' as change, exists (select from instances where id = $1) as there
+       from event_log where entity_id = $1 order by sequence desc limit 1`,
+      [id],
+    );
+    if (rows[0]?.there) throw new CommandError(`The instance ${id} was created again meanwhile.`);
+    return rows[0]?.change === 'update';
+  });
+  if (!done) throw timedOut(`The instance ${id} is not cleaned up after ${timeoutSeconds} s.`, id);
+}
+
+async function poll(timeoutSeconds: number, isDone: () => Promise<boolean>): Promise<boolean> {
+  const deadline = Date.now() + timeoutSeconds * 1000;
+  for (;;) {
+    if (await isDone()) return true;
+    if (Date.now() + pollMs > deadline) return false;
+    await delay(pollMs);
+  }
+}
+
+function timedOut(message: string, id: string): CommandError {
+  return new CommandError(`${message} See npx instances explain ${id}.`, { exitCode: exitCodes.timedOut });
+}
+
+function reasonOf({ reason }: InstanceView): string {
+  return reason ? `${reason.code}: ${reason.message}` : 'it gave no reason.';
+}

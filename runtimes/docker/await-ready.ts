@@ -1,0 +1,50 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { DockerSpec } from '../../contracts/runtime-spec.ts';
+import { quoteLastOutput } from '../last-output.ts';
+import { AgentNotReady, RuntimeUnavailable, SpecRejected } from '../runtime.ts';
+import { describeEnd, type ContainerReading } from './container-reading.ts';
+import type { DockerEngine } from './engine.ts';
+
+const pollMs = 100;
+/** A command that does not exist shows only after the start, by an end within milliseconds. */
+const settleMs = 100;
+/** As shells and the container's first process have it: cannot be executed, does not exist. */
+const exitCodesOfBadCommands = new Set([126, 127]);
+
+/**
+ * Resolves once the agent is ready.
+ * @throws AgentNotReady, SpecRejected; RuntimeUnavailable when the container is removed meanwhile; the signal's reason
+ */
+export async function awaitReady({
+  engine,
+  id,
+  spec,
+  signal,
+}: {
+  engine: DockerEngine;
+  id: string;
+  spec: DockerSpec;
+  signal: AbortSignal;
+}): Promise<void> {
+  const waitMs = spec.ready === 'healthcheck' ? spec.ready_timeout_seconds * 1000 : settleMs;
+  const deadline = performance.now() + waitMs;
+  for (;;) {
+    const reading = await engine.inspect(id, signal);
+    if (reading?.phase !== 'running') throw await failedStart(engine, id, reading);
+    if (spec.ready === 'healthcheck' && reading.health?.status === 'healthy') return;
+    if (performance.now() >= deadline) {
+      if (spec.ready === 'started') return;
+      const sentence = `The HEALTHCHECK of the image did not succeed within ${spec.ready_timeout_seconds} s.`;
+      const check = reading.health?.lastOutput ? ` The check's last output: ${reading.health.lastOutput}.` : '';
+      throw new AgentNotReady(`${sentence}${check} ${quoteLastOutput((await engine.lastOutput(id))?.text)}`);
+    }
+    await delay(pollMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+  }
+}
+
+async function failedStart(engine: DockerEngine, id: string, reading: ContainerReading | undefined): Promise<Error> {
+  if (!reading) return new RuntimeUnavailable('The container was removed by somebody else while it started.');
+  const sentence = describeEnd(reading).replace('.', ', before it was ready.');
+  const message = `${sentence} ${quoteLastOutput((await engine.lastOutput(id))?.text)}`;
+  return exitCodesOfBadCommands.has(reading.exitCode) ? new SpecRejected(message) : new AgentNotReady(message);
+}

@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Docker from 'dockerode';
+
+export interface EngineAddress {
+  /** `unix:///var/run/docker.sock`, `npipe:////./pipe/docker_engine`, `tcp://host:port` or `https://host:port`. */
+  host: string;
+  /** A folder with `ca.pem`, `cert.pem` and `key.pem`, as the docker command line has it; TLS is used then. */
+  certificatesDirectory?: string | undefined;
+}
+
+/**
+ * Says everything itself, also what is not set: the library fills gaps from the environment, of which workers read only
+ * what their configuration names.
+ */
+export function connect({ host, certificatesDirectory }: EngineAddress): Docker {
+  const none = { host: undefined, port: undefined, ca: undefined, cert: undefined, key: undefined, timeout: undefined };
+  const [, socketPath] = /^(?:unix|npipe):\/\/(.+)$/.exec(host) ?? [];
+  if (socketPath !== undefined) return new Docker({ ...none, protocol: 'http', socketPath });
+  const url = new URL(host);
+  const tls = certificatesDirectory !== undefined || url.protocol === 'https:';
+  const read = (name: string): Buffer | undefined =>
+    certificatesDirectory === undefined ? undefined : readFileSync(join(certificatesDirectory, name));
+  return new Docker({
+    ...none,
+    protocol: tls ? 'https' : 'http',
+    host: url.hostname,
+    port: url.port || (tls ? 2376 : 2375),
+    ca: read('ca.pem'),
+    cert: read('cert.pem'),
+    key: read('key.pem'),
+  });
+}

@@ -1,0 +1,35 @@
+import type { RuntimeExit } from '../runtime.ts';
+import { describeEnd, type ContainerReading } from './container-reading.ts';
+
+/** What is known of a container's end. */
+export interface ContainerEnd {
+  /** Undefined when the engine has forgotten the container. */
+  exitCode?: number;
+  /** Somebody had the engine stop it: a person, another worker, or the engine itself as it shuts down. */
+  stopped: boolean;
+  /** The engine told of it, rather than that it was found ended after nobody had listened. */
+  seen: boolean;
+}
+
+/**
+ * What an engine or a host leaves behind that goes down, in order or by force: the agent itself ending on SIGTERM,
+ * SIGKILL, SIGTERM, and the engine's own word for what it found dead.
+ */
+const exitCodesOfShutdowns = new Set([0, 137, 143, 255]);
+
+/** `lost`, which has the agent started again, is what the agent itself did not bring about. */
+export function classifyEnd(
+  { exitCode, stopped, seen }: ContainerEnd,
+  reading: ContainerReading | undefined,
+): Pick<RuntimeExit, 'kind' | 'failed' | 'message'> {
+  if (exitCode === undefined) return { kind: 'lost', failed: true, message: 'The container was found removed.' };
+  const sentence = describeEnd({ ...reading, exitCode });
+  if (stopped) {
+    return { kind: 'lost', failed: true, message: `The container was stopped through the engine. ${sentence}` };
+  }
+  if (!seen && !reading?.outOfMemory && exitCodesOfShutdowns.has(exitCode)) {
+    const message = `The container was found ended after a time in which nobody watched it. ${sentence}`;
+    return { kind: 'lost', failed: true, message };
+  }
+  return { kind: 'exited', failed: exitCode !== 0, message: sentence };
+}

@@ -1,0 +1,76 @@
+import type { Logger } from 'pino';
+import type { DockerSpec } from '../../contracts/runtime-spec.ts';
+import { AgentNotReady, RuntimeUnavailable, SpecRejected } from '../runtime.ts';
+import type { EffectContext, Runtime, RuntimeDescription } from '../runtime.ts';
+import type { EngineAddress } from './connection.ts';
+import { createContainerLifecycle } from './container-lifecycle.ts';
+import { containerNameOf, labels } from './container-spec.ts';
+import { createContainerWatcher } from './container-watcher.ts';
+import { asUnavailable } from './engine-error.ts';
+import { openEngine } from './engine.ts';
+
+export interface DockerRuntimeOptions extends EngineAddress {
+  /** Containers of other scopes are not watched: several systems may share an engine. */
+  scope: string;
+  logger: Logger;
+}
+
+const heartbeatMs = 500;
+const ownErrors = [SpecRejected, AgentNotReady, RuntimeUnavailable];
+
+/**
+ * Runs each agent as a container of a Docker engine, which any number of workers may share (see README.md). Nothing is
+ * asked of the engine until a call needs it, and `watch` resolves also where none answers.
+ */
+export function createDockerRuntime({ scope, logger, ...address }: DockerRuntimeOptions): Runtime<DockerSpec> {
+  const engine = openEngine(address);
+  const watcher = createContainerWatcher({ engine, scope, logger });
+  const { provision, cleanUp } = createContainerLifecycle({ engine, watcher, scope, logger });
+
+  async function describe(instanceId: string): Promise<RuntimeDescription | undefined> {
+    const found = await engine.inspect(containerNameOf(instanceId));
+    if (found?.instanceId !== instanceId) return undefined;
+    const { id, generation, pid, since } = found;
+    const output = await engine.lastOutput(id);
+    const phase = found.phase === 'created' ? 'starting' : found.phase;
+    return { phase, runtimeId: id, generation, since, ...(pid > 0 && { pid }), ...(output && { output }) };
+  }
+
+  async function list(): Promise<string[]> {
+    const containers = await engine.list(`${labels.scope}=${scope}`);
+    return containers.flatMap(({ Labels }) => Labels[labels.instanceId] ?? []);
+  }
+
+  /** Says of all that only the engine is to blame for that it can be tried again. */
+  async function explained<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (ownErrors.some((known) => error instanceof known) || error instanceof TypeError) throw error;
+      throw asUnavailable(error, address.host);
+    }
+  }
+
+  /** Heartbeats while the work lasts. */
+  async function guarded<T>({ signal, heartbeat }: EffectContext, work: () => Promise<T>): Promise<T> {
+    signal.throwIfAborted();
+    const timer = setInterval(heartbeat, heartbeatMs);
+    try {
+      return await explained(work);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  return {
+    provision: (request, context) => guarded(context, () => provision(request, context)),
+    cleanUp: (instanceId, context) => guarded(context, () => cleanUp(instanceId, context)),
+    watch: (report) => watcher.start(report),
+    describe: (instanceId) => explained(() => describe(instanceId)),
+    list: () => explained(list),
+    close: async () => watcher.close(),
+  };
+}

@@ -1,0 +1,17 @@
+import type { RuntimeDescription } from '../runtime.ts';
+import type { InstanceFolder } from './instance-folder.ts';
+import { isAlive } from './process-table.ts';
+
+/** What is kept for an instance and whether its process lives; only reads, so it takes no turn among the callers. */
+export async function describeAgent(folder: InstanceFolder): Promise<RuntimeDescription | undefined> {
+  const record = await folder.readRecord();
+  const since = await folder.recordWrittenAt();
+  const output = await folder.output();
+  if (!record) return output && { phase: 'ended', output };
+  const { runtimeId, generation, process } = record;
+  const printed = output && { output };
+  if (runtimeId === '') return { phase: 'unknown', ...printed };
+  const start = { runtimeId, generation, ...printed };
+  if (process && !isAlive(process)) return { phase: 'ended', ...start };
+  return { phase: record.phase, ...start, ...(process && { pid: process.pid }), ...(since && { since }) };
+}

@@ -1,0 +1,166 @@
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
+import { controlCommands } from '../../contracts/control-commands.ts';
+import { commandHeaders } from '../../contracts/envelope.ts';
+import { controlQueueName } from '../../contracts/names.ts';
+import { instanceStateQuery } from '../../workflows/messages.ts';
+import { openControl, type Control } from '../support/control.ts';
+import { openRig, type Rig } from '../support/rig.ts';
+
+let rig: Rig;
+let control: Control;
+let removeAccount: () => Promise<unknown>;
+
+beforeAll(async () => {
+  rig = await openRig({ settings: { SWEEP_INTERVAL_SECONDS: '1', CONTROL_HEAD_START_SECONDS: '1' } });
+  control = openControl(rig, inject('servers').managementUrl);
+  removeAccount = await control.useRestrictedAccount();
+  await rig.startAll();
+});
+
+afterAll(async () => {
+  await rig.close();
+  await removeAccount();
+});
+
+const runListening = async (agentId: string): Promise<string> => {
+  const id = await rig.insertInstance(agentId);
+  await rig.bus.until(id, 'instance.updated', 'running');
+  await control.untilListening(controlQueueName(id));
+  return id;
+};
+const stop = async (id: string): Promise<void> => {
+  await rig.pool.query(`update instances set desired_state = 'stopped' where id = $1`, [id]);
+  await rig.bus.until(id, 'instance.updated', 'stopped');
+};
+const typesTold = async (id: string): Promise<string[]> => (await control.told(id)).map(({ type }) => type);
+const observedGeneration = async (id: string) => {
+  const { rows } = await rig.pool.query<{ status: string; observed_generation: string }>(
+    'select status, observed_generation from instances where id = $1',
+    [id],
+  );
+  return rows[0];
+};
+
+describe('a command', () => {
+  test('to one instance reaches it alone, in the documented form', async () => {
+    const agentId = await control.publishAgent();
+    const [one, other] = await Promise.all([runListening(agentId), runListening(agentId)]);
+    const published = await control.tap(one);
+    await stop(one);
+    expect(await typesTold(one)).toEqual(['started', 'instance.stop']);
+    expect(await typesTold(other)).toEqual(['started']);
+
+    const [message, ...more] = published;
+    expect(more).toEqual([]);
+    const headers = commandHeaders.parse(message?.properties.headers);
+    const body = controlCommands['instance.stop'].body.parse(JSON.parse(String(message?.content)));
+    expect(body).toMatchObject({ instance_id: one, reason: 'stopped' });
+    const wish = rig.bus.of(one).find(({ headers: { desired_state } }) => desired_state === 'stopped');
+    expect(headers).toMatchObject({
+      'cloudEvents:id': message?.properties.messageId,
+      'cloudEvents:type': 'instance.stop',
+      'cloudEvents:subject': one,
+      'cloudEvents:causationid': wish?.id,
+      'cloudEvents:correlationid': wish?.headers['cloudEvents:correlationid'],
+      schema_version: 1,
+    });
+  });
+
+  test('to an agent is one message that reaches all of its instances, and nobody else', async () => {
+    const [agentId, otherAgent] = await Promise.all([control.publishAgent(), control.publishAgent()]);
+    const drained = await Promise.all([1, 2, 3].map(() => runListening(agentId)));
+    const other = await runListening(otherAgent);
+    const published = await control.tap(agentId);
+    await rig.pool.query('update agents set retired_at = now(), drain = true where id = $1', [agentId]);
+    for (const id of drained) {
+      await rig.bus.until(id, 'instance.updated', 'stopped');
+      expect(await typesTold(id)).toEqual(['started', 'instance.drain', 'instance.stop']);
+      expect((await control.told(id)).at(-1)?.body).toMatchObject({ reason: 'agent_retired' });
+    }
+    expect(await typesTold(other)).toEqual(['started']);
+    expect(published).toHaveLength(1);
+    expect(commandHeaders.parse(published[0]?.properties.headers)).toMatchObject({ 'cloudEvents:subject': agentId });
+    controlCommands['instance.drain'].body.parse(JSON.parse(String(published[0]?.content)));
+  });
+});
+
+describe('a graceful stop', () => {
+  test('comes before SIGTERM, which waits for its head start', async () => {
+    const id = await runListening(await control.publishAgent({ onStop: 'stay' }));
+    await stop(id);
+    const [, asked, terminated] = await control.told(id);
+    expect([asked?.type, terminated?.type]).toEqual(['instance.stop', 'SIGTERM']);
+    expect((terminated?.at ?? 0) - Date.parse(String(asked?.body['deadline']))).toBeGreaterThanOrEqual(0);
+  });
+
+  test('of an agent that ends by itself is over at once, and is no failure', async () => {
+    const id = await runListening(await control.publishAgent({ onStop: 'end' }));
+    await rig.deleteInstance(id);
+    await rig.workflow(id).result();
+    const told = await control.told(id);
+    expect(told.map(({ type }) => type)).toEqual(['started', 'instance.stop']);
+    expect(told.at(-1)?.body).toMatchObject({ reason: 'deleted' });
+    expect(rig.bus.of(id).some(({ body }) => body['status'] === 'failed')).toBe(false);
+  });
+
+  test('of a replaced agent is not seen by the one that replaces it', async () => {
+    const id = await runListening(await control.publishAgent({ onStop: 'stay' }));
+    await rig.pool.query(`update instances set config = '{"version": 2}' where id = $1`, [id]);
+    await vi.waitFor(
+      async () => expect(await observedGeneration(id)).toEqual({ status: 'running', observed_generation: '2' }),
+      { timeout: 20_000 },
+    );
+    await control.untilListening(controlQueueName(id));
+    expect(await typesTold(id)).toEqual(['started', 'instance.stop', 'SIGTERM', 'started']);
+    expect((await control.told(id))[1]?.body).toMatchObject({ reason: 'replaced' });
+  });
+});
+
+describe('the control queue', () => {
+  test('is there for agents that listen alone, and goes with the clean-up', async () => {
+    const deaf = await rig.insertInstance(await rig.publishAgent());
+    const stopped = await runListening(await control.publishAgent());
+    const deleted = await runListening(await control.publishAgent());
+    await rig.bus.until(deaf, 'instance.updated', 'running');
+    const queues = await control.queues();
+    expect(queues).toEqual(expect.arrayContaining([controlQueueName(stopped), controlQueueName(deleted)]));
+    expect(queues).not.toContain(controlQueueName(deaf));
+
+    await Promise.all([stop(stopped), rig.deleteInstance(deleted)]);
+    await rig.workflow(deleted).result();
+    const left = await control.queues();
+    expect(left).not.toContain(controlQueueName(stopped));
+    expect(left).not.toContain(controlQueueName(deleted));
+  });
+
+  test('follows the instance to another agent', async () => {
+    const [before, after] = await Promise.all([control.publishAgent(), control.publishAgent()]);
+    const id = await runListening(before);
+    expect(await control.keysOf(controlQueueName(id))).toEqual([id, before].toSorted());
+    await rig.pool.query('update instances set agent_id = $2 where id = $1', [id, after]);
+    await vi.waitFor(async () => expect(await control.keysOf(controlQueueName(id))).toEqual([id, after].toSorted()), {
+      timeout: 20_000,
+    });
+  });
+
+  test('stays as it is, with what is in it, when a running instance is provisioned again', async () => {
+    const id = await rig.insertInstance(await rig.publishAgent({ control: true }));
+    await rig.bus.until(id, 'instance.updated', 'running');
+    const [agent] = await rig.processes(id);
+    await rig.bus.publish('agents.direct', id, '{}');
+    await rig.workflow(id).terminate('by hand');
+    await rig.pool.query(
+      `begin; set local session_replication_role = replica;
+       update instances set updated_at = now() - interval '1 hour' where id = '${id}'; commit`,
+    );
+    await vi.waitFor(
+      async () => {
+        expect((await rig.workflow(id).describe()).status.name).toBe('RUNNING');
+        expect(await rig.workflow(id).query(instanceStateQuery)).toMatchObject({ runtime: { kind: 'running' } });
+      },
+      { timeout: 30_000 },
+    );
+    expect(await rig.processes(id)).toEqual([agent]);
+    expect(await rig.bus.channel.checkQueue(controlQueueName(id))).toMatchObject({ messageCount: 1 });
+  });
+});

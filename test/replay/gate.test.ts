@@ -1,0 +1,61 @@
+import { beforeAll, expect, test } from 'vitest';
+import { silenceReplay } from '../../workers/replay-gate/silence-replay.ts';
+import { bundleChangedWorkflows, type Change } from './changed-workflows.ts';
+import { readHistories } from './histories.ts';
+import { replayHistories } from './replay-histories.ts';
+
+const workflow = 'instance-workflow.ts';
+const histories = await readHistories();
+
+beforeAll(() => silenceReplay());
+
+/** The names of the recorded histories that the changed code does not repeat. */
+async function brokenBy(...changes: Change[]): Promise<string[]> {
+  const differences = await replayHistories(await bundleChangedWorkflows(changes), histories);
+  return [...differences].flatMap(([name, difference]) => (difference === undefined ? [] : [name]));
+}
+
+test('a reordered activity is caught', async () => {
+  // The final status before the clean-up, in place of after it.
+  const endedBefore = "wanted.kind === 'gone' && wanted.finalStatusRecorded && runtime.kind === 'none'";
+  const broken = await brokenBy(
+    { file: 'transitions.ts', from: "gone: 'cleanUp'", to: "gone: 'recordFinal'" },
+    {
+      file: 'decide.ts',
+      from: `if (${endedBefore}) return { type: 'complete' };`,
+      to: `if (${endedBefore}) return { type: 'complete' };
+  if (wanted.kind === 'gone' && wanted.finalStatusRecorded) return { type: 'cleanUp' };`,
+    },
+  );
+  expect(broken).toContain('runs-and-is-deleted');
+});
+
+test('a removed timer is caught', async () => {
+  const pause = 'else if (!(await condition(() => inbox.length > 0, Math.max(effect.until - Date.now(), 1))))';
+  const broken = await brokenBy({ file: workflow, from: pause, to: 'else' });
+  expect(broken).toEqual(expect.arrayContaining(['restarts-up-to-its-limit', 'waits-for-its-restart']));
+});
+
+test('a changed activity name is caught', async () => {
+  const change = { file: workflow, from: 'const { provision } = ', to: 'const { runAgent: provision } = ' };
+  expect(await brokenBy(change)).toContain('runs-on');
+});
+
+test('a new await before the first activity is caught', async () => {
+  const awaits = "  await condition(() => false, '1 second');\n  for (;;) {";
+  const broken = await brokenBy({ file: workflow, from: '  for (;;) {', to: awaits });
+  expect(broken).toEqual(expect.arrayContaining(['runs-on', 'deleted-before-created', 'inserted-as-stopped']));
+});
+
+test('a change made without patched() is caught by the histories from before it', async () => {
+  const unguarded = { file: 'show-status.ts', from: "!patched('status-reason-attribute')", to: 'false' };
+  expect(await brokenBy(unguarded)).toContain('before-status-reason-attribute/inserted-as-stopped');
+});
+
+test('a change that alters no command is let through', async () => {
+  const broken = await brokenBy(
+    { file: workflow, from: "summary: 'Run the agent'", to: "summary: 'Start the agent'" },
+    { file: 'describe-progress.ts', from: 'At rest', to: 'Resting' },
+  );
+  expect(broken).toEqual([]);
+});

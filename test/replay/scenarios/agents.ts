@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto';
+import type { Scenarios } from './scenario.ts';
+
+const drained = {
+  type: 'agentDrained',
+  message: 'The agent was retired, and its instances are drained.',
+} as const;
+
+/** What publication and retirement of the agent mean to an instance. */
+export const agents: Scenarios = {
+  'agent-is-published-later': {
+    shows: ['awaitingAgentUncertain × running', 'awaitingAgent × running'],
+    play: async (stage) => {
+      const agentId = randomUUID();
+      const id = await stage.insert(agentId);
+      await stage.untilState(id, ({ recorded }) => recorded.reason?.code === 'agent_unknown');
+      await stage.publishLate(agentId);
+      await stage.untilRecorded(id, 'running');
+      return id;
+    },
+  },
+  'agent-is-published-while-it-is-looked-for': {
+    play: async (stage) => {
+      const id = await stage.withoutAnswerToProvision(randomUUID(), async (pending) => {
+        await stage.tell(pending, { type: 'agentPublished' });
+        await stage.untilState(pending, ({ publishedMeanwhile }) => publishedMeanwhile);
+      });
+      await stage.untilState(id, ({ recorded }) => recorded.reason?.code === 'agent_unknown');
+      return id;
+    },
+  },
+  'deleted-while-its-agent-is-awaited': {
+    play: async (stage) => {
+      const id = await stage.insert(randomUUID());
+      await stage.untilState(id, ({ recorded }) => recorded.reason?.code === 'agent_unknown');
+      await stage.deleteAndComplete(id);
+      return id;
+    },
+  },
+  'agent-was-retired': {
+    play: async (stage) => {
+      const agentId = await stage.rig.publishAgent();
+      await stage.retire(agentId);
+      return stage.insertUntil('failed', agentId);
+    },
+  },
+  'drained-while-running': {
+    shows: ['drainedUncertain × running', 'drained × running'],
+    play: async (stage) => {
+      const agentId = await stage.rig.publishAgent();
+      const id = await stage.insertUntil('running', agentId);
+      await stage.retire(agentId, true);
+      await stage.untilRecorded(id, 'stopped');
+      await stage.tell(id, { type: 'retryRequested', requestId: 'first' });
+      await stage.untilRecorded(id, 'failed');
+      return id;
+    },
+  },
+  'drained-while-stopping-unheard-of-the-next-start': {
+    shows: ['drainedUncertain × stopped', 'drained × stopped'],
+    play: async (stage) => {
+      const id = await stage.insertUntil('running', await stage.rig.publishAgent());
+      await stage.stopWorker();
+      await stage.want(id, 'stopped');
+      await stage.tell(id, await stage.latestMessage(id));
+      // The drain is of a later wish, which is unheard yet.
+      await stage.stopBroker();
+      await stage.want(id, 'running');
+      await stage.tell(id, { ...drained, generation: 3 });
+      await stage.startWorker();
+      await stage.untilRecorded(id, 'stopped', 3);
+      await stage.startAll();
+      return id;
+    },
+  },
+};

@@ -1,0 +1,105 @@
+import type { Scenarios } from './scenario.ts';
+
+/** What a row may ask for, in the order in which rows usually do. */
+export const wishes: Scenarios = {
+  'runs-and-is-deleted': {
+    shows: ['uncertain × running', 'current × running', 'obsolete × gone', 'clean × gone'],
+    play: async (stage) => {
+      const id = await stage.insertUntil('running', await stage.rig.publishAgent());
+      await stage.deleteAndComplete(id);
+      return id;
+    },
+  },
+  'runs-on': {
+    play: async (stage) => stage.insertUntil('running', await stage.rig.publishAgent()),
+  },
+  'config-changes-while-running': {
+    shows: ['outdated × running'],
+    play: async (stage) => {
+      const id = await stage.insertUntil('running', await stage.rig.publishAgent());
+      await stage.configure(id);
+      await stage.untilRecorded(id, 'running', 2);
+      await stage.deleteAndComplete(id);
+      return id;
+    },
+  },
+  'config-changes-while-provisioning': {
+    play: async (stage) => {
+      const { agentId, becomeReady } = await stage.publishObedient();
+      const id = await stage.insert(agentId);
+      await stage.untilPending(id, 'provision');
+      await stage.configure(id);
+      await stage.untilState(id, ({ wanted }) => wanted.kind === 'present' && wanted.generation === 2);
+      await becomeReady();
+      await stage.untilRecorded(id, 'running', 2);
+      return id;
+    },
+  },
+  'stopped-and-started-again': {
+    shows: ['outdated × stopped', 'clean × stopped', 'clean × running'],
+    play: async (stage) => {
+      const id = await stage.insertUntil('running', await stage.rig.publishAgent());
+      await stage.want(id, 'stopped');
+      await stage.untilRecorded(id, 'stopped', 2);
+      await stage.want(id, 'running');
+      await stage.untilRecorded(id, 'running', 3);
+      return id;
+    },
+  },
+  'stopped-while-provisioning': {
+    shows: ['uncertain × stopped'],
+    play: async (stage) => {
+      const { agentId } = await stage.publishObedient();
+      const id = await stage.insert(agentId);
+      await stage.untilPending(id, 'provision');
+      await stage.want(id, 'stopped');
+      await stage.untilRecorded(id, 'stopped', 2);
+      return id;
+    },
+  },
+  'inserted-as-stopped': {
+    shows: ['uncertain × stopped', 'clean × stopped'],
+    play: async (stage) => {
+      const id = await stage.insert(await stage.rig.publishAgent(), 'stopped');
+      await stage.untilRecorded(id, 'stopped');
+      await stage.deleteAndComplete(id);
+      return id;
+    },
+  },
+  'inserted-anew-while-being-deleted': {
+    play: async (stage) => {
+      const { agentId, becomeReady } = await stage.publishObedient({ stubborn: true });
+      await becomeReady();
+      const id = await stage.insertUntil('running', agentId);
+      await stage.rig.deleteInstance(id);
+      await stage.untilPending(id, 'cleanUp');
+      await stage.insert(agentId, 'running', id);
+      await stage.untilRecorded(id, 'running');
+      return id;
+    },
+  },
+  'inserted-anew-while-provisioning': {
+    shows: ['obsolete × running'],
+    play: async (stage) => {
+      const { agentId, becomeReady } = await stage.publishObedient();
+      const id = await stage.insert(agentId);
+      await stage.untilPending(id, 'provision');
+      await stage.reinsert(id, 'running');
+      await stage.untilState(id, ({ sequence }) => sequence >= 3);
+      await becomeReady();
+      await stage.untilRecorded(id, 'running');
+      return id;
+    },
+  },
+  'inserted-anew-as-stopped-while-provisioning': {
+    shows: ['obsolete × stopped'],
+    play: async (stage) => {
+      const { agentId } = await stage.publishObedient();
+      const id = await stage.insert(agentId);
+      await stage.untilPending(id, 'provision');
+      await stage.reinsert(id, 'stopped');
+      await stage.untilRecorded(id, 'stopped');
+      return id;
+    },
+  },
+};

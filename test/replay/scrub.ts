@@ -1,0 +1,43 @@
+import { hostname, tmpdir } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import type { History } from '@temporalio/common/lib/proto-utils.js';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+
+type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** What says where a history was recorded, and what stands for it. Replay looks at none of it. */
+const places: readonly [from: string | RegExp, to: string][] = [
+  [root, ''],
+  [tmpdir(), '/tmp'],
+  [/\d+@[\w.-]+/g, 'worker'],
+  [hostname(), 'host'],
+];
+
+/** A history in Temporal's JSON form, an event a line, without what is only true of the machine it was recorded on. */
+export function toText(history: History): string {
+  const { events } = JSON.parse(historyToJSON(history)) as { events: Json[] };
+  return `{"events":[\n${events.map((event) => JSON.stringify(scrub(event))).join(',\n')}\n]}\n`;
+}
+
+/** Whatever a payload of the history says. */
+export function readPayloads(text: string): string {
+  return [...text.matchAll(/"data":"([^"]*)"/g)].map(([, data = '']) => decode(data)).join('\n');
+}
+
+function scrub(value: Json, key = ''): Json {
+  if (typeof value === 'string')
+    return key === 'data' ? encode(withoutPlaces(decode(value))) : withoutPlaces(value, key);
+  if (Array.isArray(value)) return value.map((item) => scrub(item));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, scrub(item, name)]));
+}
+
+function withoutPlaces(text: string, key = ''): string {
+  if (key === 'stackTrace') return '';
+  return places.reduce((before, [from, to]) => before.replaceAll(from, to), text);
+}
+
+const decode = (data: string): string => Buffer.from(data, 'base64').toString('utf8');
+const encode = (text: string): string => Buffer.from(text).toString('base64');

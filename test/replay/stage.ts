@@ -1,0 +1,210 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ApplicationFailure } from '@temporalio/common';
+import {
+  instanceWorkflowId,
+  instanceWorkflowType,
+  type DesiredState,
+  type InstanceStatus,
+} from '../../contracts/names.ts';
+import { until } from '../../stack/until.ts';
+import type { Service } from '../../workers/services/service.ts';
+import {
+  instanceMessageSignal,
+  instanceStateQuery,
+  type InstanceMessage,
+  type RowChanged,
+} from '../../workflows/messages.ts';
+import type { InstanceState } from '../../workflows/state.ts';
+import { one, type Rig } from '../support/rig.ts';
+
+export type Stage = Awaited<ReturnType<typeof openStage>>;
+
+const limitMs = 60_000;
+
+/** What scenarios are played on: the engine on the real servers, with the means to hold up each of its parts. */
+export async function openStage(rig: Rig) {
+  await mkdir(rig.environment.RUNTIME_DIRECTORY, { recursive: true });
+  const flags = await mkdtemp(join(rig.environment.RUNTIME_DIRECTORY, 'flags-'));
+  let broker: Service | undefined;
+  let worker: Service | undefined;
+
+  const stage = {
+    rig,
+    /** Starts what is away, and waits until it is there. */
+    startAll: async () => {
+      broker ??= await rig.startEventBroker();
+      worker ??= await rig.startAgentsWorker();
+      await Promise.all([broker.ready(), worker.ready()]);
+    },
+    startWorker: async () => {
+      worker ??= await rig.startAgentsWorker();
+      await worker.ready();
+    },
+    /** Until `startAll`, nothing is published: rows change unheard. */
+    stopBroker: async () => {
+      await broker?.stop();
+      broker = undefined;
+    },
+    /** Until `startAll`, nothing acts. What is signalled meanwhile comes in one workflow task. */
+    stopWorker: async () => {
+      await worker?.stop();
+      worker = undefined;
+    },
+
+    insert: async (agentId: string, desiredState: DesiredState = 'running', id: string = randomUUID()) => {
+      const values = [id, agentId, randomUUID(), desiredState];
+      await rig.pool.query(
+        'insert into instances (id, agent_id, user_id, desired_state) values ($1, $2, $3, $4)',
+        values,
+      );
+      return id;
+    },
+    /** Inserts a row and waits for its status. */
+    insertUntil: async (status: InstanceStatus, agentId: string) => {
+      const id = await stage.insert(agentId);
+      await stage.untilRecorded(id, status);
+      return id;
+    },
+    want: (id: string, desiredState: DesiredState) =>
+      rig.pool.query('update instances set desired_state = $2 where id = $1', [id, desiredState]),
+    configure: (id: string) =>
+      rig.pool.query('update instances set config = $2 where id = $1', [id, { changed: randomUUID() }]),
+    /** Deletes the row and inserts another one of its id, in one transaction. */
+    reinsert: (id: string, desiredState: DesiredState) =>
+      rig.pool.query(
+        `do $$ declare old instances; begin
+           delete from instances where id = '${id}' returning * into old;
+           insert into instances (id, agent_id, user_id, desired_state)
+             values (old.id, old.agent_id, old.user_id, '${desiredState}');
+         end $$`,
+      ),
+    deleteAndComplete: async (id: string) => {
+      await rig.deleteInstance(id);
+      await rig.workflow(id).result();
+    },
+
+    /** The message that the latest event of the row becomes. */
+    latestMessage: async (id: string): Promise<RowChanged> => {
+      const { rows } = await rig.pool.query<
+        Record<'event_id' | 'correlation_id' | 'traceparent' | 'sequence', string> & {
+          row: { generation: number; desired_state: DesiredState };
+        }
+      >(
+        `select event_id, correlation_id, traceparent, sequence, notification -> 'row_data' as row
+         from event_log where entity_id = $1 order by sequence desc limit 1`,
+        [id],
+      );
+      const { event_id, correlation_id, traceparent, sequence, row } = one(rows);
+      return {
+        type: 'rowChanged',
+        sequence: Number(sequence),
+        generation: row.generation,
+        desiredState: row.desired_state,
+        cause: { eventId: event_id, correlationId: correlation_id, traceparent },
+      };
+    },
+    /** As a consumer of the bus, the runtime or a person would. */
+    tell: (id: string, message: InstanceMessage) => rig.workflow(id).signal(instanceMessageSignal, message),
+
+    /** Tells where there may be no workflow yet. */
+    start: (id: string, message: InstanceMessage) =>
+      rig.client.workflow.signalWithStart(instanceWorkflowType, {
+        workflowId: instanceWorkflowId(id),
+        taskQueue: rig.environment.TASK_QUEUE,
+        args: [{ instanceId: id }],
+        signal: instanceMessageSignal,
+        signalArgs: [message],
+      }),
+
+    untilState: async (id: string, wanted: (state: InstanceState) => boolean) => {
+      const reached = await until(async () => {
+        const state = await rig
+          .workflow(id)
+          .query(instanceStateQuery)
+          .catch(() => undefined);
+        return state !== undefined && wanted(state);
+      }, limitMs);
+      if (!reached) throw new Error(`instance ${id} did not come to the state that was waited for`);
+    },
+    untilRecorded: (id: string, status: InstanceStatus, generation?: number) =>
+      stage.untilState(
+        id,
+        ({ recorded, wanted }) =>
+          recorded.status === status &&
+          recorded.generation === (generation ?? (wanted.kind === 'present' ? wanted.generation : -1)),
+      ),
+    /** The id of the activity of that type that is under way. */
+    untilPending: async (id: string, type: string): Promise<string> => {
+      let activityId: string | null | undefined;
+      await until(async () => {
+        const described = await rig
+          .workflow(id)
+          .describe()
+          .catch(() => undefined);
+        const pending = described?.raw.pendingActivities ?? [];
+        activityId = pending.find(({ activityType }) => activityType?.name === type)?.activityId;
+        return activityId !== undefined;
+      }, limitMs);
+      return activityId ?? '';
+    },
+    /** Of the latest start of the agent. */
+    runtimeIdOf: async (id: string) => {
+      const text = await readFile(join(rig.environment.RUNTIME_DIRECTORY, `instance-${id}`, 'start.json'), 'utf8');
+      return (JSON.parse(text) as { runtimeId: string }).runtimeId;
+    },
+    /** As an operator does with `temporal activity fail`. */
+    failActivity: async (id: string, type: string) => {
+      const activityId = await stage.untilPending(id, type);
+      const { workflowId } = rig.workflow(id);
+      await rig.client.activity.fail(
+        { workflowId, activityId },
+        ApplicationFailure.nonRetryable('given up by an operator', 'given_up'),
+      );
+    },
+
+    /**
+     * Provisions for an agent that nobody has published, and holds the answer up, by a lock on the table, while something
+     * else happens. The answer then is what it would have been before that.
+     */
+    withoutAnswerToProvision: async (agentId: string, meanwhile: (id: string) => Promise<void>) => {
+      const locker = await rig.pool.connect();
+      try {
+        await locker.query('begin; lock table agents in access exclusive mode');
+        const id = await stage.insert(agentId);
+        const activityId = await stage.untilPending(id, 'provision');
+        const { sequence, generation, desiredState } = await stage.latestMessage(id);
+        await meanwhile(id);
+        const { workflowId } = rig.workflow(id);
+        const row = { sequence, generation, desiredState };
+        const message = `The agent ${agentId} is not published yet.`;
+        await rig.client.activity.complete({ workflowId, activityId }, { outcome: 'agentMissing', row, message });
+        return id;
+      } finally {
+        await locker.query('rollback');
+        locker.release();
+      }
+    },
+
+    /** An agent that is ready, or ends, when it is told to; `stubborn` ones have to be killed after a second. */
+    publishObedient: async ({ stubborn = false, ...runtime }: { stubborn?: boolean; restart?: object } = {}) => {
+      const flag = join(flags, randomUUID());
+      const script = `${stubborn ? "trap '' TERM; " : ''}
+        until test -e ${flag}; do sleep 0.01; done; : > "$INSTANCE_READY_FILE"
+        until test -e ${flag}.end; do sleep 0.05; done; exit 3`;
+      const spec = { command: ['sh', '-c', script], ready: 'file', stop_grace_seconds: stubborn ? 1 : 5, ...runtime };
+      const agentId = await rig.publishAgent(spec);
+      return { agentId, becomeReady: () => writeFile(flag, ''), end: () => writeFile(`${flag}.end`, '') };
+    },
+    publishLate: (agentId: string) =>
+      rig.pool.query(`insert into agents (id, name, version, runtime) values ($1, 'late', '1', $2)`, [
+        agentId,
+        { kind: 'process', command: ['sleep', '100000'] },
+      ]),
+    retire: (agentId: string, drain = false) =>
+      rig.pool.query('update agents set retired_at = now(), drain = $2 where id = $1', [agentId, drain]),
+  };
+  await stage.startAll();
+  return stage;
+}

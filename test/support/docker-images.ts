@@ -1,0 +1,78 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import type Docker from 'dockerode';
+import { pack, type Pack } from 'tar-stream';
+import { connect } from '../../runtimes/docker/connection.ts';
+
+/** A shell and little else; its user is root. */
+export const plainImage = 'instance-engine-test:plain';
+/** The same with a HEALTHCHECK, which succeeds once there is a file /tmp/ready, and a user of its own. */
+export const checkedImage = 'instance-engine-test:checked';
+
+const applets = [
+  'cat',
+  'cp',
+  'echo',
+  'env',
+  'head',
+  'id',
+  'kill',
+  'ls',
+  'ps',
+  'setsid',
+  'sh',
+  'sleep',
+  'tail',
+  'test',
+  'touch',
+];
+/** Of the Debian package busybox-static; the package busybox has the same file, but needs libraries. */
+export const staticBusybox = { program: '/bin/busybox', installed: '/var/lib/dpkg/info/busybox-static.list' };
+const publicBase = 'busybox:1.37-musl';
+
+/** Built from a static busybox where there is one, so that no registry is needed; else from the public image. */
+export async function importTestImages(host: string): Promise<void> {
+  const docker = engineAt(host);
+  const changes = {
+    [plainImage]: [],
+    [checkedImage]: ['USER 1000:1000', 'HEALTHCHECK --interval=200ms CMD test -e /tmp/ready'],
+  };
+  for (const [image, change] of Object.entries(changes)) {
+    const [repo, tag] = image.split(':');
+    const files = existsSync(staticBusybox.installed) ? await busyboxFiles() : await exportPublic(docker);
+    await finish(docker, await docker.importImage(files, { repo, tag, changes: change }));
+  }
+}
+
+export async function removeTestImages(host: string): Promise<void> {
+  const docker = engineAt(host);
+  for (const image of [plainImage, checkedImage]) await docker.getImage(image).remove({ force: true });
+}
+
+export function engineAt(host: string): Docker {
+  return connect({ host, certificatesDirectory: process.env['DOCKER_CERT_PATH'] });
+}
+
+async function busyboxFiles(): Promise<Pack> {
+  const files = pack();
+  files.entry({ name: 'bin/', type: 'directory', mode: 0o755 });
+  files.entry({ name: 'tmp/', type: 'directory', mode: 0o1777 });
+  files.entry({ name: 'bin/busybox', mode: 0o755 }, await readFile(staticBusybox.program));
+  for (const name of applets) files.entry({ name: `bin/${name}`, type: 'symlink', linkname: 'busybox' });
+  files.finalize();
+  return files;
+}
+
+async function exportPublic(docker: Docker): Promise<NodeJS.ReadableStream> {
+  await finish(docker, await docker.pull(publicBase));
+  const container = await docker.createContainer({ Image: publicBase });
+  const files = await container.export();
+  files.once('close', () => void container.remove());
+  return files;
+}
+
+async function finish(docker: Docker, progress: NodeJS.ReadableStream): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    docker.modem.followProgress(progress, (error) => (error ? reject(error) : resolve()));
+  });
+}

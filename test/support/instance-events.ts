@@ -1,0 +1,109 @@
+import type { Effect } from '../../workflows/decide.ts';
+import { evolve } from '../../workflows/evolve.ts';
+import type { Cause, RowReading } from '../../workflows/messages.ts';
+import { initialState, type InstanceEvent, type InstanceState, type RestartPolicy } from '../../workflows/state.ts';
+
+type Of<Type extends InstanceEvent['type']> = Extract<InstanceEvent, { type: Type }>;
+type RecordStatus = Extract<Effect, { type: 'recordStatus' }>;
+
+/** What happens to an instance, for lives that are written down. Agents are never restarted where nothing else is said. */
+export const neverRestart: RestartPolicy = {
+  policy: 'never',
+  maxRestarts: 3,
+  backoffMs: 1_000,
+  maxBackoffMs: 3_000,
+  resetAfterMs: 60_000,
+};
+export const reason = { code: 'provisioning_failed', message: 'The agent was not ready in time.' } as const;
+export const agentExited = { code: 'agent_exited', message: 'It ended with code 1.' } as const;
+export const agentUnknown = { code: 'agent_unknown', message: 'The agent is not published yet.' } as const;
+export const agentRetired = { code: 'agent_retired', message: 'The agent was retired.' } as const;
+export const cleanUpTimedOut = { code: 'cleanup_failed', message: 'The runtime is away.' } as const;
+
+export const row = (
+  sequence: number,
+  generation: number,
+  desiredState: RowReading['desiredState'] = 'running',
+): RowReading => ({ sequence, generation, desiredState });
+export const causeOf = (sequence: number): Cause => ({
+  eventId: `event-${sequence}`,
+  correlationId: 'c',
+  traceparent: 't',
+});
+
+export const wants = (...given: Parameters<typeof row>): Of<'rowChanged'> => ({
+  type: 'rowChanged',
+  ...row(...given),
+  cause: causeOf(given[0]),
+});
+export const deleted = (sequence: number): Of<'rowDeleted'> => ({
+  type: 'rowDeleted',
+  sequence,
+  cause: causeOf(sequence),
+});
+export const exit = (kind: 'exited' | 'lost', runtimeId = 'first', failed = true): Of<'runtimeExited'> => ({
+  type: 'runtimeExited',
+  runtimeId,
+  kind,
+  failed,
+  message: agentExited.message,
+});
+export const retry = (requestId = 'request'): Of<'retryRequested'> => ({ type: 'retryRequested', requestId });
+export const published: Of<'agentPublished'> = { type: 'agentPublished' };
+export const drained: Of<'agentDrained'> = { type: 'agentDrained', message: agentRetired.message, generation: 1 };
+
+export const begun: Of<'provisioningStarted'> = { type: 'provisioningStarted' };
+export const provisioned = (
+  reading: RowReading,
+  runtimeId = 'first',
+  restart: RestartPolicy = neverRestart,
+): Of<'provisioned'> => ({ type: 'provisioned', row: reading, runtimeId, restart });
+export const notWanted = (reading: RowReading): Of<'notWanted'> => ({ type: 'notWanted', row: reading });
+export const agentMissing = (reading: RowReading): Of<'agentMissing'> => ({
+  type: 'agentMissing',
+  row: reading,
+  message: agentUnknown.message,
+});
+export const provisioningFailed = (generation: number): Of<'provisioningFailed'> => ({
+  type: 'provisioningFailed',
+  generation,
+  reason,
+});
+export const cleanedUp: Of<'cleanedUp'> = { type: 'cleanedUp' };
+export const cleanUpFailed: Of<'cleanUpFailed'> = { type: 'cleanUpFailed', message: cleanUpTimedOut.message };
+export const pauseOver: Of<'pauseOver'> = { type: 'pauseOver' };
+export const rowGone: Of<'rowGone'> = { type: 'rowGone' };
+export const finalRecorded: Of<'finalStatusRecorded'> = { type: 'finalStatusRecorded' };
+export const recorded = (
+  status: Of<'statusRecorded'>['status'],
+  reading: RowReading,
+  why?: Of<'statusRecorded'>['reason'],
+): Of<'statusRecorded'> => ({
+  type: 'statusRecorded',
+  status,
+  generation: reading.generation,
+  row: reading,
+  ...(why && { reason: why }),
+});
+
+/** One effect as it is asked for. */
+export const record = (
+  status: RecordStatus['status'],
+  generation: number,
+  why?: RecordStatus['reason'],
+): RecordStatus => ({ type: 'recordStatus', status, generation, ...(why && { reason: why }) });
+
+/** A number among the events is the time, in milliseconds, at which those behind it come. */
+export function after(...life: (InstanceEvent | number)[]): InstanceState {
+  return from(initialState, ...life);
+}
+
+export function from(beginning: InstanceState, ...life: (InstanceEvent | number)[]): InstanceState {
+  let now = 0;
+  let state = beginning;
+  for (const item of life) {
+    if (typeof item === 'number') now = item;
+    else state = evolve(state, item, now);
+  }
+  return state;
+}

@@ -1,0 +1,67 @@
+import fc from 'fast-check';
+import type { RestartPolicy } from '../../workflows/state.ts';
+import { createSimulation, type Simulation, type Step } from './instance-simulation.ts';
+
+/** From any state, with nothing new to hear and nothing going wrong, fewer steps than this lead to rest. */
+export const stepsToRest = 24;
+
+export interface Life {
+  published: boolean;
+  restart: RestartPolicy;
+  steps: Step[];
+}
+
+export type OnEvent = NonNullable<Parameters<typeof createSimulation>[0]['onEvent']>;
+
+const pauses = { backoffMs: 1_000, maxBackoffMs: 1_500, resetAfterMs: 60_000 };
+const restart: fc.Arbitrary<RestartPolicy> = fc.constantFrom(
+  { policy: 'never', maxRestarts: 2, ...pauses },
+  { policy: 'on_failure', maxRestarts: 2, ...pauses },
+  { policy: 'always', maxRestarts: 1, ...pauses },
+);
+const desiredState = fc.constantFrom('running', 'running', 'stopped');
+const pick = fc.nat({ max: 40 });
+const wish = fc.oneof(
+  fc.record({ do: fc.constant('insert'), desiredState }),
+  fc.record({ do: fc.constantFrom('changeConfig', 'toggle', 'remove') }),
+);
+const exit = fc.record({
+  do: fc.constant('exit'),
+  kind: fc.constantFrom('exited', 'exited', 'lost'),
+  failed: fc.boolean(),
+});
+const ending = fc.constantFrom('done', 'done', 'done', 'failed', 'error', 'answerLost');
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: wish },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('publish'), restart }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('retire'), drain: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('retry'), again: fc.boolean() }) },
+  { weight: 8, arbitrary: fc.record({ do: fc.constant('deliver'), pick }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('deliverExit', 'deliverAgentEvent'), pick }) },
+  { weight: 3, arbitrary: exit },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('pass'), durationMs: fc.constantFrom(500, 2_000, 60_000, 600_000) }),
+  },
+  { weight: 18, arbitrary: fc.record({ do: fc.constant('advance'), ending }) },
+);
+
+/** Anything that may happen to an instance, in any order. */
+export const life: fc.Arbitrary<Life> = fc.record({
+  published: fc.constantFrom(true, true, true, false),
+  restart,
+  steps: fc.array(step, { maxLength: 60, size: 'max' }),
+});
+
+export function play({ steps, ...world }: Life, onEvent?: OnEvent): Simulation {
+  const simulation = createSimulation({ ...world, ...(onEvent && { onEvent }) });
+  steps.forEach(simulation.take);
+  return simulation;
+}
+
+/** Played, and then at rest. */
+export function settled(given: Life): Simulation {
+  const simulation = play(given);
+  simulation.settle({ limit: stepsToRest });
+  return simulation;
+}

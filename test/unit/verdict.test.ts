@@ -1,0 +1,94 @@
+import { expect, test } from 'vitest';
+import type { LogEntry } from '../../cli/explain/event-log.ts';
+import type { Findings } from '../../cli/explain/gather.ts';
+import { judge } from '../../cli/explain/verdict.ts';
+import type { WorkflowReading } from '../../cli/explain/workflow.ts';
+import type { InstanceView } from '../../cli/instances.ts';
+
+/** What a real stack shows only after faults that are hard to bring about; the rest is tested on one. */
+const at = new Date('2026-01-01T12:00:00Z');
+const options = { now: new Date('2026-01-01T12:01:00Z'), formatTime: (time: Date) => time.toISOString().slice(11, 19) };
+
+const row: InstanceView = {
+  id: 'an-instance',
+  status: 'running',
+  desired_state: 'running',
+  generation: 1,
+  observed_generation: 1,
+  sequence: 2,
+  agent_id: 'an-agent',
+  agent_name: 'test',
+  agent_version: '1',
+  agent_retired: false,
+  agent_runtime: 'process',
+  user_id: 'a-user',
+  reason: null,
+  created_at: at,
+  updated_at: at,
+};
+
+const created: LogEntry = {
+  sequence: 1,
+  event_id: 'an-event',
+  change: 'insert',
+  row: { status: 'pending', desired_state: 'running', generation: 1, observed_generation: 0, agent_id: 'an-agent', user_id: 'a-user', metadata: {} }, // prettier-ignore
+  with_config: true,
+  causation_id: null,
+  occurred_at: at,
+  published_at: at,
+  rejected_reason: null,
+};
+const ran: LogEntry = { ...created, sequence: 2, change: 'update', row: { ...created.row, status: 'running', observed_generation: 1 } }; // prettier-ignore
+const deleted: LogEntry = { ...ran, sequence: 3, change: 'delete' };
+
+const workflow: WorkflowReading = {
+  runId: 'a-run',
+  status: 'RUNNING',
+  startTime: at,
+  pendingActivities: [],
+  workflowTaskAttempt: 1,
+  timeline: [],
+  unreadRuns: 0,
+};
+
+const healthy: Findings = {
+  instanceId: row.id,
+  database: { value: { row, log: [created, ran] } },
+  deadLetters: { value: { letters: [], notes: [] } },
+  workflow: { value: workflow },
+  runtime: { value: { phase: 'running', generation: 1, pid: 7, runtimeId: 'a-runtime' } },
+};
+
+const judged = (findings: Partial<Findings>) => judge({ ...healthy, ...findings }, options);
+const log = (...entries: LogEntry[]): Partial<Findings> => ({ database: { value: { row, log: entries } } });
+const pendingRow: Partial<Findings> = {
+  database: { value: { row: { ...row, status: 'pending', observed_generation: 0 }, log: [created] } },
+};
+
+test('what is healthy is running', () => {
+  expect(judged({})).toEqual({ state: 'running', sentence: 'running generation 1 since 12:00:00 as process 7.' });
+});
+
+test.each<[string, Partial<Findings>, string, RegExp]>([
+  ['an entry that became no event', log({ ...created, published_at: null, rejected_reason: 'no name' }), 'stuck', /^#1 never reached the bus \(no name\)/], // prettier-ignore
+  ['a workflow that was terminated', { workflow: { value: { ...workflow, status: 'TERMINATED' } } }, 'waiting', /^waiting for the sweeper [^]*but its workflow is TERMINATED\.$/], // prettier-ignore
+  ['a running row without an agent', { runtime: { value: undefined } }, 'stuck', /nothing of it is on this host/],
+  ['an agent that has ended unseen', { runtime: { value: { phase: 'ended' } } }, 'stuck', /its agent is ended/],
+  ['workflow code that fails', { ...pendingRow, workflow: { value: { ...workflow, workflowTaskAttempt: 4 } } }, 'waiting', /the workflow code fails/], // prettier-ignore
+  ['an activity between two attempts', { ...pendingRow, workflow: { value: { ...workflow, pendingActivities: [{ name: 'provision', attempt: 3, lastFailure: 'no disk', nextAttempt: at }] } } }, 'waiting', /provision failed \(no disk\) and attempt 3 is due at 12:00:00\.$/], // prettier-ignore
+  ['a deletion that nobody works on', { database: { value: { row: undefined, log: [created, ran, deleted] } }, workflow: { value: undefined } }, 'stuck', /^deleted at 12:00:00, but no workflow/], // prettier-ignore
+  ['a deletion under way', { database: { value: { row: undefined, log: [created, ran, deleted] } } }, 'waiting', /^waiting for its clean-up/], // prettier-ignore
+  ['a dead letter of the latest wish', { ...pendingRow, deadLetters: { value: { notes: [], letters: [{ queue: 'agents_worker.instance.dead', messageId: 'an-event', type: 'instance.created', sequence: 1, reason: 'too long', time: at }] } } }, 'stuck', /could not take in #1 \(too long\)/], // prettier-ignore
+])('%s is named', (_, findings, state, sentence) => {
+  expect(judged(findings)).toEqual({ state, sentence: expect.stringMatching(sentence) });
+});
+
+test('parts that are missing are not taken for parts that know nothing', () => {
+  const missing = { missing: 'away' };
+  expect(judged({ workflow: missing, runtime: missing, deadLetters: missing })?.state).toBe('running');
+  expect(judged({ database: missing, workflow: missing })?.state).toBe('unknown');
+  const nothing = { value: undefined };
+  const noRow = { database: { value: { row: undefined, log: [] } }, workflow: nothing, runtime: nothing };
+  expect(judged(noRow)).toBeUndefined();
+  expect(judged({ ...noRow, workflow: missing })).toMatchObject({ state: 'unknown' });
+});

@@ -1,0 +1,169 @@
+import type { StatusReason } from '../contracts/names.ts';
+import type { RowReading, RuntimeExited } from './messages.ts';
+import { initialState, type InstanceEvent, type InstanceState, type Obstacle } from './state.ts';
+
+const earlyExitsKept = 8;
+
+/** Between the end of one deadline of a clean-up and the next try. */
+const cleanUpPauseMs = 10 * 60_000;
+
+/** Folds one event, which came at `now` (milliseconds), into the state. Stale and repeated events leave it as it is. */
+export function evolve(state: InstanceState, event: InstanceEvent, now: number): InstanceState {
+  switch (event.type) {
+    case 'rowChanged':
+      return event.sequence > state.sequence ? { ...observe(state, event), cause: event.cause } : state;
+    case 'rowDeleted':
+      return event.sequence > state.sequence ? { ...gone(state, event.sequence), cause: event.cause } : state;
+    case 'rowGone':
+      return gone(state, state.sequence);
+    case 'runtimeExited':
+      return exited(state, event, now);
+    case 'retryRequested': {
+      if (event.requestId === state.lastRetryRequest) return state;
+      const tried = without(unhidden(state), 'failed', 'restarting');
+      return {
+        // What is being drained ends first: it may have been begun before the retirement.
+        ...(state.runtime.kind === 'none' ? without(tried, 'drained') : tried),
+        lastRetryRequest: event.requestId,
+        restarts: { count: 0 },
+      };
+    }
+    case 'agentPublished':
+      return { ...without(state, 'awaitingAgent'), publishedMeanwhile: true };
+    case 'agentDrained':
+      // What failed does not run.
+      if (state.obstacle?.kind === 'failed') return state;
+      return blocked(state, {
+        kind: 'drained',
+        generation: event.generation,
+        reason: { code: 'agent_retired', message: event.message },
+      });
+    case 'provisioningStarted':
+      return { ...state, runtime: { kind: 'unknown' }, publishedMeanwhile: false };
+    case 'provisioned': {
+      const { runtimeId, restart, row } = event;
+      // The row was deleted meanwhile, and may have come again: whose agent this is, nobody can tell.
+      if (state.runtime.kind === 'obsolete') return observe(state, row);
+      const { generation } = row;
+      const running = { kind: 'running', generation, runtimeId, since: now, restart } as const;
+      const observed = observe({ ...state, runtime: running }, row);
+      // What was drained meanwhile has no right to go on.
+      const provisioned = observed.obstacle ? observed : { ...observed, ranGeneration: generation };
+      return state.earlyExits.reduce<InstanceState>((before, exit) => exited(before, exit, now), {
+        ...provisioned,
+        earlyExits: [],
+      });
+    }
+    case 'notWanted':
+      return observe(state, event.row);
+    case 'agentMissing': {
+      const observed = observe(state, event.row);
+      if (state.publishedMeanwhile || observed.obstacle) return observed;
+      const reason = { code: 'agent_unknown', message: event.message } as const;
+      return blocked(observed, { kind: 'awaitingAgent', generation: event.row.generation, reason });
+    }
+    case 'provisioningFailed':
+      return blocked(state, { kind: 'failed', generation: event.generation, reason: event.reason });
+    case 'cleanedUp':
+      return { ...state, runtime: { kind: 'none' }, earlyExits: [] };
+    case 'cleanUpFailed': {
+      const { obstacle: known, runtime } = state;
+      const hides = known?.kind === 'failed' || known?.kind === 'drained' ? known : undefined;
+      const reason = { code: 'cleanup_failed', message: event.message } as const;
+      const generation = hides?.generation ?? wantedGeneration(state);
+      const dueAt = now + cleanUpPauseMs;
+      return {
+        ...state,
+        // Some of it may have been removed.
+        runtime: runtime.kind === 'obsolete' ? runtime : { kind: 'unknown' },
+        obstacle: { kind: 'stuck', generation, reason, dueAt, ...(hides && { hides }) },
+      };
+    }
+    case 'pauseOver':
+      return without(unhidden(state), 'restarting');
+    case 'statusRecorded': {
+      const { status, generation, reason, row } = event;
+      return observe({ ...state, recorded: { status, generation, ...(reason && { reason }) } }, row);
+    }
+    case 'finalStatusRecorded':
+      if (event.row) return observe(state, event.row);
+      return { ...state, wanted: { kind: 'gone', finalStatusRecorded: true } };
+  }
+}
+
+function observe(state: InstanceState, row: RowReading): InstanceState {
+  if (row.sequence < state.sequence) return state;
+  const { sequence, generation, desiredState } = row;
+  const observed: InstanceState = { ...state, sequence, wanted: { kind: 'present', generation, desiredState } };
+  if (generation > wantedGeneration(state)) observed.restarts = initialState.restarts;
+  if (!state.obstacle || state.obstacle.generation >= generation) return observed;
+  const { obstacle: _, ...unblocked } = observed;
+  return unblocked;
+}
+
+/** Nothing that is known of an instance holds for a later row of its id. */
+function gone(state: InstanceState, sequence: number): InstanceState {
+  const { obstacle: _, runtime, ...rest } = state;
+  return {
+    ...rest,
+    sequence,
+    wanted: { kind: 'gone', finalStatusRecorded: false },
+    runtime: runtime.kind === 'none' ? runtime : { kind: 'obsolete' },
+    recorded: initialState.recorded,
+    restarts: initialState.restarts,
+    ranGeneration: 0,
+  };
+}
+
+function exited(state: InstanceState, event: RuntimeExited, now: number): InstanceState {
+  const { runtime, restarts, earlyExits, obstacle } = state;
+  if (runtime.kind === 'unknown') {
+    const known = earlyExits.some(({ runtimeId }) => runtimeId === event.runtimeId);
+    return known ? state : { ...state, earlyExits: [...earlyExits, event].slice(-earlyExitsKept) };
+  }
+  if (runtime.kind !== 'running' || runtime.runtimeId !== event.runtimeId) return state;
+  const { generation, since, restart } = runtime;
+  const down: InstanceState = { ...state, runtime: { kind: 'unknown' } };
+  // What was to end anyway decides nothing.
+  if (event.kind === 'lost' || obstacle || generation < wantedGeneration(state)) return down;
+
+  const mayRestart = restart.policy === 'always' || (restart.policy === 'on_failure' && event.failed);
+  const count = now - since >= restart.resetAfterMs ? 0 : restarts.count;
+  if (!mayRestart || count >= restart.maxRestarts) {
+    const gaveUp = mayRestart ? ` It was restarted ${count} times in a row.` : '';
+    const reason: StatusReason = { code: 'agent_exited', message: `${event.message}${gaveUp}` };
+    return blocked(down, { kind: 'failed', generation, reason });
+  }
+  const pauseMs = Math.min(restart.backoffMs * 2 ** count, restart.maxBackoffMs);
+  const message = `${event.message} Restart ${count + 1} of ${restart.maxRestarts} after ${pauseMs / 1000} s.`;
+  const reason: StatusReason = { code: 'restarting', message };
+  return blocked(
+    { ...down, restarts: { count: count + 1 } },
+    { kind: 'restarting', generation, reason, dueAt: now + pauseMs },
+  );
+}
+
+/** An obstacle of a generation that is no longer wanted says nothing about the one that is. */
+function blocked(state: InstanceState, obstacle: Obstacle): InstanceState {
+  if (state.wanted.kind !== 'present' || state.wanted.generation > obstacle.generation) return state;
+  // What stopped running has no right to go on.
+  const ranGeneration = obstacle.kind === 'failed' || obstacle.kind === 'drained' ? 0 : state.ranGeneration;
+  return { ...state, obstacle, ranGeneration };
+}
+
+function without(state: InstanceState, ...kinds: Obstacle['kind'][]): InstanceState {
+  if (!state.obstacle || !kinds.includes(state.obstacle.kind)) return state;
+  const { obstacle: _, ...rest } = state;
+  return rest;
+}
+
+/** Without the pause of a clean-up that did not succeed; what it hides holds again. */
+function unhidden(state: InstanceState): InstanceState {
+  const { obstacle, ...rest } = state;
+  if (obstacle?.kind !== 'stuck') return state;
+  return obstacle.hides ? { ...rest, obstacle: obstacle.hides } : rest;
+}
+
+function wantedGeneration({ wanted }: InstanceState): number {
+  return wanted.kind === 'present' ? wanted.generation : 0;
+}
