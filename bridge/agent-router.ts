@@ -1,7 +1,8 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { instanceWorkflowId, type InstanceStatus } from '../contracts/names.ts';
+import { instanceWorkflowId, type InstanceStatus, type queueNames } from '../contracts/names.ts';
+import type { EventTypeOf } from '../contracts/topology.ts';
 import { instanceMessageSignal, type InstanceMessage } from '../workflows/messages.ts';
 import type { ControlPlane } from './control-plane.ts';
 import type { IncomingEvent } from './incoming-event.ts';
@@ -16,7 +17,7 @@ export interface AgentRouterOptions {
 
 /** From an event of an agent to the workflows of the instances that it concerns. */
 export function createAgentRouter({ client, pool, control, logger }: AgentRouterOptions) {
-  return async (event: IncomingEvent, signal: AbortSignal): Promise<void> => {
+  return async (event: AgentEvent, signal: AbortSignal): Promise<void> => {
     const audience = audienceOf(event);
     if (!audience) return;
     const { toMessage, drains, statuses } = audience;
@@ -45,13 +46,15 @@ export function createAgentRouter({ client, pool, control, logger }: AgentRouter
   };
 }
 
+type AgentEvent = IncomingEvent<EventTypeOf<typeof queueNames.agentsWorkerAgent>>;
+
 interface Audience {
   statuses: InstanceStatus[];
   drains: boolean;
   toMessage: (generation: number) => InstanceMessage;
 }
 
-function audienceOf({ type, body }: IncomingEvent): Audience | undefined {
+function audienceOf({ type, body }: AgentEvent): Audience | undefined {
   switch (type) {
     case 'agent.published':
       return { statuses: ['pending'], drains: false, toMessage: () => ({ type: 'agentPublished' }) };
@@ -64,10 +67,6 @@ function audienceOf({ type, body }: IncomingEvent): Audience | undefined {
         toMessage: (generation) => ({ type: 'agentDrained', message, generation }),
       };
     }
-    case 'instance.created':
-    case 'instance.updated':
-    case 'instance.deleted':
-      return undefined;
   }
 }
 

@@ -1,5 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { controlCommands, type CommandBody, type CommandType } from '../contracts/control-commands.ts';
+import { z } from 'zod';
+import {
+  controlCommands,
+  type CommandBody,
+  type CommandDefinition,
+  type CommandType,
+} from '../contracts/control-commands.ts';
 import { toCommandHeaders, type CommandMetadata } from '../contracts/envelope.ts';
 import { exchangeNames } from '../contracts/names.ts';
 import type { Cause } from '../workflows/messages.ts';
@@ -20,7 +26,8 @@ export interface Command<Type extends CommandType> {
  * @throws z.ZodError when the body is not of the documented form
  */
 export function toMessage<Type extends CommandType>({ type, to, body, cause }: Command<Type>): OutgoingMessage {
-  const { source, schemaVersion, body: schema } = controlCommands[type];
+  const { source, versions }: CommandDefinition = controlCommands[type];
+  const { version, schema } = versions.newest;
   const id = randomUUID();
   const metadata: CommandMetadata = {
     id,
@@ -28,13 +35,13 @@ export function toMessage<Type extends CommandType>({ type, to, body, cause }: C
     source,
     subject: to,
     time: new Date().toISOString(),
-    schemaVersion,
+    schemaVersion: version,
     correlationId: cause?.correlationId ?? id,
     causationId: cause?.eventId,
     traceparent: cause?.traceparent ?? newTraceparent(),
   };
   const headers = toCommandHeaders(metadata);
-  return { exchange: exchangeNames.agents, routingKey: to, body: schema.parse(body), metadata, headers };
+  return { exchange: exchangeNames.agents, routingKey: to, body: z.encode(schema, body), metadata, headers };
 }
 
 function newTraceparent(): string {

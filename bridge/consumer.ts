@@ -2,15 +2,17 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ConfirmChannel, ConsumeMessage } from 'amqplib';
 import type { Logger } from 'pino';
+import { catalog, type Catalog } from '../contracts/catalog.ts';
+import { eventTypesOf, type DomainQueueName, type EventTypeOf } from '../contracts/topology.ts';
 import { assertTopology, openAmqp } from './amqp.ts';
 import { deadLetter } from './dead-letter.ts';
 import { ContractViolation, parseEvent, type IncomingEvent } from './incoming-event.ts';
 import { supervise, type FatalError, type Session, type Supervised } from './supervise.ts';
 
-export interface ConsumerOptions {
+export interface ConsumerOptions<Queue extends DomainQueueName> {
   name: string;
   amqpUrl: string;
-  queue: string;
+  queue: Queue;
   logger: Logger;
   onFatal: (error: FatalError) => void;
   /**
@@ -18,16 +20,19 @@ export interface ConsumerOptions {
    * is aborted. A `ContractViolation` sends the message to the dead-letter queue; any other error ends the session, and
    * the message is delivered again.
    */
-  handle: (event: IncomingEvent, signal: AbortSignal) => Promise<void>;
+  handle: (event: IncomingEvent<EventTypeOf<Queue>>, signal: AbortSignal) => Promise<void>;
   /** Messages handled at the same time. Small: what a crash takes down with it counts as a delivery. */
   prefetch?: number;
   /** How long a stop waits for the messages in hand. */
   finishMs?: number;
+  /** By which events are read. */
+  events?: Catalog;
 }
 
 /** Consumes a queue, at least once, over connections that recover. */
-export function startConsumer(options: ConsumerOptions): Supervised {
-  const { name, amqpUrl, queue, logger, onFatal, handle, prefetch = 16, finishMs = 5_000 } = options;
+export function startConsumer<Queue extends DomainQueueName>(options: ConsumerOptions<Queue>): Supervised {
+  const { name, amqpUrl, queue, logger, onFatal, handle, prefetch = 16, finishMs = 5_000, events = catalog } = options;
+  const read = createReader(queue, events);
 
   const run = async ({ signal, ready }: Session): Promise<void> => {
     const amqp = await openAmqp({ amqpUrl, connectionName: name });
@@ -49,7 +54,14 @@ export function startConsumer(options: ConsumerOptions): Supervised {
             reject(new Error(`RabbitMQ cancelled the consumer of ${queue}`));
             return;
           }
-          const handled = settle({ message, channel, queue, logger, handle, signal: ended.signal })
+          const handled = settle({
+            message,
+            channel,
+            queue,
+            logger,
+            handle: (signalled) => handle(read(message), signalled),
+            signal: ended.signal,
+          })
             .catch((error: unknown) => {
               if (!ended.signal.aborted) reject(error);
             })
@@ -70,7 +82,20 @@ export function startConsumer(options: ConsumerOptions): Supervised {
   return supervise({ name, logger, run, onFatal });
 }
 
-interface Settle extends Pick<ConsumerOptions, 'queue' | 'logger' | 'handle'> {
+/** @throws Error when the catalog has no such queue */
+function createReader<Queue extends DomainQueueName>(queue: Queue, events: Catalog) {
+  const types: string[] = eventTypesOf(queue);
+  return (message: ConsumeMessage): IncomingEvent<EventTypeOf<Queue>> => {
+    const event = parseEvent(message, events);
+    if (!types.includes(event.type)) {
+      throw new ContractViolation(`${event.type} does not belong into ${queue}, which is for ${types.join(', ')}`);
+    }
+    return event as IncomingEvent<EventTypeOf<Queue>>;
+  };
+}
+
+interface Settle extends Pick<ConsumerOptions<DomainQueueName>, 'queue' | 'logger'> {
+  handle: (signal: AbortSignal) => Promise<void>;
   message: ConsumeMessage;
   channel: ConfirmChannel;
   signal: AbortSignal;
@@ -78,7 +103,7 @@ interface Settle extends Pick<ConsumerOptions, 'queue' | 'logger' | 'handle'> {
 
 async function settle({ message, channel, queue, logger, handle, signal }: Settle): Promise<void> {
   try {
-    await handle(parseEvent(message), signal);
+    await handle(signal);
   } catch (error) {
     if (!(error instanceof ContractViolation)) throw error;
     logger.error({ queue, messageId: message.properties.messageId, reason: error.message }, 'message dead-lettered');

@@ -3,9 +3,10 @@ import { createAlarm } from './alarm.ts';
 import { assertTopology, openAmqp } from './amqp.ts';
 import { markPublished, markRejected, readUnpublished, type LogEntry } from './event-log.ts';
 import { becomeLeader, type Leader } from './leader.ts';
+import type { EventMessage } from './outgoing-event.ts';
 import { createPublisher, type Publish } from './publisher.ts';
 import { supervise, type FatalError, type Session, type Supervised } from './supervise.ts';
-import { translate, UntranslatableEntry, type OutgoingEvent } from './translate.ts';
+import { translate, UntranslatableEntry } from './translate.ts';
 
 export interface EventBrokerOptions {
   databaseUrl: string;
@@ -73,17 +74,17 @@ async function drain({ leader: { client }, publish, limits, logger, signal }: Dr
   while (!signal.aborted) {
     const entries = await readUnpublished(client, limits);
     if (entries.length === 0) return;
-    const events: { entry: LogEntry; event: OutgoingEvent }[] = [];
+    const events: { entry: LogEntry; message: EventMessage }[] = [];
     for (const entry of entries) {
       try {
-        events.push({ entry, event: translate(entry) });
+        events.push({ entry, message: translate(entry) });
       } catch (error) {
         if (!(error instanceof UntranslatableEntry)) throw error;
         logger.error({ eventLogId: entry.id, reason: error.message }, 'an entry of event_log cannot be published');
         await markRejected(client, entry.id, error.message);
       }
     }
-    const results = await Promise.allSettled(events.map(({ event }) => publish(event)));
+    const results = await Promise.allSettled(events.map(({ message }) => publish(message)));
     const confirmed = events.filter((_, index) => results[index]?.status === 'fulfilled');
     await markPublished(
       client,

@@ -1,35 +1,38 @@
 import type { ConsumeMessage } from 'amqplib';
 import { z } from 'zod';
-import { catalog, isEventType, type EventBody, type EventType } from '../contracts/catalog.ts';
+import { catalog, isEventType, type Catalog, type EventBody } from '../contracts/catalog.ts';
 import { fromWireHeaders, type EventMetadata } from '../contracts/envelope.ts';
+import type { EventType } from '../contracts/names.ts';
 
 /** A message that is no event of the catalog, whoever sent it: trying again will not help. */
 export class ContractViolation extends Error {
   override name = 'ContractViolation';
 }
 
-export type IncomingEvent = {
-  [Type in EventType]: { type: Type; body: EventBody<Type>; metadata: EventMetadata };
-}[EventType];
+export type IncomingEvent<Types extends EventType = EventType> = {
+  [Type in Types]: { type: Type; body: EventBody<Type>; metadata: EventMetadata };
+}[Types];
 
-/** @throws ContractViolation naming what is wrong: the header, the version, the JSON or the field */
-export function parseEvent(message: ConsumeMessage): IncomingEvent {
+/**
+ * Of any kept version; the body is brought to the newest one.
+ *
+ * @throws ContractViolation naming what is wrong: the header, the version, the JSON or the field
+ */
+export function parseEvent(message: ConsumeMessage, events: Catalog = catalog): IncomingEvent {
   const metadata = check('headers', () => fromWireHeaders(message.properties.headers));
-  const { type } = metadata;
+  const { type, schemaVersion } = metadata;
   if (!isEventType(type)) throw new ContractViolation(`unknown event type: ${type}`);
-  const { schemaVersion, body: schema } = catalog[type];
-  if (metadata.schemaVersion !== schemaVersion) {
-    throw new ContractViolation(
-      `unknown schema_version of ${type}: ${metadata.schemaVersion} (this consumer reads ${schemaVersion})`,
-    );
-  }
   const json = check('body is not JSON', (): unknown => JSON.parse(message.content.toString('utf8')));
-  const body = check(`body of ${type}`, () => schema.parse(json));
+  const body = check(`body of ${type}`, () => readBody(events, type, schemaVersion, json));
   const [idField, id] = 'instance_id' in body ? ['instance_id', body.instance_id] : ['agent_id', body.agent_id];
   if (id !== metadata.subject) {
     throw new ContractViolation(`body of ${type}: ${idField} ${id} is not the cloudEvents:subject ${metadata.subject}`);
   }
   return { type, body, metadata } as IncomingEvent;
+}
+
+function readBody(events: Catalog, type: EventType, version: number, json: unknown): EventBody<EventType> {
+  return events[type].versions.read(version, json) as EventBody<EventType>;
 }
 
 function check<Result>(what: string, parse: () => Result): Result {

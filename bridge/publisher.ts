@@ -1,8 +1,6 @@
 import type { ConfirmChannel } from 'amqplib';
-import { toWireHeaders } from '../contracts/envelope.ts';
-import { exchangeNames } from '../contracts/names.ts';
 import { createConfirmedPublish } from './confirmed-publish.ts';
-import type { OutgoingEvent } from './translate.ts';
+import type { EventMessage } from './outgoing-event.ts';
 
 export interface PublisherOptions {
   channel: ConfirmChannel;
@@ -11,13 +9,12 @@ export interface PublisherOptions {
 }
 
 /** Resolves once the event is routed to a queue and confirmed; otherwise it is to be published again. */
-export type Publish = (event: OutgoingEvent) => Promise<void>;
+export type Publish = (message: EventMessage) => Promise<void>;
 
 export function createPublisher(options: PublisherOptions): Publish {
   const publish = createConfirmedPublish({ ...options, appId: 'event_broker' });
-  return async ({ routingKey, body, metadata }) => {
-    const headers = toWireHeaders(metadata);
-    const { routed } = await publish({ exchange: exchangeNames.events, routingKey, body, metadata, headers });
-    if (!routed) throw new Error(`No queue takes ${routingKey}`);
+  return async (message) => {
+    const { routed } = await publish(message);
+    if (!routed) throw new Error(`No queue takes ${message.routingKey}`);
   };
 }

@@ -1,15 +1,9 @@
 import { z } from 'zod';
-import { catalog, type EventType } from '../contracts/catalog.ts';
-import { type EventMetadata, type InstanceMetadata } from '../contracts/envelope.ts';
-import { notification, type AgentRow, type InstanceRow, type Notification } from '../contracts/notification.ts';
+import type { InstanceMetadata } from '../contracts/envelope.ts';
+import { readNotification, type AgentRow, type InstanceRow, type Notification } from '../contracts/notification.ts';
+import { UnknownVersion } from '../contracts/versions.ts';
 import type { LogEntry } from './event-log.ts';
-
-/** An event as it goes onto the bus. */
-export interface OutgoingEvent {
-  routingKey: string;
-  body: unknown;
-  metadata: EventMetadata;
-}
+import { toEventMessage, type EventMessage, type OutgoingEvent } from './outgoing-event.ts';
 
 /** The log entry is not of the documented form: it can never be published as it is. */
 export class UntranslatableEntry extends Error {
@@ -17,38 +11,40 @@ export class UntranslatableEntry extends Error {
 }
 
 /**
- * From what the trigger wrote to the documented event.
+ * From what the trigger wrote, in any kept version, to the documented event.
  *
  * @throws UntranslatableEntry
  */
-export function translate(entry: LogEntry): OutgoingEvent {
-  const parsed = notification.safeParse(entry.notification);
-  if (!parsed.success) throw new UntranslatableEntry(z.prettifyError(parsed.error));
-  const { type, body, instance } = toEvent(parsed.data);
-  const { routingKey, schemaVersion, source, body: schema } = catalog[type];
-  const checked = schema.safeParse(body);
-  if (!checked.success) throw new UntranslatableEntry(`${type}: ${z.prettifyError(checked.error)}`);
-  return {
-    routingKey,
-    body: checked.data,
-    metadata: {
-      id: entry.eventId,
-      type,
-      source,
-      subject: entry.entityId,
-      time: entry.occurredAt.toISOString(),
-      sequence: entry.sequence,
-      schemaVersion,
-      correlationId: entry.correlationId,
-      causationId: entry.causationId ?? undefined,
-      traceparent: entry.traceparent,
-      instance,
-    },
+export function translate(entry: LogEntry): EventMessage {
+  const written = orUntranslatable('', () => readNotification(entry.notification));
+  const { instance, ...event } = toEvent(written);
+  const metadata = {
+    id: entry.eventId,
+    subject: entry.entityId,
+    time: entry.occurredAt.toISOString(),
+    sequence: entry.sequence,
+    correlationId: entry.correlationId,
+    causationId: entry.causationId ?? undefined,
+    traceparent: entry.traceparent,
+    instance,
   };
+  // What the database allows and the event does not, such as another first status, is found here.
+  return orUntranslatable(`${event.type}: `, () => toEventMessage({ ...event, metadata } as OutgoingEvent));
+}
+
+function orUntranslatable<Result>(what: string, work: () => Result): Result {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof z.ZodError)
+      throw new UntranslatableEntry(`${what}${z.prettifyError(error)}`, { cause: error });
+    if (error instanceof UnknownVersion) throw new UntranslatableEntry(`${what}${error.message}`, { cause: error });
+    throw error;
+  }
 }
 
 interface Translation {
-  type: EventType;
+  type: OutgoingEvent['type'];
   body: unknown;
   instance?: InstanceMetadata;
 }

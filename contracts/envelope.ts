@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { id, timestamp } from './fields.ts';
 import { desiredStates } from './names.ts';
 
 /**
@@ -7,21 +8,25 @@ import { desiredStates } from './names.ts';
  * sequence, correlation, distributed tracing); the others have no name there. The body stays exactly as documented.
  */
 const eventHeaders = z.object({
-  'cloudEvents:specversion': z.literal('1.0'),
-  'cloudEvents:id': z.uuid(),
-  'cloudEvents:source': z.string().min(1),
-  'cloudEvents:type': z.string().min(1),
-  'cloudEvents:subject': z.uuid(),
-  'cloudEvents:time': z.iso.datetime(),
-  /** One sequence per subject, contiguous from 1; zero-padded, since the extension asks for text that sorts. */
+  'cloudEvents:specversion': z.literal('1.0').meta({ description: 'Of CloudEvents.' }),
+  'cloudEvents:id': id('Of the event. Consumers drop repeats by it.'),
+  'cloudEvents:source': z.string().min(1).meta({ description: 'Who the event is from.' }),
+  'cloudEvents:type': z.string().min(1).meta({ description: 'Its name, e.g. `instance.created`.' }),
+  'cloudEvents:subject': id('The instance or agent that it is about.'),
+  'cloudEvents:time': timestamp('When the row changed.'),
   'cloudEvents:sequence': z
     .string()
+    // Zero-padded, since the extension asks for text that sorts.
     .regex(/^\d{19}$/)
-    .refine((text) => Number(text) > 0 && Number.isSafeInteger(Number(text)), 'must be between 1 and 2^53 - 1'),
-  'cloudEvents:correlationid': z.uuid(),
-  'cloudEvents:causationid': z.uuid().optional(),
-  'cloudEvents:traceparent': z.string().regex(/^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/),
-  schema_version: z.int().positive(),
+    .refine((text) => Number(text) > 0 && Number.isSafeInteger(Number(text)), 'must be between 1 and 2^53 - 1')
+    .meta({ description: '19 digits: version of the row, contiguous from 1 per subject.' }),
+  'cloudEvents:correlationid': id('Shared by everything that one change led to.'),
+  'cloudEvents:causationid': id('The event that led to this one, where one did.').optional(),
+  'cloudEvents:traceparent': z
+    .string()
+    .regex(/^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/)
+    .meta({ description: '[W3C trace context](https://www.w3.org/TR/trace-context/).' }),
+  schema_version: z.int().positive().meta({ description: 'Version of the body.' }),
 });
 
 /** Headers of every command: it is about no version of a row, so it has no place in a sequence. */
@@ -30,12 +35,26 @@ export type CommandHeaders = z.infer<typeof commandHeaders>;
 
 /** Further headers of `instance.*`: what the body, which is fixed by its contract, leaves out. */
 const instanceHeaders = z.object({
-  agent_id: z.uuid(),
-  user_id: z.uuid(),
-  desired_state: z.enum(desiredStates),
-  generation: z.int().positive(),
-  observed_generation: z.int().nonnegative(),
+  agent_id: id('The agent that the instance runs.'),
+  user_id: id('Whose it is.'),
+  desired_state: z.enum(desiredStates).meta({ description: 'What is wanted.' }),
+  generation: z.int().positive().meta({ description: 'Version of what is wanted.' }),
+  observed_generation: z.int().nonnegative().meta({ description: 'The generation that `status` speaks of.' }),
 });
+
+/** The headers of a kind of message, as they are published to readers in other languages. */
+export const headerSchemas = {
+  'headers.agent_event': eventHeaders,
+  'headers.instance_event': eventHeaders.extend(instanceHeaders.shape),
+  'headers.command': commandHeaders,
+} as const;
+
+/** Properties of a message that repeat a header, for tools that know nothing of headers. */
+export const propertyOfHeader: Readonly<Record<string, string>> = {
+  'cloudEvents:id': 'message_id',
+  'cloudEvents:type': 'type',
+  'cloudEvents:correlationid': 'correlation_id',
+};
 
 const wireHeaders = eventHeaders.extend(instanceHeaders.partial().shape);
 export type WireHeaders = z.infer<typeof wireHeaders>;

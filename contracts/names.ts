@@ -3,6 +3,19 @@
  * Source: the event bus contracts (`docs/event-bus-contracts.md`).
  */
 
+/** Every event. Each is defined in `contracts/events/`, and its name is its routing key. */
+export const eventTypes = [
+  'instance.created',
+  'instance.updated',
+  'instance.deleted',
+  'agent.published',
+  'agent.retired',
+] as const;
+export type EventType = (typeof eventTypes)[number];
+
+/** Whoever takes part in the bus. */
+export type ServiceName = 'event_broker' | 'agents_worker' | 'user_backend' | 'admin_backend';
+
 export const exchangeNames = {
   events: 'events.topic',
   agents: 'agents.direct',

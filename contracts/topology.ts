@@ -1,4 +1,4 @@
-import { controlQueueName, exchangeNames, queueNames } from './names.ts';
+import { controlQueueName, eventTypes, exchangeNames, queueNames, type EventType, type ServiceName } from './names.ts';
 
 export interface ExchangeDefinition {
   name: string;
@@ -58,7 +58,13 @@ function droppingOldest(name: string): QueueDefinition['arguments'] {
   return { ...common(name), 'x-max-length-bytes': 256 * MiB, 'x-overflow': 'drop-head' };
 }
 
-const domainQueues: readonly QueueDefinition[] = [
+type DomainOf<Type extends EventType> = Type extends `${infer Domain}.${string}` ? Domain : never;
+
+/** One event, or all of a domain: a key that no event has cannot be bound. */
+type RoutingKey = EventType | `${DomainOf<EventType>}.*`;
+
+/** The queues of `events.topic`. */
+const domainQueues = [
   {
     name: queueNames.agentsWorkerInstance,
     exchange: exchangeNames.events,
@@ -74,18 +80,18 @@ const domainQueues: readonly QueueDefinition[] = [
     arguments: refusingWhenFull(queueNames.agentsWorkerAgent),
   },
   {
-    name: queueNames.userBackendAgent,
-    exchange: exchangeNames.events,
-    routingKeys: ['agent.*'],
-    consumers: ['user_backend'],
-    arguments: droppingOldest(queueNames.userBackendAgent),
-  },
-  {
     name: queueNames.userBackendWsUpdates,
     exchange: exchangeNames.events,
     routingKeys: ['instance.updated', 'instance.deleted'],
     consumers: ['user_backend'],
     arguments: droppingOldest(queueNames.userBackendWsUpdates),
+  },
+  {
+    name: queueNames.userBackendAgent,
+    exchange: exchangeNames.events,
+    routingKeys: ['agent.*'],
+    consumers: ['user_backend'],
+    arguments: droppingOldest(queueNames.userBackendAgent),
   },
   {
     name: queueNames.adminBackendAudit,
@@ -94,7 +100,49 @@ const domainQueues: readonly QueueDefinition[] = [
     consumers: ['admin_backend'],
     arguments: droppingOldest(queueNames.adminBackendAudit),
   },
-];
+] as const satisfies readonly (QueueDefinition & {
+  routingKeys: readonly RoutingKey[];
+  consumers: readonly ServiceName[];
+})[];
+
+type DomainQueue = (typeof domainQueues)[number];
+export type DomainQueueName = DomainQueue['name'];
+
+type EventsOfKey<Key extends RoutingKey> = Key extends `${infer Domain}.*`
+  ? Extract<EventType, `${Domain}.${string}`>
+  : Extract<EventType, Key>;
+
+/** The events that reach a queue. */
+export type EventTypeOf<Name extends DomainQueueName> = EventsOfKey<
+  Extract<DomainQueue, { name: Name }>['routingKeys'][number]
+>;
+
+/** The services whose queues an event reaches. */
+export type ConsumerOf<Type extends EventType> = {
+  [Name in DomainQueueName]: Type extends EventTypeOf<Name>
+    ? Extract<DomainQueue, { name: Name }>['consumers'][number]
+    : never;
+}[DomainQueueName];
+
+/**
+ * The events that reach a queue through its bindings.
+ *
+ * @throws Error when the catalog has no such queue
+ */
+export function eventTypesOf<Name extends DomainQueueName>(name: Name): EventTypeOf<Name>[] {
+  const queue = domainQueues.find((candidate) => candidate.name === name);
+  if (!queue) throw new Error(`${name} is no queue of the catalog: define it in contracts/topology.ts first`);
+  const keys: readonly string[] = queue.routingKeys;
+  return eventTypes.filter(
+    (type): type is EventTypeOf<Name> => keys.includes(type) || keys.includes(`${type.slice(0, type.indexOf('.'))}.*`),
+  );
+}
+
+/** In the order of the queues. */
+export function consumersOf(type: EventType): ServiceName[] {
+  const queues = domainQueues.filter(({ name }) => eventTypesOf(name).includes(type));
+  return [...new Set(queues.flatMap(({ consumers }) => consumers))];
+}
 
 /**
  * The queue of one instance whose agent listens: made for each start of the agent, removed by the clean-up. Classic,
@@ -119,9 +167,17 @@ export function controlQueueOf({ instanceId, agentId }: { instanceId: string; ag
 /** Every exchange and queue of the bus, in the order in which they can be declared. */
 export const topology: { exchanges: readonly ExchangeDefinition[]; queues: readonly QueueDefinition[] } = {
   exchanges: [
-    { name: exchangeNames.events, type: 'topic', purpose: 'Default exchange for domain events.' },
-    { name: exchangeNames.agents, type: 'direct', purpose: 'Agent/instance control plane fan-out.' },
-    { name: exchangeNames.deadLetters, type: 'direct', purpose: 'Messages that a consumer could not handle.' },
+    { name: exchangeNames.events, type: 'topic', purpose: 'domain events; only `event_broker` publishes' },
+    {
+      name: exchangeNames.agents,
+      type: 'direct',
+      purpose: '[commands](#commands) to one instance or to all of an agent; only `agents_worker` publishes',
+    },
+    {
+      name: exchangeNames.deadLetters,
+      type: 'direct',
+      purpose: 'messages that a consumer could not handle; the routing key is the queue they were in',
+    },
   ],
   queues: [
     ...domainQueues.map(({ name }) => ({

@@ -53,7 +53,7 @@ describe('a command', () => {
     const [message, ...more] = published;
     expect(more).toEqual([]);
     const headers = commandHeaders.parse(message?.properties.headers);
-    const body = controlCommands['instance.stop'].body.parse(JSON.parse(String(message?.content)));
+    const body = controlCommands['instance.stop'].versions.newest.schema.parse(JSON.parse(String(message?.content)));
     expect(body).toMatchObject({ instance_id: one, reason: 'stopped' });
     const wish = rig.bus.of(one).find(({ headers: { desired_state } }) => desired_state === 'stopped');
     expect(headers).toMatchObject({
@@ -80,7 +80,7 @@ describe('a command', () => {
     expect(await typesTold(other)).toEqual(['started']);
     expect(published).toHaveLength(1);
     expect(commandHeaders.parse(published[0]?.properties.headers)).toMatchObject({ 'cloudEvents:subject': agentId });
-    controlCommands['instance.drain'].body.parse(JSON.parse(String(published[0]?.content)));
+    controlCommands['instance.drain'].versions.newest.schema.parse(JSON.parse(String(published[0]?.content)));
   });
 });
 

@@ -7,7 +7,8 @@ import { vi } from 'vitest';
 import { toWireHeaders } from '../../contracts/envelope.ts';
 import { queueNames, type DesiredState } from '../../contracts/names.ts';
 import type { LogEntry } from '../../bridge/event-log.ts';
-import { translate, type OutgoingEvent } from '../../bridge/translate.ts';
+import type { EventMessage } from '../../bridge/outgoing-event.ts';
+import { translate } from '../../bridge/translate.ts';
 import { identify, isAlive, signalProcess, type ProcessIdentity } from '../../runtimes/process/process-table.ts';
 import { instanceMessageSignal } from '../../workflows/messages.ts';
 import { one, type Rig } from '../support/rig.ts';
@@ -31,7 +32,7 @@ export async function createLife(system: System) {
       [agentIds[agent], agent, agentKinds[agent].runtime],
     );
   };
-  const deliver = async ({ body, metadata }: Pick<OutgoingEvent, 'body' | 'metadata'>): Promise<void> => {
+  const deliver = async ({ body, metadata }: Pick<EventMessage, 'body' | 'metadata'>): Promise<void> => {
     const queue = metadata.instance ? queueNames.agentsWorkerInstance : queueNames.agentsWorkerAgent;
     await rig.bus.publish('', queue, JSON.stringify(body), {
       messageId: metadata.id,

@@ -1,4 +1,4 @@
-import type { EventType } from '../../contracts/catalog.ts';
+import type { EventType } from '../../contracts/names.ts';
 import type { DesiredState, InstanceStatus, StatusReason } from '../../contracts/names.ts';
 import type { IncomingEvent } from '../../bridge/incoming-event.ts';
 import type { RecordStatusInput, RecordStatusResult } from '../../workflows/activities.ts';

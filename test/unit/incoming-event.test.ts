@@ -73,7 +73,8 @@ test.each(['instance.paused', 'toString', '__proto__', 'agent.'])('an unknown ty
 
 test('an unknown version is named, with the one that is read', () => {
   expect(violation({ headers: { ...message.headers, schema_version: 2 } })).toBe(
-    'unknown schema_version of instance.created: 2 (this consumer reads 1)',
+    'body of instance.created: schema_version 2 is unknown here, where 1 is read: ' +
+      'deploy readers of a new version before its writers',
   );
 });
 
