@@ -36,12 +36,9 @@ const agentRow = z.object({
   capabilities: z.array(z.string()).meta({ description: 'What it can do.' }),
   runtime: json('What is needed to run it: `contracts/runtime-spec.ts`. It never reaches the bus.'),
   retired_at: timestamp('Since when it is retired.').nullable().meta({ description: 'Since when it is retired.' }),
-  drain: z
-    .boolean()
-    .default(false)
-    .meta({
-      description: 'Whether its retirement stops what runs. Missing in entries from before the column was there.',
-    }),
+  drain: z.boolean().default(false).meta({
+    description: 'Whether its retirement stops what runs. Missing in entries from before the column was there.',
+  }),
   sequence: rowVersion,
   created_at: timestamp('When the row was inserted.'),
   updated_at: timestamp('When it changed last; on delete, when it was deleted.'),
@@ -92,6 +89,6 @@ const versioned = z.object({ schema_version: z.int() });
  * @throws UnknownVersion
  * @throws z.ZodError when the JSON is of no documented form
  */
-export function readNotification(json: unknown): Notification {
-  return versions.read(versioned.parse(json).schema_version, json);
+export function readNotification(written: unknown): Notification {
+  return versions.read(versioned.parse(written).schema_version, written);
 }
