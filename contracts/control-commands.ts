@@ -56,3 +56,9 @@ export const controlCommands = {
 
 export type CommandType = keyof typeof controlCommands;
 export type CommandBody<Type extends CommandType> = BodyOf<(typeof controlCommands)[Type]>;
+
+export const commandTypes = Object.keys(controlCommands) as CommandType[];
+
+export function isCommandType(name: string): name is CommandType {
+  return Object.hasOwn(controlCommands, name);
+}

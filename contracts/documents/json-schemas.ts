@@ -46,7 +46,7 @@ function published(name: string, title: string, { kept }: Versions<unknown>): Pu
 }
 
 /** As it is on the wire, before any transformation; objects stay open, since readers ignore what they do not know. */
-function toJsonSchema(schema: z.ZodType, title: string): JsonSchema {
+export function toJsonSchema(schema: z.ZodType, title?: string): JsonSchema {
   const { $schema, ...rest } = z.toJSONSchema(schema, { io: 'input', target: 'draft-7' });
-  return { $schema, title, ...rest } as JsonSchema;
+  return { $schema, ...(title !== undefined && { title }), ...rest } as JsonSchema;
 }

@@ -1,0 +1,56 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Parser } from '@asyncapi/parser';
+import { Ajv } from 'ajv';
+import formats from 'ajv-formats';
+import { expect, test } from 'vitest';
+import { makeDocuments, root } from '../../contracts/documents/documents.ts';
+import { publishedSchemas } from '../../contracts/documents/json-schemas.ts';
+
+const documents = await makeDocuments();
+
+test.each(documents)('$path is what the contracts make of it', async ({ path, content }) => {
+  const file = await readFile(join(root, path), 'utf8').catch(() => '');
+  const [lines, made] = [file.split('\n'), content.split('\n')];
+  const first = made.findIndex((line, index) => line !== lines[index]);
+  const difference =
+    file === content
+      ? ''
+      : `line ${first + 1} is "${lines[first] ?? ''}", and the contracts say "${made[first] ?? ''}": run npm run contracts:generate`;
+  expect(difference, `${path} is stale`).toBe('');
+});
+
+test('docs/schemas holds the schemas of the contracts and no other', async () => {
+  const files = await readdir(join(root, 'docs/schemas'));
+  const made = documents.map(({ path }) => path).filter((path) => path.startsWith('docs/schemas/'));
+  expect(files.map((file) => `docs/schemas/${file}`).toSorted()).toEqual(made.toSorted());
+});
+
+test('the AsyncAPI document is accepted by the official parser without a word', async () => {
+  const made = documents.find(({ path }) => path === 'docs/asyncapi.json');
+  const { document, diagnostics } = await new Parser().parse(made?.content ?? '');
+  expect(diagnostics).toEqual([]);
+  expect(
+    document
+      ?.allMessages()
+      .map((message) => message.id())
+      .toSorted(),
+  ).toEqual(
+    publishedSchemas()
+      .filter(({ example }) => example !== undefined)
+      .filter(({ name }) => name !== 'notification')
+      .map(({ name, version }) => `${name}.v${version}`)
+      .toSorted(),
+  );
+});
+
+test.each(publishedSchemas())(
+  'the JSON Schema of $name, version $version, is a valid one, and its example is valid by it',
+  ({ schema, example }) => {
+    const ajv = new Ajv({ strict: true, strictRequired: false, allErrors: true });
+    formats.default(ajv);
+    const validate = ajv.compile(schema);
+    if (example !== undefined) validate(example);
+    expect(validate.errors ?? []).toEqual([]);
+  },
+);
