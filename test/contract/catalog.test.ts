@@ -55,7 +55,7 @@ test('every event says what each service does with it that a binding brings it t
   const consumer: ConsumerOf<'instance.created'> = 'user_backend';
   expect(consumersOf('instance.created')).not.toContain(consumer);
   for (const type of eventTypes) {
-    expect(Object.keys(catalog[type].sideEffects).toSorted(), type).toEqual(consumersOf(type).toSorted());
+    expect(Object.keys(catalog[type].sideEffects).toSorted(), `of ${type}`).toEqual(consumersOf(type).toSorted());
     expect(catalog[type].type).toBe(type);
   }
   // @ts-expect-error the audit is missing
@@ -78,20 +78,20 @@ test('every key that a queue is bound by is that of an event', () => {
 test('what was written in any kept version is read as the newest', () => {
   const versions = firstVersion({ schema: z.object({ drain: z.boolean().optional() }), example: {} })
     .next({
-      schema: z.object({ then: z.enum(['go_on', 'stop']) }),
-      example: { then: 'stop' },
-      upcast: ({ drain }) => ({ then: drain ? ('stop' as const) : ('go_on' as const) }),
+      schema: z.object({ running: z.enum(['go_on', 'stop']) }),
+      example: { running: 'stop' },
+      upcast: ({ drain }) => ({ running: drain ? ('stop' as const) : ('go_on' as const) }),
     })
     .next({
-      schema: z.object({ then: z.enum(['go_on', 'stop']), since: z.iso.datetime().nullable() }),
-      example: { then: 'stop', since: null },
+      schema: z.object({ running: z.enum(['go_on', 'stop']), since: z.iso.datetime().nullable() }),
+      example: { running: 'stop', since: null },
       upcast: (body) => ({ ...body, since: null }),
     });
-  expect(versions.read(1, { drain: true, more: 1 })).toEqual({ then: 'stop', since: null });
-  expect(versions.read(2, { then: 'go_on' })).toEqual({ then: 'go_on', since: null });
-  expect(versions.read(3, { then: 'stop', since: null })).toEqual({ then: 'stop', since: null });
+  expect(versions.read(1, { drain: true, more: 1 })).toEqual({ running: 'stop', since: null });
+  expect(versions.read(2, { running: 'go_on' })).toEqual({ running: 'go_on', since: null });
+  expect(versions.read(3, { running: 'stop', since: null })).toEqual({ running: 'stop', since: null });
   expect(versions.kept.map(({ version }) => version)).toEqual([1, 2, 3]);
   expect(() => versions.read(1, { drain: 'yes' })).toThrow(z.ZodError);
-  expect(() => versions.read(4, { then: 'stop' })).toThrow(UnknownVersion);
+  expect(() => versions.read(4, { running: 'stop' })).toThrow(UnknownVersion);
   expect(() => versions.read(4, {})).toThrow('schema_version 4 is unknown here, where 1, 2, 3 is read');
 });
