@@ -61,7 +61,7 @@ function droppingOldest(name: string): QueueDefinition['arguments'] {
 type DomainOf<Type extends EventType> = Type extends `${infer Domain}.${string}` ? Domain : never;
 
 /** One event, or all of a domain: a key that no event has cannot be bound. */
-type RoutingKey = EventType | `${DomainOf<EventType>}.*`;
+export type RoutingKey = EventType | `${DomainOf<EventType>}.*`;
 
 /** The queues of `events.topic`. */
 const domainQueues = [

@@ -1,7 +1,6 @@
-import type { ConsumeMessage } from 'amqplib';
 import { openAmqp } from '../bridge/amqp.ts';
 import { parseEvent, type IncomingEvent } from '../bridge/incoming-event.ts';
-import { exchangeNames } from '../contracts/names.ts';
+import { watchEvents } from '../bridge/watch-events.ts';
 
 export interface Life {
   /** Resolves when the bus, from the call of `printLife` on, has said that the instance is running. */
@@ -15,12 +14,10 @@ export async function printLife(amqpUrl: string, say: (line: string) => void): P
   const waiting = new Map<string, () => void>();
   const amqp = await openAmqp({ amqpUrl, connectionName: 'npm start' });
   const channel = await amqp.openChannel();
-  const { queue } = await channel.assertQueue('', { exclusive: true });
-  for (const key of ['instance.*', 'agent.*']) await channel.bindQueue(queue, exchangeNames.events, key);
-  await channel.consume(
-    queue,
-    (message: ConsumeMessage | null) => {
-      if (!message) return;
+  await watchEvents({
+    channel,
+    keys: ['instance.*', 'agent.*'],
+    onMessage: (message) => {
       const event = parseEvent(message);
       say(`  ${event.metadata.time}  ${event.type.padEnd(16)} ${event.metadata.subject}  ${outline(event)}`);
       if (event.type !== 'instance.updated') return;
@@ -29,8 +26,7 @@ export async function printLife(amqpUrl: string, say: (line: string) => void): P
       running.add(id);
       waiting.get(id)?.();
     },
-    { noAck: true },
-  );
+  });
   return {
     untilRunning: async (id) => {
       if (running.has(id)) return;

@@ -1,10 +1,9 @@
 import type { Command } from 'commander';
 import type { ConsumeMessage } from 'amqplib';
-import { openAmqp, type AmqpConnection } from '../../bridge/amqp.ts';
+import { openAmqp } from '../../bridge/amqp.ts';
 import { parseEvent, type IncomingEvent } from '../../bridge/incoming-event.ts';
 import { describe } from '../../bridge/supervise.ts';
-import { exchangeNames } from '../../contracts/names.ts';
-import { topology } from '../../contracts/topology.ts';
+import { watchEvents } from '../../bridge/watch-events.ts';
 import { readCommandLineConfiguration } from '../../workers/configuration.ts';
 import { CommandError } from '../command-error.ts';
 import { withDatabase } from '../database.ts';
@@ -37,10 +36,14 @@ async function watch(prefix: IdPrefix | undefined, { json, ...options }: WatchOp
   const formatTime = timeFormat(options);
   const amqp = await openAmqp({ amqpUrl: readCommandLineConfiguration().amqpUrl(), connectionName: 'instances watch' });
   try {
-    await consume(amqp, (message) => {
-      const event = readEvent(message);
-      if (!event || (id !== undefined && event.metadata.subject !== id)) return;
-      print(json ? JSON.stringify(eventToJson(event)) : toLine(event, formatTime));
+    await watchEvents({
+      channel: await amqp.openChannel(),
+      keys: ['instance.*'],
+      onMessage: (message) => {
+        const event = readEvent(message);
+        if (!event || (id !== undefined && event.metadata.subject !== id)) return;
+        print(json ? JSON.stringify(eventToJson(event)) : toLine(event, formatTime));
+      },
     });
     warn(`Watching ${id ?? 'all instances'}. Ctrl-C ends it.`);
     const interrupted = new Promise<void>((resolve) => {
@@ -59,17 +62,6 @@ async function watch(prefix: IdPrefix | undefined, { json, ...options }: WatchOp
 /** Only an abbreviation has to be looked up. */
 async function idOf(prefix: IdPrefix): Promise<string> {
   return prefix.complete ? prefix.text : withDatabase((client) => resolveInstance(client, prefix));
-}
-
-/** From a queue of its own, which goes with the connection. */
-async function consume(amqp: AmqpConnection, onMessage: (message: ConsumeMessage) => void): Promise<void> {
-  const channel = await amqp.openChannel();
-  const { events } = exchangeNames;
-  const type = topology.exchanges.find(({ name }) => name === events)?.type ?? 'topic';
-  await channel.assertExchange(events, type, { durable: true });
-  const { queue } = await channel.assertQueue('', { exclusive: true });
-  await channel.bindQueue(queue, events, 'instance.*');
-  await channel.consume(queue, (message) => message && onMessage(message), { noAck: true });
 }
 
 function readEvent(message: ConsumeMessage): IncomingEvent | undefined {
