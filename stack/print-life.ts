@@ -1,5 +1,6 @@
+import type { ConsumeMessage } from 'amqplib';
 import { openAmqp } from '../bridge/amqp.ts';
-import { parseEvent, type IncomingEvent } from '../bridge/incoming-event.ts';
+import { ContractViolation, parseEvent, type IncomingEvent } from '../bridge/incoming-event.ts';
 import { watchEvents } from '../bridge/watch-events.ts';
 
 export interface Life {
@@ -18,7 +19,8 @@ export async function printLife(amqpUrl: string, say: (line: string) => void): P
     channel,
     keys: ['instance.*', 'agent.*'],
     onMessage: (message) => {
-      const event = parseEvent(message);
+      const event = readEvent(message);
+      if (!event) return;
       say(`  ${event.metadata.time}  ${event.type.padEnd(16)} ${event.metadata.subject}  ${outline(event)}`);
       if (event.type !== 'instance.updated') return;
       const { instance_id: id, status } = event.body;
@@ -34,6 +36,16 @@ export async function printLife(amqpUrl: string, say: (line: string) => void): P
     },
     close: () => amqp.close(),
   };
+}
+
+/** Undefined for what others put onto the bus that is no event: it is not for this page to judge. */
+function readEvent(message: ConsumeMessage): IncomingEvent | undefined {
+  try {
+    return parseEvent(message);
+  } catch (error) {
+    if (error instanceof ContractViolation) return undefined;
+    throw error;
+  }
 }
 
 function outline(event: IncomingEvent): string {
