@@ -1,0 +1,71 @@
+import { spawn } from 'node:child_process';
+import { chmod, cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
+import { fileURLToPath } from 'node:url';
+import pMap from 'p-map';
+import { mutations, type Mutation } from './mutations.ts';
+
+/** `npm run contracts:mutate`: each mutation on a copy of the working tree, and what the fast tests say of it. */
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const left = new Set(['node_modules', '.git', '.stack', 'dist']);
+const [only] = process.argv.slice(2);
+
+const chosen = mutations.filter(({ name }) => only === undefined || name.includes(only));
+const unchanged = await fastTests(undefined);
+if (unchanged.code !== 0) {
+  process.stderr.write(`${unchanged.output}\nThe fast tests fail without any mutation.\n`);
+  process.exit(1);
+}
+
+const caught = await pMap(chosen, tried, { concurrency: 2 });
+const missed = caught.filter((each) => !each).length;
+process.stdout.write(`${chosen.length} mutations, ${chosen.length - missed} caught, ${missed} missed\n`);
+process.exitCode = missed > 0 ? 1 : 0;
+
+async function tried(mutation: Mutation): Promise<boolean> {
+  const { code, output } = await fastTests(mutation);
+  const line = output.split('\n').find((candidate) => mutation.says.test(candidate));
+  const isCaught = code !== 0 && line !== undefined;
+  const said = line?.trim() ?? `nothing that matches ${String(mutation.says)}:\n${output}`;
+  process.stdout.write(`${isCaught ? 'caught' : 'MISSED'}  ${mutation.name} (${mutation.file})\n        ${said}\n`);
+  return isCaught;
+}
+
+async function fastTests(mutation: Mutation | undefined): Promise<{ code: number; output: string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'mutation-'));
+  try {
+    // PostgreSQL runs as a user of its own, who has to get in.
+    await chmod(folder, 0o755);
+    await cp(root, folder, { recursive: true, filter: (path) => !left.has(path.slice(root.length)) });
+    await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
+    if (mutation) await apply(mutation, folder);
+    const types = await run(folder, 'tsc', []);
+    const tests = await run(folder, 'vitest', ['run', '--project', 'contract']);
+    return { code: types.code || tests.code, output: types.output + tests.output };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** @throws Error when what is to be changed is not there exactly once */
+async function apply({ name, file, find, replace }: Mutation, folder: string): Promise<void> {
+  const path = join(folder, file);
+  const text = find === undefined ? '' : await readFile(path, 'utf8');
+  if (find !== undefined && text.split(find).length !== 2) throw new Error(`${name}: ${file} has not one "${find}"`);
+  await writeFile(path, find === undefined ? replace : text.replace(find, () => replace));
+}
+
+async function run(cwd: string, command: string, args: string[]): Promise<{ code: number; output: string }> {
+  const child = spawn(join(root, 'node_modules/.bin', command), args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  const chunks: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+  child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk));
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) =>
+      resolve({ code: code ?? 1, output: stripVTControlCharacters(Buffer.concat(chunks).toString('utf8')) }),
+    );
+  });
+}
