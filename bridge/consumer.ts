@@ -2,10 +2,11 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ConfirmChannel, ConsumeMessage } from 'amqplib';
 import type { Logger } from 'pino';
-import { assertTopology, openAmqp } from './amqp.ts';
+import { openAmqp } from './amqp.ts';
 import { deadLetter } from './dead-letter.ts';
 import { ContractViolation, parseEvent, type IncomingEvent } from './incoming-event.ts';
 import { supervise, type FatalError, type Session, type Supervised } from './supervise.ts';
+import { assertTopology } from './topology.ts';
 
 export interface ConsumerOptions {
   name: string;
