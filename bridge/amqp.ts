@@ -1,5 +1,4 @@
 import { connect, type Channel, type ChannelModel, type ConfirmChannel } from 'amqplib';
-import { topology } from '../contracts/topology.ts';
 import { describe, FatalError } from './supervise.ts';
 
 export interface AmqpOptions {
@@ -9,6 +8,8 @@ export interface AmqpOptions {
   /** A server that answers nothing for twice this long is given up. */
   heartbeatSeconds?: number;
   connectTimeoutMs?: number;
+  /** What messages tell the reader to correct. */
+  setting?: string;
 }
 
 export interface AmqpConnection {
@@ -23,7 +24,7 @@ export interface AmqpConnection {
 
 /** @throws Error naming the server and what to check, when it cannot be reached; FatalError when it refuses the login */
 export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
-  const { amqpUrl, connectionName, heartbeatSeconds = 10, connectTimeoutMs = 5_000 } = options;
+  const { amqpUrl, connectionName, heartbeatSeconds = 10, connectTimeoutMs = 5_000, setting = 'AMQP_URL' } = options;
   const url = new URL(amqpUrl);
   if (!url.searchParams.has('heartbeat')) url.searchParams.set('heartbeat', String(heartbeatSeconds));
   let model: ChannelModel;
@@ -36,17 +37,17 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
   } catch (error) {
     const message = `RabbitMQ at ${url.host} cannot be used: ${describe(error)}.`;
     if (/ACCESS[_-]REFUSED/.test(message)) {
-      throw new FatalError(`${message} Check user and password in AMQP_URL.`, { cause: error });
+      throw new FatalError(`${message} Check user and password in ${setting}.`, { cause: error });
     }
     // Not fatal: a server that is starting refuses its virtual hosts, too. The client does not tell its reason.
     if (message.includes('ConnectionOpenOk')) {
-      const name = decodeURIComponent(url.pathname.slice(1)) || '/';
       throw new Error(
-        `RabbitMQ at ${url.host} refuses the virtual host ${name}. Create it and let the user in, or correct AMQP_URL.`,
+        `RabbitMQ at ${url.host} refuses the virtual host ${virtualHostOf(url)}. ` +
+          `Create it and let the user in, or correct ${setting}.`,
         { cause: error },
       );
     }
-    throw new Error(`${message} Start it, or correct AMQP_URL.`, { cause: error });
+    throw new Error(`${message} Start it, or correct ${setting}.`, { cause: error });
   }
 
   let fail: (error: Error) => void = () => undefined;
@@ -86,25 +87,7 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
   };
 }
 
-/**
- * Declares every exchange, queue and binding of the catalog. A confirmed publish is not enough: as long as any queue is
- * bound, a missing one loses its copy in silence.
- *
- * @throws FatalError when something of that name exists with other properties
- */
-export async function assertTopology(channel: ConfirmChannel): Promise<void> {
-  try {
-    for (const { name, type } of topology.exchanges) await channel.assertExchange(name, type, { durable: true });
-    for (const queue of topology.queues) {
-      await channel.assertQueue(queue.name, { durable: true, arguments: queue.arguments });
-      for (const key of queue.routingKeys) await channel.bindQueue(queue.name, queue.exchange, key);
-    }
-  } catch (error) {
-    if (!describe(error).includes('PRECONDITION_FAILED')) throw error;
-    throw new FatalError(
-      `RabbitMQ has an exchange or queue that differs from the catalog: ${describe(error)}. ` +
-        'Move its messages away and delete it, then start again; or use another virtual host.',
-      { cause: error },
-    );
-  }
+/** The path of an AMQP URL, as the client reads it. */
+export function virtualHostOf({ pathname }: URL): string {
+  return decodeURIComponent(pathname.slice(1)) || '/';
 }

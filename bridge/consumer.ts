@@ -4,10 +4,11 @@ import type { ConfirmChannel, ConsumeMessage } from 'amqplib';
 import type { Logger } from 'pino';
 import { catalog, type Catalog } from '../contracts/catalog.ts';
 import { eventTypesOf, type DomainQueueName, type EventTypeOf } from '../contracts/topology.ts';
-import { assertTopology, openAmqp } from './amqp.ts';
+import { openAmqp } from './amqp.ts';
 import { deadLetter } from './dead-letter.ts';
 import { ContractViolation, parseEvent, type IncomingEvent } from './incoming-event.ts';
 import { supervise, type FatalError, type Session, type Supervised } from './supervise.ts';
+import { assertTopology } from './topology.ts';
 
 export interface ConsumerOptions<Queue extends DomainQueueName> {
   name: string;

@@ -2,11 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { StopReason } from '../contracts/names.ts';
 import type { Cause } from '../workflows/messages.ts';
-import { assertTopology, openAmqp } from './amqp.ts';
+import { openAmqp } from './amqp.ts';
 import { toMessage } from './commands.ts';
 import { createConfirmedPublish, type ConfirmedPublish } from './confirmed-publish.ts';
 import { ControlPlaneUnavailable, createControlQueues } from './control-queues.ts';
 import { describe, supervise, type FatalError, type Session, type Supervised } from './supervise.ts';
+import { assertTopology } from './topology.ts';
 
 export interface ControlPlaneOptions {
   amqpUrl: string;

@@ -1,11 +1,12 @@
 import type { Logger } from 'pino';
 import { createAlarm } from './alarm.ts';
-import { assertTopology, openAmqp } from './amqp.ts';
+import { openAmqp } from './amqp.ts';
 import { markPublished, markRejected, readUnpublished, type LogEntry } from './event-log.ts';
 import { becomeLeader, type Leader } from './leader.ts';
 import type { EventMessage } from './outgoing-event.ts';
 import { createPublisher, type Publish } from './publisher.ts';
 import { supervise, type FatalError, type Session, type Supervised } from './supervise.ts';
+import { assertTopology } from './topology.ts';
 import { translate, UntranslatableEntry } from './translate.ts';
 
 export interface EventBrokerOptions {

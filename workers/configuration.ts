@@ -150,6 +150,33 @@ export function readGivenServers(): GivenServers {
   };
 }
 
+const rabbitmqSettings = z.object({
+  AMQP_URL: amqpUrl,
+  RABBITMQ_MANAGEMENT_URL: serverSettings.shape.RABBITMQ_MANAGEMENT_URL,
+});
+
+/**
+ * RabbitMQ alone. An AMQP URL that is given leaves the environment aside: its management URL may be another server's.
+ *
+ * @throws InvalidConfiguration
+ */
+export function readRabbitmq(given: { amqpUrl?: string | undefined; managementUrl?: string | undefined }) {
+  const parsed = rabbitmqSettings.safeParse({
+    ...(given.amqpUrl === undefined && withoutEmpty(process.env)),
+    ...(given.amqpUrl !== undefined && { AMQP_URL: given.amqpUrl }),
+    ...(given.managementUrl !== undefined && { RABBITMQ_MANAGEMENT_URL: given.managementUrl }),
+  });
+  if (parsed.success) {
+    return { amqpUrl: parsed.data.AMQP_URL, managementUrl: parsed.data.RABBITMQ_MANAGEMENT_URL };
+  }
+  const options: Record<string, string> = { AMQP_URL: '--amqp-url', RABBITMQ_MANAGEMENT_URL: '--management-url' };
+  const problems = parsed.error.issues.map(({ path: [name], message }) => {
+    const variable = String(name);
+    return `${options[variable]} (or ${variable}) ${message}`;
+  });
+  throw new InvalidConfiguration(problems.join('; '));
+}
+
 /** What the commands of a terminal may need. @throws InvalidConfiguration, each for what it gives, with what to do */
 export interface CommandLineConfiguration {
   databaseUrl(): string;

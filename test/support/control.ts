@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { ConsumeMessage } from 'amqplib';
 import { vi } from 'vitest';
 import { z } from 'zod';
+import { managementApi } from './management.ts';
 import type { Rig } from './rig.ts';
 
 const script = fileURLToPath(new URL('listening-agent.mjs', import.meta.url));
@@ -22,19 +23,10 @@ export type Control = ReturnType<typeof openControl>;
 
 /** Agents that listen, and what RabbitMQ itself says of the control queues of a rig. */
 export function openControl(rig: Rig, managementUrl: string) {
-  const { username, password, pathname } = new URL(rig.environment.AMQP_URL);
-  const vhost = pathname.slice(1);
+  const vhost = new URL(rig.environment.AMQP_URL).pathname.slice(1);
   const trace = join(rig.environment.RUNTIME_DIRECTORY, 'trace');
 
-  const call = async (method: string, path: string, body?: object): Promise<Response> => {
-    const response = await fetch(new URL(`/api/${path}`, managementUrl), {
-      method,
-      headers: { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}` },
-      ...(body && { body: JSON.stringify(body) }),
-    });
-    if (!response.ok) throw new Error(`${method} ${response.url}: ${response.status} ${await response.text()}`);
-    return response;
-  };
+  const call = managementApi(managementUrl, rig.environment.AMQP_URL);
   const get = async (path: string): Promise<unknown> => (await call('GET', path)).json();
 
   return {

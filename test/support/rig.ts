@@ -16,7 +16,9 @@ import { startAgentsWorker } from '../../workers/services/agents-worker.ts';
 import { startEventBroker } from '../../workers/services/event-broker.ts';
 import type { Service, ServiceOptions } from '../../workers/services/service.ts';
 import { openBus } from './bus.ts';
+import { managementApi } from './management.ts';
 import { replayAll } from './replay.ts';
+import { withPath } from './with-path.ts';
 
 export type Rig = Awaited<ReturnType<typeof openRig>>;
 
@@ -177,12 +179,6 @@ export function one<Row>(rows: readonly Row[]): Row {
   return row;
 }
 
-function withPath(url: string, path: string): string {
-  const changed = new URL(url);
-  changed.pathname = `/${path}`;
-  return changed.href;
-}
-
 async function createDatabase(adminUrl: string, name: string): Promise<string> {
   await administer(adminUrl, `create database ${name}`);
   return withPath(adminUrl, name);
@@ -200,17 +196,4 @@ async function administer(adminUrl: string, statement: string): Promise<void> {
   } finally {
     await client.end();
   }
-}
-
-function managementApi(managementUrl: string, amqpUrl: string) {
-  const { username, password } = new URL(amqpUrl);
-  const credentials = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
-  return async (method: 'PUT' | 'DELETE', path: string, body?: object): Promise<void> => {
-    const response = await fetch(new URL(`/api/${path}`, managementUrl), {
-      method,
-      headers: { authorization: `Basic ${credentials}`, 'content-type': 'application/json' },
-      ...(body && { body: JSON.stringify(body) }),
-    });
-    if (!response.ok) throw new Error(`${method} ${response.url}: ${response.status} ${await response.text()}`);
-  };
 }

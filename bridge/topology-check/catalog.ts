@@ -1,0 +1,54 @@
+import { z } from 'zod';
+import { controlQueueName, exchangeNames } from '../../contracts/names.ts';
+import { controlQueueOf, topology } from '../../contracts/topology.ts';
+import { bindingOf, type TopologyObject } from '../topology.ts';
+import type { VirtualHost } from './read-virtual-host.ts';
+
+const uuid = z.guid();
+const isUuid = (text: string): boolean => uuid.safeParse(text).success;
+
+/**
+ * What the virtual host would hold if it agreed with the catalog. Control queues are the engine's to make and remove: those
+ * that are there should look as it makes them.
+ */
+export function catalogFor(found: VirtualHost): VirtualHost {
+  const queues = [...topology.queues, ...controlQueuesFor(found)];
+  return {
+    exchanges: topology.exchanges.map(({ name, type }) => ({
+      name,
+      properties: { type, durable: true, auto_delete: false, internal: false },
+    })),
+    queues: queues.map(({ name, arguments: given }) => ({
+      name,
+      properties: { durable: true, auto_delete: false, exclusive: false, ...given },
+    })),
+    bindings: queues.flatMap(({ name, exchange, routingKeys }) =>
+      routingKeys.map((key) => bindingOf(name, exchange, key)),
+    ),
+  };
+}
+
+/** A control queue, or a binding of one. */
+export function isOfControlQueue(object: TopologyObject): boolean {
+  return instanceIdOf(object.type === 'binding' ? object.destination : object.name) !== undefined;
+}
+
+function controlQueuesFor({ queues, bindings }: VirtualHost): ReturnType<typeof controlQueueOf>[] {
+  // Any agent will do: which one an instance has is in the database.
+  const agentIds = new Map<string, string>();
+  for (const { source, destination, routingKey } of bindings) {
+    if (source !== exchangeNames.agents || !isUuid(routingKey) || routingKey === instanceIdOf(destination)) continue;
+    if (!agentIds.has(destination)) agentIds.set(destination, routingKey);
+  }
+  return queues.flatMap(({ name }) => {
+    const instanceId = instanceIdOf(name);
+    return instanceId === undefined
+      ? []
+      : [controlQueueOf({ instanceId, agentId: agentIds.get(name) ?? '<agent_id>' })];
+  });
+}
+
+function instanceIdOf(queue: string): string | undefined {
+  const id = queue.split('.')[1] ?? '';
+  return queue === controlQueueName(id) && isUuid(id) ? id : undefined;
+}

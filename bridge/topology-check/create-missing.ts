@@ -1,0 +1,41 @@
+import { openAmqp } from '../amqp.ts';
+import { describe, FatalError } from '../supervise.ts';
+import { declarations, nameOf, type TopologyObject } from '../topology.ts';
+import type { Finding } from './compare.ts';
+
+export interface CreateOptions {
+  amqpUrl: string;
+  onCreated: (object: TopologyObject) => void;
+}
+
+/**
+ * Creates what the findings say is missing, and touches nothing else.
+ *
+ * @throws Error naming what could not be created
+ */
+export async function createMissing(
+  findings: readonly Finding[],
+  { amqpUrl, onCreated }: CreateOptions,
+): Promise<void> {
+  const missing = new Set(findings.filter(({ creatable }) => creatable).map(({ object }) => nameOf(object)));
+  if (missing.size === 0) return;
+  const setting = '--amqp-url or AMQP_URL';
+  const amqp = await openAmqp({ amqpUrl, connectionName: 'contracts:check', setting });
+  try {
+    const channel = await amqp.openSeparateChannel();
+    for (const { object, declare } of declarations.filter((declaration) => missing.has(nameOf(declaration.object)))) {
+      try {
+        await declare(channel);
+      } catch (error) {
+        if (error instanceof FatalError) throw error;
+        throw new Error(
+          `The ${nameOf(object)} could not be created: ${describe(error)}. Mend that and run it again; what was created stays.`,
+          { cause: error },
+        );
+      }
+      onCreated(object);
+    }
+  } finally {
+    await amqp.close();
+  }
+}

@@ -1,0 +1,87 @@
+import { Command } from 'commander';
+import { virtualHostOf } from '../bridge/amqp.ts';
+import { describe } from '../bridge/supervise.ts';
+import { applyTopology, checkTopology } from '../bridge/topology-check/check-topology.ts';
+import type { Finding } from '../bridge/topology-check/compare.ts';
+import { nameOf, type TopologyObject } from '../bridge/topology.ts';
+import { readRabbitmq } from './configuration.ts';
+
+interface Options {
+  amqpUrl?: string;
+  managementUrl?: string;
+  apply?: true;
+  json?: true;
+}
+
+const exitCodes = { agrees: 0, differs: 1, notChecked: 2 };
+
+const command = new Command('npm run contracts:check --')
+  .description('Compares exchanges, queues and bindings of a live RabbitMQ with contracts/topology.ts.')
+  .option('--amqp-url <url>', 'with the virtual host as its path; AMQP_URL otherwise')
+  .option(
+    '--management-url <url>',
+    "RabbitMQ's management API, with user and password where they are others; RABBITMQ_MANAGEMENT_URL otherwise, " +
+      'or port 15672 (15671 over TLS) of the same host',
+  )
+  .option('--apply', 'create what is missing; nothing is changed or deleted')
+  .option('--json', 'for programs')
+  .addHelpText('after', '\nExit code 0: agrees. 1: differs. 2: it could not be checked.')
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : exitCodes.notChecked))
+  .parse();
+
+process.exitCode = await check(command.opts<Options>()).catch((error: unknown) => {
+  process.stderr.write(`Not checked: ${printable(describe(error))}\n`);
+  return exitCodes.notChecked;
+});
+
+async function check({ amqpUrl, managementUrl, apply, json }: Options): Promise<number> {
+  const server = readRabbitmq({ amqpUrl, managementUrl });
+  const created: TopologyObject[] = [];
+  const onCreated = (object: TopologyObject): void => {
+    created.push(object);
+    if (!json) say(`created    ${nameOf(object)}`);
+  };
+  const findings = apply ? await applyTopology({ ...server, onCreated }) : await checkTopology(server);
+  const agrees = findings.every(({ harmless }) => harmless);
+  const counts = {
+    missing: countOf(findings, 'missing'),
+    different: countOf(findings, 'different'),
+    extra: countOf(findings, 'extra'),
+    harmless: findings.filter(({ harmless }) => harmless).length,
+  };
+  const url = new URL(server.amqpUrl);
+  const virtualHost = virtualHostOf(url);
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ agrees, virtualHost, counts, created, findings }, undefined, 2)}\n`);
+  } else {
+    for (const finding of findings) say(lineOf(finding));
+    const { missing, different, extra, harmless } = counts;
+    say(
+      `${agrees ? 'AGREES' : 'DIFFERS'}: ${missing} missing, ${different} different, ${extra} extra (${harmless} harmless) ` +
+        `in the virtual host ${virtualHost} of ${url.host}`,
+    );
+  }
+  return agrees ? exitCodes.agrees : exitCodes.differs;
+}
+
+function countOf(findings: readonly Finding[], wanted: Finding['kind']): number {
+  return findings.filter(({ kind }) => kind === wanted).length;
+}
+
+function lineOf({ kind, object, property, catalog, actual, wayOut }: Finding): string {
+  const subject = property === undefined ? nameOf(object) : `${nameOf(object)}, ${property}`;
+  return `${kind.padEnd(9)}  ${subject}: the catalog says ${valueOf(catalog)}, RabbitMQ has ${valueOf(actual)}. ${wayOut}`;
+}
+
+function valueOf(value: unknown): string {
+  return value === null ? 'none' : JSON.stringify(value);
+}
+
+function say(line: string): void {
+  process.stdout.write(`${printable(line)}\n`);
+}
+
+/** Anybody may name a queue: without what would steer a terminal, and on one line. */
+function printable(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, '');
+}
