@@ -2,7 +2,7 @@ import { breaking, either, fieldOf, shown, type Change, type JsonObject } from '
 import { compareKeywords, type Pair } from './compare-keywords.ts';
 import { compareObjects } from './compare-objects.ts';
 import { compareUnions } from './compare-unions.ts';
-import { formOf, typesOf } from './schema-form.ts';
+import { formOf, typesOf, type SchemaForm } from './schema-form.ts';
 
 /** Draft-07, as `z.toJSONSchema(schema, { io: 'input', target: 'draft-7' })` makes it. */
 export type JsonSchema = JsonObject;
@@ -26,13 +26,15 @@ export function compareSchemas(before: JsonSchema, after: JsonSchema): Change[] 
 type Roots = Pick<Pair, 'before' | 'after'>;
 
 function comparisonOf(roots: Roots, { strict = false } = {}): Comparison {
-  const open: [unknown, unknown][] = [];
+  const open: [JsonObject, JsonObject][] = [];
   const comparison: Comparison = {
     changes: (before, after, path) => {
+      const old = formOf(before, roots.before);
+      const now = formOf(after, roots.after);
       // A schema that refers to itself: this pair is being compared already.
-      if (open.some(([old, now]) => old === before && now === after)) return [];
-      open.push([before, after]);
-      const changes = compare({ before, after, path }, { roots, comparison, strict });
+      if (open.some(([left, right]) => left === old.schema && right === now.schema)) return [];
+      open.push([old.schema, now.schema]);
+      const changes = compare({ old, now, path }, { roots, comparison, strict });
       open.pop();
       return changes;
     },
@@ -44,11 +46,9 @@ function comparisonOf(roots: Roots, { strict = false } = {}): Comparison {
 }
 
 function compare(
-  { before, after, path }: { before: unknown; after: unknown; path: string },
+  { old, now, path }: { old: SchemaForm; now: SchemaForm; path: string },
   { roots, comparison, strict }: { roots: Roots; comparison: Comparison; strict: boolean },
 ): Change[] {
-  const old = formOf(before, roots.before);
-  const now = formOf(after, roots.after);
   const pair = { before: old.schema, after: now.schema, path };
   const nullable = old.nullable === now.nullable ? [] : [nullableChange(path, now.nullable)];
   const kind = kindChange(pair);

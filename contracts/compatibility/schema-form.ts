@@ -18,7 +18,7 @@ export function formOf(given: unknown, root: JsonObject): SchemaForm {
     const inner = onlyPart(schema, root);
     if (inner !== undefined && !seen.has(inner)) {
       seen.add(inner);
-      schema = { ...inner, ...annotations(schema) };
+      schema = annotated(inner, schema);
       continue;
     }
     const rest = withoutNull(schema);
@@ -82,11 +82,17 @@ function withoutNull(schema: JsonObject): JsonObject | undefined {
   if (first === undefined || others.length === anyOf.length) return undefined;
   if (others.length > 1) return { ...annotations(schema), anyOf: others };
   // A default in a branch is not one of the field.
-  return 'default' in first ? undefined : { ...first, ...annotations(schema) };
+  return 'default' in first ? undefined : annotated(first, schema);
 }
 
 function isNull(branch: unknown): boolean {
   return isObject(branch) && branch['type'] === 'null' && Object.keys(branch).length === 1;
+}
+
+/** The same object where there is nothing to add, so that a schema that refers to itself is found again. */
+function annotated(inner: JsonObject, outer: JsonObject): JsonObject {
+  const added = annotations(outer);
+  return Object.keys(added).length === 0 ? inner : { ...inner, ...added };
 }
 
 function annotations(schema: JsonObject): JsonObject {
