@@ -10,7 +10,7 @@ const limits = fc.record({ min: fc.constantFrom(0, 1, 2), max: fc.constantFrom(2
 
 const leaf: fc.Arbitrary<Schema> = fc.oneof(
   fc.constantFrom<Schema>({ type: 'boolean' }, { type: 'null' }, {}),
-  fc.constantFrom<Schema>({ type: 'boolean', default: false }, { type: 'string', default: 'x' }),
+  { weight: 2, arbitrary: fc.constantFrom<Schema>({ type: 'string' }, { type: 'string', default: 'x' }) },
   fc.subarray(values, { minLength: 1 }).map((some) => ({ type: 'string', enum: some })),
   fc.constantFrom(...values).map((value) => ({ type: 'string', const: value })),
   fc.constantFrom(...formats).map((format) => ({ type: 'string', format })),
@@ -26,16 +26,16 @@ export const { schema } = fc.letrec<{ schema: Schema; object: Schema }>((tie) =>
     })
     .map(({ fields, others }) => objectOf(fields, others)),
   schema: fc.oneof(
-    { maxDepth: 3, depthSize: 'small' },
+    { maxDepth: 2, depthSize: 'small' },
     leaf,
     { weight: 3, arbitrary: tie('object') },
     fc
       .tuple(tie('schema'), limits)
       .map(([items, { min, max }]) => defined({ type: 'array', items, minItems: min, maxItems: max })),
-    tie('schema').map((values) => ({
+    tie('schema').map((others) => ({
       type: 'object',
       propertyNames: { type: 'string' },
-      additionalProperties: values,
+      additionalProperties: others,
     })),
     tie('schema').map((inner) => ({ anyOf: [inner, { type: 'null' }] })),
     fc.tuple(tie('object'), tie('object')).map((branches) => ({
@@ -43,6 +43,7 @@ export const { schema } = fc.letrec<{ schema: Schema; object: Schema }>((tie) =>
     })),
     fc.tuple(tie('schema'), tie('schema')).map((anyOf) => ({ anyOf })),
     fc.tuple(tie('object'), tie('object')).map((allOf) => ({ allOf })),
+    fc.tuple(tie('object'), tie('object')).map((oneOf) => ({ oneOf })),
   ),
 }));
 
@@ -51,7 +52,7 @@ export interface Edit {
   /** Which of the schemas within the schema, counted around. */
   place: number;
   /** Undefined where the place is none for such an edit. */
-  apply(at: Schema): Schema | undefined;
+  apply: (at: Schema) => Schema | undefined;
 }
 
 const asObject = (apply: (at: Schema) => Schema) => (at: Schema) => (at['type'] === 'object' ? apply(at) : undefined);
@@ -73,7 +74,12 @@ export const edit: fc.Arbitrary<Edit> = fc.record({
     fc.constantFrom(undefined, false, {}, { type: 'boolean' }).map((others) => asObject((at) => defined({ ...at, additionalProperties: others }))), // prettier-ignore
     leaf.map((other) => () => other),
     fc.constantFrom(...values).map((value) => (at: Schema) => 'enum' in at ? { ...at, enum: toggled(at['enum'], value) } : undefined), // prettier-ignore
-    fc.constantFrom(...values, undefined).map((value) => (at: Schema) => defined({ ...at, default: value })),
+    {
+      weight: 3,
+      arbitrary: fc
+        .constantFrom('y', undefined)
+        .map((value) => (at: Schema) => (at['type'] === 'string' ? defined({ ...at, default: value }) : undefined)),
+    },
     fc.tuple(fc.constantFrom('minLength', 'maxLength', 'minimum', 'maximum', 'minItems', 'maxItems'), fc.constantFrom(0, 1, 2, 3, undefined)).map(([keyword, limit]) => (at: Schema) => defined({ ...at, [keyword]: limit })), // prettier-ignore
     fc.constantFrom('^x', '^y', undefined).map((pattern) => (at: Schema) => defined({ ...at, pattern })),
     fc.constantFrom(...formats, undefined).map((format) => (at: Schema) => defined({ ...at, format })),

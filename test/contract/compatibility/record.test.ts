@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import type { JsonObject } from '../../../contracts/compatibility/change.ts';
 import { compareSchemas } from '../../../contracts/compatibility/compare-schemas.ts';
 import type { Contract } from '../../../contracts/compatibility/judge.ts';
 import { record } from '../../../contracts/compatibility/record.ts';
@@ -27,7 +26,7 @@ afterAll(() => rm(root, { recursive: true }));
 const contract = (schema: z.ZodType, version = 1, name = 'agent.retired'): Contract => ({
   name,
   version,
-  document: z.toJSONSchema(schema, { io: 'input', target: 'draft-7' }) as JsonObject,
+  document: z.toJSONSchema(schema, { io: 'input', target: 'draft-7' }),
   compare: compareSchemas,
 });
 
