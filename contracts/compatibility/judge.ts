@@ -64,7 +64,7 @@ function judgeContract(contract: Contract, known: Known): Verdict {
   const compared = revisions.map((released) => ({ released, changes: compare(released.document, document) }));
   const breaking = sentencesOf(contract, compared, 'breaking');
   if (breaking.length > 0) {
-    return { ...verdict, status: 'breaking', sentences: [...breaking, wayOut(contract, newest)] };
+    return { ...verdict, status: 'breaking', sentences: [...breaking, wayOut(contract, newest, known)] };
   }
   if (compared.at(-1)?.changes.length === 0) return { ...verdict, status: 'unchanged', sentences: [] };
   const compatible = sentencesOf(contract, compared.slice(-1), 'compatible');
@@ -106,10 +106,15 @@ function sentencesOf({ name, version }: Contract, compared: readonly Compared[],
   );
 }
 
-function wayOut({ name, version, nextNeeds = 'an upcaster' }: Contract, { revision }: Released): string {
+function wayOut(
+  { name, version, nextNeeds = 'an upcaster' }: Contract,
+  { revision }: Released,
+  { contracts, released }: Known,
+): string {
+  const versions = [...contracts, ...released].filter((each) => each.name === name).map((each) => each.version);
   return (
-    `Keep version ${version} of ${name} as it is and add version ${version + 1} with ${nextNeeds} (in contracts/), ` +
-    `or make the change compatible. ${takenBack(revision)}`
+    `Keep version ${version} of ${name} as it is and add version ${Math.max(...versions) + 1} with ${nextNeeds} ` +
+    `(in contracts/), or make the change compatible. ${takenBack(revision)}`
   );
 }
 

@@ -53,6 +53,13 @@ test('a contract may need something else for its next version', () => {
   expect(judgeOne([topology], [released(1)]).text).toContain('add version 2 with a migration of the broker');
 });
 
+test('a change of an older version belongs after the newest', () => {
+  const contracts = [contract(1, z.object({})), contract(2)];
+  expect(judgeOne(contracts, [released(1), released(2)]).text).toContain(
+    'Keep version 1 of agent.retired as it is and add version 3',
+  );
+});
+
 test('every revision counts: a field of the second that is gone is breaking, though the first never had it', () => {
   const { status, text } = judgeOne([contract(1)], [released(1), released(1, 1, withDrain)]);
   expect(status).toBe('breaking');

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { compareSchemas } from '../../../contracts/compatibility/compare-schemas.ts';
 import type { Contract } from '../../../contracts/compatibility/judge.ts';
@@ -11,17 +11,27 @@ import { record } from '../../../contracts/compatibility/record.ts';
 import { readReleased, releasedFolder } from '../../../contracts/compatibility/released.ts';
 
 let root: string;
+let released: string;
 const run = promisify(execFile);
-// Of a hook that runs the tests, git's own variables name the repository of the hook.
-const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('GIT_')));
 const id = z.object({ id: z.guid() });
 const withDrain = id.extend({ drain: z.boolean().optional() });
 const withReason = id.extend({ reason: z.string().optional() });
 
 beforeAll(async () => {
+  // In a hook that runs the tests, they name the repository of the hook.
+  for (const name of Object.keys(process.env)) if (name.startsWith('GIT_')) vi.stubEnv(name, undefined);
   root = await mkdtemp(join(tmpdir(), 'released-'));
+  released = await mkdtemp(join(root, 'clone-'));
+  const { directory, shell, commit } = cloneIn(released);
+  await shell('git init -qb main --template=');
+  await commit();
+  await record(directory, [contract(id)]);
+  await commit();
 });
-afterAll(() => rm(root, { recursive: true }));
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  await rm(root, { recursive: true });
+});
 
 const contract = (schema: z.ZodType, version = 1, name = 'agent.retired'): Contract => ({
   name,
@@ -30,18 +40,22 @@ const contract = (schema: z.ZodType, version = 1, name = 'agent.retired'): Contr
   compare: compareSchemas,
 });
 
-/** A clone of its own, on its main branch, in which `contracts` are released. */
+/** A clone of its own, on its main branch, in which version 1 of agent.retired is released, and whatever is given. */
 async function repository(...contracts: Contract[]) {
   const folder = await mkdtemp(join(root, 'clone-'));
-  const directory = join(folder, releasedFolder);
-  const shell = (command: string) => run('sh', ['-ec', command], { cwd: folder, env: environment });
-  const commit = () => shell('git add -A && git -c user.name=t -c user.email=t@t.example commit -qm t --allow-empty');
-  await shell('git init -qb main');
-  await commit();
+  await cp(released, folder, { recursive: true });
+  const clone = cloneIn(folder);
   if (contracts.length > 0) {
-    await record(directory, contracts);
-    await commit();
+    await record(clone.directory, [contract(id), ...contracts]);
+    await clone.commit();
   }
+  return clone;
+}
+
+function cloneIn(folder: string) {
+  const directory = join(folder, releasedFolder);
+  const shell = (command: string) => run('sh', ['-ec', command], { cwd: folder });
+  const commit = () => shell('git add -A && git -c user.name=t -c user.email=t@t.example commit -qm t --allow-empty');
   return { directory, shell, commit, files: () => filesIn(directory) };
 }
 
@@ -51,15 +65,15 @@ async function filesIn(directory: string): Promise<string[]> {
 }
 
 test('what is recorded is read back, and sha256sum agrees', async () => {
-  const { directory, shell, files } = await repository(contract(id), contract(withDrain, 2), contract(id, 1, 'b'));
+  const { directory, shell, files } = await repository(contract(withDrain, 2), contract(id, 1, 'b'));
   expect(await files()).toEqual(['agent.retired/1.0.json', 'agent.retired/2.0.json', 'b/1.0.json']);
-  const released = await readReleased(directory);
-  expect(released.map(({ name, version, revision }) => [name, version, revision])).toEqual([
+  const documents = await readReleased(directory);
+  expect(documents.map(({ name, version, revision }) => [name, version, revision])).toEqual([
     ['agent.retired', 1, 0],
     ['agent.retired', 2, 0],
     ['b', 1, 0],
   ]);
-  expect(released[1]?.document).toEqual(JSON.parse(JSON.stringify(contract(withDrain).document)));
+  expect(documents[1]?.document).toEqual(JSON.parse(JSON.stringify(contract(withDrain).document)));
   const text = await readFile(join(directory, 'b/1.0.json'), 'utf8');
   expect(text).toBe(`${JSON.stringify(contract(id).document, null, 2)}\n`);
   const { stdout } = await shell(`cd ${releasedFolder} && sha256sum -c SHA256SUMS`);
@@ -67,13 +81,13 @@ test('what is recorded is read back, and sha256sum agrees', async () => {
 });
 
 test('recording again changes nothing', async () => {
-  const { directory, shell } = await repository(contract(id));
+  const { directory, shell } = await repository();
   expect(await record(directory, [contract(id)])).toEqual([]);
   expect((await shell('git status --porcelain')).stdout).toBe('');
 });
 
 test('a compatible change becomes the next revision', async () => {
-  const { directory, files, commit } = await repository(contract(id));
+  const { directory, files, commit } = await repository();
   expect(await record(directory, [contract(withDrain)])).toEqual(['agent.retired/1.1.json']);
   await commit();
   await record(directory, [contract(withDrain.extend({ reason: z.string().optional() }))]);
@@ -82,7 +96,7 @@ test('a compatible change becomes the next revision', async () => {
 });
 
 test('a breaking change is refused with every sentence, and nothing is written', async () => {
-  const { directory, shell } = await repository(contract(id), contract(id, 1, 'b'));
+  const { directory, shell } = await repository(contract(id, 1, 'b'));
   const refused = record(directory, [contract(z.object({})), contract(withDrain, 1, 'c')]);
   await expect(refused).rejects.toThrow(
     /agent\.retired, version 1.*`id` \(required\) is gone[^]*b, version 1 was released/,
@@ -91,7 +105,7 @@ test('a breaking change is refused with every sentence, and nothing is written',
 });
 
 test('what no commit has yet is replaced, or taken away when it is not wanted any more', async () => {
-  const { directory, files } = await repository(contract(id));
+  const { directory, files } = await repository();
   await record(directory, [contract(withDrain), contract(id, 2)]);
   expect(await files()).toHaveLength(3);
   await record(directory, [contract(withReason)]);
@@ -101,7 +115,7 @@ test('what no commit has yet is replaced, or taken away when it is not wanted an
 });
 
 test('a revision that only a branch has is taken back as the sentence says', async () => {
-  const { directory, shell, commit, files } = await repository(contract(id));
+  const { directory, shell, commit, files } = await repository();
   await shell('git checkout -qb branch');
   await record(directory, [contract(withDrain)]);
   await commit();
@@ -113,14 +127,16 @@ test('a revision that only a branch has is taken back as the sentence says', asy
 });
 
 test('without git nothing is recorded, for it could overwrite what was released', async () => {
-  const { directory, shell } = await repository(contract(id));
+  const { directory, shell } = await repository();
   await shell('rm -r .git');
   await expect(record(directory, [contract(withDrain)])).rejects.toThrow('record in a clone that has a commit');
 });
 
 test('a name that is none of a folder is refused', async () => {
   const { directory } = await repository();
-  await expect(record(directory, [contract(id, 1, '../x')])).rejects.toThrow("a contract's name is of letters");
+  await expect(record(directory, [contract(id), contract(id, 1, '../x')])).rejects.toThrow(
+    "a contract's name is of letters",
+  );
 });
 
 describe('what was released', () => {
@@ -154,13 +170,13 @@ describe('what was released', () => {
       '2.0.json follows agent.retired/1.0.json, which is not there',
     ],
   ])('is refused with a file %s', async (_what, damage, sentence) => {
-    const { directory, shell } = await repository(contract(id));
+    const { directory, shell } = await repository();
     await shell(damage);
     await expect(readReleased(directory)).rejects.toThrow(sentence);
   });
 
   test('is refused with all of its problems at once', async () => {
-    const { directory } = await repository(contract(id));
+    const { directory } = await repository();
     await rm(join(directory, 'agent.retired/1.0.json'));
     await mkdir(join(directory, 'b'));
     await writeFile(join(directory, 'b/1.0.json'), '{}');
