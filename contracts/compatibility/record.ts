@@ -1,0 +1,71 @@
+import { execFile } from 'node:child_process';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { isRefused, judge, type Contract } from './judge.ts';
+import { digestOf, digestsFile, fileOf, isDocumentFile, readReleased } from './released.ts';
+
+/**
+ * Writes a revision for everything new or compatible, and SHA256SUMS. What HEAD of git does not have yet is work in
+ * progress: it is replaced, not followed by another revision. The folder must be in a git repository with a commit.
+ *
+ * @returns the files that were written or removed, relative to the folder
+ * @throws Error with every sentence when anything is breaking; then nothing was written
+ */
+export async function record(directory: string, contracts: readonly Contract[]): Promise<string[]> {
+  const present = await readReleased(directory);
+  await mkdir(directory, { recursive: true });
+  const committed = await committedFiles(directory);
+  const released = present.filter((document) => committed.has(fileOf(document)));
+
+  const verdicts = judge(contracts, released);
+  const refused = verdicts.filter(isRefused);
+  if (refused.length > 0) throw new Error(refused.flatMap(({ sentences }) => sentences).join('\n'));
+
+  const wanted = new Map(
+    contracts.flatMap(({ document, ...contract }, index): [string, string][] => {
+      const { status, revision = -1 } = verdicts[index] ?? {};
+      if (status !== 'new' && status !== 'compatible') return [];
+      return [[checked(fileOf({ ...contract, revision: revision + 1 })), `${JSON.stringify(document, null, 2)}\n`]];
+    }),
+  );
+  const kept = released.map(fileOf);
+  const abandoned = present.map(fileOf).filter((file) => !kept.includes(file) && !wanted.has(file));
+  await Promise.all(abandoned.map((file) => rm(join(directory, file))));
+  const written = await Promise.all([...wanted].map(([file, text]) => writeWhereNew(directory, file, text)));
+  await writeDigests(directory, [...kept, ...wanted.keys()]);
+  return [...abandoned, ...written.flat()];
+}
+
+/** @throws Error for a name that is none of a folder */
+function checked(file: string): string {
+  if (isDocumentFile(file)) return file;
+  throw new Error(`${file} cannot be recorded: a contract's name is of letters, digits, _, - and .`);
+}
+
+async function committedFiles(directory: string): Promise<Set<string>> {
+  const { stdout } = await promisify(execFile)('git', ['ls-tree', '-r', '-z', '--name-only', 'HEAD', '.'], {
+    cwd: directory,
+  }).catch((error: Error) => {
+    throw new Error(
+      'Only git tells what is released from what is work in progress: record in a clone that has a commit',
+      { cause: error },
+    );
+  });
+  return new Set(stdout.split('\0'));
+}
+
+async function writeWhereNew(directory: string, file: string, text: string): Promise<string[]> {
+  const path = join(directory, file);
+  if ((await readFile(path, 'utf8').catch(() => undefined)) === text) return [];
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, text);
+  return [file];
+}
+
+async function writeDigests(directory: string, files: readonly string[]): Promise<void> {
+  const lines = await Promise.all(
+    files.toSorted().map(async (file) => `${digestOf(await readFile(join(directory, file)))}  ${file}\n`),
+  );
+  await writeWhereNew(directory, digestsFile, lines.join(''));
+}
