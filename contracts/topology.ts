@@ -164,6 +164,9 @@ export function controlQueueOf({ instanceId, agentId }: { instanceId: string; ag
   };
 }
 
+/** Goes up with a change that RabbitMQ refuses for what exists, or that takes messages from a consumer. */
+export const topologyVersion = 1;
+
 /** Every exchange and queue of the bus, in the order in which they can be declared. */
 export const topology: { exchanges: readonly ExchangeDefinition[]; queues: readonly QueueDefinition[] } = {
   exchanges: [

@@ -2,7 +2,7 @@ import type { Change, JsonObject } from './change.ts';
 import { releasedFolder, type Released } from './released.ts';
 
 /** Records what `judge` finds new or compatible. */
-export const recordCommand = 'npm run contracts:record';
+export const recordCommand = 'npm run contracts:generate';
 
 /** One version of a contract as the code has it now. */
 export interface Contract {

@@ -1,12 +1,25 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { currentContracts } from '../compatibility/current-contracts.ts';
+import { record } from '../compatibility/record.ts';
+import { releasedFolder } from '../compatibility/released.ts';
 import { makeDocuments, root } from './documents.ts';
 
-/** `npm run contracts:generate`: brings every document of the contracts up to date. */
-for (const { path, content } of await makeDocuments()) {
+/** `npm run contracts:generate`: keeps what is new in the contracts, and brings every document of them up to date. */
+try {
+  for (const file of await record(join(root, releasedFolder), currentContracts())) {
+    process.stdout.write(`kept    ${releasedFolder}/${file}\n`);
+  }
+  for (const { path, content } of await makeDocuments()) await write(path, content);
+} catch (error) {
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exitCode = 1;
+}
+
+async function write(path: string, content: string): Promise<void> {
   const file = join(root, path);
   const before = await readFile(file, 'utf8').catch(() => undefined);
-  if (before === content) continue;
+  if (before === content) return;
   await mkdir(dirname(file), { recursive: true });
   await writeFile(file, content);
   process.stdout.write(`${before === undefined ? 'new    ' : 'changed'} ${path}\n`);

@@ -36,7 +36,7 @@ test('what is compatible is to be recorded, with the command that does', () => {
   const { status, revision, text } = judgeOne([contract(1, withDrain)], [released(1)]);
   expect({ status, revision }).toEqual({ status: 'compatible', revision: 0 });
   expect(text).toContain('agent.retired, version 1, against revision 0: `drain` is new and optional');
-  expect(text).toContain('Record it: npm run contracts:record');
+  expect(text).toContain('Record it: npm run contracts:generate');
 });
 
 test('a breaking change names contract, version, field and every way out', () => {
