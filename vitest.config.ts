@@ -5,6 +5,9 @@ export default defineConfig({
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
       {
+        test: { name: 'contract', include: ['test/contract/**/*.test.ts'], globalSetup: ['test/support/postgres.ts'] },
+      },
+      {
         test: {
           name: 'workflow',
           include: ['test/workflow/**/*.test.ts'],
