@@ -9,7 +9,7 @@ export function id(description: string) {
 
 /** UTC, as in `2025-01-01T12:00:00.000Z`. */
 export function timestamp(description: string) {
-  return z.iso.datetime().meta({ description });
+  return z.iso.datetime('Must be a time in UTC, as 2025-01-01T12:00:00.000Z').meta({ description });
 }
 
 /** An object, passed on as it is: a copy of its entries, as of `z.record`, would leave out one that is named `__proto__`. */

@@ -28,8 +28,8 @@ export function headersSchemaOf(type: string): string {
   return `headers.${type.slice(0, type.indexOf('.'))}_event`;
 }
 
-function readSchema(file: string): unknown {
-  return JSON.parse(readFileSync(new URL(file, schemaFolder), 'utf8'));
+export function readSchema(file: string): object {
+  return JSON.parse(readFileSync(new URL(file, schemaFolder), 'utf8')) as object;
 }
 
 function closed(schema: unknown): unknown {
