@@ -4,7 +4,9 @@ export default defineConfig({
   test: {
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
-      { test: { name: 'contract', include: ['test/contract/**/*.test.ts'] } },
+      {
+        test: { name: 'contract', include: ['test/contract/**/*.test.ts'], globalSetup: ['test/support/postgres.ts'] },
+      },
       {
         test: {
           name: 'workflow',

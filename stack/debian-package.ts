@@ -4,8 +4,8 @@ import { runCommand } from './command.ts';
 
 const policyFile = '/usr/sbin/policy-rc.d';
 
-/** Installs a package as root without starting the service that comes with it, now or at the next boot. */
-export async function installDebianPackage(name: string): Promise<void> {
+/** Installs a package as root without starting the service of its name, where it has one, now or at the next boot. */
+export async function installDebianPackage(name: string, { hasService = true } = {}): Promise<void> {
   // One broken list of packages must not matter; the installation says what is missing.
   await runCommand('apt-get', ['update', '-q']).catch(() => {});
   await withoutServiceStart(() =>
@@ -21,7 +21,7 @@ export async function installDebianPackage(name: string): Promise<void> {
       name,
     ]),
   );
-  if (existsSync('/run/systemd/system')) await runCommand('systemctl', ['disable', name]);
+  if (hasService && existsSync('/run/systemd/system')) await runCommand('systemctl', ['disable', name]);
 }
 
 /** Exit code 101 of this script forbids it: https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt */

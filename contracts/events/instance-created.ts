@@ -16,7 +16,7 @@ export const instanceCreated = defineEvent({
       instance_id: id('The instance.'),
       agent_id: id('The agent that it runs.'),
       user_id: id('Whose it is.'),
-      config: json('What its agent is given; at most 4 MiB. Its numbers are IEEE doubles.'),
+      config: json('What its agent is given; at most 4 MiB and 100 levels deep. Its numbers are IEEE doubles.'),
       created_at: timestamp('When the row was inserted.'),
       status: z.literal('pending').meta({ description: 'Where every instance begins.' }),
     }),

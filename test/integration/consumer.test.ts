@@ -139,12 +139,3 @@ test('1 MB of config: the instance runs, and nothing of the config is in a histo
   expect(text).not.toContain(marker);
   expect(text.length).toBeLessThan(100_000);
 });
-
-test('an agent event is acknowledged and starts nothing', async () => {
-  await startWorker();
-  const { body, headers } = await rig.bus.until(await rig.publishAgent(), 'agent.published');
-  await rig.bus.publish('', queue, JSON.stringify(body), { headers });
-  await untilConsumed();
-  await expect(rig.workflow(String(body['agent_id'])).describe()).rejects.toThrow(/not found/i);
-  expect(await rig.bus.channel.get(`${queue}.dead`, { noAck: true })).toBe(false);
-});

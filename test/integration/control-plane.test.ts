@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
-import { controlCommands } from '../../contracts/control-commands.ts';
-import { commandHeaders } from '../../contracts/envelope.ts';
 import { controlQueueName } from '../../contracts/names.ts';
 import { instanceStateQuery } from '../../workflows/messages.ts';
 import { openControl, type Control } from '../support/control.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { expectDocumented } from '../support/documented-message.ts';
+import { one as only, openRig, type Rig } from '../support/rig.ts';
+
+const command = { headersSchema: 'headers.command', appId: 'agents_worker' } as const;
 
 let rig: Rig;
 let control: Control;
@@ -50,14 +51,11 @@ describe('a command', () => {
     expect(await typesTold(one)).toEqual(['started', 'instance.stop']);
     expect(await typesTold(other)).toEqual(['started']);
 
-    const [message, ...more] = published;
-    expect(more).toEqual([]);
-    const headers = commandHeaders.parse(message?.properties.headers);
-    const body = controlCommands['instance.stop'].versions.newest.schema.parse(JSON.parse(String(message?.content)));
-    expect(body).toMatchObject({ instance_id: one, reason: 'stopped' });
+    const message = only(published);
+    expect(expectDocumented(message, command)).toMatchObject({ instance_id: one, reason: 'stopped' });
+    expect(message.fields).toMatchObject({ exchange: 'agents.direct', routingKey: one });
     const wish = rig.bus.of(one).find(({ headers: { desired_state } }) => desired_state === 'stopped');
-    expect(headers).toMatchObject({
-      'cloudEvents:id': message?.properties.messageId,
+    expect(message.properties.headers).toMatchObject({
       'cloudEvents:type': 'instance.stop',
       'cloudEvents:subject': one,
       'cloudEvents:causationid': wish?.id,
@@ -78,9 +76,11 @@ describe('a command', () => {
       expect((await control.told(id)).at(-1)?.body).toMatchObject({ reason: 'agent_retired' });
     }
     expect(await typesTold(other)).toEqual(['started']);
-    expect(published).toHaveLength(1);
-    expect(commandHeaders.parse(published[0]?.properties.headers)).toMatchObject({ 'cloudEvents:subject': agentId });
-    controlCommands['instance.drain'].versions.newest.schema.parse(JSON.parse(String(published[0]?.content)));
+    expect(expectDocumented(only(published), command)).toEqual({ agent_id: agentId, reason: 'agent_retired' });
+    expect(only(published).properties.headers).toMatchObject({
+      'cloudEvents:type': 'instance.drain',
+      'cloudEvents:subject': agentId,
+    });
   });
 });
 

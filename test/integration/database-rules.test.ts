@@ -119,16 +119,3 @@ test.each(['[]', 'null', '"text"', '7'])('a config that is %s is refused', async
     rig.pool.query('insert into instances (agent_id, user_id, config) values ($1, $1, $2)', [randomUUID(), config]),
   ).rejects.toMatchObject({ code: '23514' });
 });
-
-test.each([
-  ['capabilities', '[1]', 'agents_capabilities_are_texts'],
-  ['capabilities', '[["chat"]]', 'agents_capabilities_are_texts'],
-  ['capabilities', '{}', 'agents_capabilities_are_texts'],
-  ['retired_at', 'infinity', 'agents_retired_at_check'],
-  ['name', '', 'agents_name_check'],
-])('an agent whose event could not be published is refused: %s %j', async (column, value, constraint) => {
-  const id = await rig.publishAgent();
-  await expect(rig.pool.query(`update agents set ${column} = $2 where id = $1`, [id, value])).rejects.toMatchObject({
-    constraint,
-  });
-});

@@ -10,6 +10,8 @@ export interface Seen {
   body: Record<string, unknown>;
   headers: Record<string, unknown>;
   at: number;
+  /** As RabbitMQ delivered it. */
+  message: ConsumeMessage;
 }
 
 export interface Bus {
@@ -77,7 +79,8 @@ export function outline(messages: Seen[]): string {
   return messages.map(({ type, body }) => [type, body['status']].filter(Boolean).join(' ')).join(', ');
 }
 
-function read({ content, properties }: ConsumeMessage): Seen {
+function read(message: ConsumeMessage): Seen {
+  const { content, properties } = message;
   const headers = properties.headers ?? {};
   return {
     type: String(properties.type),
@@ -86,6 +89,7 @@ function read({ content, properties }: ConsumeMessage): Seen {
     body: parse(content.toString('utf8')),
     headers,
     at: Date.now(),
+    message,
   };
 }
 

@@ -54,7 +54,7 @@ async function install(): Promise<void> {
     say('installing the Debian package docker.io …');
     await installDebianPackage('docker.io');
   }
-  if (!existsSync(staticBusybox.installed)) await installDebianPackage('busybox-static');
+  if (!existsSync(staticBusybox.installed)) await installDebianPackage('busybox-static', { hasService: false });
 }
 
 function say(line: string): void {

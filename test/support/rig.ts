@@ -16,6 +16,7 @@ import { startAgentsWorker } from '../../workers/services/agents-worker.ts';
 import { startEventBroker } from '../../workers/services/event-broker.ts';
 import type { Service, ServiceOptions } from '../../workers/services/service.ts';
 import { openBus } from './bus.ts';
+import { createDatabase, dropDatabase } from './databases.ts';
 import { managementApi } from './management.ts';
 import { replayAll } from './replay.ts';
 import { withPath } from './with-path.ts';
@@ -177,23 +178,4 @@ export function one<Row>(rows: readonly Row[]): Row {
   const [row] = rows;
   if (row === undefined || rows.length > 1) throw new Error(`expected one row, got ${rows.length}`);
   return row;
-}
-
-async function createDatabase(adminUrl: string, name: string): Promise<string> {
-  await administer(adminUrl, `create database ${name}`);
-  return withPath(adminUrl, name);
-}
-
-async function dropDatabase(adminUrl: string, name: string): Promise<void> {
-  await administer(adminUrl, `drop database ${name} with (force)`);
-}
-
-async function administer(adminUrl: string, statement: string): Promise<void> {
-  const client = new pg.Client(adminUrl);
-  await client.connect();
-  try {
-    await client.query(statement);
-  } finally {
-    await client.end();
-  }
 }

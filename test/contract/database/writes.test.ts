@@ -1,0 +1,215 @@
+import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { desiredStates, instanceStatuses, reasonCodes } from '../../../contracts/names.ts';
+import { openEventLog } from '../../support/event-log.ts';
+
+let log: Awaited<ReturnType<typeof openEventLog>>;
+beforeAll(async () => {
+  log = await openEventLog();
+});
+afterEach(() => log.query('reset all'));
+afterAll(() => log.close());
+
+const insertInstance = async ({ id = randomUUID() as string, config = '{}', metadata = '{}' } = {}) => {
+  await log.query('insert into instances (id, agent_id, user_id, config, metadata) values ($1, $1, $1, $2, $3)', [
+    id,
+    config,
+    metadata,
+  ]);
+  return id;
+};
+const insertAgent = async ({ name = 'echo', version = '1', capabilities = '[]', runtime = '{}' } = {}) => {
+  const id = randomUUID();
+  await log.query('insert into agents (id, name, version, capabilities, runtime) values ($1, $2, $3, $4, $5)', [
+    id,
+    name,
+    version,
+    capabilities,
+    runtime,
+  ]);
+  return id;
+};
+const update = (table: 'agents' | 'instances', id: string, assignment: string, ...values: unknown[]) =>
+  log.query(`update ${table} set ${assignment} where id = $1`, [id, ...values]);
+const typesWritten = async () => (await log.expectDocumented()).map(({ metadata }) => metadata.type);
+
+describe('every kind of write is an event of the documented form', () => {
+  test('of an instance, from its insert to the next one of its id', async () => {
+    const id = await insertInstance();
+    for (const desired of desiredStates.toReversed()) await update('instances', id, 'desired_state = $2', desired);
+    await update('instances', id, `config = '{"a": 1}', agent_id = gen_random_uuid(), user_id = gen_random_uuid()`);
+    await update('instances', id, `metadata = '{"note": 1}'`);
+    await update('instances', id, `status = 'running'`);
+    await log.query('delete from instances where id = $1', [id]);
+    await log.query('select record_final_status($1, null)', [id]);
+    await insertInstance({ id });
+    const updates = Array<string>(5).fill('instance.updated');
+    const ends = ['instance.deleted', 'instance.updated', 'instance.created'];
+    expect(await typesWritten()).toEqual(['instance.created', ...updates, ...ends]);
+  });
+
+  test.each(instanceStatuses)('of the engine: %s, for every reason, and for none', async (status) => {
+    const id = await insertInstance();
+    const cause = {
+      event_id: randomUUID(),
+      correlation_id: randomUUID(),
+      traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
+    };
+    const reasons = [...reasonCodes.map((code) => ({ code, message: 'Zu spät. “完了” 🙃' })), null];
+    for (const reason of reasons) {
+      await log.query('select record_instance_status($1, $2, 1, $3, $4)', [id, status, reason, cause]);
+    }
+    const [, ...events] = await log.expectDocumented();
+    expect(events.map(({ body }) => (body as { metadata: object }).metadata)).toEqual(
+      reasons.map((reason) => (reason ? { status_reason: reason } : {})),
+    );
+    expect(events[0]?.metadata).toMatchObject({ causationId: cause.event_id, correlationId: cause.correlation_id });
+  });
+
+  test('of an agent, from its insert to the next one', async () => {
+    const id = await insertAgent();
+    await update('agents', id, `version = '2'`);
+    await update('agents', id, 'retired_at = now()');
+    await update('agents', id, 'drain = true');
+    await update('agents', id, 'retired_at = null');
+    await log.query('delete from agents where id = $1', [id]);
+    const [published, retired] = ['agent.published', 'agent.retired'];
+    expect(await typesWritten()).toEqual([published, published, retired, retired, published, retired]);
+  });
+});
+
+const nested = (levels: number): string => '{"a":'.repeat(levels) + '{}' + '}'.repeat(levels);
+const padded = (bytes: number): string => JSON.stringify({ pad: 'x'.repeat(bytes - '{"pad": ""}'.length) });
+
+describe('JSON arrives as it was written', () => {
+  test.each<[what: string, json: string]>([
+    ['emoji, combining marks and other planes', '{"👩‍👩‍👧": "e\u0301 \u{1F1E9}\u{1F1EA} 𝒳 \u{10FFFF}"}'],
+    ['right to left, with its marks', '{"\u202Eשלום": "مرحبا\u200F"}'],
+    ['separators that are ends of lines in JavaScript', '{"a": "\u2028\u2029\u0085"}'],
+    ['controls, quotes and backslashes', String.raw`{"a": "\u0001\t\n\"\\\/\u007f\ufeff"}`],
+    ['names that mean something in JavaScript', '{"__proto__": {"a": 1}, "constructor": 1, "toJSON": 1, "": 1}'],
+    ['empty parts', '{"a": {}, "b": [], "c": "", "d": null, "e": [[]], "f": false}'],
+    ['100 levels', nested(100)],
+    ['2^53 and its neighbours', '{"a": [9007199254740991, 9007199254740992, -9007199254740992, 9007199254740994]}'],
+    ['the largest and the smallest', '{"a": [1e308, -1.7976931348623157e308, 5e-324, 2.2250738585072014e-308]}'],
+    ['round numbers', '{"a": [1e21, 1e22, 1e23, 1e300, 123456789012345e60, 0.1, 1.10]}'],
+    ['all digits of a double', '{"a": [0.30000000000000004, 1.2345678901234567e300, 1180591620717411300000]}'],
+    ['long numbers in texts', '{"123456789012345678901234567890": "9007199254740993"}'],
+  ])('%s', async (_, json) => {
+    await insertInstance({ config: json, metadata: json });
+    const id = await insertInstance();
+    await update('instances', id, 'metadata = $2', json);
+    const [created, , updated] = await log.expectDocumented();
+    expect(created?.body).toMatchObject({ config: JSON.parse(json) as object });
+    expect(updated?.body).toMatchObject({ metadata: JSON.parse(json) as object });
+  });
+
+  test('4 MiB of config and 64 KiB of metadata', async () => {
+    const [config, metadata] = [padded(4 * 1024 * 1024), padded(64 * 1024)];
+    const id = await insertInstance({ config, metadata });
+    await update('instances', id, `status = 'running'`);
+    await log.query('delete from instances where id = $1', [id]);
+    const [created, updated] = await log.expectDocumented();
+    expect(created?.body).toMatchObject({ config: JSON.parse(config) as object });
+    expect(updated?.body).toMatchObject({ metadata: JSON.parse(metadata) as object });
+  });
+
+  // PostgreSQL takes neither NUL nor half a surrogate pair.
+  const text = fc.string({ unit: 'binary' }).map((any) => any.replaceAll('\0', '0'));
+  const leaf = fc.oneof(
+    text,
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
+    fc.maxSafeInteger().map((number) => number * 1000),
+    fc.boolean(),
+    fc.constant(null),
+  );
+  const { json } = fc.letrec<{ json: unknown }>((tie) => ({
+    json: fc.oneof({ depthSize: 'small' }, leaf, fc.array(tie('json')), fc.dictionary(text, tie('json'))),
+  }));
+
+  test('whatever a program of doubles writes', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.dictionary(text, json), { minLength: 1, maxLength: 50 }), async (configs) => {
+        const written = configs.map((config) => JSON.stringify(config));
+        await log.query(
+          'insert into instances (agent_id, user_id, config) select gen_random_uuid(), gen_random_uuid(), config from unnest($1::jsonb[]) config',
+          [written],
+        );
+        const created = (await log.expectDocumented()).map(({ body }) => (body as { config: unknown }).config);
+        expect(created).toEqual(written.map((config) => JSON.parse(config) as unknown));
+      }),
+      { numRuns: 20, interruptAfterTimeLimit: 4_000 },
+    );
+  });
+});
+
+test.each([
+  '00000000-0000-0000-0000-000000000000',
+  '11111111-1111-1111-1111-111111111111',
+  'ffffffff-ffff-ffff-ffff-ffffffffffff',
+  'ABCDEF01-2345-6789-ABCD-EF0123456789',
+  '{0190163d8694739baea5966c26f8ad91}',
+])('an id may have any bits of version and variant: %s', async (id) => {
+  await insertInstance({ id });
+  await log.query('delete from instances where id = $1', [id]);
+  await log.query(`insert into agents (id, name, version, runtime) values ($1, 'a', '1', '{}')`, [id]);
+  await log.query('delete from agents where id = $1', [id]);
+  expect(await typesWritten()).toEqual(['instance.created', 'instance.deleted', 'agent.published', 'agent.retired']);
+});
+
+test.each<[what: string, fields: Parameters<typeof insertAgent>[0]]>([
+  ['no capability', { capabilities: '[]' }],
+  [
+    'many capabilities',
+    { capabilities: JSON.stringify(Array.from({ length: 10_000 }, (_, index) => `tool-${index}`)) },
+  ],
+  [
+    'texts of any writing',
+    { name: '🤖 עוזר\u2028', version: '1.0.0-β+構築', capabilities: '["", "\u0301", "チャット"]' },
+  ],
+  ['texts of blanks', { name: ' ', version: '\t' }],
+  ['a runtime of numbers that no double holds', { runtime: '{"a": [1e-400, 9007199254740993]}' }],
+])('an agent with %s is an event of the documented form', async (_, fields) => {
+  await insertAgent(fields);
+  const [published] = await log.expectDocumented();
+  const { name = 'echo', version = '1', capabilities = '[]' } = fields ?? {};
+  expect(published?.body).toMatchObject({ name, version, capabilities: JSON.parse(capabilities) as string[] });
+});
+
+test.each([
+  ['0001-01-01 00:00:00+00', '0001-01-01T00:00:00.000Z'],
+  ['0044-02-29 23:59:59.9999+00', '0044-02-29T23:59:59.999Z'],
+  ['1900-01-01 00:00:00+00:19:32', '1899-12-31T23:40:28.000Z'],
+  ['2024-02-29 12:00:00.123456+05:30', '2024-02-29T06:30:00.123Z'],
+  ['9999-12-31 23:59:59.999999+00', '9999-12-31T23:59:59.999Z'],
+])('an agent may be retired at %s', async (written, retiredAt) => {
+  const id = await insertAgent();
+  await update('agents', id, 'retired_at = $2', written);
+  await log.query('delete from agents where id = $1', [id]);
+  const [, retired, deleted] = await log.expectDocumented();
+  expect([retired?.body, deleted?.body]).toMatchObject([{ retired_at: retiredAt }, { retired_at: retiredAt }]);
+});
+
+test.each([
+  { timezone: 'Asia/Kolkata', datestyle: 'German' },
+  { timezone: 'Pacific/Kiritimati', datestyle: 'SQL, DMY', extra_float_digits: '-15' },
+  { timezone: 'America/St_Johns', datestyle: 'Postgres', client_encoding: 'LATIN1' },
+  { timezone: '-15:59', bytea_output: 'escape', standard_conforming_strings: 'off' },
+])('settings of the session change nothing: %j', async (settings) => {
+  for (const [name, value] of Object.entries(settings))
+    await log.query('select set_config($1, $2, false)', [name, value]);
+  const config = '{"double": 0.30000000000000004, "whole": 1180591620717411300000}';
+  const id = await insertInstance({ config });
+  await log.query(`select record_instance_status($1, 'failed', 1, '{"code": "restarting", "message": ""}', null)`, [
+    id,
+  ]);
+  await log.query('delete from instances where id = $1', [id]);
+  await log.query('select record_final_status($1, null)', [id]);
+  await update('agents', await insertAgent(), 'retired_at = now(), drain = true');
+  await log.query('reset all');
+  const [created] = await log.expectDocumented();
+  expect(created?.body).toMatchObject({ config: JSON.parse(config) as object });
+  const { created_at: createdAt } = created?.body as { created_at: string };
+  expect(Math.abs(Date.parse(createdAt) - Date.now())).toBeLessThan(60_000);
+});

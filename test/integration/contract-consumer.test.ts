@@ -1,0 +1,160 @@
+import fc from 'fast-check';
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { startConsumer } from '../../bridge/consumer.ts';
+import type { IncomingEvent } from '../../bridge/incoming-event.ts';
+import type { Supervised } from '../../bridge/supervise.ts';
+import { catalog } from '../../contracts/catalog.ts';
+import { eventTypes, queueNames, type EventType } from '../../contracts/names.ts';
+import { deadLetterQueueOf, eventTypesOf, type DomainQueueName } from '../../contracts/topology.ts';
+import { arbitraryEvent, foreignEvent, sendForeign, type ForeignEvent } from '../support/foreign-events.ts';
+import { openRig, type Rig } from '../support/rig.ts';
+
+const queues = Object.values(queueNames);
+const kept = eventTypes.flatMap((type) =>
+  catalog[type].versions.kept.map(({ version, example }) => ({
+    type,
+    version,
+    example: example as ForeignEvent['body'],
+  })),
+);
+const examples = kept.map(({ type, version, example }) => foreignEvent(type, example, { version }));
+
+let rig: Rig;
+const consumers = new Map<DomainQueueName, { handled: IncomingEvent[]; consumer: Supervised }>();
+
+beforeAll(async () => {
+  rig = await openRig();
+  for (const queue of queues) {
+    const handled: IncomingEvent[] = [];
+    const consumer = startConsumer({
+      name: queue,
+      amqpUrl: rig.environment.AMQP_URL,
+      queue,
+      logger: pino({ level: 'silent' }),
+      onFatal: (error) => rig.fatal.push(error),
+      handle: async (event) => void handled.push(event),
+    });
+    consumers.set(queue, { handled, consumer });
+  }
+  await vi.waitUntil(() => [...consumers.values()].every(({ consumer }) => consumer.health.ready));
+});
+
+afterAll(async () => {
+  await Promise.all([...consumers.values()].map(({ consumer }) => consumer.stop()));
+  await rig.close();
+});
+
+const idOf = ({ headers }: ForeignEvent): string => String(headers['cloudEvents:id']);
+const handledIn = (queue: DomainQueueName, event: ForeignEvent): IncomingEvent[] =>
+  consumers.get(queue)?.handled.filter(({ metadata }) => metadata.id === idOf(event)) ?? [];
+const queuesOf = (type: EventType): DomainQueueName[] =>
+  queues.filter((queue) => eventTypesOf<DomainQueueName>(queue).includes(type));
+const lettersIn = async (queue: DomainQueueName): Promise<number> =>
+  (await rig.bus.channel.checkQueue(deadLetterQueueOf(queue))).messageCount;
+
+/** By every queue that it reaches, once, with the body as it was sent. */
+async function expectHandled(events: ForeignEvent[]): Promise<void> {
+  const sent = new Map(events.map((event) => [event, JSON.parse(JSON.stringify(event.body)) as object]));
+  await Promise.all(events.map((event) => sendForeign(rig.bus, event)));
+  await vi
+    .waitUntil(
+      () => events.every((event) => queuesOf(event.type).every((queue) => handledIn(queue, event).length > 0)),
+      { timeout: 10_000, interval: 5 },
+    )
+    .catch(async (error: unknown) => {
+      for (const queue of queues) await expectNoLetter(queue);
+      throw error;
+    });
+  for (const event of events) {
+    const { added_later: _, ...body } = sent.get(event) as Record<string, unknown>;
+    for (const queue of queuesOf(event.type)) {
+      expect(handledIn(queue, event).map((handled) => [handled.type, handled.body])).toEqual([[event.type, body]]);
+    }
+  }
+}
+
+async function expectNoLetter(queue: DomainQueueName): Promise<void> {
+  const letter = await rig.bus.channel.get(deadLetterQueueOf(queue), { noAck: true });
+  expect(letter && letter.properties.headers?.['dead_letter_reason'], queue).toBe(false);
+}
+
+describe('every consumer handles, as it was sent,', () => {
+  test('the example of every kept version of each event that reaches it', async () => {
+    await expectHandled(examples);
+    for (const queue of queues) await expectNoLetter(queue);
+  });
+
+  test.each(kept)('whatever the published schema of $type, version $version, allows', async ({ type, version }) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(arbitraryEvent(type, version), { minLength: 1, maxLength: 20 }), expectHandled),
+      { numRuns: 6, interruptAfterTimeLimit: 10_000 },
+    );
+    for (const queue of queues) await expectNoLetter(queue);
+  });
+});
+
+const updated = (fields: object = {}, options: Parameters<typeof foreignEvent>[2] = {}): ForeignEvent =>
+  foreignEvent(
+    'instance.updated',
+    { ...(catalog['instance.updated'].versions.newest.example as object), ...fields },
+    options,
+  );
+const [created] = examples;
+const times = ['2025-01-01T12:00:00+00:00', '2025-01-01T14:00:00+02:00', '2025-01-01T12:00:00', '2025-01-01T12:00:00z', '2025-01-01 12:00:00Z', '2025-02-30T12:00:00Z', '1735732800']; // prettier-ignore
+
+test.each<[what: string, event: ForeignEvent | undefined, reason: string]>([
+  [
+    'an event that does not belong into the queue',
+    created,
+    'instance.created does not belong into user_backend.ws_updates, which is for instance.updated, instance.deleted',
+  ],
+  [
+    'an unknown version',
+    updated({}, { version: 99 }),
+    'body of instance.updated: schema_version 99 is unknown here, where 1 is read: deploy readers of a new version before its writers',
+  ],
+  ...times.map((time): [string, ForeignEvent, string] => [
+    `the time ${time} in the body`,
+    updated({ updated_at: time }),
+    'body of instance.updated: ✖ Must be a time in UTC, as 2025-01-01T12:00:00.000Z\n  → at updated_at',
+  ]),
+  ...times.map((time): [string, ForeignEvent, string] => [
+    `the time ${time} in a header`,
+    updated({}, { headers: { 'cloudEvents:time': time } }),
+    'headers: ✖ Must be a time in UTC, as 2025-01-01T12:00:00.000Z\n  → at ["cloudEvents:time"]',
+  ]),
+  [
+    'a number beyond 2^53',
+    updated({}, { headers: { generation: 2 ** 53 } }),
+    'headers: ✖ Too big: expected int to be <=9007199254740991\n  → at generation',
+  ],
+])('%s is dead-lettered once, with the reason, and its neighbours are handled', async (_, event, reason) => {
+  if (!event) throw new Error('no example');
+  const queue = queueNames.userBackendWsUpdates;
+  const [before, after] = [updated(), updated()];
+  for (const each of [before, event, after]) await sendForeign(rig.bus, each, queue);
+  await vi.waitUntil(async () => handledIn(queue, after).length > 0 && (await lettersIn(queue)) > 0, { interval: 5 });
+  const letter = await rig.bus.channel.get(deadLetterQueueOf(queue), { noAck: true });
+  expect(letter && letter.properties).toMatchObject({
+    messageId: idOf(event),
+    headers: { ...event.headers, dead_letter_reason: reason },
+  });
+  await expectNoLetter(queue);
+  expect([before, event, after].map((each) => handledIn(queue, each).length)).toEqual([1, 0, 1]);
+});
+
+test('agents_worker takes the example of every event into its workflows, and puts none aside', async () => {
+  const own = [queueNames.agentsWorkerInstance, queueNames.agentsWorkerAgent];
+  await Promise.all(own.map((queue) => consumers.get(queue)?.consumer.stop()));
+  const worker = await rig.startAgentsWorker();
+  await worker.ready();
+  await Promise.all(examples.map((event) => sendForeign(rig.bus, event)));
+  const depths = () => Promise.all(own.map(async (queue) => (await rig.bus.channel.checkQueue(queue)).messageCount));
+  await vi.waitUntil(async () => String(await depths()) === '0,0', { interval: 20 });
+  // What it could not finish it would give back.
+  await worker.stop();
+  expect(await depths()).toEqual([0, 0]);
+  for (const queue of own) await expectNoLetter(queue);
+  expect(rig.fatal).toEqual([]);
+});

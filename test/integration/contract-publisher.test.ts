@@ -1,0 +1,125 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { catalog } from '../../contracts/catalog.ts';
+import { exchangeNames, type EventType } from '../../contracts/names.ts';
+import { expectDocumented } from '../support/documented-message.ts';
+import { headersSchemaOf } from '../support/published-schemas.ts';
+import { one, openRig, type Rig } from '../support/rig.ts';
+
+let rig: Rig;
+beforeAll(async () => {
+  rig = await openRig();
+  const broker = await rig.startEventBroker();
+  await broker.ready();
+});
+afterAll(() => rig.close());
+
+const texts = { 'e\u0301 👩‍👩‍👧 \u202Eשלום': 'a\u2028b\u0001"\\', ['__proto__']: null };
+const numbers = [2 ** 53, -Number.MAX_VALUE, Number.MIN_VALUE, 1e23, 0.1];
+const edges = {
+  texts,
+  numbers,
+  empty: [{}, [], '', null],
+  deep: JSON.parse('['.repeat(98) + ']'.repeat(98)) as unknown,
+};
+const [oddId, mebibyte] = ['11111111-1111-1111-1111-111111111111', 'x'.repeat(1024 * 1024)];
+
+const insert = async (config: object = {}, metadata: object = {}): Promise<string> => {
+  const { rows } = await rig.pool.query<{ id: string }>(
+    'insert into instances (agent_id, user_id, config, metadata) values ($1, gen_random_uuid(), $2, $3) returning id',
+    [oddId, config, metadata],
+  );
+  return one(rows).id;
+};
+const insertAgent = async (capabilities: string[] = []): Promise<string> => {
+  const { rows } = await rig.pool.query<{ id: string }>(
+    `insert into agents (name, version, capabilities, runtime) values ('עוזר 🤖', '1.0-β', $1, '{"secret": true}') returning id`,
+    [JSON.stringify(capabilities)],
+  );
+  return one(rows).id;
+};
+const change = async (id: string, statement: string, ...values: unknown[]): Promise<string> => {
+  await rig.pool.query(statement, [id, ...values]);
+  return id;
+};
+const updateInstance = async (assignment: string, ...values: unknown[]) =>
+  change(await insert(), `update instances set ${assignment} where id = $1`, ...values);
+const updateAgent = async (assignment: string) =>
+  change(await insertAgent(), `update agents set ${assignment} where id = $1`);
+const removeInstance = async () => change(await insert(edges, edges), 'delete from instances where id = $1');
+
+/** How each event comes about, and what its body then says. A new event needs an entry here. */
+const causes: Record<EventType, Record<string, { cause: () => Promise<string>; body?: object }>> = {
+  'instance.created': {
+    'an insert': { cause: () => insert(), body: { agent_id: oddId, config: {}, status: 'pending' } },
+    'an insert with config of every kind': { cause: () => insert(edges), body: { config: edges } },
+    'an insert with 4 MiB of config': {
+      cause: () => insert({ pad: mebibyte.repeat(4).slice(100) }),
+      body: { config: { pad: mebibyte.repeat(4).slice(100) } },
+    },
+  },
+  'instance.updated': {
+    'a change of what is wanted': {
+      cause: () => updateInstance(`desired_state = 'stopped', config = $2`, edges),
+      body: { status: 'pending', metadata: {} },
+    },
+    'metadata of every kind': { cause: () => updateInstance('metadata = $2', edges), body: { metadata: edges } },
+    'a status of the engine': {
+      cause: async () =>
+        change(
+          await insert(),
+          `select record_instance_status($1, 'failed', 1, $2, $3)`,
+          { code: 'agent_exited', message: '完' },
+          {
+            event_id: randomUUID(),
+            correlation_id: oddId,
+            traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
+          },
+        ),
+      body: { status: 'failed', metadata: { status_reason: { code: 'agent_exited', message: '完' } } },
+    },
+    'the last word after a clean-up': {
+      cause: async () => change(await removeInstance(), 'select record_final_status($1, null)'),
+      body: { status: 'stopped', metadata: edges },
+    },
+  },
+  'instance.deleted': { 'a delete': { cause: removeInstance, body: { agent_id: oddId } } },
+  'agent.published': {
+    'an insert': { cause: () => insertAgent(), body: { name: 'עוזר 🤖', version: '1.0-β', capabilities: [] } },
+    'an insert with many capabilities': {
+      cause: () => insertAgent(Array<string>(5_000).fill('🔍 search')),
+      body: { capabilities: Array<string>(5_000).fill('🔍 search') },
+    },
+    'a change': { cause: () => updateAgent(`name = ' '`) },
+  },
+  'agent.retired': {
+    'a retirement': {
+      cause: () => updateAgent(`retired_at = '0001-01-01 01:30:00+01:30'`),
+      body: { retired_at: '0001-01-01T00:00:00.000Z', drain: false },
+    },
+    'a retirement with drain': {
+      cause: () => updateAgent(`retired_at = '9999-12-31 23:59:59.999999Z', drain = true`),
+      body: { retired_at: '9999-12-31T23:59:59.999Z', drain: true },
+    },
+    'a delete': { cause: async () => change(await insertAgent(), 'delete from agents where id = $1') },
+  },
+};
+
+describe.each(Object.entries(causes) as [EventType, (typeof causes)[EventType]][])('%s', (type, ways) => {
+  test.each(Object.entries(ways))(
+    'after %s is on the wire what its published schemas say',
+    async (_, { cause, body }) => {
+      const subject = await cause();
+      const { message } = await rig.bus.until(subject, type, (body as { status?: string } | undefined)?.status);
+      const wire = expectDocumented(message, { headersSchema: headersSchemaOf(type), appId: 'event_broker' });
+      expect(wire).toMatchObject({ ...body, [type.startsWith('agent.') ? 'agent_id' : 'instance_id']: subject });
+      expect(message.fields).toMatchObject({ exchange: exchangeNames.events, routingKey: type });
+      expect(message.properties.headers).toMatchObject({
+        'cloudEvents:type': type,
+        'cloudEvents:source': catalog[type].source,
+        'cloudEvents:subject': subject,
+        schema_version: catalog[type].versions.newest.version,
+      });
+    },
+  );
+});

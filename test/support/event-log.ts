@@ -1,0 +1,70 @@
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { expect, inject, vi } from 'vitest';
+import { readUnpublished } from '../../bridge/event-log.ts';
+import type { EventMessage } from '../../bridge/outgoing-event.ts';
+import { translate } from '../../bridge/translate.ts';
+import { notification } from '../../contracts/notification.ts';
+import { notificationChannels } from '../../contracts/names.ts';
+import { migrate } from '../../database/migrate.ts';
+import { createDatabase, dropDatabase } from './databases.ts';
+import { headersSchemaOf, problemsOf } from './published-schemas.ts';
+
+/** A migrated database of a test file's own, and what its triggers wrote and said. */
+export async function openEventLog() {
+  const server = inject('postgresUrl');
+  const name = `test_${randomUUID().replaceAll('-', '')}`;
+  const databaseUrl = await createDatabase(server, name);
+  await migrate({ databaseUrl });
+  const [writer, listener] = [new pg.Client(databaseUrl), new pg.Client(databaseUrl)];
+  await Promise.all([writer.connect(), listener.connect()]);
+  const heard: unknown[] = [];
+  listener.on('notification', ({ payload = '' }) => void heard.push(JSON.parse(payload)));
+  for (const channel of notificationChannels) await listener.query(`listen ${channel}`);
+  let checkedId = 0;
+
+  return {
+    databaseUrl,
+    query: writer.query.bind(writer),
+    /**
+     * Expects whatever was written since the last call to be as documented, in the log, over NOTIFY and as an event.
+     * @returns the events, as they are on the wire
+     */
+    expectDocumented: async (): Promise<EventMessage[]> => {
+      const { rows: sizes } = await writer.query<{ id: string; size: number; text: number }>(
+        'select id, size_bytes as size, octet_length(notification::text) as text from event_log where id > $1 order by id',
+        [checkedId],
+      );
+      const entries = (await readUnpublished(writer, { maxEntries: 100_000, maxBytes: 1e12 })).slice(-sizes.length);
+      await vi.waitUntil(() => heard.length >= sizes.length, { interval: 2 });
+      const said = heard.splice(0);
+      expect(said).toHaveLength(sizes.length);
+      checkedId = Number(sizes.at(-1)?.id ?? checkedId);
+      return entries.map((entry, index) => {
+        const { version } = notification.versions.newest;
+        const { size, text, id } = sizes[index] ?? {};
+        expect(problemsOf('notification', version, entry.notification)).toEqual([]);
+        expect([entry.id, size]).toEqual([id, text]);
+        const { row_data: _, ...envelope } = entry.notification as Record<string, unknown>;
+        expect(said[index]).toEqual(
+          (size ?? 0) <= notification.notifyLimitBytes
+            ? entry.notification
+            : { ...envelope, event_log_id: Number(entry.id) },
+        );
+        return expectDocumentedEvent(translate(entry));
+      });
+    },
+    close: async () => {
+      await Promise.all([writer.end(), listener.end()]);
+      await dropDatabase(server, name);
+    },
+  };
+}
+
+function expectDocumentedEvent(message: EventMessage): EventMessage {
+  const { type, schemaVersion } = message.metadata;
+  const body: unknown = JSON.parse(JSON.stringify(message.body));
+  expect(problemsOf(type, schemaVersion, body)).toEqual([]);
+  expect(problemsOf(headersSchemaOf(type), 1, message.headers)).toEqual([]);
+  return { ...message, body };
+}
