@@ -75,7 +75,7 @@ export const edit: fc.Arbitrary<Edit> = fc.record({
     leaf.map((other) => () => other),
     fc.constantFrom(...values).map((value) => (at: Schema) => 'enum' in at ? { ...at, enum: toggled(at['enum'], value) } : undefined), // prettier-ignore
     {
-      weight: 3,
+      weight: 5,
       arbitrary: fc
         .constantFrom('y', undefined)
         .map((value) => (at: Schema) => (at['type'] === 'string' ? defined({ ...at, default: value }) : undefined)),
