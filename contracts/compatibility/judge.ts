@@ -13,6 +13,8 @@ export interface Contract {
   compare: (before: JsonObject, after: JsonObject) => Change[];
   /** What a next version needs besides its document, for the sentence; an upcaster when left out. */
   nextNeeds?: string;
+  /** A next version takes the place of those before it: nobody has to read them any more. */
+  replaces?: boolean;
 }
 
 export interface Verdict {
@@ -39,6 +41,7 @@ export function judge(contracts: readonly Contract[], released: readonly Release
     ...contracts.map((contract) => judgeContract(contract, { contracts, released })),
     ...released
       .filter(({ name, version, revision }) => revision === 0 && !keys.includes(`${name}, version ${version}`))
+      .filter((each) => !contracts.some((now) => now.replaces && now.name === each.name && now.version > each.version))
       .map((document) => dropped(document, released)),
   ];
 }
@@ -107,15 +110,16 @@ function sentencesOf({ name, version }: Contract, compared: readonly Compared[],
 }
 
 function wayOut(
-  { name, version, nextNeeds = 'an upcaster' }: Contract,
+  { name, version, nextNeeds = 'an upcaster', replaces = false }: Contract,
   { revision }: Released,
   { contracts, released }: Known,
 ): string {
   const versions = [...contracts, ...released].filter((each) => each.name === name).map((each) => each.version);
-  return (
-    `Keep version ${version} of ${name} as it is and add version ${Math.max(...versions) + 1} with ${nextNeeds} ` +
-    `(in contracts/), or make the change compatible. ${takenBack(revision)}`
-  );
+  const next = Math.max(...versions) + 1;
+  const raise = replaces
+    ? `Make it version ${next} of ${name}`
+    : `Keep version ${version} of ${name} as it is and add version ${next}`;
+  return `${raise} with ${nextNeeds} (in contracts/), or make the change compatible. ${takenBack(revision)}`;
 }
 
 function dropped(first: Released, released: readonly Released[]): Verdict {

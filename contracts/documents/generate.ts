@@ -1,8 +1,8 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { currentContracts } from '../compatibility/current-contracts.ts';
 import { record } from '../compatibility/record.ts';
 import { releasedFolder } from '../compatibility/released.ts';
+import { currentContracts } from './current-contracts.ts';
 import { makeDocuments, root } from './documents.ts';
 
 /** `npm run contracts:generate`: keeps what is new in the contracts, and brings every document of them up to date. */

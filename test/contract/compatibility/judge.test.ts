@@ -101,6 +101,14 @@ test('a released version that is no longer there is refused, be it the newest, a
   });
 });
 
+test('where a next version takes the place of those before it, they may go', () => {
+  const replaced = { replaces: true, nextNeeds: 'a migration of the broker' };
+  expect(judge([contract(2, withDrain, replaced)], [released(1)])).toMatchObject([{ version: 2, status: 'new' }]);
+  expect(judgeOne([contract(1, id.extend({ id: z.int() }), replaced)], [released(1)]).text).toContain(
+    'Make it version 2 of agent.retired with a migration of the broker',
+  );
+});
+
 test('what JSON does not keep makes no difference', () => {
   const document = { ...documentOf(id), description: undefined };
   expect(judgeOne([contract(1, id, { document })], [released(1)]).status).toBe('unchanged');

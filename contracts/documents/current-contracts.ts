@@ -1,9 +1,9 @@
-import { publishedSchemas } from '../documents/json-schemas.ts';
+import type { JsonObject } from '../compatibility/change.ts';
+import { compareSchemas } from '../compatibility/compare-schemas.ts';
+import { compareTopology } from '../compatibility/compare-topology.ts';
+import type { Contract } from '../compatibility/judge.ts';
 import { controlQueueOf, topology, topologyVersion } from '../topology.ts';
-import type { JsonObject } from './change.ts';
-import { compareSchemas } from './compare-schemas.ts';
-import { compareTopology } from './compare-topology.ts';
-import type { Contract } from './judge.ts';
+import { publishedSchemas } from './json-schemas.ts';
 
 /** Every kept version of every contract, as the code has it: what is compared with `contracts/released/`. */
 export function currentContracts(): Contract[] {
@@ -20,6 +20,7 @@ export function currentContracts(): Contract[] {
       version: topologyVersion,
       document: { ...topology, queues: [...topology.queues, controlQueue] } as unknown as JsonObject,
       compare: compareTopology,
+      replaces: true,
       nextNeeds: 'a way to move the messages (CONTRIBUTING.md)',
     },
   ];
