@@ -16,8 +16,9 @@ test.each(documents)('$path is what the contracts make of it', async ({ path, co
   const difference =
     file === content
       ? ''
-      : `line ${first + 1} is "${lines[first] ?? ''}", and the contracts say "${made[first] ?? ''}": run npm run contracts:generate`;
-  expect(difference, `${path} is stale`).toBe('');
+      : `${path} is stale: line ${first + 1} is "${lines[first] ?? ''}", ` +
+        `and the contracts say "${made[first] ?? ''}": run npm run contracts:generate`;
+  expect(difference).toBe('');
 });
 
 test('docs/schemas holds the schemas of the contracts and no other', async () => {

@@ -26,10 +26,11 @@ process.exitCode = missed > 0 ? 1 : 0;
 
 async function tried(mutation: Mutation): Promise<boolean> {
   const { code, output } = await fastTests(mutation);
-  const line = output.split('\n').find((candidate) => mutation.says.test(candidate));
-  const isCaught = code !== 0 && line !== undefined;
-  const said = line?.trim() ?? `nothing that matches ${String(mutation.says)}:\n${output}`;
-  process.stdout.write(`${isCaught ? 'caught' : 'MISSED'}  ${mutation.name} (${mutation.file})\n        ${said}\n`);
+  const [said] = mutation.says.exec(output) ?? [];
+  const isCaught = code !== 0 && said !== undefined;
+  process.stdout.write(
+    `${isCaught ? 'caught' : 'MISSED'}  ${mutation.name} (${mutation.file})\n        ${said?.replaceAll(/\s+/g, ' ') ?? `nothing matches ${String(mutation.says)}:\n${output}`}\n`,
+  );
   return isCaught;
 }
 
