@@ -49,7 +49,7 @@ const updateAgent = async (assignment: string) =>
 const removeInstance = async () => change(await insert(edges, edges), 'delete from instances where id = $1');
 
 /** How each event comes about, and what its body then says. A new event needs an entry here. */
-const causes: Record<EventType, Record<string, { cause: () => Promise<string>; body?: object }>> = {
+const causes: Record<EventType, Record<string, { cause: () => Promise<string>; body?: Record<string, unknown> }>> = {
   'instance.created': {
     'an insert': { cause: () => insert(), body: { agent_id: oddId, config: {}, status: 'pending' } },
     'an insert with config of every kind': { cause: () => insert(edges), body: { config: edges } },
@@ -110,7 +110,7 @@ describe.each(Object.entries(causes) as [EventType, (typeof causes)[EventType]][
     'after %s is on the wire what its published schemas say',
     async (_, { cause, body }) => {
       const subject = await cause();
-      const { message } = await rig.bus.until(subject, type, (body as { status?: string } | undefined)?.status);
+      const { message } = await rig.bus.until(subject, type, body?.['status'] as string | undefined);
       const wire = expectDocumented(message, { headersSchema: headersSchemaOf(type), appId: 'event_broker' });
       expect(wire).toMatchObject({ ...body, [type.startsWith('agent.') ? 'agent_id' : 'instance_id']: subject });
       expect(message.fields).toMatchObject({ exchange: exchangeNames.events, routingKey: type });

@@ -24,9 +24,9 @@ const breaking: Catalog = {
   'agent.retired': {
     ...agentRetired,
     versions: agentRetired.versions.next({
-      schema: z.object({ ...fields, then: z.enum(['go_on', 'stop']) }),
-      example: { ...example, then: 'stop' },
-      upcast: ({ drain, ...body }) => ({ ...body, then: drain ? ('stop' as const) : ('go_on' as const) }),
+      schema: z.object({ ...fields, instances: z.enum(['go_on', 'stop']) }),
+      example: { ...example, instances: 'stop' },
+      upcast: ({ drain, ...body }) => ({ ...body, instances: drain ? ('stop' as const) : ('go_on' as const) }),
     }),
   },
 };
@@ -123,11 +123,11 @@ describe('after a breaking change', () => {
     [{ drain: true }, 'stop'],
     [{ drain: false }, 'go_on'],
     [{}, 'go_on'],
-  ])('a new consumer reads in its own form what an old publisher writes: %j', async (body, then) => {
+  ])('a new consumer reads in its own form what an old publisher writes: %j', async (body, instances) => {
     const [old, next] = await Promise.all([consume(one, catalog), consume(other, breaking)]);
     const eventId = await sendRetired(catalog, body);
     expect(await bodyOf(old.handled, eventId)).toEqual({ ...example, ...body });
-    expect(await bodyOf(next.handled, eventId)).toEqual({ ...example, then });
+    expect(await bodyOf(next.handled, eventId)).toEqual({ ...example, instances });
     await Promise.all([one, other].map(noLetter));
   });
 
@@ -135,10 +135,10 @@ describe('after a breaking change', () => {
     const [old, next] = await Promise.all([consume(one, catalog), consume(other, breaking)]);
     const published = { name: 'echo', version: '1', capabilities: [] };
     const before = await sendRetired(catalog, {});
-    const broken = await sendRetired(breaking, { then: 'stop' });
+    const broken = await sendRetired(breaking, { instances: 'stop' });
     const after = await send(breaking, 'agent.published', published);
 
-    expect(await bodyOf(next.handled, broken)).toEqual({ ...example, then: 'stop' });
+    expect(await bodyOf(next.handled, broken)).toEqual({ ...example, instances: 'stop' });
     expect(await bodyOf(old.handled, before)).toEqual(example);
     expect(await bodyOf(old.handled, after)).toEqual({ agent_id: example.agent_id, ...published });
     const letters = deadLetterQueueOf(one);
@@ -159,12 +159,12 @@ describe('after a breaking change', () => {
     await old.consumer.stop();
     const replaced = await consume(one, breaking);
     await rig.bus.publish('', one, letter.content.toString('utf8'), letter.properties);
-    expect(await bodyOf(replaced.handled, broken)).toEqual({ ...example, then: 'stop' });
+    expect(await bodyOf(replaced.handled, broken)).toEqual({ ...example, instances: 'stop' });
     expect(old.handled.map((event) => event.id)).toEqual([before, after]);
     await noLetter(one);
   });
 
   test('a publisher refuses a body of the version before', async () => {
-    await expect(sendRetired(breaking, { drain: true })).rejects.toThrow(/then/);
+    await expect(sendRetired(breaking, { drain: true })).rejects.toThrow(/instances/);
   });
 });

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
-import type { EventType } from '../../contracts/names.ts';
+import { catalog } from '../../contracts/catalog.ts';
+import { eventTypes, type EventType } from '../../contracts/names.ts';
 import type { Bus } from './bus.ts';
 import { headersSchemaOf, readSchema } from './published-schemas.ts';
 import { arbitraryOf } from './schema-arbitrary.ts';
@@ -12,12 +13,13 @@ export interface ForeignEvent {
   headers: Record<string, unknown>;
 }
 
-/** With all mandatory headers, and an id of its own. */
+/** Of the newest version unless told otherwise, with all mandatory headers, and an id of its own. */
 export function foreignEvent(
   type: EventType,
   body: Record<string, unknown>,
-  { version = 1, headers = {} }: { version?: number; headers?: Record<string, unknown> } = {},
+  options: { version?: number; headers?: Record<string, unknown> } = {},
 ): ForeignEvent {
+  const { version = catalog[type].versions.newest.version, headers = {} } = options;
   const id = randomUUID();
   const isInstance = type.startsWith('instance.');
   return {
@@ -67,6 +69,23 @@ export function arbitraryEvent(type: EventType, version: number): fc.Arbitrary<F
         headers: { ...made.headers, 'x-added-later': 'yes', 'cloudEvents:sequence': made.sequence, ...kept },
       };
     });
+}
+
+/** The example of every kept version of every event. */
+export function exampleEvents(): ForeignEvent[] {
+  return eventTypes.flatMap((type) =>
+    catalog[type].versions.kept.map(({ version, example }) =>
+      foreignEvent(type, example as ForeignEvent['body'], { version }),
+    ),
+  );
+}
+
+/** The body that a consumer is to hand on: as it was sent, or what an older version is in the form of the newest. */
+export function bodyToHandle({ type, body, headers }: ForeignEvent): unknown {
+  const { versions } = catalog[type];
+  const { added_later: _, ...known } = JSON.parse(JSON.stringify(body)) as Record<string, unknown>;
+  const version = Number(headers['schema_version']);
+  return version === versions.newest.version ? known : versions.read(version, known);
 }
 
 /** To everybody whose queue gets the event, or straight into one `queue`. */
