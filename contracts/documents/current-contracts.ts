@@ -11,7 +11,7 @@ export function currentContracts(): Contract[] {
     ...publishedSchemas().map(({ name, version, schema }) => ({
       name,
       version,
-      document: schema as JsonObject,
+      document: schema,
       compare: compareSchemas,
       ...(name.startsWith('headers.') && { nextNeeds: 'readers of both: headers have no version on the wire' }),
     })),

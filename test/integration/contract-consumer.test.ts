@@ -77,8 +77,8 @@ async function expectHandled(events: ForeignEvent[]): Promise<void> {
 
 /** Why each dead letter was put aside. */
 async function takeLetters(): Promise<unknown[]> {
-  const letters = queues.map((queue) => rig.bus.channel.get(deadLetterQueueOf(queue), { noAck: true }));
-  return (await Promise.all(letters)).flatMap((letter) =>
+  const taken = queues.map((queue) => rig.bus.channel.get(deadLetterQueueOf(queue), { noAck: true }));
+  return (await Promise.all(taken)).flatMap((letter) =>
     letter ? [letter.properties.headers?.['dead_letter_reason']] : [],
   );
 }
