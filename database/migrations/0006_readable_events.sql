@@ -9,8 +9,8 @@ alter table agents add constraint agents_retired_at_in_years_1_to_9999
 -- RabbitMQ refuses messages over 16 MiB, and with one of them everything behind it would wait.
 alter table agents add constraint agents_texts_at_most_1_mib
   check (octet_length(name) + octet_length(version) + octet_length(capabilities::text) <= 1048576) not valid;
-alter table instances add constraint instances_observed_generation_is_between_0_and_generation
-  check (observed_generation between 0 and generation) not valid;
+alter table instances add constraint instances_observed_generation_is_between_0_and_2_to_53
+  check (observed_generation between 0 and 9007199254740991) not valid;
 
 create function count_digits(p_number numeric) returns integer language sql immutable parallel safe as $$
   select length(trim(both '0' from translate(p_number::text, '-.', '')))
@@ -74,7 +74,7 @@ create trigger instances_json before insert or update of config, metadata on ins
 -- Down Migration
 drop trigger instances_json on instances;
 drop function instances_json, refuse_unreadable_json, find_changed_number, count_digits;
-alter table instances drop constraint instances_observed_generation_is_between_0_and_generation;
+alter table instances drop constraint instances_observed_generation_is_between_0_and_2_to_53;
 alter table agents drop constraint agents_texts_at_most_1_mib;
 alter table agents drop constraint agents_retired_at_in_years_1_to_9999;
 alter table agents add constraint agents_retired_at_check check (isfinite(retired_at));
