@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import type { EventBody } from '../contracts/catalog.ts';
 import type { InstanceMetadata } from '../contracts/envelope.ts';
+import type { EventType } from '../contracts/names.ts';
 import { readNotification, type AgentRow, type InstanceRow, type Notification } from '../contracts/notification.ts';
 import { UnknownVersion } from '../contracts/versions.ts';
 import type { LogEntry } from './event-log.ts';
-import { toEventMessage, type EventMessage, type OutgoingEvent } from './outgoing-event.ts';
+import { toEventMessage, type EventMessage } from './outgoing-event.ts';
 
 /** The log entry is not of the documented form: it can never be published as it is. */
 export class UntranslatableEntry extends Error {
@@ -29,7 +31,7 @@ export function translate(entry: LogEntry): EventMessage {
     instance,
   };
   // What the database allows and the event does not, such as another first status, is found here.
-  return orUntranslatable(`${event.type}: `, () => toEventMessage({ ...event, metadata } as OutgoingEvent));
+  return orUntranslatable(`${event.type}: `, () => toEventMessage({ ...event, metadata }));
 }
 
 function orUntranslatable<Result>(what: string, work: () => Result): Result {
@@ -43,13 +45,10 @@ function orUntranslatable<Result>(what: string, work: () => Result): Result {
   }
 }
 
-interface Translation {
-  type: OutgoingEvent['type'];
-  body: unknown;
-  instance?: InstanceMetadata;
-}
+type Translation = { [Type in EventType]: { type: Type; body: EventBody<Type> } }[EventType];
 
-function toEvent({ table, event_type: change, row_data: row }: Notification): Translation {
+function toEvent(written: Notification): Translation & { instance?: InstanceMetadata } {
+  const { table, event_type: change, row_data: row } = written;
   switch (table) {
     case 'instances':
       return { ...instanceEvent(change, row), instance: instanceMetadata(row) };
@@ -61,8 +60,11 @@ function toEvent({ table, event_type: change, row_data: row }: Notification): Tr
 function instanceEvent(change: Notification['event_type'], row: InstanceRow): Translation {
   const { id: instance_id, agent_id, user_id, config, created_at, status, metadata, updated_at } = row;
   switch (change) {
-    case 'insert':
-      return { type: 'instance.created', body: { instance_id, agent_id, user_id, config, created_at, status } };
+    case 'insert': {
+      const body = { instance_id, agent_id, user_id, config, created_at, status };
+      // That an insert has a config, and begins as pending, is known to the trigger alone.
+      return { type: 'instance.created', body: body as EventBody<'instance.created'> };
+    }
     case 'update':
       return { type: 'instance.updated', body: { instance_id, status, metadata, updated_at } };
     case 'delete':

@@ -119,7 +119,7 @@ function wayOut(
   const raise = replaces
     ? `Make it version ${next} of ${name}`
     : `Keep version ${version} of ${name} as it is and add version ${next}`;
-  return `${raise} with ${nextNeeds} (in contracts/), or make the change compatible. ${takenBack(revision)}`;
+  return `${raise} with ${nextNeeds} (CONTRIBUTING.md, A breaking change), or make the change compatible. ${takenBack(revision)}`;
 }
 
 function dropped(first: Released, released: readonly Released[]): Verdict {

@@ -20,7 +20,7 @@ export function currentContracts(): Contract[] {
       document: { ...topology, queues: [...topology.queues, controlQueue] },
       compare: compareTopology,
       replaces: true,
-      nextNeeds: 'a way to move the messages (CONTRIBUTING.md)',
+      nextNeeds: 'a way to move the messages',
     },
   ];
 }

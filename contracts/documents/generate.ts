@@ -7,10 +7,12 @@ import { makeDocuments, root } from './documents.ts';
 
 /** `npm run contracts:generate`: keeps what is new in the contracts, and brings every document of them up to date. */
 try {
+  // First, so that nothing is kept of what cannot be documented.
+  const documents = await makeDocuments();
   for (const file of await record(join(root, releasedFolder), currentContracts())) {
     process.stdout.write(`kept    ${releasedFolder}/${file}\n`);
   }
-  for (const { path, content } of await makeDocuments()) await write(path, content);
+  for (const { path, content } of documents) await write(path, content);
 } catch (error) {
   process.stderr.write(`${(error as Error).message}\n`);
   process.exitCode = 1;

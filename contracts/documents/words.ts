@@ -13,7 +13,7 @@ export function fieldsOf({ properties = {}, required = [] }: JsonSchema): Field[
   return Object.entries(properties).map(([name, schema]) => ({
     name,
     mandatory: required.includes(name),
-    type: typeOf(schema as JsonSchema),
+    type: typeOf(schema as JsonSchema, name),
     description: (schema as JsonSchema).description ?? '',
   }));
 }
@@ -39,17 +39,18 @@ export function code(text: unknown): string {
 }
 
 /** @throws Error for a kind of schema that it has no words for yet */
-function typeOf(schema: JsonSchema): string {
+function typeOf(schema: JsonSchema, field = ''): string {
   const { type, format, items, anyOf, properties } = schema;
   if (schema.const !== undefined) return code(schema.const);
   if (schema.enum) return schema.enum.map(code).join(', ');
-  if (anyOf) return anyOf.map(typeOf).join(' or ');
+  if (anyOf) return anyOf.map((each) => typeOf(each, field)).join(' or ');
+  if (Array.isArray(type)) return type.map((each) => typeOf({ ...schema, type: each }, field)).join(' or ');
   if (type === 'string') return { uuid: 'UUID', 'date-time': 'time' }[format ?? ''] ?? 'text';
   if (type === 'integer') return schema.minimum === 0 ? 'integer, 0 or more' : 'integer, 1 or more';
-  if (type === 'array') return `list of ${plural(typeOf(items as JsonSchema))}`;
+  if (type === 'array') return `list of ${plural(typeOf(items as JsonSchema, field))}`;
   if (type === 'object' && properties) return Object.keys(properties).map(code).join(', ');
   if (type === 'boolean' || type === 'object' || type === 'null' || type === 'number') return type;
-  throw new Error(`contracts/documents/words.ts has no words for ${JSON.stringify(schema)}`);
+  throw new Error(`contracts/documents/words.ts has no words for the field ${field} yet: ${JSON.stringify(schema)}`);
 }
 
 function plural(word: string): string {

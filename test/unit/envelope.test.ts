@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { fromWireHeaders, toWireHeaders, type EventMetadata } from '../../contracts/envelope.ts';
-import { desiredStates } from '../../contracts/names.ts';
+import { desiredStates, eventTypes } from '../../contracts/names.ts';
 import { createdMessage } from '../support/events.ts';
 
 const traceparent = fc.stringMatching(/^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/);
@@ -26,8 +26,16 @@ const instance = fc.record({
   observedGeneration: fc.nat(),
 });
 const metadata: fc.Arbitrary<EventMetadata> = fc.oneof(
-  fc.record({ ...common, type: fc.constantFrom('instance.created', 'instance.updated'), instance }),
-  fc.record({ ...common, type: fc.constantFrom('agent.published', 'agent.retired'), instance: fc.constant(undefined) }),
+  fc.record({
+    ...common,
+    type: fc.constantFrom(...eventTypes.filter((type) => type.startsWith('instance.'))),
+    instance,
+  }),
+  fc.record({
+    ...common,
+    type: fc.constantFrom(...eventTypes.filter((type) => !type.startsWith('instance.'))),
+    instance: fc.constant(undefined),
+  }),
 );
 
 test('what is written into headers is read from them again', () => {

@@ -43,7 +43,9 @@ test('a breaking change names contract, version, field and every way out', () =>
   const { status, text } = judgeOne([contract(1, id.extend({ id: z.int() }))], [released(1)]);
   expect(status).toBe('breaking');
   expect(text).toContain('agent.retired, version 1, against revision 0: `id` was string and is integer now');
-  expect(text).toContain('Keep version 1 of agent.retired as it is and add version 2 with an upcaster (in contracts/)');
+  expect(text).toContain(
+    'Keep version 1 of agent.retired as it is and add version 2 with an upcaster (CONTRIBUTING.md, A breaking change)',
+  );
   expect(text).toContain('or make the change compatible');
   expect(text).toContain('If revision 0 was never on the main branch, it may be taken back: git restore');
 });
