@@ -1,6 +1,7 @@
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { NativeConnectionOptions } from '@temporalio/worker';
 import { z } from 'zod';
+import type { TokenSettings } from '../backends/http/tokens.ts';
 import type { EngineAddress } from '../runtimes/docker/connection.ts';
 import { readRunningStart } from './running-start.ts';
 
@@ -13,7 +14,14 @@ const urlOf = (schemes: RegExp, example: string) =>
 
 const postgresUrl = urlOf(/^postgres(ql)?:/, 'postgres://user:password@127.0.0.1:5432/shared_psql');
 const amqpUrl = urlOf(/^amqps?:/, 'amqp://user:password@127.0.0.1:5672');
+const httpUrl = urlOf(/^https?:/, 'http://127.0.0.1:8080');
 const port = z.coerce.number().int().min(0).max(65_535);
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter(Boolean),
+);
 
 const settings = z.object({
   /** The database `shared_psql`. */
@@ -42,8 +50,41 @@ const settings = z.object({
   HEALTH_HOST: z.string().min(1).default('127.0.0.1'),
   EVENT_BROKER_HEALTH_PORT: port.default(27_481),
   AGENTS_WORKER_HEALTH_PORT: port.default(27_482),
+  USER_BACKEND_HEALTH_PORT: port.default(27_483),
+  ADMIN_BACKEND_HEALTH_PORT: port.default(27_484),
+  /** Address that both backends listen on. */
+  HTTP_HOST: z.string().min(1).default('127.0.0.1'),
+  USER_BACKEND_PORT: port.default(27_440),
+  ADMIN_BACKEND_PORT: port.default(27_441),
+  /** Shared with whoever issues tokens; for development. */
+  JWT_SECRET: z.string().min(32, 'must have at least 32 characters').optional(),
+  /** Where the issuer of tokens publishes its keys. */
+  JWT_JWKS_URL: httpUrl.optional(),
+  JWT_ISSUER: z.string().min(1).optional(),
+  JWT_AUDIENCE: z.string().min(1).default('instance-engine'),
+  /** Origins whose pages may call the backends, besides the page that user_backend serves. */
+  ALLOWED_ORIGINS: list.default([]),
+  REQUESTS_PER_MINUTE: z.coerce.number().int().min(1).default(600),
+  TRUSTED_PROXIES: list.default([]),
+  /** Where the page finds admin_backend and Temporal's Web UI; without them it has no such part. */
+  ADMIN_BACKEND_URL: httpUrl.optional(),
+  TEMPORAL_UI_URL: httpUrl.optional(),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
+
+/** What both backends are told of HTTP. */
+export interface HttpConfiguration {
+  host: string;
+  userBackendPort: number;
+  adminBackendPort: number;
+  /** Undefined: no token can be checked, so that no backend can start. */
+  tokens: TokenSettings | undefined;
+  allowedOrigins: string[];
+  requestsPerMinute: number;
+  trustedProxies: string[];
+  adminBackendUrl: string | undefined;
+  temporalUiUrl: string | undefined;
+}
 
 export interface Configuration {
   databaseUrl: string;
@@ -61,6 +102,9 @@ export interface Configuration {
   healthHost: string;
   eventBrokerHealthPort: number;
   agentsWorkerHealthPort: number;
+  userBackendHealthPort: number;
+  adminBackendHealthPort: number;
+  http: HttpConfiguration;
   logLevel: z.infer<typeof settings>['LOG_LEVEL'];
   /** All that agents get to see of this process's environment. */
   hostEnvironment: Record<string, string>;
@@ -77,14 +121,16 @@ export class InvalidConfiguration extends Error {
  *
  * @throws InvalidConfiguration
  */
-export function readConfiguration(overrides: Environment = {}): Configuration {
+export function readConfiguration(overrides: Environment = {}, { needsTokens = false } = {}): Configuration {
   const environment = { ...process.env, ...overrides };
   const parsed = settings.safeParse(withoutEmpty(environment));
   const temporal = readTemporal(environment);
-  if (!parsed.success || 'problem' in temporal) {
+  const tokenProblem = findTokenProblem(environment, needsTokens);
+  if (!parsed.success || 'problem' in temporal || tokenProblem !== undefined) {
     const problems = [
       ...(parsed.error?.issues.map(({ path, message }) => `${path.join('.')} ${message}`) ?? []),
       ...('problem' in temporal ? [temporal.problem] : []),
+      ...(tokenProblem === undefined ? [] : [tokenProblem]),
     ];
     throw new InvalidConfiguration(
       `The configuration is not complete:\n${problems.map((line) => `- ${line}`).join('\n')}`,
@@ -109,10 +155,38 @@ export function readConfiguration(overrides: Environment = {}): Configuration {
     healthHost: data.HEALTH_HOST,
     eventBrokerHealthPort: data.EVENT_BROKER_HEALTH_PORT,
     agentsWorkerHealthPort: data.AGENTS_WORKER_HEALTH_PORT,
+    userBackendHealthPort: data.USER_BACKEND_HEALTH_PORT,
+    adminBackendHealthPort: data.ADMIN_BACKEND_HEALTH_PORT,
+    http: toHttp(data),
     logLevel: data.LOG_LEVEL,
     hostEnvironment: withoutEmpty(
       Object.fromEntries(['PATH', 'HOME', 'LANG', 'TZ'].map((name) => [name, environment[name]])),
     ),
+  };
+}
+
+function findTokenProblem({ JWT_SECRET: secret, JWT_JWKS_URL: jwksUrl }: Environment, needed: boolean) {
+  if (secret && jwksUrl) return 'JWT_SECRET and JWT_JWKS_URL are both set: tokens are checked by one of them';
+  if (!needed || secret || jwksUrl) return undefined;
+  return 'JWT_JWKS_URL is required, e.g. https://login.example.com/.well-known/jwks.json (for development, JWT_SECRET)';
+}
+
+function toHttp(data: z.infer<typeof settings>): HttpConfiguration {
+  const key = data.JWT_SECRET
+    ? { secret: data.JWT_SECRET }
+    : data.JWT_JWKS_URL
+      ? { jwksUrl: data.JWT_JWKS_URL }
+      : undefined;
+  return {
+    host: data.HTTP_HOST,
+    userBackendPort: data.USER_BACKEND_PORT,
+    adminBackendPort: data.ADMIN_BACKEND_PORT,
+    tokens: key && { key, issuer: data.JWT_ISSUER, audience: data.JWT_AUDIENCE },
+    allowedOrigins: data.ALLOWED_ORIGINS,
+    requestsPerMinute: data.REQUESTS_PER_MINUTE,
+    trustedProxies: data.TRUSTED_PROXIES,
+    adminBackendUrl: data.ADMIN_BACKEND_URL,
+    temporalUiUrl: data.TEMPORAL_UI_URL,
   };
 }
 

@@ -7,14 +7,16 @@ import type { Service, ServiceOptions } from './services/service.ts';
 export interface RunProcessOptions {
   name: string;
   start: readonly ((options: ServiceOptions) => Promise<Service>)[];
+  /** Whether it checks tokens. */
+  needsTokens?: boolean;
 }
 
 /**
  * Runs services until SIGTERM or SIGINT, then ends them in reverse order: exit code 0. A fatal error ends the process
  * with code 1 after it has said what to do.
  */
-export async function runProcess({ name, start }: RunProcessOptions): Promise<void> {
-  const configuration = configurationOrExit();
+export async function runProcess({ name, start, needsTokens = false }: RunProcessOptions): Promise<void> {
+  const configuration = configurationOrExit(needsTokens);
   const logger = pino({ name, level: configuration.logLevel });
   useLoggerInTemporal(logger);
   const services: Service[] = [];
@@ -54,9 +56,9 @@ export function useLoggerInTemporal(logger: Logger): void {
   });
 }
 
-function configurationOrExit(): Configuration {
+function configurationOrExit(needsTokens: boolean): Configuration {
   try {
-    return readConfiguration();
+    return readConfiguration({}, { needsTokens });
   } catch (error) {
     process.stderr.write(`${describe(error)}\n`);
     process.exit(1);

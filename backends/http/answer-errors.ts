@@ -1,0 +1,51 @@
+import type { FastifyError, FastifyInstance } from 'fastify';
+import { hasZodFastifySchemaValidationErrors, isResponseSerializationError } from 'fastify-type-provider-zod';
+import { describe } from '../../bridge/supervise.ts';
+import { isUnavailable } from './is-unavailable.ts';
+import { problemMediaType, ProblemError } from './problem.ts';
+
+/** Every error leaves as a problem (RFC 9457), also that of a route that does not exist. */
+export function answerErrors(app: FastifyInstance): void {
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const answer = toProblem(error);
+    if (answer.status >= 500)
+      request.log.error({ error: describe(error), url: request.url, stack: error.stack }, 'a request failed');
+    if (answer.status === 401) reply.header('www-authenticate', 'Bearer');
+    if (answer.retryAfterSeconds !== undefined) reply.header('retry-after', answer.retryAfterSeconds);
+    return reply.status(answer.status).type(problemMediaType).send(JSON.stringify(answer.toBody()));
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const answer = new ProblemError(404, 'not_found', `There is no ${request.method} ${request.url.split('?')[0]}.`);
+    return reply.status(404).type(problemMediaType).send(JSON.stringify(answer.toBody()));
+  });
+}
+
+function toProblem(error: FastifyError): ProblemError {
+  if (error instanceof ProblemError) return error;
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const place = error.validationContext ?? 'request';
+    const errors = error.validation.map(({ instancePath, message }) => ({
+      path: [place, ...instancePath.split('/').filter(Boolean)].join('.'),
+      message: message ?? 'is not valid',
+    }));
+    const detail = errors.map(({ path, message }) => `${path}: ${message}`).join('; ');
+    return new ProblemError(400, 'invalid_request', detail, { errors, cause: error });
+  }
+  if (isUnavailable(error)) {
+    return new ProblemError(503, 'unavailable', 'A server that this one needs is away. Try again.', {
+      cause: error,
+      retryAfterSeconds: 5,
+    });
+  }
+  const { statusCode = 500, code } = error;
+  if (statusCode < 500 && !isResponseSerializationError(error)) {
+    return new ProblemError(statusCode, toCode(code, statusCode), error.message, { cause: error });
+  }
+  return new ProblemError(500, 'internal', 'The server made a mistake, which is in its log.', { cause: error });
+}
+
+/** e.g. `FST_ERR_CTP_BODY_TOO_LARGE` → `body_too_large` */
+function toCode(code: string | undefined, status: number): string {
+  if (status === 429) return 'too_many_requests';
+  return code?.replace(/^FST_(ERR_)?(CTP_)?/, '').toLowerCase() ?? 'invalid_request';
+}

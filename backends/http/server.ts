@@ -1,0 +1,100 @@
+import cors from '@fastify/cors';
+import helmet from '@fastify/helmet';
+import rateLimit from '@fastify/rate-limit';
+import swagger from '@fastify/swagger';
+import fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from 'fastify';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  jsonSchemaTransform,
+  jsonSchemaTransformObject,
+  serializerCompiler,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from 'fastify-type-provider-zod';
+import type { Logger } from 'pino';
+import { readIdentity, requireAccess } from './access.ts';
+import { answerErrors } from './answer-errors.ts';
+import { ProblemError } from './problem.ts';
+import type { VerifyToken } from './tokens.ts';
+
+export type HttpServer = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+export interface HttpServerOptions {
+  /** Of the OpenAPI document. */
+  title: string;
+  description: string;
+  logger: Logger;
+  verifyToken: VerifyToken;
+  /** Pages of which other origins may call: none unless told otherwise. */
+  allowedOrigins?: readonly string[];
+  /** Requests of one user, or of one address without a valid token. */
+  requestsPerMinute?: number;
+  /** Of a body; the largest config of an instance is 4 MiB. */
+  bodyLimitBytes?: number;
+  /** Addresses of proxies whose `X-Forwarded-For` is believed. */
+  trustedProxies?: readonly string[];
+  /** Further places that a page served from here may connect to. */
+  connectTo?: readonly string[];
+}
+
+/**
+ * A server with what every one of our HTTP interfaces has: tokens, limits, security headers, problems (RFC 9457), and an
+ * OpenAPI 3.1 document at `/openapi.json` that is made of the same schemas by which requests and answers are checked.
+ */
+export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { title, description, logger, verifyToken, allowedOrigins = [], trustedProxies = [], connectTo = [] } = options;
+  const { requestsPerMinute = 600, bodyLimitBytes = 5 * 1024 * 1024 } = options;
+  const app = fastify({
+    loggerInstance: logger as FastifyBaseLogger,
+    disableRequestLogging: true,
+    bodyLimit: bodyLimitBytes,
+    trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
+    forceCloseConnections: true,
+  }).withTypeProvider<ZodTypeProvider>();
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  answerErrors(app);
+
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      directives: {
+        defaultSrc: ["'self'"],
+        connectSrc: ["'self'", ...connectTo],
+        upgradeInsecureRequests: null,
+      },
+    },
+  });
+  await app.register(cors, {
+    origin: [...allowedOrigins],
+    methods: ['GET', 'POST', 'PATCH', 'PUT', 'DELETE'],
+    maxAge: 600,
+  });
+  readIdentity(app, verifyToken);
+  await app.register(rateLimit, {
+    max: requestsPerMinute,
+    timeWindow: '1 minute',
+    keyGenerator: ({ identity, ip }) => identity?.userId ?? ip,
+    errorResponseBuilder: (_, { after }) =>
+      new ProblemError(429, 'too_many_requests', `Too many requests: try again after ${after}.`),
+  });
+  requireAccess(app);
+
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title, description, version: '1' },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
+      security: [{ token: [] }],
+    },
+    transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject,
+  });
+  app.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, () => app.swagger());
+  return app;
+}

@@ -1,0 +1,86 @@
+import { createRemoteJWKSet, errors, jwtVerify, type JWTVerifyOptions, type JWTVerifyResult } from 'jose';
+import { z } from 'zod';
+
+export interface TokenSettings {
+  /** A secret shared with whoever issues tokens (HS256), or the address of its public keys (RFC 7517). */
+  key: { secret: string } | { jwksUrl: string };
+  /** What `iss` has to be; any when undefined. */
+  issuer: string | undefined;
+  /** What `aud` has to be or contain. */
+  audience: string;
+}
+
+/** Whoever makes a request. */
+export interface Identity {
+  userId: string;
+  isAdmin: boolean;
+  expiresAt: Date;
+}
+
+/** The token is no good; its text tells the caller why. */
+export class InvalidToken extends Error {
+  override name = 'InvalidToken';
+}
+
+/** The issuer's keys cannot be had just now: nothing is known of the token. */
+export class KeysUnavailable extends Error {
+  override name = 'KeysUnavailable';
+}
+
+/** @throws InvalidToken; KeysUnavailable */
+export type VerifyToken = (token: string) => Promise<Identity>;
+
+/** `roles` is the only claim of our own. Whoever has none is a user. */
+const claims = z.object({
+  sub: z.guid('must be the UUID of the user').transform((id) => id.toLowerCase()),
+  exp: z.number(),
+  roles: z.array(z.string()).default([]),
+});
+
+/** Those that only the owner of a private key can sign by. A key of another kind must never be taken for a secret. */
+const publicKeyAlgorithms = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA', 'Ed25519'];
+
+/** Checks JSON Web Tokens: signature, `exp`, `nbf`, `aud`, `iss`, and the claims `sub` and `roles`. */
+export function createTokenVerifier({ key, issuer, audience }: TokenSettings): VerifyToken {
+  const options: JWTVerifyOptions = {
+    audience,
+    requiredClaims: ['sub', 'exp'],
+    clockTolerance: 5,
+    ...(issuer !== undefined && { issuer }),
+  };
+  const verify = verifierOf(key, options);
+  return async (token) => {
+    const { payload } = await verify(token).catch((error: unknown) => {
+      throw explain(error);
+    });
+    const parsed = claims.safeParse(payload);
+    if (!parsed.success) throw new InvalidToken(z.prettifyError(parsed.error));
+    const { sub, exp, roles } = parsed.data;
+    return { userId: sub, isAdmin: roles.includes('admin'), expiresAt: new Date(exp * 1000) };
+  };
+}
+
+function verifierOf(key: TokenSettings['key'], options: JWTVerifyOptions): (token: string) => Promise<JWTVerifyResult> {
+  if ('secret' in key) {
+    const secret = new TextEncoder().encode(key.secret);
+    return (token) => jwtVerify(token, secret, { ...options, algorithms: ['HS256'] });
+  }
+  const keys = createRemoteJWKSet(new URL(key.jwksUrl), { timeoutDuration: 5_000 });
+  return (token) => jwtVerify(token, keys, { ...options, algorithms: publicKeyAlgorithms });
+}
+
+function explain(error: unknown): Error {
+  if (
+    error instanceof errors.JWKSTimeout ||
+    error instanceof errors.JWKSInvalid ||
+    !(error instanceof errors.JOSEError)
+  ) {
+    return new KeysUnavailable('The keys that tokens are checked with cannot be read just now.', { cause: error });
+  }
+  // The plain JOSEError is what an answer other than 200 of the key server becomes.
+  if (error.constructor === errors.JOSEError) {
+    return new KeysUnavailable('The keys that tokens are checked with cannot be read just now.', { cause: error });
+  }
+  if (error instanceof errors.JWTExpired) return new InvalidToken('The token has expired.', { cause: error });
+  return new InvalidToken(`The token is not valid: ${error.message}.`, { cause: error });
+}
