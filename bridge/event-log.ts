@@ -26,7 +26,7 @@ export interface BatchLimits {
 export const entryColumns = `event_id as "eventId", entity_id as "entityId", sequence, position,
   correlation_id as "correlationId", causation_id as "causationId", traceparent, occurred_at as "occurredAt"`;
 
-type EntryRow = Omit<LogEntry, 'sequence' | 'position'> & { sequence: string; position: string };
+export type EntryRow = Omit<LogEntry, 'sequence' | 'position'> & { sequence: string; position: string };
 
 /**
  * The next entries to publish, in that order: those that a broker which ended had given a position, then the oldest that
