@@ -1,4 +1,12 @@
-import { controlQueueName, eventTypes, exchangeNames, queueNames, type EventType, type ServiceName } from './names.ts';
+import {
+  controlQueueName,
+  eventTypes,
+  exchangeNames,
+  queueNames,
+  replicaQueueName,
+  type EventType,
+  type ServiceName,
+} from './names.ts';
 
 export interface ExchangeDefinition {
   name: string;
@@ -162,6 +170,24 @@ export function controlQueueOf({ instanceId, agentId }: { instanceId: string; ag
       'x-expires': 24 * 60 * 60 * 1000,
     },
   };
+}
+
+/**
+ * The queue of one replica of user_backend, which gives it what the others get as well: made for each of its connections,
+ * and gone with it. What it drops is found missing by the positions, and read from the event log
+ * (docs/decisions/backends.md).
+ */
+export function replicaQueueOf(replicaId: string) {
+  return {
+    name: replicaQueueName(replicaId),
+    exchange: exchangeNames.events,
+    routingKeys: [...eventTypesOf(queueNames.userBackendWsUpdates), ...eventTypesOf(queueNames.userBackendAgent)],
+    consumers: ['one replica of user_backend'],
+    durable: false,
+    exclusive: true,
+    autoDelete: true,
+    arguments: { 'x-queue-type': 'classic', 'x-max-length-bytes': 64 * MiB, 'x-overflow': 'drop-head' },
+  } satisfies QueueDefinition & Record<'durable' | 'exclusive' | 'autoDelete', boolean>;
 }
 
 /** Goes up with a change that RabbitMQ refuses for what exists, or that takes messages from a consumer. */
