@@ -41,7 +41,9 @@ async function start(name: string, ownServers: Record<string, string> = {}): Pro
   const { command = [], environment = {} } = services[name] ?? {};
   const { temporal: port } = await choosePorts('free');
   const { PATH = '', HOME = '' } = process.env;
-  const { WORKFLOW_BUNDLE: _, ...servers } = rig.environment;
+  const { WORKFLOW_BUNDLE: _, ...servers } = rig.environmentOf(
+    name === 'event-broker' ? 'event_broker' : 'agents_worker',
+  );
   const [program = '', ...leading] = image.entrypoint;
   const child = spawn(program, [...leading, ...command], {
     cwd: image.folder,

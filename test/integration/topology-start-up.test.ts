@@ -15,7 +15,7 @@ const checkCommand = 'or use another virtual host. Everything that differs: npm 
 async function refusal(declare: (channel: Channel) => PromiseLike<unknown>): Promise<string> {
   await using host = await openVirtualHost();
   await declare(host.channel);
-  const error: unknown = await assertTopology(host.channel).catch((reason: unknown) => reason);
+  const error: unknown = await assertTopology(host.channel, 'event_broker').catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(FatalError);
   return (error as Error).message.replace(host.name, 'v');
 }
