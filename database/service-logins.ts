@@ -1,3 +1,4 @@
+import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import pRetry from 'p-retry';
 import pg from 'pg';
 
@@ -24,7 +25,7 @@ export async function setServiceLogins<Service extends string>(
   await client.connect();
   try {
     for (const [service, password] of logins) {
-      const statement = `alter role ${client.escapeIdentifier(service)} login password ${client.escapeLiteral(password)}`;
+      const statement = `alter role ${client.escapeIdentifier(service)} login password ${client.escapeLiteral(verifierOf(password))}`;
       await pRetry(() => client.query(statement).catch(explain(service)), {
         retries: 10,
         minTimeout: 20,
@@ -38,6 +39,17 @@ export async function setServiceLogins<Service extends string>(
   }
   const urls = logins.map(([service, password]) => [service, withLogin(databaseUrl, service, password)]);
   return Object.fromEntries(urls) as Record<Service, string>;
+}
+
+/** What PostgreSQL keeps of a password: in the clear it could get into the server's log (RFC 5803, SCRAM-SHA-256). */
+function verifierOf(password: string): string {
+  const salt = randomBytes(16);
+  const iterations = 4_096;
+  const salted = pbkdf2Sync(password, salt, iterations, 32, 'sha256');
+  const keyOf = (name: string): Buffer => createHmac('sha256', salted).update(name).digest();
+  const storedKey = createHash('sha256').update(keyOf('Client Key')).digest('base64');
+  const serverKey = keyOf('Server Key').toString('base64');
+  return `SCRAM-SHA-256$${iterations}:${salt.toString('base64')}$${storedKey}:${serverKey}`;
 }
 
 /** "tuple concurrently updated": somebody else changes the same role. */

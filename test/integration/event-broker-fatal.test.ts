@@ -52,6 +52,13 @@ test('a wrong password of PostgreSQL: check DATABASE_URL, and the password is no
   expect(words).not.toContain('hunter2');
 });
 
+test('a login of PostgreSQL that may not mark entries: use another', async () => {
+  const { DATABASE_URL } = rig.environmentOf('agents_worker');
+  expect(await lastWordsOf('event-broker', { DATABASE_URL })).toMatch(
+    /permission denied for table event_log.*role event_broker/,
+  );
+});
+
 test.each(entries)('a wrong password of RabbitMQ ends %s: check AMQP_URL', async (entry) => {
   const AMQP_URL = changed(rig.environmentOf('event_broker').AMQP_URL, (url) => {
     url.password = 'hunter2';
