@@ -40,8 +40,7 @@ function both(one: Access, other: Access): Access {
 const everyQueue = topology.queues.map(({ name }) => name);
 const everyDeadLetterQueue = topology.queues.filter(({ exchange }) => exchange === deadLetters).map(({ name }) => name);
 
-/** Of every service its account, which has the service's name. */
-export const serviceAccess: Readonly<Record<ServiceName, Access>> = {
+const serviceAccess = {
   // Declares everything. To declare a queue that has a dead-letter exchange takes the right to read it.
   event_broker: {
     configure: [...topology.exchanges.map(({ name }) => name), ...everyQueue],
@@ -65,23 +64,27 @@ export const serviceAccess: Readonly<Record<ServiceName, Access>> = {
     write: [defaultExchange],
     read: everyDeadLetterQueue,
   }),
-};
-
-/** Of the account that all agents share. */
-export const agentsAccess: Access = { configure: [], write: [], read: [controlQueues] };
+} satisfies Record<ServiceName, Access>;
 
 export const serviceNames = Object.keys(serviceAccess) as ServiceName[];
 
-/** Of every service. */
-export function servicePermissions(): Record<ServiceName, Permissions> {
-  return Object.fromEntries(serviceNames.map((name) => [name, permissionsOf(serviceAccess[name])])) as Record<
-    ServiceName,
-    Permissions
-  >;
+/** One of each service, with its name, and one that all agents share. */
+export type AccountName = ServiceName | 'agents';
+
+export const access: Readonly<Record<AccountName, Access>> = {
+  ...serviceAccess,
+  agents: { configure: [], write: [], read: [controlQueues] },
+};
+
+export const accountNames = Object.keys(access) as AccountName[];
+
+export function permissionsOf(account: AccountName): Permissions {
+  const { configure, write, read } = access[account];
+  return { configure: toPattern(configure), write: toPattern(write), read: toPattern(read) };
 }
 
-export function permissionsOf({ configure, write, read }: Access): Permissions {
-  return { configure: toPattern(configure), write: toPattern(write), read: toPattern(read) };
+export function allPermissions(): Record<string, Permissions> {
+  return Object.fromEntries(accountNames.map((name) => [name, permissionsOf(name)]));
 }
 
 /** Matches the whole of one of the names. */

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setAccount } from '../bridge/topology-check/set-account.ts';
-import { agentsAccess, permissionsOf, serviceAccess, serviceNames } from '../contracts/access.ts';
+import { accountNames, permissionsOf, serviceNames, type AccountName } from '../contracts/access.ts';
 import type { ServiceName } from '../contracts/names.ts';
 import { setServiceLogins } from '../database/service-logins.ts';
 import type { GivenServers } from '../workers/configuration.ts';
@@ -30,15 +30,14 @@ async function busLogins(
   { amqpUrl, managementUrl }: StackServers,
   { controlAmqpUrl }: GivenServers,
 ): Promise<ServiceSettings> {
-  const open = async (name: string, access: (typeof serviceAccess)[ServiceName]): Promise<[string, string]> => {
-    const account = { name, password: newPassword(), permissions: permissionsOf(access) };
+  const open = async (name: AccountName): Promise<[AccountName, string]> => {
+    const account = { name, password: newPassword(), permissions: permissionsOf(name) };
     return [name, await setAccount({ amqpUrl, managementUrl }, account)];
   };
-  const accounts = [...Object.entries(serviceAccess), ['agents', agentsAccess] as const];
-  const urls = Object.fromEntries(await Promise.all(accounts.map(([name, access]) => open(name, access))));
+  const urls = Object.fromEntries(await Promise.all(accountNames.map(open))) as Record<AccountName, string>;
   return ofEveryService((service) => ({
-    AMQP_URL: urls[service] ?? '',
-    CONTROL_AMQP_URL: controlAmqpUrl ?? urls['agents'] ?? '',
+    AMQP_URL: urls[service],
+    CONTROL_AMQP_URL: controlAmqpUrl ?? urls.agents,
   }));
 }
 

@@ -179,7 +179,7 @@ export function readRabbitmq(given: { amqpUrl?: string | undefined; managementUr
   throw new InvalidConfiguration(problems.join('; '));
 }
 
-/** The passwords that the services are to have at PostgreSQL or RabbitMQ, where the environment gives any. */
+/** The passwords that accounts are to have at PostgreSQL or RabbitMQ, where the environment gives any. */
 export function readServicePasswords(server: 'DATABASE' | 'AMQP'): Record<string, string> {
   return passwordsIn(withoutEmpty(process.env), server);
 }

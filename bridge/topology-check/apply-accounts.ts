@@ -1,4 +1,4 @@
-import { servicePermissions, type Permissions } from '../../contracts/access.ts';
+import { allPermissions } from '../../contracts/access.ts';
 import type { AccountObject } from '../topology.ts';
 import { checkAccounts, type AccountFinding, type AccountsOptions } from './check-accounts.ts';
 import { putPermissions, putUser } from './set-account.ts';
@@ -16,8 +16,7 @@ export interface ApplyAccountsOptions extends AccountsOptions {
  * @throws Error naming every password that is needed and missing, before anything is created; or which option to give
  */
 export async function applyAccounts(options: ApplyAccountsOptions): Promise<AccountFinding[]> {
-  const { passwords, onCreated } = options;
-  const accounts: Readonly<Record<string, Permissions>> = options.accounts ?? servicePermissions();
+  const { accounts = allPermissions(), passwords, onCreated } = options;
   const absent = (await checkAccounts(options)).filter(({ creatable }) => creatable).map(({ object }) => object);
   const unset = absent.filter(({ type, name }) => type === 'user' && !passwords[name]).map(({ name }) => name);
   if (unset.length > 0) {

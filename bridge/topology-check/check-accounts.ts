@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { servicePermissions, type Permissions } from '../../contracts/access.ts';
+import { allPermissions, type Permissions } from '../../contracts/access.ts';
 import { exchangeNames } from '../../contracts/names.ts';
 import type { AccountObject } from '../topology.ts';
 import { plain, type Finding } from './compare.ts';
 import { listOf, type ManagementOptions } from './management-api.ts';
 
 export interface AccountsOptions extends ManagementOptions {
-  /** What each user should be able to do; the services' by default. */
+  /** What each user should be able to do; the accounts of the catalog by default. */
   accounts?: Readonly<Record<string, Permissions>>;
 }
 
@@ -20,12 +20,12 @@ const right = z.object({ user: z.string(), configure: z.string(), write: z.strin
 const guarded = [exchangeNames.events, exchangeNames.agents];
 
 /**
- * Compares the users of the services, and what every user may do in the virtual host, with `contracts/access.ts`.
+ * Compares the users of services and agents, and what every user may do in the virtual host, with `contracts/access.ts`.
  *
  * @throws Error that says which option to give, when they cannot be read
  */
 export async function checkAccounts(options: AccountsOptions): Promise<AccountFinding[]> {
-  const { accounts = servicePermissions() } = options;
+  const { accounts = allPermissions() } = options;
   const [users, rights] = await Promise.all([listOf(options, 'users', user), listOf(options, 'permissions', right)]);
   const tagsOf = new Map(users.map(({ name, tags }) => [name, tags]));
   const rightsOf = new Map(rights.map(({ user: name, ...permissions }) => [name, permissions]));

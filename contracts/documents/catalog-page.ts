@@ -5,6 +5,7 @@ import { eventTypes, type EventType } from '../names.ts';
 import { notification } from '../notification.ts';
 import { statusReasons } from '../status-reasons.ts';
 import { consumersOf, controlQueueOf, topology, type QueueDefinition } from '../topology.ts';
+import { accessTable, agentsAccount } from './access-sections.ts';
 import { publishedSchemas, schemaFile, toJsonSchema } from './json-schemas.ts';
 import { example, table } from './markdown.ts';
 import { branchesOf, code, fieldsOf, type Field } from './words.ts';
@@ -18,6 +19,7 @@ export function catalogSections(): Record<string, string> {
     ),
     queues: queueTable(topology.queues.filter(({ consumers }) => consumers.length > 0)),
     'queue arguments': argumentTable(topology.queues),
+    accounts: accessTable(),
     headers: headerTable(),
     events: eventTypes.map(eventSection).join('\n\n'),
     'status reasons': table(
@@ -30,6 +32,7 @@ export function catalogSections(): Record<string, string> {
     ),
     'control queue': controlQueueSection(),
     commands: commandTypes.map(commandSection).join('\n\n'),
+    "agents' account": agentsAccount(),
     notification: notificationSection(),
   };
 }

@@ -3,25 +3,22 @@ import type { Channel } from 'amqplib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openAmqp, type AmqpConnection } from '../../bridge/amqp.ts';
 import { assertTopology } from '../../bridge/topology.ts';
-import { serviceNames } from '../../contracts/access.ts';
-import { controlQueueName, queueNames, type ServiceName } from '../../contracts/names.ts';
+import { accountNames, serviceNames, type AccountName } from '../../contracts/access.ts';
+import { controlQueueName, queueNames } from '../../contracts/names.ts';
 import { controlQueueOf, deadLetterQueueOf, queuesOf } from '../../contracts/topology.ts';
 import { openRig, type Rig } from '../support/rig.ts';
 
-type Account = ServiceName | 'agents';
-
-const accounts = [...serviceNames, 'agents'] as const;
 const instanceId = randomUUID();
 const controlQueue = controlQueueName(instanceId);
 let rig: Rig;
-const connections = new Map<Account, AmqpConnection>();
+const connections = new Map<AccountName, AmqpConnection>();
 
 beforeAll(async () => {
   rig = await openRig();
   await assertTopology(rig.bus.channel, 'event_broker');
   const { name, arguments: given } = controlQueueOf({ instanceId, agentId: randomUUID() });
   await rig.bus.channel.assertQueue(name, { durable: true, arguments: given });
-  for (const account of accounts) {
+  for (const account of accountNames) {
     const amqpUrl =
       account === 'agents' ? rig.environmentOf('agents_worker').CONTROL_AMQP_URL : rig.environmentOf(account).AMQP_URL;
     connections.set(account, await openAmqp({ amqpUrl, connectionName: account }));
@@ -33,7 +30,7 @@ afterAll(async () => {
 });
 
 /** Rejects with what RabbitMQ says against it: what it refuses, it answers by closing the channel. */
-async function act(account: Account, work: (channel: Channel) => unknown): Promise<void> {
+async function act(account: AccountName, work: (channel: Channel) => unknown): Promise<void> {
   const channel = await connections.get(account)?.openSeparateChannel();
   if (!channel) throw new Error(`no connection of ${account}`);
   await work(channel);
@@ -44,7 +41,8 @@ const publish =
   (exchange: string, key = 'instance.created') =>
   (channel: Channel): unknown =>
     channel.publish(exchange, key, Buffer.from('{}'));
-const except = (...allowed: Account[]): Account[] => accounts.filter((account) => !allowed.includes(account));
+const except = (...allowed: AccountName[]): AccountName[] =>
+  accountNames.filter((account) => !allowed.includes(account));
 const refused = /ACCESS.REFUSED/;
 
 describe.each([
@@ -112,7 +110,7 @@ test('no service makes or removes an exchange but event_broker', async () => {
   await act('event_broker', (channel) => assertTopology(channel, 'event_broker'));
 });
 
-test.each(accounts)('%s makes no queue of another name', async (account) => {
+test.each(accountNames)('%s makes no queue of another name', async (account) => {
   for (const name of ['anything', `${queueNames.userBackendAgent}.more`, `${account}.replica`, '']) {
     await expect(act(account, (channel) => channel.assertQueue(name))).rejects.toThrow(refused);
   }

@@ -4,7 +4,7 @@ import { openAmqp } from '../../bridge/amqp.ts';
 import { applyAccounts } from '../../bridge/topology-check/apply-accounts.ts';
 import { checkAccounts, type AccountFinding } from '../../bridge/topology-check/check-accounts.ts';
 import { assertTopology, nameOf } from '../../bridge/topology.ts';
-import { serviceNames, servicePermissions } from '../../contracts/access.ts';
+import { accountNames, allPermissions } from '../../contracts/access.ts';
 import { passwordVariable } from '../../workers/service-passwords.ts';
 import { contractsCheck } from '../support/contracts-check.ts';
 import { openVirtualHost } from '../support/virtual-host.ts';
@@ -13,7 +13,7 @@ import { openVirtualHost } from '../support/virtual-host.ts';
 async function openAccounts() {
   const host = await openVirtualHost();
   const prefix = `test_${randomUUID()}_`;
-  const named = Object.entries(servicePermissions()).map(([name, rights]) => [prefix + name, rights] as const);
+  const named = Object.entries(allPermissions()).map(([name, rights]) => [prefix + name, rights] as const);
   const accounts = Object.fromEntries(named);
   const names = Object.keys(accounts);
   const strangers: string[] = [];
@@ -59,7 +59,7 @@ async function openAccounts() {
 describe.concurrent('the accounts', () => {
   test('are missing, are created with what the catalog says, and then agree', async () => {
     await using host = await openAccounts();
-    const missing = serviceNames.flatMap((name) => [`user ${name}`, `permissions of user ${name}`]);
+    const missing = accountNames.flatMap((name) => [`user ${name}`, `permissions of user ${name}`]);
     expect(await host.check()).toEqual(missing.map((object) => `missing ${object}`));
     const created: string[] = [];
     expect(await host.apply(created)).toEqual([]);
@@ -89,7 +89,7 @@ describe.concurrent('the accounts', () => {
     const created: string[] = [];
     const passwords = { [host.userOf('event_broker')]: 'secret' };
     await expect(host.apply(created, passwords)).rejects.toThrow(
-      /AGENTS_WORKER_AMQP_PASSWORD, .*USER_BACKEND_AMQP_PASSWORD, .*ADMIN_BACKEND_AMQP_PASSWORD$/,
+      /AGENTS_WORKER_AMQP_PASSWORD, .*USER_BACKEND_AMQP_PASSWORD, .*ADMIN_BACKEND_AMQP_PASSWORD, .*AGENTS_AMQP_PASSWORD$/,
     );
     expect(created).toEqual([]);
   });
@@ -122,11 +122,11 @@ describe.concurrent('the accounts', () => {
   });
 });
 
-// Users are the server's: these four are there once.
+// Users are the server's: these are there once.
 test('npm run contracts:check -- --accounts names what is missing, --apply creates it', async () => {
   await using host = await openVirtualHost();
   const options = ['--amqp-url', host.amqpUrl, '--management-url', host.managementUrl, '--accounts'];
-  const passwords = Object.fromEntries(serviceNames.map((name) => [passwordVariable(name, 'AMQP'), 'secret']));
+  const passwords = Object.fromEntries(accountNames.map((name) => [passwordVariable(name, 'AMQP'), 'secret']));
   const before = await contractsCheck(options);
   expect(before.output).toMatch(/^missing {4}permissions of user event_broker: .*--apply --accounts\.$/m);
   expect(before.exitCode).toBe(1);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { setAccount } from '../../bridge/topology-check/set-account.ts';
-import { agentsAccess, permissionsOf, serviceAccess, serviceNames } from '../../contracts/access.ts';
+import { accountNames, permissionsOf, serviceNames, type AccountName } from '../../contracts/access.ts';
 import type { ServiceName } from '../../contracts/names.ts';
 import { managementApi } from './management.ts';
 
@@ -22,21 +22,19 @@ export async function openServiceLogins({ name, databaseUrl, amqpUrl, management
   const password = randomUUID();
   const loginOf = (account: string): string => `${name}_${account}`;
   const management = managementApi(managementUrl, amqpUrl);
-  const accounts = [...Object.entries(serviceAccess), ['agents', agentsAccess] as const];
   await query(
     databaseUrl,
     serviceNames.map((service) => `create role ${loginOf(service)} login password '${password}' in role ${service}`),
   );
   const amqpUrls = new Map(
     await Promise.all(
-      accounts.map(async ([account, access]) => {
-        const permissions = permissionsOf(access);
-        const login = { name: loginOf(account), password, permissions };
+      accountNames.map(async (account) => {
+        const login = { name: loginOf(account), password, permissions: permissionsOf(account) };
         return [account, await setAccount({ amqpUrl, managementUrl }, login)] as const;
       }),
     ),
   );
-  const amqpUrlOf = (account: string): string => amqpUrls.get(account) ?? '';
+  const amqpUrlOf = (account: AccountName): string => amqpUrls.get(account) ?? '';
   return {
     of: (service: ServiceName) => ({
       DATABASE_URL: Object.assign(new URL(databaseUrl), { username: loginOf(service), password }).href,
@@ -48,7 +46,7 @@ export async function openServiceLogins({ name, databaseUrl, amqpUrl, management
         databaseUrl,
         serviceNames.map((service) => `drop role ${loginOf(service)}`),
       );
-      await Promise.all(accounts.map(([account]) => management('DELETE', `users/${loginOf(account)}`)));
+      await Promise.all(accountNames.map((account) => management('DELETE', `users/${loginOf(account)}`)));
     },
   };
 }
