@@ -45,7 +45,7 @@ export function startEventBroker(options: EventBrokerOptions): Supervised {
       amqp.broken.catch(fail);
       try {
         const channel = await amqp.openChannel();
-        await assertTopology(channel);
+        await assertTopology(channel, 'event_broker');
         const publish = createPublisher({ channel });
         ready();
         while (!signal.aborted) {

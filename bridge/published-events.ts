@@ -39,7 +39,7 @@ export interface Page {
 
 /** The highest position that was given so far; 0 when none was. */
 export async function readHead(pool: Pool): Promise<number> {
-  const { rows } = await pool.query<{ head: string }>('select coalesce(max(position), 0) as head from event_log');
+  const { rows } = await pool.query<{ head: string }>('select coalesce(max(position), 0) as head from event_history');
   return Number(rows[0]?.head);
 }
 
@@ -58,7 +58,7 @@ export async function readPage(pool: Pool, options: PageOptions): Promise<Page> 
        from (
          select id, notification #- '{row_data,config}' as notification, event_id, entity_id, sequence, position,
            correlation_id, causation_id, traceparent, occurred_at
-         from event_log
+         from event_history
          where position > $1 and ${condition} and rejected_reason is null
            and (notification ->> 'table', notification ->> 'event_type') <> ('instances', 'insert')
          order by position limit $2
@@ -80,7 +80,7 @@ export async function readPage(pool: Pool, options: PageOptions): Promise<Page> 
 export async function readPosition(pool: Pool, eventId: string, scope: Scope): Promise<number | undefined> {
   const { condition, values } = conditionOf(scope, 2);
   const { rows } = await pool.query<{ position: string }>(
-    `select position from event_log where event_id = $1 and position is not null and ${condition}`,
+    `select position from event_history where event_id = $1 and position is not null and ${condition}`,
     [eventId, ...values],
   );
   return rows[0] && Number(rows[0].position);
@@ -90,7 +90,7 @@ export async function readPosition(pool: Pool, eventId: string, scope: Scope): P
 export async function isFurtherBehind(pool: Pool, count: number, after: number, scope: Scope): Promise<boolean> {
   const { condition, values } = conditionOf(scope, 3);
   const { rows } = await pool.query(
-    `select from event_log where position > $1 and ${condition} order by position offset $2 limit 1`,
+    `select from event_history where position > $1 and ${condition} order by position offset $2 limit 1`,
     [after, count, ...values],
   );
   return rows.length > 0;

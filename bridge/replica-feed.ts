@@ -55,7 +55,7 @@ export function startReplicaFeed(options: ReplicaFeedOptions): ReplicaFeed {
     const amqp = await openAmqp({ amqpUrl, connectionName: 'user_backend.replica' });
     try {
       const channel = await amqp.openChannel();
-      await assertTopology(channel);
+      await assertTopology(channel, 'user_backend');
       const queue = await declareReplicaQueue(channel);
       // A listener for an abort that has been would wait for ever.
       signal.throwIfAborted();

@@ -110,7 +110,7 @@ const domainQueues = [
   },
 ] as const satisfies readonly (QueueDefinition & {
   routingKeys: readonly RoutingKey[];
-  consumers: readonly ServiceName[];
+  consumers: readonly [ServiceName];
 })[];
 
 type DomainQueue = (typeof domainQueues)[number];
@@ -138,18 +138,36 @@ export type ConsumerOf<Type extends EventType> = {
  * @throws Error when the catalog has no such queue
  */
 export function eventTypesOf<Name extends DomainQueueName>(name: Name): EventTypeOf<Name>[] {
-  const queue = domainQueues.find((candidate) => candidate.name === name);
-  if (!queue) throw new Error(`${name} is no queue of the catalog: define it in contracts/topology.ts first`);
-  const keys: readonly string[] = queue.routingKeys;
+  const keys: readonly string[] = domainQueue(name).routingKeys;
   return eventTypes.filter(
     (type): type is EventTypeOf<Name> => keys.includes(type) || keys.includes(`${type.slice(0, type.indexOf('.'))}.*`),
   );
+}
+
+/**
+ * The service that consumes a queue.
+ *
+ * @throws Error when the catalog has no such queue
+ */
+export function serviceOf(queue: DomainQueueName): ServiceName {
+  return domainQueue(queue).consumers[0];
+}
+
+/** The queues that a service consumes. */
+export function queuesOf(service: ServiceName): DomainQueueName[] {
+  return domainQueues.map(({ name }) => name).filter((name) => serviceOf(name) === service);
 }
 
 /** In the order of the queues. */
 export function consumersOf(type: EventType): ServiceName[] {
   const queues = domainQueues.filter(({ name }) => eventTypesOf(name).includes(type));
   return [...new Set(queues.flatMap(({ consumers }) => consumers))];
+}
+
+function domainQueue(name: DomainQueueName): DomainQueue {
+  const queue = domainQueues.find((candidate) => candidate.name === name);
+  if (queue) return queue;
+  throw new Error(`${name} is no queue of the catalog: define it in contracts/topology.ts first`);
 }
 
 /**

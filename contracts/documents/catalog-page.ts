@@ -5,6 +5,7 @@ import { eventTypes, type EventType } from '../names.ts';
 import { notification } from '../notification.ts';
 import { statusReasons } from '../status-reasons.ts';
 import { consumersOf, controlQueueOf, replicaQueueOf, topology, type QueueDefinition } from '../topology.ts';
+import { accessTable, agentsAccount } from './access-sections.ts';
 import { publishedSchemas, schemaFile, toJsonSchema } from './json-schemas.ts';
 import { example, table } from './markdown.ts';
 import { branchesOf, code, fieldsOf, type Field } from './words.ts';
@@ -25,6 +26,7 @@ export function catalogSections(): Record<string, string> {
       replicaQueue,
       `${mebibytes(replicaQueue.arguments['x-max-length-bytes'])}: drops its oldest`,
     ),
+    accounts: accessTable(),
     headers: headerTable(),
     events: eventTypes.map(eventSection).join('\n\n'),
     'status reasons': table(
@@ -40,6 +42,7 @@ export function catalogSections(): Record<string, string> {
       `${controlQueue.arguments['x-max-length']} commands: drops its oldest`,
     ),
     commands: commandTypes.map(commandSection).join('\n\n'),
+    "agents' account": agentsAccount(),
     notification: notificationSection(),
   };
 }
