@@ -1,13 +1,17 @@
 import { expect, test } from 'vitest';
-import type { LogEntry } from '../../cli/explain/event-log.ts';
-import type { Findings } from '../../cli/explain/gather.ts';
-import { judge } from '../../cli/explain/verdict.ts';
-import type { WorkflowReading } from '../../cli/explain/workflow.ts';
-import type { InstanceView } from '../../cli/instances.ts';
+import type { InstanceView } from '../../database/instance-view.ts';
+import type { LogEntry } from '../../explain/event-log.ts';
+import type { Findings } from '../../explain/findings.ts';
+import { judge } from '../../explain/verdict.ts';
+import type { WorkflowReading } from '../../explain/workflow.ts';
 
 /** What a real stack shows only after faults that are hard to bring about; the rest is tested on one. */
 const at = new Date('2026-01-01T12:00:00Z');
-const options = { now: new Date('2026-01-01T12:01:00Z'), formatTime: (time: Date) => time.toISOString().slice(11, 19) };
+const options = {
+  now: new Date('2026-01-01T12:01:00Z'),
+  formatTime: (time: Date) => time.toISOString().slice(11, 19),
+  actions: { retry: () => 'a retry', explain: () => 'look' },
+};
 
 const row: InstanceView = {
   id: 'an-instance',
@@ -91,4 +95,22 @@ test('parts that are missing are not taken for parts that know nothing', () => {
   const noRow = { database: { value: { row: undefined, log: [] } }, workflow: nothing, runtime: nothing };
   expect(judged(noRow)).toBeUndefined();
   expect(judged({ ...noRow, workflow: missing })).toMatchObject({ state: 'unknown' });
+});
+
+test('parts that were not to be asked are neither missing nor taken for parts that know nothing', () => {
+  const leftOut = { workflow: undefined, runtime: undefined, deadLetters: undefined };
+  expect(judged(leftOut)).toEqual({ state: 'running', sentence: 'running generation 1 since 12:00:00.' });
+  expect(judged({ ...pendingRow, ...leftOut })).toEqual({
+    state: 'waiting',
+    sentence: 'waiting for generation 1 to be running.',
+  });
+  expect(judged({ ...leftOut, database: { value: { row: undefined, log: [] } } })).toBeUndefined();
+});
+
+test('what the reader may do next is called as the reader knows it', () => {
+  const database = { value: { row: { ...row, status: 'failed' as const }, log: [created, ran] } };
+  expect(judged({ database })?.sentence).toContain('To try again: a retry, or change its config.');
+  expect(judged({ runtime: { value: undefined } })?.sentence).toContain(
+    'see that agents_worker runs, then look again.',
+  );
 });

@@ -1,9 +1,9 @@
 import type { ConfirmChannel, GetMessage } from 'amqplib';
 import { z } from 'zod';
-import { openAmqp } from '../../bridge/amqp.ts';
-import { describe } from '../../bridge/supervise.ts';
-import { exchangeNames } from '../../contracts/names.ts';
-import { topology } from '../../contracts/topology.ts';
+import { openAmqp } from '../bridge/amqp.ts';
+import { describe } from '../bridge/supervise.ts';
+import { exchangeNames } from '../contracts/names.ts';
+import { topology } from '../contracts/topology.ts';
 import type { TimelineEntry } from './timeline.ts';
 
 export interface DeadLetter {
