@@ -4,7 +4,7 @@ import type { RuntimeDescription } from '../runtimes/runtime.ts';
 import { logTimeline } from './event-log.ts';
 import { missingParts, partNames, valueOf, type Findings } from './findings.ts';
 import { runtimeTimeline } from './runtime.ts';
-import { deadLetterTimeline } from './dead-letters.ts';
+import { deadLetterTimeline } from './dead-letter-timeline.ts';
 import { sortTimeline, timelineSources, type TimelineEntry } from './timeline.ts';
 import { verdictStates, type Verdict } from './verdict-form.ts';
 

@@ -1,6 +1,6 @@
+import type { DeadLetters } from '../bridge/dead-letters/list-letters.ts';
 import type { InstanceView } from '../database/instance-view.ts';
 import type { RuntimeDescription } from '../runtimes/runtime.ts';
-import type { DeadLetters } from './dead-letters.ts';
 import type { LogEntry } from './event-log.ts';
 import type { WorkflowReading } from './workflow.ts';
 

@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
+import { listDeadLetters } from '../bridge/dead-letters/list-letters.ts';
 import { describe } from '../bridge/supervise.ts';
 import { readInstance, type Queryable } from '../database/instance-view.ts';
-import { peekDeadLetters } from './dead-letters.ts';
 import { readLog } from './event-log.ts';
 import { valueOf, type Findings, type Part } from './findings.ts';
 import { readRuntime, type RuntimePlaces } from './runtime.ts';
@@ -39,7 +39,7 @@ export async function gather({ instanceId, last, sources }: Question): Promise<F
       row: await readInstance(client, instanceId),
       log: await readLog(client, instanceId, last),
     })),
-    ask(sources.deadLetters, ({ amqpUrl }) => peekDeadLetters(amqpUrl, instanceId)),
+    ask(sources.deadLetters, ({ amqpUrl }) => listDeadLetters({ amqpUrl, instanceId, limit: maxLetters })),
     ask(sources.workflow, (client) => readWorkflow(client, instanceId, last)),
     ask(sources.runtime, (places) => {
       containersAreSeen = places.docker !== undefined;
@@ -50,6 +50,7 @@ export async function gather({ instanceId, last, sources }: Question): Promise<F
   return { instanceId, database, deadLetters, workflow, runtime: unseen ? { missing: containerUnseen } : runtime };
 }
 
+const maxLetters = 1_000;
 const containerUnseen = 'Its agent is a container: set DOCKER_HOST, as for agents_worker, to look at it.';
 
 async function ask<Server, Value>(

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { DeadLetter } from '../../bridge/dead-letters/letter.ts';
 import type { InstanceView } from '../../database/instance-view.ts';
 import type { LogEntry } from '../../explain/event-log.ts';
 import type { Findings } from '../../explain/findings.ts';
@@ -63,6 +64,19 @@ const healthy: Findings = {
   runtime: { value: { phase: 'running', generation: 1, pid: 7, runtimeId: 'a-runtime' } },
 };
 
+const letter: DeadLetter = {
+  letterId: '0123456789abcdef',
+  queue: 'agents_worker.instance.dead',
+  originQueue: 'agents_worker.instance',
+  messageId: 'an-event',
+  type: 'instance.created',
+  subject: row.id,
+  sequence: 1,
+  reason: 'too long',
+  time: at,
+  sizeBytes: 100,
+};
+
 const judged = (findings: Partial<Findings>) => judge({ ...healthy, ...findings }, options);
 const log = (...entries: LogEntry[]): Partial<Findings> => ({ database: { value: { row, log: entries } } });
 const pendingRow: Partial<Findings> = {
@@ -82,7 +96,7 @@ test.each<[string, Partial<Findings>, string, RegExp]>([
   ['an activity between two attempts', { ...pendingRow, workflow: { value: { ...workflow, pendingActivities: [{ name: 'provision', attempt: 3, lastFailure: 'no disk', nextAttempt: at }] } } }, 'waiting', /provision failed \(no disk\) and attempt 3 is due at 12:00:00\.$/], // prettier-ignore
   ['a deletion that nobody works on', { database: { value: { row: undefined, log: [created, ran, deleted] } }, workflow: { value: undefined } }, 'stuck', /^deleted at 12:00:00, but no workflow/], // prettier-ignore
   ['a deletion under way', { database: { value: { row: undefined, log: [created, ran, deleted] } } }, 'waiting', /^waiting for its clean-up/], // prettier-ignore
-  ['a dead letter of the latest wish', { ...pendingRow, deadLetters: { value: { notes: [], letters: [{ queue: 'agents_worker.instance.dead', messageId: 'an-event', type: 'instance.created', sequence: 1, reason: 'too long', time: at }] } } }, 'stuck', /could not take in #1 \(too long\)/], // prettier-ignore
+  ['a dead letter of the latest wish', { ...pendingRow, deadLetters: { value: { notes: [], letters: [letter] } } }, 'stuck', /could not take in #1 \(too long\)/], // prettier-ignore
 ])('%s is named', (_, findings, state, sentence) => {
   expect(judged(findings)).toEqual({ state, sentence: expect.stringMatching(sentence) });
 });
