@@ -1,5 +1,5 @@
-import { duration } from './duration.ts';
-import type { InstanceView } from './instances.ts';
+import type { InstanceView } from '../database/instance-view.ts';
+import { duration } from '../explain/duration.ts';
 import { colorOfStatus, colors, plain, table, visibleLength, type FormatTime } from './terminal.ts';
 
 interface Column {

@@ -1,10 +1,10 @@
 import { Option, type Command } from 'commander';
 import type { Client } from 'pg';
 import { instanceStatuses, type InstanceStatus } from '../../contracts/names.ts';
+import { instanceView, instanceViewQuery } from '../../database/instance-view.ts';
 import { findAgents } from '../agents.ts';
 import { CommandError } from '../command-error.ts';
 import { withDatabase } from '../database.ts';
-import { instanceView, instanceViewQuery } from '../instances.ts';
 import { parseCount, parseIdPrefix, toIdPrefix, utcOption, type IdPrefix } from '../options.ts';
 import { toTable } from '../instance-table.ts';
 import { print, terminalWidth, timeFormat, warn } from '../terminal.ts';

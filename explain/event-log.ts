@@ -1,7 +1,6 @@
-import type { Client } from 'pg';
 import { z } from 'zod';
-import { statusReason } from '../instances.ts';
-import { duration } from '../duration.ts';
+import { statusReason, type Queryable } from '../database/instance-view.ts';
+import { duration } from './duration.ts';
 import type { TimelineEntry } from './timeline.ts';
 
 /** A version of a row: written by the trigger, so what is not of its form is shown as far as it goes. */
@@ -30,8 +29,8 @@ const logEntry = z.object({
 export type LogEntry = z.infer<typeof logEntry>;
 
 /** The latest versions of a row, oldest first. Configs, which may be megabytes and secret, stay in the database. */
-export async function readLog(client: Client, id: string, last: number): Promise<LogEntry[]> {
-  const { rows } = await client.query(
+export async function readLog(database: Queryable, id: string, last: number): Promise<LogEntry[]> {
+  const { rows } = await database.query(
     `select sequence, event_id, notification ->> 'event_type' as change,
        notification #- '{row_data,config}' -> 'row_data' as row,
        notification -> 'row_data' ? 'config' as with_config,

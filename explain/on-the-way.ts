@@ -1,5 +1,5 @@
 import type { LogEntry } from './event-log.ts';
-import { valueOf, type Findings } from './gather.ts';
+import { valueOf, type Findings } from './findings.ts';
 import { stuck, waiting, type Verdict, type VerdictOptions } from './verdict-form.ts';
 
 /** How long an event normally takes at most, so that one under way is not called stuck. */

@@ -1,5 +1,5 @@
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
-import type { InstanceMessage } from '../../workflows/messages.ts';
+import type { InstanceMessage } from '../workflows/messages.ts';
 
 interface Payloads {
   payloads?: Payload[] | null;

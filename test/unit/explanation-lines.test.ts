@@ -1,42 +1,28 @@
 import { expect, test } from 'vitest';
-import type { Findings } from '../../cli/explain/gather.ts';
-import { toLines } from '../../cli/explain/report.ts';
+import { toLines } from '../../cli/explanation-lines.ts';
 import { wrap } from '../../cli/terminal.ts';
+import type { Explanation } from '../../explain/explanation.ts';
 
-const at = (time: string) => new Date(`${time}Z`);
-const findings: Findings = {
-  instanceId: '11111111-1111-4111-8111-111111111111',
-  database: { missing: 'PostgreSQL at 127.0.0.1:1 cannot be used: connect ECONNREFUSED. Start it, or correct DATABASE_URL.' }, // prettier-ignore
-  deadLetters: { value: { letters: [], notes: [] } },
-  workflow: {
-    value: {
-      runId: 'a-run',
-      status: 'RUNNING',
-      startTime: at('2026-01-01T23:59:59.000'),
-      pendingActivities: [],
-      workflowTaskAttempt: 1,
-      unreadRuns: 0,
-      timeline: [
-        { time: at('2026-01-01T23:59:59.000'), source: 'workflow', text: 'run a-run started' },
-        {
-          time: at('2026-01-02T00:00:00.500'),
-          source: 'workflow',
-          text: 'told: runtime a-runtime ended: The agent ended with exit code 1. Its last output:\nno \u001B[31mdisk',
-          bad: true,
-        },
-      ],
+const explanation: Explanation = {
+  instance_id: '11111111-1111-4111-8111-111111111111',
+  verdict: { state: 'unknown', sentence: 'the row cannot be read: bring PostgreSQL back.' },
+  row: null,
+  runtime: null,
+  earlier_lines: 0,
+  timeline: [
+    { time: '2026-01-01T23:59:59.000Z', source: 'workflow', text: 'run a-run started', bad: false },
+    {
+      time: '2026-01-02T00:00:00.500Z',
+      source: 'workflow',
+      text: 'told: runtime a-runtime ended: The agent ended with exit code 1. Its last output:\nno \u001B[31mdisk',
+      bad: true,
     },
-  },
-  runtime: { value: undefined },
+  ],
+  missing: [{ part: 'row and event log', reason: 'PostgreSQL at 127.0.0.1:1 cannot be used: connect ECONNREFUSED. Start it, or correct DATABASE_URL.' }], // prettier-ignore
+  not_looked_at: [],
 };
 const linesOf = (width: number | undefined) =>
-  toLines({
-    findings,
-    verdict: { state: 'unknown', sentence: 'the row cannot be read: bring PostgreSQL back.' },
-    last: 10,
-    formatTime: (time) => time.toISOString(),
-    width,
-  });
+  toLines(explanation, { formatTime: (time) => time.toISOString(), width });
 
 test('a file or a pipe gets the whole time on every line, and no line is cut', () => {
   expect(linesOf(undefined)).toEqual([

@@ -1,10 +1,9 @@
 import { access } from 'node:fs/promises';
 import { pino } from 'pino';
-import type { EngineAddress } from '../../runtimes/docker/connection.ts';
-import { createDockerRuntime } from '../../runtimes/docker/docker-runtime.ts';
-import { createProcessRuntime } from '../../runtimes/process/process-runtime.ts';
-import type { Runtime, RuntimeDescription } from '../../runtimes/runtime.ts';
-import { CommandError } from '../command-error.ts';
+import type { EngineAddress } from '../runtimes/docker/connection.ts';
+import { createDockerRuntime } from '../runtimes/docker/docker-runtime.ts';
+import { createProcessRuntime } from '../runtimes/process/process-runtime.ts';
+import type { Runtime, RuntimeDescription } from '../runtimes/runtime.ts';
 import type { TimelineEntry } from './timeline.ts';
 
 export interface RuntimePlaces {
@@ -18,7 +17,7 @@ const logger = pino({ level: 'silent' });
 /**
  * What the runtimes keep of an instance: at most one has something. Undefined when none has.
  *
- * @throws CommandError when none has anything and one could not be looked at
+ * @throws Error when none has anything and one could not be looked at
  */
 export async function readRuntime(
   { directory, docker }: RuntimePlaces,
@@ -27,7 +26,7 @@ export async function readRuntime(
   const looks = [
     access(directory).then(
       () => describeWith(createProcessRuntime({ directory, logger }), instanceId),
-      (cause: unknown) => Promise.reject(new CommandError(notHere(directory), { cause })),
+      (cause: unknown) => Promise.reject(new Error(notHere(directory), { cause })),
     ),
     ...(docker ? [describeWith(createDockerRuntime({ ...docker, scope: '', logger }), instanceId)] : []),
   ];

@@ -1,6 +1,6 @@
 import { WorkflowNotFoundError, type Client, type WorkflowExecutionDescription } from '@temporalio/client';
 import { tsToDate } from '@temporalio/common';
-import { instanceWorkflowId, searchAttributeNames } from '../../contracts/names.ts';
+import { instanceWorkflowId, searchAttributeNames } from '../contracts/names.ts';
 import { historyTimeline } from './history-words.ts';
 import { failureInWords } from './payload-words.ts';
 import type { TimelineEntry } from './timeline.ts';

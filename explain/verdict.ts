@@ -1,8 +1,8 @@
-import type { InstanceView } from '../instances.ts';
+import type { InstanceView } from '../database/instance-view.ts';
 import type { LogEntry } from './event-log.ts';
-import { missingParts, valueOf, type Findings } from './gather.ts';
+import { missingParts, valueOf, wasAsked, type Findings } from './findings.ts';
 import { onTheWay } from './on-the-way.ts';
-import { stuck, waiting, type Verdict, type VerdictOptions } from './verdict-form.ts';
+import { stuck, waiting, type Actions, type Verdict, type VerdictOptions } from './verdict-form.ts';
 import { activityNow, unattended } from './workflow-progress.ts';
 
 /** How an instance stands and what to do about it. Undefined when no part has ever heard of it. */
@@ -42,13 +42,14 @@ function withoutDatabase({ workflow }: Findings, { formatTime }: VerdictOptions)
 
 function ofRow(row: InstanceView, log: LogEntry[], findings: Findings, options: VerdictOptions): Verdict {
   const { status, generation, observed_generation: observed, reason, id } = row;
-  const since = options.formatTime(sinceWhen(row, log));
+  const { formatTime, actions } = options;
+  const since = formatTime(sinceWhen(row, log));
   if (observed === generation) {
     switch (status) {
       case 'failed':
         return {
           state: 'failed',
-          sentence: `failed since ${since}: ${reasonOf(row)} To try again: npx instances retry ${id}, or change its config.`,
+          sentence: `failed since ${since}: ${reasonOf(row)} To try again: ${actions.retry(id)}, or change its config.`,
         };
       case 'stopped':
         return {
@@ -56,26 +57,31 @@ function ofRow(row: InstanceView, log: LogEntry[], findings: Findings, options: 
           sentence: `stopped since ${since}${reason ? `: ${reasonOf(row)}` : ', as it is wanted.'}`,
         };
       case 'running':
-        return runningVerdict(row, since, findings);
+        return runningVerdict(row, since, findings, actions);
       case 'pending':
         if (reason?.code === 'agent_unknown')
           return waiting(`its agent: ${reason.message} Publish it (see examples/README.md).`);
         if (reason?.code === 'restarting')
-          return waiting(`its restart (${reasonOf(row)}): npx instances retry ${id} skips the pause.`);
+          return waiting(`its restart (${reasonOf(row)}): ${actions.retry(id)} skips the pause.`);
     }
   }
   return underWay(row, findings, options);
 }
 
-function runningVerdict({ generation, id }: InstanceView, since: string, { runtime, workflow }: Findings): Verdict {
+function runningVerdict(
+  { generation, id }: InstanceView,
+  since: string,
+  { runtime, workflow }: Findings,
+  actions: Actions,
+): Verdict {
   const agent = valueOf(runtime);
   const running = `running generation ${generation} since ${since}`;
   const noWorkflow = unattended(valueOf(workflow));
-  if ('value' in workflow && noWorkflow)
+  if (wasAsked(workflow) && noWorkflow)
     return waiting(`the sweeper of agents_worker, which starts a workflow again: ${running}, but ${noWorkflow}.`);
-  if ('value' in runtime && agent?.phase !== 'running') {
+  if (wasAsked(runtime) && agent?.phase !== 'running') {
     const found = agent ? `its agent is ${agent.phase}` : 'nothing of it is on this host';
-    return stuck(`${running}, but ${found}: see that agents_worker runs, then npx instances explain ${id} again.`);
+    return stuck(`${running}, but ${found}: see that agents_worker runs, then ${actions.explain(id)} again.`);
   }
   return { state: 'running', sentence: `${running}${agent?.pid === undefined ? '' : ` as process ${agent.pid}`}.` };
 }
@@ -83,6 +89,7 @@ function runningVerdict({ generation, id }: InstanceView, since: string, { runti
 /** The row wants something that its status does not say yet. */
 function underWay(row: InstanceView, { workflow }: Findings, options: VerdictOptions): Verdict {
   const wish = `generation ${row.generation} to be ${row.desired_state}`;
+  if (!workflow) return waiting(`${wish}.`);
   if ('missing' in workflow) return waiting(`${wish}; what its workflow does cannot be read: bring Temporal back.`);
   const found = workflow.value;
   const noWorkflow = unattended(found);
@@ -101,7 +108,7 @@ function ofDeleted(log: LogEntry[], { workflow, runtime }: Findings, options: Ve
     return { state: 'deleted', sentence: `deleted; cleaned up since ${since}.` };
   }
   const found = valueOf(workflow);
-  const noWorkflow = 'value' in workflow ? unattended(found) : undefined;
+  const noWorkflow = wasAsked(workflow) ? unattended(found) : undefined;
   if (noWorkflow)
     return stuck(
       `deleted at ${since}, but ${noWorkflow}: see that agents_worker runs and reaches RabbitMQ and Temporal.`,

@@ -1,6 +1,6 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { tsToDate, tsToMs } from '@temporalio/common';
-import { duration } from '../duration.ts';
+import { duration } from './duration.ts';
 import { failureInWords, messageInWords, readPayload, resultInWords } from './payload-words.ts';
 import type { TimelineEntry } from './timeline.ts';
 
