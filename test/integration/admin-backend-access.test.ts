@@ -25,6 +25,8 @@ afterAll(async () => {
 const id = randomUUID();
 const agent = { id, name: 'a', version: '1', runtime: { kind: 'process', command: ['true'] } };
 
+const noLetter = '/v1/dead-letters/agents_worker.agent.dead/0123456789abcdef';
+
 interface Route {
   route: string;
   path: string;
@@ -42,6 +44,9 @@ const routes: Route[] = [
   { route: 'post /v1/agents/{id}/retire', path: `/v1/agents/${id}/retire`, json: {}, status: 200 },
   { route: 'post /v1/agents/{id}/publish', path: `/v1/agents/${id}/publish`, status: 200 },
   { route: 'get /v1/audit', path: '/v1/audit', status: 200 },
+  { route: 'get /v1/dead-letters', path: '/v1/dead-letters', status: 200 },
+  { route: 'get /v1/dead-letters/{queue}/{letter_id}', path: noLetter, status: 404 },
+  { route: 'post /v1/dead-letters/{queue}/{letter_id}/send', path: `${noLetter}/send`, status: 404 },
   { route: 'get /v1/audit/verification', path: '/v1/audit/verification', status: 200 },
 ];
 
@@ -75,7 +80,7 @@ function problemsOf(route: string, { status, body }: { status: number; body: unk
   const [method = '', path = ''] = route.split(' ');
   const operation = (document.paths?.[path] as Record<string, OpenAPIV3_1.OperationObject> | undefined)?.[method];
   const response = operation?.responses?.[status] as OpenAPIV3_1.ResponseObject | undefined;
-  const schema = response?.content?.['application/json']?.schema;
+  const schema = response?.content?.[status < 400 ? 'application/json' : 'application/problem+json']?.schema;
   if (!schema) return `${route} documents no answer ${status}`;
   const ajv = new Ajv2020({ allErrors: true, strict: false });
   formats.default(ajv);

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { startAuditConsumer } from '../../backends/admin/audit/consumer.ts';
 import { startRetention } from '../../backends/admin/audit/retention.ts';
+import { openDeadLetters } from '../../backends/admin/dead-letters/dead-letters.ts';
 import { createAdminServer } from '../../backends/admin/server.ts';
 import { createTokenVerifier } from '../../backends/http/tokens.ts';
 import { InvalidConfiguration } from '../configuration.ts';
@@ -13,7 +14,7 @@ export interface HttpService extends Service {
   url: string;
 }
 
-/** admin_backend: agents and audit over HTTP, and the audit log itself. */
+/** admin_backend: agents, audit and dead letters over HTTP, and the audit log itself. */
 export async function startAdminBackend({ configuration, logger, onFatal }: ServiceOptions): Promise<HttpService> {
   const { amqpUrl, auditRetentionDays: days, http } = configuration;
   if (!http.tokens) throw new InvalidConfiguration('JWT_JWKS_URL or JWT_SECRET is required: tokens are checked by it.');
@@ -28,6 +29,7 @@ export async function startAdminBackend({ configuration, logger, onFatal }: Serv
 
   const app = await createAdminServer({
     pool,
+    deadLetters: openDeadLetters(amqpUrl),
     logger,
     verifyToken: createTokenVerifier(http.tokens),
     allowedOrigins: http.allowedOrigins,
