@@ -15,7 +15,7 @@ export type Source<Server> = <Result>(read: (server: Server) => Promise<Result>)
 
 /** What the caller can ask. A part without a source is left out. */
 export interface Sources {
-  /** Reads `instances`, `agents` (without `runtime`), `agent_runtimes` and `event_log`. */
+  /** Reads `instances`, `agents` (without `runtime`), `agent_runtimes` and `event_history`. */
   database?: Source<Queryable>;
   /** With an account that may read the dead-letter queues. */
   deadLetters?: Source<{ amqpUrl: string }>;

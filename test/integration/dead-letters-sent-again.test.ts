@@ -28,7 +28,7 @@ async function openPost({ write = '^amq\\.default$' } = {}) {
   const amqp = await openAmqp({ amqpUrl: host.amqpUrl, connectionName: host.name });
   onTestFinished(() => amqp.close());
   const channel = await amqp.openChannel();
-  await assertTopology(channel);
+  await assertTopology(channel, 'event_broker');
   /** Puts a letter in, as a consumer does. */
   const bury = async (content: string | Buffer, options: Options.Publish = {}): Promise<void> => {
     const headers = { ...options.headers, dead_letter_reason: 'not understood', dead_letter_routing_key: 'instance.updated' }; // prettier-ignore
