@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ConfirmChannel, ConsumeMessage } from 'amqplib';
 import type { Logger } from 'pino';
 import { catalog, type Catalog } from '../contracts/catalog.ts';
-import { eventTypesOf, type DomainQueueName, type EventTypeOf } from '../contracts/topology.ts';
+import { eventTypesOf, serviceOf, type DomainQueueName, type EventTypeOf } from '../contracts/topology.ts';
 import { openAmqp } from './amqp.ts';
 import { deadLetter } from './dead-letter.ts';
 import { ContractViolation, parseEvent, type IncomingEvent } from './incoming-event.ts';
@@ -42,7 +42,7 @@ export function startConsumer<Queue extends DomainQueueName>(options: ConsumerOp
     const inHand = new Set<Promise<void>>();
     try {
       const channel = await amqp.openChannel();
-      await assertTopology(channel);
+      await assertTopology(channel, serviceOf(queue));
       await channel.prefetch(prefetch);
       // A listener for an abort that has been would wait for ever.
       signal.throwIfAborted();

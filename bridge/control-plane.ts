@@ -43,7 +43,7 @@ export function startControlPlane(options: ControlPlaneOptions) {
     const amqp = await openAmqp({ amqpUrl, connectionName: 'agents_worker.control' });
     try {
       const channel = await amqp.openChannel();
-      await assertTopology(channel);
+      await assertTopology(channel, 'agents_worker');
       const publish = createConfirmedPublish({ channel, appId: 'agents_worker', confirmTimeoutMs });
       current = { queues: createControlQueues(amqp), publish };
       ready();

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { createAlarm } from './alarm.ts';
 import { openAmqp } from './amqp.ts';
-import { markPublished, markRejected, readUnpublished, type LogEntry } from './event-log.ts';
+import { markPublished, markRejected, takeUnpublished, type LogEntry } from './event-log.ts';
 import { becomeLeader, type Leader } from './leader.ts';
 import type { EventMessage } from './outgoing-event.ts';
 import { createPublisher, type Publish } from './publisher.ts';
@@ -21,8 +21,8 @@ export interface EventBrokerOptions {
 }
 
 /**
- * Puts what the event log holds onto `events.topic`, at least once and in the order of the log. Any number may run: one
- * leads, the others wait for its lock.
+ * Puts what the event log holds onto `events.topic`, at least once and in the order of its positions. Any number may run:
+ * one leads, the others wait for its lock.
  */
 export function startEventBroker(options: EventBrokerOptions): Supervised {
   const { databaseUrl, amqpUrl, logger, onFatal, pollMs = 1_000 } = options;
@@ -45,7 +45,7 @@ export function startEventBroker(options: EventBrokerOptions): Supervised {
       amqp.broken.catch(fail);
       try {
         const channel = await amqp.openChannel();
-        await assertTopology(channel);
+        await assertTopology(channel, 'event_broker');
         const publish = createPublisher({ channel });
         ready();
         while (!signal.aborted) {
@@ -73,7 +73,7 @@ interface Drain {
 
 async function drain({ leader: { client }, publish, limits, logger, signal }: Drain): Promise<void> {
   while (!signal.aborted) {
-    const entries = await readUnpublished(client, limits);
+    const entries = await takeUnpublished(client, limits);
     if (entries.length === 0) return;
     const events: { entry: LogEntry; message: EventMessage }[] = [];
     for (const entry of entries) {

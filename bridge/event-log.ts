@@ -6,6 +6,8 @@ export interface LogEntry {
   eventId: string;
   entityId: string;
   sequence: number;
+  /** Its place in the order in which everything is published. */
+  position: number;
   /** The trigger's JSON; validated only when it is translated. */
   notification: unknown;
   correlationId: string;
@@ -20,18 +22,46 @@ export interface BatchLimits {
   maxBytes: number;
 }
 
-/** The oldest entries that wait. An entry that committed late is among them: nothing is skipped by a cursor. */
-export async function readUnpublished(client: ClientBase, { maxEntries, maxBytes }: BatchLimits): Promise<LogEntry[]> {
-  const { rows } = await client.query<Omit<LogEntry, 'sequence'> & { sequence: string }>({
-    name: 'read_unpublished',
-    text: `select id, event_id as "eventId", entity_id as "entityId", sequence, notification,
-             correlation_id as "correlationId", causation_id as "causationId", traceparent, occurred_at as "occurredAt"
-           from (select *, sum(size_bytes) over (order by id) - size_bytes as bytes_before from event_log
-                 where published_at is null and rejected_reason is null order by id limit $1) waiting
-           where bytes_before < $2 order by id`,
+/** The columns of `event_log` that make a `LogEntry`. */
+export const entryColumns = `event_id as "eventId", entity_id as "entityId", sequence, position,
+  correlation_id as "correlationId", causation_id as "causationId", traceparent, occurred_at as "occurredAt"`;
+
+export type EntryRow = Omit<LogEntry, 'sequence' | 'position'> & { sequence: string; position: string };
+
+/**
+ * The next entries to publish, in that order: those that a broker which ended had given a position, then the oldest that
+ * have none, which are given the next ones. An entry that committed late is among those: nothing is skipped by a cursor.
+ * To be called by the leader alone.
+ */
+export async function takeUnpublished(client: ClientBase, { maxEntries, maxBytes }: BatchLimits): Promise<LogEntry[]> {
+  const { rows } = await client.query<EntryRow>({
+    name: 'take_unpublished',
+    // Ids go from part to part as arrays: whatever the planner believes of the log, it never reads all of it.
+    text: `with waiting as (
+             select id, position, sum(size_bytes) over (order by position, id) - size_bytes as bytes_before
+             from (select id, position, size_bytes from event_log
+                   where published_at is null and rejected_reason is null order by position, id limit $1) oldest
+           ), taken as (
+             select array_agg(id) filter (where position is not null) as again,
+               array_agg(id order by id) filter (where position is null) as fresh
+             from waiting where bytes_before < $2
+           ), given as (
+             update event_log set position = (select coalesce(max(position), 0) from event_log)
+               + array_position((select fresh from taken), id)
+             where id = any ((select fresh from taken)::bigint[]) returning *
+           )
+           select id, notification, ${entryColumns} from given
+           union all
+           select id, notification, ${entryColumns} from event_log where id = any ((select again from taken)::bigint[])
+           order by position`,
     values: [maxEntries, maxBytes],
   });
-  return rows.map((row) => ({ ...row, sequence: Number(row.sequence) }));
+  return rows.map(toLogEntry);
+}
+
+/** PostgreSQL's bigint arrives as a text. */
+export function toLogEntry(row: EntryRow): LogEntry {
+  return { ...row, sequence: Number(row.sequence), position: Number(row.position) };
 }
 
 export async function markPublished(client: ClientBase, ids: string[]): Promise<void> {

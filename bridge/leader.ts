@@ -29,7 +29,7 @@ export interface Leader {
 /**
  * Connects, waits for the leader's lock and listens. A standby that polls also proves that its connection lives.
  *
- * @throws FatalError when the schema is missing or the login is refused; otherwise the connection's error
+ * @throws FatalError when the schema is missing, the login is refused or lacks rights; otherwise the connection's error
  */
 export async function becomeLeader(options: LeaderOptions): Promise<Leader> {
   const { databaseUrl, signal, onNotification, queryTimeoutMs = 10_000, pollMs = 1_000 } = options;
@@ -52,7 +52,8 @@ export async function becomeLeader(options: LeaderOptions): Promise<Leader> {
 
   try {
     await client.connect();
-    await client.query('select from event_log limit 0');
+    // Tells that the table, or the right to it, is missing.
+    await client.query('update event_log set published_at = published_at where false');
     while (!(await tryLock(client))) await delay(pollMs, undefined, { signal });
     client.on('notification', onNotification);
     for (const channel of notificationChannels) await client.query(`listen ${channel}`);
@@ -71,6 +72,7 @@ async function tryLock(client: pg.Client): Promise<boolean> {
 }
 
 const undefinedTable = '42P01';
+const insufficientPrivilege = '42501';
 const refusedLogin = new Set(['28000', '28P01', '3D000']);
 
 /** Says of an error of PostgreSQL what a person can do about it. */
@@ -80,6 +82,12 @@ function explain(error: unknown, databaseUrl: string): Error {
     return new FatalError('The database has no event_log. Run `npm run migrate`, then start again.', { cause: error });
   }
   const message = `PostgreSQL at ${new URL(databaseUrl).host} cannot be used: ${describe(error)}.`;
+  if (code === insufficientPrivilege) {
+    return new FatalError(
+      `${message} Name a login in DATABASE_URL that has the rights of the role event_broker, which npm run migrate makes.`,
+      { cause: error },
+    );
+  }
   if (refusedLogin.has(code)) {
     return new FatalError(`${message} Check user, password and database in DATABASE_URL.`, { cause: error });
   }

@@ -25,6 +25,7 @@ export function translate(entry: LogEntry): EventMessage {
     subject: entry.entityId,
     time: entry.occurredAt.toISOString(),
     sequence: entry.sequence,
+    position: entry.position,
     correlationId: entry.correlationId,
     causationId: entry.causationId ?? undefined,
     traceparent: entry.traceparent,

@@ -27,10 +27,18 @@ const eventHeaders = z.object({
     .regex(/^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/)
     .meta({ description: '[W3C trace context](https://www.w3.org/TR/trace-context/).' }),
   schema_version: z.int().positive().meta({ description: 'Version of the body.' }),
+  position: z
+    .int()
+    .positive()
+    .meta({
+      description:
+        'Place in the order of all events, contiguous from 1; kept by a repeat. None: of an older event_broker.',
+    })
+    .optional(),
 });
 
-/** Headers of every command: it is about no version of a row, so it has no place in a sequence. */
-export const commandHeaders = eventHeaders.omit({ 'cloudEvents:sequence': true });
+/** Headers of every command: it is about no version of a row and in no log, so it has no place in either's order. */
+export const commandHeaders = eventHeaders.omit({ 'cloudEvents:sequence': true, position: true });
 export type CommandHeaders = z.infer<typeof commandHeaders>;
 
 /** Further headers of `instance.*`: what the body, which is fixed by its contract, leaves out. */
@@ -78,6 +86,7 @@ export interface CommandMetadata extends Trace {
 
 export interface EventMetadata extends CommandMetadata {
   sequence: number;
+  position?: number | undefined;
   instance?: InstanceMetadata | undefined;
 }
 
@@ -109,6 +118,7 @@ export function toWireHeaders(metadata: EventMetadata): WireHeaders {
   return {
     ...toCommandHeaders(metadata),
     'cloudEvents:sequence': String(metadata.sequence).padStart(19, '0'),
+    ...(metadata.position !== undefined && { position: metadata.position }),
     ...(instance && {
       agent_id: instance.agentId,
       user_id: instance.userId,
@@ -130,6 +140,7 @@ export function fromWireHeaders(headers: unknown): EventMetadata {
     subject: wire['cloudEvents:subject'],
     time: wire['cloudEvents:time'],
     sequence: Number(wire['cloudEvents:sequence']),
+    position: wire.position,
     schemaVersion: wire.schema_version,
     correlationId: wire['cloudEvents:correlationid'],
     causationId: wire['cloudEvents:causationid'],

@@ -35,6 +35,11 @@ export function controlQueueName(instanceId: string): string {
   return `instance.${instanceId}.control`;
 }
 
+/** The queue in which one replica of user_backend gets every event that concerns its clients; bound to `events.topic`. */
+export function replicaQueueName(replicaId: string): string {
+  return `user_backend.replica.${replicaId}`;
+}
+
 /** Why an agent is asked to stop. `failed`: what is published of its agent does not let it go on. */
 export const stopReasons = ['stopped', 'deleted', 'replaced', 'agent_retired', 'failed'] as const;
 export type StopReason = (typeof stopReasons)[number];

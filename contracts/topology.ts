@@ -1,4 +1,12 @@
-import { controlQueueName, eventTypes, exchangeNames, queueNames, type EventType, type ServiceName } from './names.ts';
+import {
+  controlQueueName,
+  eventTypes,
+  exchangeNames,
+  queueNames,
+  replicaQueueName,
+  type EventType,
+  type ServiceName,
+} from './names.ts';
 
 export interface ExchangeDefinition {
   name: string;
@@ -102,7 +110,7 @@ const domainQueues = [
   },
 ] as const satisfies readonly (QueueDefinition & {
   routingKeys: readonly RoutingKey[];
-  consumers: readonly ServiceName[];
+  consumers: readonly [ServiceName];
 })[];
 
 type DomainQueue = (typeof domainQueues)[number];
@@ -130,18 +138,36 @@ export type ConsumerOf<Type extends EventType> = {
  * @throws Error when the catalog has no such queue
  */
 export function eventTypesOf<Name extends DomainQueueName>(name: Name): EventTypeOf<Name>[] {
-  const queue = domainQueues.find((candidate) => candidate.name === name);
-  if (!queue) throw new Error(`${name} is no queue of the catalog: define it in contracts/topology.ts first`);
-  const keys: readonly string[] = queue.routingKeys;
+  const keys: readonly string[] = domainQueue(name).routingKeys;
   return eventTypes.filter(
     (type): type is EventTypeOf<Name> => keys.includes(type) || keys.includes(`${type.slice(0, type.indexOf('.'))}.*`),
   );
+}
+
+/**
+ * The service that consumes a queue.
+ *
+ * @throws Error when the catalog has no such queue
+ */
+export function serviceOf(queue: DomainQueueName): ServiceName {
+  return domainQueue(queue).consumers[0];
+}
+
+/** The queues that a service consumes. */
+export function queuesOf(service: ServiceName): DomainQueueName[] {
+  return domainQueues.map(({ name }) => name).filter((name) => serviceOf(name) === service);
 }
 
 /** In the order of the queues. */
 export function consumersOf(type: EventType): ServiceName[] {
   const queues = domainQueues.filter(({ name }) => eventTypesOf(name).includes(type));
   return [...new Set(queues.flatMap(({ consumers }) => consumers))];
+}
+
+function domainQueue(name: DomainQueueName): DomainQueue {
+  const queue = domainQueues.find((candidate) => candidate.name === name);
+  if (queue) return queue;
+  throw new Error(`${name} is no queue of the catalog: define it in contracts/topology.ts first`);
 }
 
 /**
@@ -162,6 +188,24 @@ export function controlQueueOf({ instanceId, agentId }: { instanceId: string; ag
       'x-expires': 24 * 60 * 60 * 1000,
     },
   };
+}
+
+/**
+ * The queue of one replica of user_backend, which gives it what the others get as well: made for each of its connections,
+ * and gone with it. What it drops is found missing by the positions, and read from the event log
+ * (docs/decisions/backends.md).
+ */
+export function replicaQueueOf(replicaId: string) {
+  return {
+    name: replicaQueueName(replicaId),
+    exchange: exchangeNames.events,
+    routingKeys: [...eventTypesOf(queueNames.userBackendWsUpdates), ...eventTypesOf(queueNames.userBackendAgent)],
+    consumers: ['one replica of user_backend'],
+    durable: false,
+    exclusive: true,
+    autoDelete: true,
+    arguments: { 'x-queue-type': 'classic', 'x-max-length-bytes': 64 * MiB, 'x-overflow': 'drop-head' },
+  } satisfies QueueDefinition & Record<'durable' | 'exclusive' | 'autoDelete', boolean>;
 }
 
 /** Goes up with a change that RabbitMQ refuses for what exists, or that takes messages from a consumer. */

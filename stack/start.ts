@@ -9,6 +9,7 @@ import { startEventBroker } from '../workers/services/event-broker.ts';
 import { endAgents } from '../runtimes/process/end-agents.ts';
 import { ensureExampleInstance, publishExampleAgent } from './example.ts';
 import { agentsDirectory, developmentDirectory, toolsDirectory } from './paths.ts';
+import { openServiceLogins } from './service-logins.ts';
 import { startStack } from './stack.ts';
 import { printLife } from './print-life.ts';
 
@@ -42,7 +43,7 @@ async function start(): Promise<void> {
   });
   undo.push(() => stack.stop());
 
-  const configuration = readConfiguration({
+  const settings = {
     DATABASE_URL: stack.databaseUrl,
     AMQP_URL: stack.amqpUrl,
     RUNTIME_DIRECTORY: agents,
@@ -50,17 +51,23 @@ async function start(): Promise<void> {
       TEMPORAL_ADDRESS: stack.temporal.address,
       TEMPORAL_NAMESPACE: stack.temporal.namespace,
     }),
-  });
+  };
+  const configuration = readConfiguration(settings);
   const ran = await migrate({ databaseUrl: configuration.databaseDirectUrl });
   say(ran.length > 0 ? `Database: ran ${ran.join(', ')}` : 'Database: up to date');
 
+  const logins = await openServiceLogins(stack, given);
   const logger = pino({ name: 'engine', level: 'warn' });
   useLoggerInTemporal(logger);
   const onFatal = (error: Error): void => void end(1, `\n${describe(error)}`);
   say('Starting event_broker and agents_worker …');
   undo.push(() => endAgents(agents));
-  for (const startService of [startEventBroker, startAgentsWorker]) {
-    const service = await startService({ configuration, logger, onFatal });
+  for (const [name, startService] of [
+    ['event_broker', startEventBroker],
+    ['agents_worker', startAgentsWorker],
+  ] as const) {
+    const own = readConfiguration({ ...settings, ...logins[name] });
+    const service = await startService({ configuration: own, logger, onFatal });
     undo.push(() => service.stop());
     await service.ready();
   }

@@ -1,11 +1,10 @@
-import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { NativeConnectionOptions } from '@temporalio/worker';
 import { z } from 'zod';
 import type { TokenSettings } from '../backends/http/tokens.ts';
 import type { EngineAddress } from '../runtimes/docker/connection.ts';
+import { readTemporal, withoutEmpty, type Environment } from './environment.ts';
 import { readRunningStart } from './running-start.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
+import { passwordsIn } from './service-passwords.ts';
 
 const urlOf = (schemes: RegExp, example: string) =>
   z
@@ -193,6 +192,7 @@ function toHttp(data: z.infer<typeof settings>): HttpConfiguration {
 const serverSettings = z.object({
   DATABASE_URL: postgresUrl.optional(),
   AMQP_URL: amqpUrl.optional(),
+  CONTROL_AMQP_URL: settings.shape.CONTROL_AMQP_URL,
   RABBITMQ_MANAGEMENT_URL: urlOf(/^https?:/, 'http://127.0.0.1:15672').optional(),
   STACK_PORT_BASE: port.optional(),
   STACK_DIRECTORY: z.string().min(1).optional(),
@@ -202,6 +202,7 @@ const serverSettings = z.object({
 export interface GivenServers {
   databaseUrl: string | undefined;
   amqpUrl: string | undefined;
+  controlAmqpUrl: string | undefined;
   managementUrl: string | undefined;
   temporalAddress: string | undefined;
   portBase: number | undefined;
@@ -217,6 +218,7 @@ export function readGivenServers(): GivenServers {
   return {
     databaseUrl: parsed.data.DATABASE_URL,
     amqpUrl: parsed.data.AMQP_URL,
+    controlAmqpUrl: parsed.data.CONTROL_AMQP_URL,
     managementUrl: parsed.data.RABBITMQ_MANAGEMENT_URL,
     temporalAddress: 'problem' in temporal ? undefined : temporal.connection.address,
     portBase: parsed.data.STACK_PORT_BASE,
@@ -249,6 +251,11 @@ export function readRabbitmq(given: { amqpUrl?: string | undefined; managementUr
     return `${options[variable]} (or ${variable}) ${message}`;
   });
   throw new InvalidConfiguration(problems.join('; '));
+}
+
+/** The passwords that accounts are to have at PostgreSQL or RabbitMQ, where the environment gives any. */
+export function readServicePasswords(server: 'DATABASE' | 'AMQP'): Record<string, string> {
+  return passwordsIn(withoutEmpty(process.env), server);
 }
 
 /** What the commands of a terminal may need. @throws InvalidConfiguration, each for what it gives, with what to do */
@@ -300,21 +307,4 @@ export function readTemporalServer(overrides: Environment = {}): Configuration['
   const temporal = readTemporal({ ...process.env, ...withoutEmpty(overrides) });
   if ('problem' in temporal) throw new InvalidConfiguration(temporal.problem);
   return temporal;
-}
-
-function readTemporal(environment: Environment): Configuration['temporal'] | { problem: string } {
-  try {
-    const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars: withoutEmpty(environment) });
-    if (connectionOptions.address) return { connection: connectionOptions, namespace: namespace ?? 'default' };
-    return { problem: 'TEMPORAL_ADDRESS is required, e.g. 127.0.0.1:7233 (or a profile in TEMPORAL_CONFIG_FILE)' };
-  } catch (error) {
-    return { problem: `Temporal's environment configuration cannot be read: ${(error as Error).message}` };
-  }
-}
-
-/** An empty variable is one that is not set: compose files pass those on. */
-function withoutEmpty(environment: Environment): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''),
-  );
 }

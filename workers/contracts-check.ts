@@ -2,13 +2,18 @@ import { Command } from 'commander';
 import { virtualHostOf } from '../bridge/amqp.ts';
 import { describe } from '../bridge/supervise.ts';
 import { applyTopology, checkTopology } from '../bridge/topology-check/check-topology.ts';
+import { applyAccounts } from '../bridge/topology-check/apply-accounts.ts';
+import { checkAccounts, type AccountFinding } from '../bridge/topology-check/check-accounts.ts';
 import type { Finding } from '../bridge/topology-check/compare.ts';
-import { nameOf, type TopologyObject } from '../bridge/topology.ts';
-import { readRabbitmq } from './configuration.ts';
+import { nameOf, type AccountObject, type TopologyObject } from '../bridge/topology.ts';
+import { readRabbitmq, readServicePasswords } from './configuration.ts';
+
+type AnyObject = TopologyObject | AccountObject;
 
 interface Options {
   amqpUrl?: string;
   managementUrl?: string;
+  accounts?: true;
   apply?: true;
   json?: true;
 }
@@ -23,7 +28,14 @@ const command = new Command('npm run contracts:check --')
     "RabbitMQ's management API, with user and password where they are others; RABBITMQ_MANAGEMENT_URL otherwise, " +
       'or port 15672 (15671 over TLS) of the same host',
   )
-  .option('--apply', 'create what is missing; nothing is changed or deleted')
+  .option(
+    '--accounts',
+    "also the services' users and what they may do, with contracts/access.ts; as a user with the tag administrator",
+  )
+  .option(
+    '--apply',
+    'create what is missing; nothing is changed or deleted. Users get EVENT_BROKER_AMQP_PASSWORD, AGENTS_WORKER_AMQP_PASSWORD, …',
+  )
   .option('--json', 'for programs')
   .addHelpText('after', '\nExit code 0: agrees. 1: differs. 2: it could not be checked.')
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : exitCodes.notChecked))
@@ -34,14 +46,17 @@ process.exitCode = await check(command.opts<Options>()).catch((error: unknown) =
   return exitCodes.notChecked;
 });
 
-async function check({ amqpUrl, managementUrl, apply, json }: Options): Promise<number> {
+async function check({ amqpUrl, managementUrl, accounts, apply, json }: Options): Promise<number> {
   const server = readRabbitmq({ amqpUrl, managementUrl });
-  const created: TopologyObject[] = [];
-  const onCreated = (object: TopologyObject): void => {
+  const created: AnyObject[] = [];
+  const onCreated = (object: AnyObject): void => {
     created.push(object);
     if (!json) say(`created    ${nameOf(object)}`);
   };
-  const findings = apply ? await applyTopology({ ...server, onCreated }) : await checkTopology(server);
+  const ofTopology = apply ? await applyTopology({ ...server, onCreated }) : await checkTopology(server);
+  const ofAccounts = async (): Promise<AccountFinding[]> =>
+    apply ? applyAccounts({ ...server, passwords: readServicePasswords('AMQP'), onCreated }) : checkAccounts(server);
+  const findings = [...ofTopology, ...(accounts ? await ofAccounts() : [])];
   const agrees = findings.every(({ harmless }) => harmless);
   const counts = {
     missing: countOf(findings, 'missing'),
@@ -64,11 +79,11 @@ async function check({ amqpUrl, managementUrl, apply, json }: Options): Promise<
   return agrees ? exitCodes.agrees : exitCodes.differs;
 }
 
-function countOf(findings: readonly Finding[], wanted: Finding['kind']): number {
+function countOf(findings: readonly Finding<AnyObject>[], wanted: Finding['kind']): number {
   return findings.filter(({ kind }) => kind === wanted).length;
 }
 
-function lineOf({ kind, object, property, catalog, actual, wayOut }: Finding): string {
+function lineOf({ kind, object, property, catalog, actual, wayOut }: Finding<AnyObject>): string {
   const subject = property === undefined ? nameOf(object) : `${nameOf(object)}, ${property}`;
   return `${kind.padEnd(9)}  ${subject}: the catalog says ${valueOf(catalog)}, RabbitMQ has ${valueOf(actual)}. ${wayOut}`;
 }

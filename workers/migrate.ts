@@ -1,12 +1,19 @@
 import { describe } from '../bridge/supervise.ts';
 import { migrate } from '../database/migrate.ts';
-import { readGivenServers } from './configuration.ts';
+import { setServiceLogins } from '../database/service-logins.ts';
+import { readGivenServers, readServicePasswords } from './configuration.ts';
 
 try {
   const { databaseUrl } = readGivenServers();
   if (databaseUrl === undefined) throw new Error('DATABASE_URL is required: the database to bring up to date');
   const ran = await migrate({ databaseUrl });
   process.stdout.write(ran.length > 0 ? `Ran ${ran.join(', ')}.\n` : 'The database is up to date.\n');
+  const passwords = readServicePasswords('DATABASE');
+  const services = Object.keys(passwords);
+  if (services.length > 0) {
+    await setServiceLogins({ databaseUrl, passwords });
+    process.stdout.write(`Set the passwords of ${services.join(', ')}.\n`);
+  }
 } catch (error) {
   process.stderr.write(`${describe(error)}\n`);
   process.exitCode = 1;

@@ -4,9 +4,9 @@ import { catalogFor, isOfControlQueue } from './catalog.ts';
 import type { Declared, VirtualHost } from './read-virtual-host.ts';
 import { wayOutOf } from './way-out.ts';
 
-export interface Difference {
+export interface Difference<Subject = TopologyObject> {
   kind: 'missing' | 'different' | 'extra';
-  object: TopologyObject;
+  object: Subject;
   /** The attribute or argument that is `different`, e.g. `x-delivery-limit`. */
   property?: string;
   /** What the catalog says, as JSON; null: nothing. */
@@ -19,12 +19,12 @@ export interface Difference {
   creatable: boolean;
 }
 
-export interface Finding extends Difference {
+export interface Finding<Subject = TopologyObject> extends Difference<Subject> {
   /** What to do, in a sentence. */
   wayOut: string;
 }
 
-const plain = { catalog: null, actual: null, harmless: false, creatable: false };
+export const plain = { catalog: null, actual: null, harmless: false, creatable: false };
 
 /** In the order missing, different, extra; within each exchanges, queues, bindings. */
 export function compare(found: VirtualHost): Finding[] {

@@ -12,25 +12,57 @@ export interface ManagementOptions {
 
 const refusal = z.object({ reason: z.string() });
 
+type List = 'exchanges' | 'queues' | 'bindings' | 'permissions' | 'users';
+
 /**
  * What the HTTP API of RabbitMQ's management plugin (https://www.rabbitmq.com/docs/management#http-api) lists of a virtual
- * host, of every entry the columns of the schema.
+ * host, and the users of the whole server, of every entry the columns of the schema.
  *
  * @throws Error that says which option to give
  */
 export async function listOf<Shape extends z.ZodRawShape>(
-  { amqpUrl, managementUrl, timeoutMs = 10_000 }: ManagementOptions,
-  kind: 'exchanges' | 'queues' | 'bindings',
+  options: ManagementOptions,
+  list: List,
   entry: z.ZodObject<Shape>,
 ): Promise<z.output<z.ZodObject<Shape>>[]> {
+  const virtualHost = encodeURIComponent(virtualHostOf(new URL(options.amqpUrl)));
+  // With statistics, the list of queues would come from a cache.
+  const query = `disable_stats=true&columns=${Object.keys(entry.shape).join(',')}`;
+  const paths = { permissions: `vhosts/${virtualHost}/permissions`, users: 'users' };
+  const path = list in paths ? paths[list as keyof typeof paths] : `${list}/${virtualHost}`;
+  const answer = await request(options, `${path}?${query}`);
+  const entries = z.array(entry).safeParse(answer.body);
+  if (answer.status === 200 && entries.success) return entries.data;
+  throw new Error(explain(answer));
+}
+
+/** @throws Error that says which option to give */
+export async function put(options: ManagementOptions, path: string, body: object): Promise<void> {
+  const answer = await request(options, path, body);
+  if (answer.status !== 201 && answer.status !== 204) throw new Error(explain(answer));
+}
+
+interface Answer {
+  status: number;
+  body: unknown;
+  place: string;
+  virtualHost: string;
+}
+
+async function request(
+  { amqpUrl, managementUrl, timeoutMs = 10_000 }: ManagementOptions,
+  path: string,
+  written?: object,
+): Promise<Answer> {
   const amqp = new URL(amqpUrl);
   const management = new URL(managementUrl ?? defaultManagementUrl(amqp));
   const place = `${management.origin}${management.pathname.replace(/\/$/, '')}`;
-  const virtualHost = virtualHostOf(amqp);
-  // With statistics, the list of queues would come from a cache.
-  const query = `disable_stats=true&columns=${Object.keys(entry.shape).join(',')}`;
-  const { status, body } = await get(`${place}/api/${kind}/${encodeURIComponent(virtualHost)}?${query}`, {
-    headers: { authorization: basic(management.username === '' ? amqp : management) },
+  const answer = await get(`${place}/api/${path}`, {
+    headers: {
+      authorization: basic(management.username === '' ? amqp : management),
+      'content-type': 'application/json',
+    },
+    ...(written && { method: 'PUT', body: JSON.stringify(written) }),
     signal: AbortSignal.timeout(timeoutMs),
   }).catch((error: unknown) => {
     throw new Error(
@@ -39,9 +71,7 @@ export async function listOf<Shape extends z.ZodRawShape>(
       { cause: error },
     );
   });
-  const entries = z.array(entry).safeParse(body);
-  if (status === 200 && entries.success) return entries.data;
-  throw new Error(explain({ status, reason: refusal.safeParse(body).data?.reason, place, virtualHost }));
+  return { ...answer, place, virtualHost: virtualHostOf(amqp) };
 }
 
 async function get(url: string, options: RequestInit): Promise<{ status: number; body: unknown }> {
@@ -63,18 +93,13 @@ function parse(text: string): unknown {
   }
 }
 
-interface Refusal {
-  status: number;
-  reason: string | undefined;
-  place: string;
-  virtualHost: string;
-}
-
-function explain({ status, reason, place, virtualHost }: Refusal): string {
+function explain({ status, body, place, virtualHost }: Answer): string {
+  const reason = refusal.safeParse(body).data?.reason;
   if (status === 401 && reason !== undefined) {
+    const tag = reason.includes('administrator') ? 'administrator' : 'management';
     return (
       `RabbitMQ's management API at ${place} refuses the user for the virtual host ${virtualHost}: ${reason}. ` +
-      'Give one with the tag management that may use it: --management-url http://user:password@host:port'
+      `Give one with the tag ${tag} that may use it: --management-url http://user:password@host:port`
     );
   }
   if (status === 404 && reason !== undefined) {
@@ -83,6 +108,7 @@ function explain({ status, reason, place, virtualHost }: Refusal): string {
       '--amqp-url, or name the management API of the same server with --management-url.'
     );
   }
+  if (reason !== undefined) return `RabbitMQ's management API at ${place} refuses it: ${reason}.`;
   return (
     `What answers at ${place} is no management API of RabbitMQ, or not ready (HTTP status ${status}). ` +
     'Say with --management-url where it is, or try again when RabbitMQ has started.'

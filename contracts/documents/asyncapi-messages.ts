@@ -56,6 +56,7 @@ function exampleHeaders(type: string, schemaVersion: number, body: Json): Json {
     time: '2025-01-01T12:00:00.123Z',
     schemaVersion,
     sequence: 1,
+    position: 1,
     correlationId: id,
     traceparent: '00-d9b2a1c47e5f4b068a3d2c1e0f9b8a77-d9b2a1c47e5f4b06-01',
     instance: isOfInstance

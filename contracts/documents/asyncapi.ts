@@ -1,7 +1,14 @@
 import { catalog } from '../catalog.ts';
 import { commandTypes, controlCommands } from '../control-commands.ts';
 import { eventTypes, exchangeNames, type EventType } from '../names.ts';
-import { consumersOf, controlQueueOf, eventTypesOf, topology, type DomainQueueName } from '../topology.ts';
+import {
+  consumersOf,
+  controlQueueOf,
+  eventTypesOf,
+  replicaQueueOf,
+  topology,
+  type DomainQueueName,
+} from '../topology.ts';
 import {
   bindingVersion,
   messageRefs,
@@ -14,6 +21,7 @@ import {
 import { publishedSchemas } from './json-schemas.ts';
 
 const controlQueue = controlQueueOf({ instanceId: '{instance_id}', agentId: '{agent_id}' });
+const replicaQueue = replicaQueueOf('{replica_id}');
 
 /**
  * The whole bus as one AsyncAPI 3 document: what event_broker and agents_worker send, and what each queue gives its consumer.
@@ -41,7 +49,7 @@ export function asyncApi(): Json {
         variables: { host: { default: 'localhost:5672', description: 'As in `AMQP_URL`.' } },
       },
     },
-    channels: { ...eventChannels(), ...queueChannels(), ...commandChannels() },
+    channels: { ...eventChannels(), ...queueChannels(), ...replicaChannel(), ...commandChannels() },
     operations: { ...sends(), ...receives() },
     components: { messages: messages(), schemas: schemas() },
   };
@@ -70,6 +78,22 @@ function queueChannels(): Json {
       },
     ]),
   );
+}
+
+function replicaChannel(): Json {
+  const { name, exchange, routingKeys, durable, exclusive, autoDelete, arguments: given } = replicaQueue;
+  return {
+    'user_backend.replica': {
+      address: name,
+      description: `Bound to ${exchange} by ${routingKeys.join(', ')}.`,
+      parameters: { replica_id: { description: 'UUID of a connection of one replica of user_backend.' } },
+      messages: Object.assign({}, ...routingKeys.map(messageRefs)) as Json,
+      bindings: {
+        amqp: { is: 'queue', queue: { ...queueBinding(name), durable, exclusive, autoDelete }, bindingVersion },
+      },
+      'x-queue-arguments': given,
+    },
+  };
 }
 
 function commandChannels(): Json {
@@ -115,12 +139,12 @@ function sends(): Json {
 
 function receives(): Json {
   const queues = topology.queues.filter(({ consumers }) => consumers.length > 0);
-  const receive = (channel: string, consumers: readonly string[], description: string): Json => ({
+  const receive = (channel: string, consumers: readonly string[], description: string, ack = true): Json => ({
     action: 'receive',
     channel: ref(`channels/${channel}`),
     summary: `${consumers.join(', ')} consumes`,
     description,
-    bindings: { amqp: { ack: true, bindingVersion } },
+    bindings: { amqp: { ack, bindingVersion } },
   });
   return {
     ...Object.fromEntries(
@@ -128,6 +152,12 @@ function receives(): Json {
         `consume.${name}`,
         receive(name, consumers, sideEffects(eventTypesOf(name as DomainQueueName), consumers)),
       ]),
+    ),
+    'consume.user_backend.replica': receive(
+      'user_backend.replica',
+      replicaQueue.consumers,
+      sideEffects(replicaQueue.routingKeys, ['user_backend']),
+      false,
     ),
     'consume.instance.control': receive(
       'instance.control',

@@ -4,10 +4,14 @@ import { headerSchemas, propertyOfHeader } from '../envelope.ts';
 import { eventTypes, type EventType } from '../names.ts';
 import { notification } from '../notification.ts';
 import { statusReasons } from '../status-reasons.ts';
-import { consumersOf, controlQueueOf, topology, type QueueDefinition } from '../topology.ts';
+import { consumersOf, controlQueueOf, replicaQueueOf, topology, type QueueDefinition } from '../topology.ts';
+import { accessTable, agentsAccount } from './access-sections.ts';
 import { publishedSchemas, schemaFile, toJsonSchema } from './json-schemas.ts';
 import { example, table } from './markdown.ts';
 import { branchesOf, code, fieldsOf, type Field } from './words.ts';
+
+const controlQueue = controlQueueOf({ instanceId: '<instance_id>', agentId: '<agent_id>' });
+const replicaQueue = replicaQueueOf('<uuid>');
 
 /** The sections of `docs/event-bus-contracts.md`, by the names of their marks. */
 export function catalogSections(): Record<string, string> {
@@ -18,6 +22,11 @@ export function catalogSections(): Record<string, string> {
     ),
     queues: queueTable(topology.queues.filter(({ consumers }) => consumers.length > 0)),
     'queue arguments': argumentTable(topology.queues),
+    'replica queue': ownQueueSection(
+      replicaQueue,
+      `${mebibytes(replicaQueue.arguments['x-max-length-bytes'])}: drops its oldest`,
+    ),
+    accounts: accessTable(),
     headers: headerTable(),
     events: eventTypes.map(eventSection).join('\n\n'),
     'status reasons': table(
@@ -28,8 +37,12 @@ export function catalogSections(): Record<string, string> {
         why,
       ]),
     ),
-    'control queue': controlQueueSection(),
+    'control queue': ownQueueSection(
+      controlQueue,
+      `${controlQueue.arguments['x-max-length']} commands: drops its oldest`,
+    ),
     commands: commandTypes.map(commandSection).join('\n\n'),
+    "agents' account": agentsAccount(),
     notification: notificationSection(),
   };
 }
@@ -128,8 +141,8 @@ function headerTable(): string {
   );
 }
 
-function controlQueueSection(): string {
-  const queue = controlQueueOf({ instanceId: '<instance_id>', agentId: '<agent_id>' });
+/** A queue that one instance or replica has to itself. */
+function ownQueueSection(queue: QueueDefinition, whenFull: string): string {
   return [
     table(
       ['queue', 'bound exchange', 'routing keys', 'consumers', 'when it is full'],
@@ -139,7 +152,7 @@ function controlQueueSection(): string {
           code(queue.exchange),
           queue.routingKeys.map(code).join(', '),
           queue.consumers.join(', '),
-          `${queue.arguments['x-max-length']} commands: drops its oldest`,
+          whenFull,
         ],
       ],
     ),

@@ -1,7 +1,7 @@
 import { compareSchemas } from '../compatibility/compare-schemas.ts';
 import { compareTopology } from '../compatibility/compare-topology.ts';
 import type { Contract } from '../compatibility/judge.ts';
-import { controlQueueOf, topology, topologyVersion } from '../topology.ts';
+import { controlQueueOf, replicaQueueOf, topology, topologyVersion } from '../topology.ts';
 import { publishedSchemas } from './json-schemas.ts';
 
 /** Every kept version of every contract, as the code has it: what is compared with `contracts/released/`. */
@@ -17,7 +17,7 @@ export function currentContracts(): Contract[] {
     {
       name: 'topology',
       version: topologyVersion,
-      document: { ...topology, queues: [...topology.queues, controlQueue] },
+      document: { ...topology, queues: [...topology.queues, controlQueue, replicaQueue] },
       compare: compareTopology,
       replaces: true,
       nextNeeds: 'a way to move the messages',
@@ -26,3 +26,4 @@ export function currentContracts(): Contract[] {
 }
 
 const controlQueue = controlQueueOf({ instanceId: '<instance_id>', agentId: '<agent_id>' });
+const replicaQueue = replicaQueueOf('<uuid>');

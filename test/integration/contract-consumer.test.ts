@@ -4,9 +4,10 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startConsumer } from '../../bridge/consumer.ts';
 import type { IncomingEvent } from '../../bridge/incoming-event.ts';
 import type { Supervised } from '../../bridge/supervise.ts';
+import { assertTopology } from '../../bridge/topology.ts';
 import { catalog } from '../../contracts/catalog.ts';
 import { eventTypes, queueNames, type EventType } from '../../contracts/names.ts';
-import { deadLetterQueueOf, eventTypesOf, type DomainQueueName } from '../../contracts/topology.ts';
+import { deadLetterQueueOf, eventTypesOf, serviceOf, type DomainQueueName } from '../../contracts/topology.ts';
 import {
   arbitraryEvent,
   bodyToHandle,
@@ -26,11 +27,12 @@ const consumers = new Map<DomainQueueName, { handled: IncomingEvent[]; consumer:
 
 beforeAll(async () => {
   rig = await openRig();
+  await assertTopology(rig.bus.channel, 'event_broker');
   for (const queue of queues) {
     const handled: IncomingEvent[] = [];
     const consumer = startConsumer({
       name: queue,
-      amqpUrl: rig.environment.AMQP_URL,
+      amqpUrl: rig.environmentOf(serviceOf(queue)).AMQP_URL,
       queue,
       logger: pino({ level: 'silent' }),
       onFatal: (error) => rig.fatal.push(error),

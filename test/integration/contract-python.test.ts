@@ -38,7 +38,7 @@ beforeAll(async () => {
   const broker = await rig.startEventBroker();
   consumer = startConsumer({
     name: 'audit',
-    amqpUrl,
+    amqpUrl: rig.environmentOf('admin_backend').AMQP_URL,
     queue: queueNames.adminBackendAudit,
     logger: pino({ level: 'silent' }),
     onFatal: (error) => rig.fatal.push(error),

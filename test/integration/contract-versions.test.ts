@@ -6,10 +6,11 @@ import { startConsumer } from '../../bridge/consumer.ts';
 import { toEventMessage, type OutgoingEvent } from '../../bridge/outgoing-event.ts';
 import { createPublisher, type Publish } from '../../bridge/publisher.ts';
 import type { Supervised } from '../../bridge/supervise.ts';
+import { assertTopology } from '../../bridge/topology.ts';
 import { catalog, type Catalog } from '../../contracts/catalog.ts';
 import { id, timestamp } from '../../contracts/fields.ts';
 import { queueNames, type EventType } from '../../contracts/names.ts';
-import { deadLetterQueueOf, type DomainQueueName } from '../../contracts/topology.ts';
+import { deadLetterQueueOf, serviceOf, type DomainQueueName } from '../../contracts/topology.ts';
 import { firstVersion } from '../../contracts/versions.ts';
 import { openRig, type Rig } from '../support/rig.ts';
 
@@ -53,6 +54,7 @@ const running = new Set<Supervised>();
 
 beforeAll(async () => {
   rig = await openRig();
+  await assertTopology(rig.bus.channel, 'event_broker');
   publish = createPublisher({ channel: rig.bus.channel });
 });
 afterEach(async () => {
@@ -66,7 +68,7 @@ async function consume(queue: DomainQueueName, events: Catalog): Promise<{ handl
   const handled: Handled = [];
   const consumer = startConsumer({
     name: queue,
-    amqpUrl: rig.environment.AMQP_URL,
+    amqpUrl: rig.environmentOf(serviceOf(queue)).AMQP_URL,
     queue,
     events,
     logger: pino({ level: 'silent' }),

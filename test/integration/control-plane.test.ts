@@ -9,19 +9,14 @@ const command = { headersSchema: 'headers.command', appId: 'agents_worker' } as 
 
 let rig: Rig;
 let control: Control;
-let removeAccount: () => Promise<unknown>;
 
 beforeAll(async () => {
   rig = await openRig({ settings: { SWEEP_INTERVAL_SECONDS: '1', CONTROL_HEAD_START_SECONDS: '1' } });
   control = openControl(rig, inject('servers').managementUrl);
-  removeAccount = await control.useRestrictedAccount();
   await rig.startAll();
 });
 
-afterAll(async () => {
-  await rig.close();
-  await removeAccount();
-});
+afterAll(() => rig.close());
 
 const runListening = async (agentId: string): Promise<string> => {
   const id = await rig.insertInstance(agentId);

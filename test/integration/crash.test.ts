@@ -31,8 +31,14 @@ afterEach(async () => {
 
 afterAll(() => rig.close());
 
-const start = (entry: string): WorkerProcess => {
-  const started = startWorkerProcess(entry, rig.environment);
+/** Both in one process need the rights of both. */
+const environmentOf = {
+  'event-broker': () => rig.environmentOf('event_broker'),
+  'agents-worker': () => rig.environmentOf('agents_worker'),
+  all: () => rig.environment,
+};
+const start = (entry: keyof typeof environmentOf): WorkerProcess => {
+  const started = startWorkerProcess(entry, environmentOf[entry]());
   processes.push(started);
   return started;
 };

@@ -86,7 +86,7 @@ describe.skipIf(!inject('docker'))('an instance whose agent is a container', { c
     const queue = controlQueueName(id);
     expect(await control.queues()).toContain(queue);
     const environment = (await runIn(containerOf(id), 'env')).split('\n');
-    expect(environment).toContain(`INSTANCE_CONTROL_URL=${rig.configuration.controlAmqpUrl}`);
+    expect(environment).toContain(`INSTANCE_CONTROL_URL=${rig.environmentOf('agents_worker').CONTROL_AMQP_URL}`);
     expect(environment).toContain(`INSTANCE_CONTROL_QUEUE=${queue}`);
     const commands = await control.tap(id);
     await remove(id);

@@ -1,9 +1,12 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { topology } from '../../contracts/topology.ts';
 import { openRig, type Rig } from '../support/rig.ts';
 import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts';
 
 let rig: Rig;
 let started: WorkerProcess | undefined;
+const services = { 'event-broker': 'event_broker', 'agents-worker': 'agents_worker' } as const;
+const entries = ['event-broker', 'agents-worker'] as const;
 
 beforeAll(async () => {
   rig = await openRig();
@@ -14,8 +17,8 @@ afterEach(async () => {
 afterAll(() => rig.close());
 
 /** The process as it is started in production: it has to end by itself, with code 1, having said what to do. */
-async function lastWordsOf(entry: string, environment: Record<string, string>): Promise<string> {
-  started = startWorkerProcess(entry, { ...rig.environment, ...environment });
+async function lastWordsOf(entry: keyof typeof services, environment: Record<string, string>): Promise<string> {
+  started = startWorkerProcess(entry, { ...rig.environmentOf(services[entry]), ...environment });
   expect(await started.exit).toBe(1);
   return started.output();
 }
@@ -27,21 +30,21 @@ const changed = (url: string, change: (url: URL) => void): string => {
 };
 
 test('a database without the tables: run the migrations', async () => {
-  const DATABASE_URL = changed(rig.environment.DATABASE_URL, (url) => {
+  const DATABASE_URL = changed(rig.environmentOf('event_broker').DATABASE_URL, (url) => {
     url.pathname = '/postgres';
   });
   expect(await lastWordsOf('event-broker', { DATABASE_URL })).toContain('npm run migrate');
 });
 
 test('a database that is not there: check DATABASE_URL', async () => {
-  const DATABASE_URL = changed(rig.environment.DATABASE_URL, (url) => {
+  const DATABASE_URL = changed(rig.environmentOf('event_broker').DATABASE_URL, (url) => {
     url.pathname = '/nowhere';
   });
   expect(await lastWordsOf('event-broker', { DATABASE_URL })).toMatch(/nowhere.*DATABASE_URL/);
 });
 
 test('a wrong password of PostgreSQL: check DATABASE_URL, and the password is not printed', async () => {
-  const DATABASE_URL = changed(rig.environment.DATABASE_URL, (url) => {
+  const DATABASE_URL = changed(rig.environmentOf('event_broker').DATABASE_URL, (url) => {
     url.password = 'hunter2';
   });
   const words = await lastWordsOf('event-broker', { DATABASE_URL });
@@ -49,8 +52,15 @@ test('a wrong password of PostgreSQL: check DATABASE_URL, and the password is no
   expect(words).not.toContain('hunter2');
 });
 
-test.each(['event-broker', 'agents-worker'])('a wrong password of RabbitMQ ends %s: check AMQP_URL', async (entry) => {
-  const AMQP_URL = changed(rig.environment.AMQP_URL, (url) => {
+test('a login of PostgreSQL that may not mark entries: use another', async () => {
+  const { DATABASE_URL } = rig.environmentOf('agents_worker');
+  expect(await lastWordsOf('event-broker', { DATABASE_URL })).toMatch(
+    /permission denied for table event_log.*role event_broker/,
+  );
+});
+
+test.each(entries)('a wrong password of RabbitMQ ends %s: check AMQP_URL', async (entry) => {
+  const AMQP_URL = changed(rig.environmentOf('event_broker').AMQP_URL, (url) => {
     url.password = 'hunter2';
   });
   const words = await lastWordsOf(entry, { AMQP_URL });
@@ -59,10 +69,10 @@ test.each(['event-broker', 'agents-worker'])('a wrong password of RabbitMQ ends 
 });
 
 test('a virtual host that is not there is named, and tried again: a server that is starting has none', async () => {
-  const AMQP_URL = changed(rig.environment.AMQP_URL, (url) => {
+  const AMQP_URL = changed(rig.environmentOf('event_broker').AMQP_URL, (url) => {
     url.pathname = '/nowhere';
   });
-  started = startWorkerProcess('event-broker', { ...rig.environment, AMQP_URL });
+  started = startWorkerProcess('event-broker', { ...rig.environmentOf('event_broker'), AMQP_URL });
   const { output, kill } = started;
   await vi.waitFor(() => expect(output().match(/refuses the virtual host nowhere.*AMQP_URL/g)).toHaveLength(2), {
     timeout: 20_000,
@@ -70,14 +80,16 @@ test('a virtual host that is not there is named, and tried again: a server that 
   expect(await kill('SIGTERM')).toBe(0);
 });
 
-test.each(['event-broker', 'agents-worker'])(
+test.each(entries)(
   'a queue that was declared with other arguments ends %s, which names it and what differs',
   async (entry) => {
-    const queue = 'user_backend.ws_updates';
-    await rig.bus.channel.assertQueue(queue, { durable: true });
+    const queue = 'agents_worker.instance';
+    const { channel } = rig.bus;
+    for (const { name, type } of topology.exchanges) await channel.assertExchange(name, type, { durable: true });
+    await channel.assertQueue(queue, { durable: true });
     const words = await lastWordsOf(entry, {});
-    expect(words).toMatch(/differs from the catalog.*user_backend\.ws_updates.*delete it/);
-    await rig.bus.channel.deleteQueue(queue);
+    expect(words).toMatch(/differs from the catalog.*agents_worker\.instance.*delete it/);
+    await channel.deleteQueue(queue);
   },
 );
 

@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { serviceNames } from '../../contracts/access.ts';
 import { choosePorts } from '../../stack/ports.ts';
+import { passwordVariable } from '../../workers/service-passwords.ts';
 import { readComposeFile, type Service } from '../support/compose-file.ts';
 import { buildImage, type Image } from '../support/image.ts';
 import { one, openRig, type Rig } from '../support/rig.ts';
@@ -41,7 +43,9 @@ async function start(name: string, ownServers: Record<string, string> = {}): Pro
   const { command = [], environment = {} } = services[name] ?? {};
   const { temporal: port } = await choosePorts('free');
   const { PATH = '', HOME = '' } = process.env;
-  const { WORKFLOW_BUNDLE: _, ...servers } = rig.environment;
+  const { WORKFLOW_BUNDLE: _, ...servers } = rig.environmentOf(
+    name === 'event-broker' ? 'event_broker' : 'agents_worker',
+  );
   const [program = '', ...leading] = image.entrypoint;
   const child = spawn(program, [...leading, ...command], {
     cwd: image.folder,
@@ -82,7 +86,9 @@ test('the image migrates an empty database', async () => {
   try {
     const databaseUrl = new URL(rig.environment.DATABASE_URL);
     databaseUrl.pathname = `/${name}`;
-    const migrate = await start('migrate', { DATABASE_URL: databaseUrl.href });
+    // The roles are the server's, where somebody may use them with other passwords.
+    const noPasswords = Object.fromEntries(serviceNames.map((service) => [passwordVariable(service, 'DATABASE'), '']));
+    const migrate = await start('migrate', { DATABASE_URL: databaseUrl.href, ...noPasswords });
     expect(await migrate.exit).toBe(0);
     expect(migrate.output()).toMatch(/^Ran 0001_event_log, .*\.$/m);
   } finally {

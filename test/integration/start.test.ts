@@ -3,9 +3,11 @@ import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import pg from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { stackRoot } from '../../stack/paths.ts';
 import { choosePorts } from '../../stack/ports.ts';
+import { readRunningStart } from '../../workers/running-start.ts';
 import { openBus } from '../support/bus.ts';
 import { runInstances } from '../support/command-line.ts';
 
@@ -72,6 +74,11 @@ test('npm start ends with a running instance; Ctrl-C stops everything; the next 
     { timeout: 10_000 },
   );
 
+  expect(await usersOf(readRunningStart(directory) ?? {})).toEqual({
+    event_broker: 'event_broker',
+    agents_worker: 'agents_worker',
+  });
+
   const ofThisStart = { STACK_DIRECTORY: directory };
   const listed = await runInstances(['list', '--json', '--status', 'running'], ofThisStart);
   expect(JSON.parse(listed.out)).toEqual([expect.objectContaining({ id })]);
@@ -88,6 +95,18 @@ test('npm start ends with a running instance; Ctrl-C stops everything; the next 
   await second.pressCtrlC();
   await vi.waitFor(() => assertPortsFree(), { timeout: 10_000 });
 }, 240_000);
+
+/** As whom each service is logged in at PostgreSQL. */
+async function usersOf({ DATABASE_URL }: Record<string, string>): Promise<Record<string, string>> {
+  const client = new pg.Client(DATABASE_URL);
+  await client.connect();
+  const { rows } = await client.query<{ service: string; user: string }>(
+    `select distinct application_name as service, usename as user from pg_stat_activity
+     where application_name in ('event_broker', 'agents_worker')`,
+  );
+  await client.end();
+  return Object.fromEntries(rows.map(({ service, user }) => [service, user]));
+}
 
 async function assertPortsFree(): Promise<void> {
   await choosePorts(portBase);

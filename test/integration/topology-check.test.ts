@@ -18,7 +18,7 @@ const namesOf = (findings: readonly Finding[]) => findings.map(({ kind, object }
 describe.concurrent('a virtual host', () => {
   test('agrees as the engine makes it, with control queues and queues that go with their connection', async () => {
     await using host = await openVirtualHost();
-    await assertTopology(host.channel);
+    await assertTopology(host.channel, 'event_broker');
     const instanceId = randomUUID();
     const amqp = await openAmqp({ amqpUrl: host.amqpUrl, connectionName: 'agents_worker' });
     await createControlQueues(amqp).open(instanceId, randomUUID());
@@ -94,7 +94,7 @@ describe.concurrent('a virtual host', () => {
 
   test('may hold foreign exchanges and queues, also bound to those of the catalog', async () => {
     await using host = await openVirtualHost();
-    await assertTopology(host.channel);
+    await assertTopology(host.channel, 'event_broker');
     await host.channel.assertExchange('foreign', 'fanout', durable);
     await host.channel.assertQueue('foreign', durable);
     await host.channel.bindQueue('foreign', 'foreign', '');
@@ -114,7 +114,7 @@ describe.concurrent('a virtual host', () => {
 
   test('differs where something else flows into an exchange or queue of the catalog', async () => {
     await using host = await openVirtualHost();
-    await assertTopology(host.channel);
+    await assertTopology(host.channel, 'event_broker');
     await host.channel.bindQueue(audit, 'events.topic', '#');
     await host.channel.bindQueue(audit, 'amq.topic', 'agent.*');
     await host.channel.bindQueue(audit, 'events.topic', 'agent.*', { twice: true });
@@ -131,7 +131,7 @@ describe.concurrent('a virtual host', () => {
 
   test('differs where a control queue is not as the engine makes it, which --apply leaves to the engine', async () => {
     await using host = await openVirtualHost();
-    await assertTopology(host.channel);
+    await assertTopology(host.channel, 'event_broker');
     const instanceId = randomUUID();
     const name = controlQueueName(instanceId);
     await host.channel.assertQueue(name, { ...durable, arguments: { 'x-queue-type': 'classic', 'x-max-length': 64 } });
@@ -153,7 +153,7 @@ describe.concurrent('a virtual host', () => {
 
   test('agrees while a control queue is being made', async () => {
     await using host = await openVirtualHost();
-    await assertTopology(host.channel);
+    await assertTopology(host.channel, 'event_broker');
     const instanceId = randomUUID();
     const agentId = randomUUID();
     const amqp = await openAmqp({ amqpUrl: host.amqpUrl, connectionName: 'agents_worker' });

@@ -1,8 +1,10 @@
 import type { Channel } from 'amqplib';
 import { describe, expect, test } from 'vitest';
+import { openAmqp } from '../../bridge/amqp.ts';
 import { FatalError } from '../../bridge/supervise.ts';
 import { assertTopology } from '../../bridge/topology.ts';
 import { topology } from '../../contracts/topology.ts';
+import { openRig } from '../support/rig.ts';
 import { openVirtualHost } from '../support/virtual-host.ts';
 
 const durable = { durable: true };
@@ -15,12 +17,50 @@ const checkCommand = 'or use another virtual host. Everything that differs: npm 
 async function refusal(declare: (channel: Channel) => PromiseLike<unknown>): Promise<string> {
   await using host = await openVirtualHost();
   await declare(host.channel);
-  const error: unknown = await assertTopology(host.channel).catch((reason: unknown) => reason);
+  const error: unknown = await assertTopology(host.channel, 'event_broker').catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(FatalError);
   return (error as Error).message.replace(host.name, 'v');
 }
 
 describe.concurrent('at start-up', () => {
+  test('a consumer waits for the exchanges, which event_broker makes', async () => {
+    await using host = await openVirtualHost();
+    const early: unknown = await assertTopology(host.channel, 'user_backend').catch((error: unknown) => error);
+    expect(early).not.toBeInstanceOf(FatalError);
+    expect((early as Error).message).toBe(
+      'event_broker has not made the exchange events.topic yet: start it, if it does not run.',
+    );
+  });
+
+  test('a consumer declares its own queues with their dead letters, and no others', async () => {
+    await using host = await openVirtualHost();
+    for (const { name, type } of topology.exchanges) await host.channel.assertExchange(name, type, durable);
+    await assertTopology(host.channel, 'user_backend');
+    const answer = await host.management('GET', `queues/${host.name}?columns=name`);
+    const names = ((await answer.json()) as { name: string }[]).map(({ name }) => name).toSorted();
+    expect(names).toEqual([
+      'user_backend.agent',
+      'user_backend.agent.dead',
+      'user_backend.ws_updates',
+      'user_backend.ws_updates.dead',
+    ]);
+  });
+
+  test('the account of another service is fatal, with what to do', async () => {
+    const rig = await openRig();
+    await assertTopology(rig.bus.channel, 'event_broker');
+    const { AMQP_URL: amqpUrl } = rig.environmentOf('user_backend');
+    const amqp = await openAmqp({ amqpUrl, connectionName: 'test' });
+    const channel = await amqp.openSeparateChannel();
+    const error: unknown = await assertTopology(channel, 'admin_backend').catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(FatalError);
+    expect((error as Error).message).toMatch(
+      /declare the queue admin_backend\.audit\.dead as admin_backend does: .*AMQP_URL; npm run contracts:check -- --accounts/,
+    );
+    await amqp.close();
+    await rig.close();
+  });
+
   test.for([
     {
       what: 'an argument of a queue',

@@ -11,7 +11,8 @@ import { startWorkerProcess, type WorkerProcess } from '../support/worker-proces
 /** The engine in processes of its own, on the real servers, with all its instances watched. */
 export type System = Awaited<ReturnType<typeof openSystem>>;
 
-type Entry = 'agents-worker' | 'event-broker';
+const services = { 'agents-worker': 'agents_worker', 'event-broker': 'event_broker' } as const;
+type Entry = keyof typeof services;
 
 const watchIntervalMs = 500;
 
@@ -22,7 +23,8 @@ export async function openSystem() {
   const overlaps = new Map<string, number[]>();
   const closing = new AbortController();
 
-  const start = (entry: Entry): void => void workers.set(entry, startWorkerProcess(entry, rig.environment));
+  const start = (entry: Entry): void =>
+    void workers.set(entry, startWorkerProcess(entry, rig.environmentOf(services[entry])));
   const count = (what: string): void => void counts.set(what, (counts.get(what) ?? 0) + 1);
 
   /** At no moment may two agents run for one instance. Each is the leader of a process group. */

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,22 +29,6 @@ export function openControl(rig: Rig, managementUrl: string) {
   const get = async (path: string): Promise<unknown> => (await call('GET', path)).json();
 
   return {
-    /** Gives agents an account that may do nothing but read control queues; removed by the function returned. */
-    useRestrictedAccount: async (): Promise<() => Promise<unknown>> => {
-      const name = `agents-${randomUUID()}`;
-      await call('PUT', `users/${name}`, { password: name, tags: '' });
-      await call('PUT', `permissions/${vhost}/${name}`, {
-        configure: '^$',
-        write: '^$',
-        read: String.raw`^instance\..*\.control$`,
-      });
-      const url = new URL(rig.environment.AMQP_URL);
-      url.username = name;
-      url.password = name;
-      rig.configuration.controlAmqpUrl = url.href;
-      return () => call('DELETE', `users/${name}`);
-    },
-
     publishAgent: (options: { onStop?: 'end' | 'stay'; runtime?: object } = {}): Promise<string> =>
       rig.publishAgent({
         command: [process.execPath, script],

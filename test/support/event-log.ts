@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { expect, inject, vi } from 'vitest';
-import { readUnpublished } from '../../bridge/event-log.ts';
+import { takeUnpublished } from '../../bridge/event-log.ts';
 import type { EventMessage } from '../../bridge/outgoing-event.ts';
 import { translate } from '../../bridge/translate.ts';
 import { notification } from '../../contracts/notification.ts';
@@ -35,7 +35,7 @@ export async function openEventLog() {
         'select id, size_bytes as size, octet_length(notification::text) as text from event_log order by id offset $1',
         [checked],
       );
-      const entries = (await readUnpublished(writer, { maxEntries: 100_000, maxBytes: 1e12 })).slice(checked);
+      const entries = (await takeUnpublished(writer, { maxEntries: 100_000, maxBytes: 1e12 })).slice(checked);
       const [first, end] = [checked, checked + sizes.length];
       checked = end;
       await vi.waitUntil(() => heard.length >= end, { timeout: 20_000, interval: 2 });

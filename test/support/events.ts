@@ -51,6 +51,7 @@ export function logEntry(notification: unknown, fields: Partial<LogEntry> = {}):
     eventId: randomUUID(),
     entityId: randomUUID(),
     sequence: 1,
+    position: 5,
     notification,
     correlationId: randomUUID(),
     causationId: null,

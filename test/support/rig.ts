@@ -7,7 +7,7 @@ import pg from 'pg';
 import { pino } from 'pino';
 import { inject, type ProvidedContext } from 'vitest';
 import type { FatalError } from '../../bridge/supervise.ts';
-import { instanceWorkflowId } from '../../contracts/names.ts';
+import { instanceWorkflowId, type ServiceName } from '../../contracts/names.ts';
 import { migrate } from '../../database/migrate.ts';
 import { endAgents } from '../../runtimes/process/end-agents.ts';
 import { listProcesses } from '../../runtimes/process/process-table.ts';
@@ -19,6 +19,7 @@ import { openBus } from './bus.ts';
 import { createDatabase, dropDatabase } from './databases.ts';
 import { managementApi } from './management.ts';
 import { replayAll } from './replay.ts';
+import { openServiceLogins } from './service-logins.ts';
 import { withPath } from './with-path.ts';
 
 export type Rig = Awaited<ReturnType<typeof openRig>>;
@@ -61,6 +62,8 @@ export async function openRig({
   };
   const configuration = readConfiguration(environment);
   await migrate({ databaseUrl });
+  const logins = await openServiceLogins({ name, ...servers, databaseUrl, amqpUrl: environment.AMQP_URL });
+  const environmentOf = (service: ServiceName) => ({ ...environment, ...logins.of(service), ...settings });
 
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 4 });
   pool.on('error', () => undefined);
@@ -73,8 +76,15 @@ export async function openRig({
   const logger = pino({}, { write: (line: string) => void log.push(JSON.parse(line) as LogLine) });
   const fatal: FatalError[] = [];
 
-  const start = async (startService: (options: ServiceOptions) => Promise<Service>): Promise<Service> => {
-    const service = await startService({ configuration, logger, onFatal: (error) => fatal.push(error) });
+  const start = async (
+    who: ServiceName,
+    startService: (options: ServiceOptions) => Promise<Service>,
+  ): Promise<Service> => {
+    const service = await startService({
+      configuration: readConfiguration(environmentOf(who)),
+      logger,
+      onFatal: (error) => fatal.push(error),
+    });
     running.add(service);
     return {
       ...service,
@@ -85,8 +95,11 @@ export async function openRig({
   };
 
   const rig = {
+    /** With the logins of the servers' owner. */
     environment,
     configuration,
+    /** With the service's own logins, which have the least rights. */
+    environmentOf,
     pool,
     bus,
     client,
@@ -111,11 +124,11 @@ export async function openRig({
             definition: limits,
             'apply-to': 'queues',
           }),
-    startEventBroker: () => start(startEventBroker),
-    startAgentsWorker: () => start(startAgentsWorker),
+    startEventBroker: () => start('event_broker', startEventBroker),
+    startAgentsWorker: () => start('agents_worker', startAgentsWorker),
     /** Both services, ready. */
     startAll: async () => {
-      const services = await Promise.all([start(startEventBroker), start(startAgentsWorker)]);
+      const services = await Promise.all([rig.startEventBroker(), rig.startAgentsWorker()]);
       await Promise.all(services.map((service) => service.ready()));
     },
     /** Publishes an agent that the process runtime runs; a plain `sleep` unless told otherwise. */
@@ -166,6 +179,7 @@ export async function openRig({
         await connection.close();
         await Promise.all([pool.end(), ...clients.map((own) => own.end())]);
         await management('DELETE', `vhosts/${name}`);
+        await logins.remove();
         await dropDatabase(servers.databaseUrl, name);
         await rm(runtimeDirectory, { recursive: true, force: true });
       }

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { accountNames } from '../../contracts/access.ts';
 import { readConfiguration } from '../../workers/configuration.ts';
+import { passwordVariable } from '../../workers/service-passwords.ts';
 import { readComposeFile } from '../support/compose-file.ts';
 
 const services = await readComposeFile();
@@ -12,18 +14,40 @@ test('every variable that docker-compose.yml sets for the own processes is one t
   const source = await readFile(configuration, 'utf8');
   const names = own.flatMap(([, { environment }]) => Object.keys(environment));
   // Temporal's variables are read by its SDK.
-  const unknown = names.filter((name) => !name.startsWith('TEMPORAL_') && !source.includes(` ${name}: `));
+  const passwords = new Set(
+    (['DATABASE', 'AMQP'] as const).flatMap((server) =>
+      accountNames.map((account) => passwordVariable(account, server)),
+    ),
+  );
+  const known = (name: string): boolean =>
+    name.startsWith('TEMPORAL_') || passwords.has(name) || source.includes(` ${name}: `);
+  const unknown = names.filter((name) => !known(name));
   expect(names).not.toHaveLength(0);
   expect(unknown).toEqual([]);
 });
 
-test.each(['event-broker', 'agents-worker'])('what docker-compose.yml sets is all that %s needs', (name) => {
+test.each([
+  ['event-broker', 'event_broker'],
+  ['agents-worker', 'agents_worker'],
+])('what docker-compose.yml sets is all that %s needs, as its own login', (name, login) => {
   const { environment = {} } = services[name] ?? {};
   expect(readConfiguration(environment)).toMatchObject({
-    databaseUrl: 'postgres://engine:engine@postgres:5432/shared_psql',
-    amqpUrl: 'amqp://engine:engine@rabbitmq:5672',
+    databaseUrl: `postgres://${login}:${login}@postgres:5432/shared_psql`,
+    amqpUrl: `amqp://${login}:${login}@rabbitmq:5672`,
     temporal: { connection: { address: 'temporal:7233' }, namespace: 'default' },
   });
+});
+
+test('every login of docker-compose.yml is given the password that its URLs have', () => {
+  const given = Object.assign({}, ...own.map(([, { environment }]) => environment)) as Record<string, string>;
+  const urls = own
+    .flatMap(([, { environment }]) => Object.values(environment))
+    .filter((text) => /^\w+:\/\//.test(text));
+  const logins = urls.map((text) => new URL(text)).filter(({ username }) => !['', 'engine'].includes(username));
+  expect(new Set(logins.map(({ username }) => username))).toEqual(new Set(['event_broker', 'agents_worker', 'agents']));
+  for (const { protocol, username, password } of logins) {
+    expect(password).toBe(given[passwordVariable(username, protocol === 'amqp:' ? 'AMQP' : 'DATABASE')]);
+  }
 });
 
 test('every server image is pinned to a minor version at least', () => {

@@ -13,6 +13,7 @@ const common = {
   subject: fc.uuid(),
   time: time.map((date) => date.toISOString()),
   sequence: fc.maxSafeNat().map((number) => Math.max(number, 1)),
+  position: fc.option(fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }), { nil: undefined }),
   schemaVersion: fc.integer({ min: 1 }),
   correlationId: fc.uuid(),
   causationId: fc.option(fc.uuid(), { nil: undefined }),

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { controlQueueOf, deadLetterQueueOf, topology } from '../../contracts/topology.ts';
+import { controlQueueOf, deadLetterQueueOf, replicaQueueOf, topology } from '../../contracts/topology.ts';
 
 const queue = (name: string) => topology.queues.find((candidate) => candidate.name === name);
 
@@ -49,5 +49,15 @@ test('the queue of an instance gets commands to it and to all of its agent, is b
     exchange: 'agents.direct',
     routingKeys: ['one', 'its-agent'],
     arguments: { 'x-max-length': 64, 'x-overflow': 'drop-head', 'x-expires': 86_400_000 },
+  });
+});
+
+test('the queue of a replica gets what those that replicas share get, is bounded, and goes with its connection', () => {
+  expect(replicaQueueOf('one')).toMatchObject({
+    name: 'user_backend.replica.one',
+    exchange: 'events.topic',
+    routingKeys: ['instance.updated', 'instance.deleted', 'agent.published', 'agent.retired'],
+    exclusive: true,
+    arguments: { 'x-max-length-bytes': 64 * 1024 * 1024, 'x-overflow': 'drop-head' },
   });
 });

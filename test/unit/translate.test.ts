@@ -86,6 +86,7 @@ test('everything else of an instance travels beside the body', () => {
     subject: row.id,
     time: '2025-01-01T12:00:02.345Z',
     sequence: 12,
+    position: 5,
     schemaVersion: 1,
     correlationId: entry.correlationId,
     causationId: undefined,

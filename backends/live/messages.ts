@@ -1,0 +1,45 @@
+import type { WebSocket } from 'ws';
+import type { InstancePush } from '../../bridge/published-events.ts';
+
+/** Why a client is to read its instances anew: what it missed cannot be sent. */
+export type ResyncReason = 'unknown_event' | 'too_many_events';
+
+/** What is sent besides events; docs/live-updates.md says what a client does with it. */
+export type ControlMessage = { type: 'ready' } | { type: 'lagging' } | { type: 'resync'; reason: ResyncReason };
+
+/** Codes with which a connection is closed (https://www.rfc-editor.org/rfc/rfc6455#section-7.4), and what a client reads of them. */
+const closings = {
+  goingAway: [1001, 'The server is stopping: connect again'],
+  failed: [1011, 'Something went wrong here: connect again, with the last event that was seen'],
+  tokenExpired: [4001, 'The token has expired: connect again with a new one'],
+  adminsOnly: [4003, 'Only admins may watch the instances of all users'],
+  tooSlow: [4008, 'Too slow: connect again, with the last event that was seen'],
+  tooManyConnections: [4029, 'Too many connections of this user: close some'],
+} as const satisfies Record<string, readonly [code: number, reason: string]>;
+
+export type Closing = keyof typeof closings;
+
+export function closeWith(socket: WebSocket, closing: Closing): void {
+  const [code, reason] = closings[closing];
+  socket.close(code, reason);
+}
+
+/** The event as a client gets it: the documented body below `instance`, and beside it what a page needs of the headers. */
+export function toPushed({ type, body, metadata }: InstancePush): string {
+  const { id, position, sequence, time, instance } = metadata;
+  return JSON.stringify({
+    type,
+    event_id: id,
+    position,
+    sequence,
+    time,
+    ...(instance && {
+      agent_id: instance.agentId,
+      user_id: instance.userId,
+      desired_state: instance.desiredState,
+      generation: instance.generation,
+      observed_generation: instance.observedGeneration,
+    }),
+    instance: body,
+  });
+}

@@ -1,0 +1,17 @@
+import type { Pool } from 'pg';
+import { z } from 'zod';
+import { isFurtherBehind, readPosition, type Scope } from '../../bridge/published-events.ts';
+import type { ResyncReason } from './messages.ts';
+
+/** Where a client begins: behind that position, or from now on. */
+export type Start = { after: number } | { now: true; resync?: ResyncReason };
+
+const eventId = z.guid();
+
+/** Where a client begins that names the last event that it saw, one of its scope. */
+export async function startAfter(pool: Pool, lastSeen: string, scope: Scope, maxMissed: number): Promise<Start> {
+  const position = eventId.safeParse(lastSeen).success ? await readPosition(pool, lastSeen, scope) : undefined;
+  if (position === undefined) return { now: true, resync: 'unknown_event' };
+  if (await isFurtherBehind(pool, maxMissed, position, scope)) return { now: true, resync: 'too_many_events' };
+  return { after: position };
+}

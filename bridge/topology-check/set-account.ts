@@ -1,0 +1,35 @@
+import type { Permissions } from '../../contracts/access.ts';
+import { virtualHostOf } from '../amqp.ts';
+import { put, type ManagementOptions } from './management-api.ts';
+
+export interface Account {
+  name: string;
+  password: string;
+  /** In the virtual host of the AMQP URL. */
+  permissions: Permissions;
+}
+
+/**
+ * Makes a user without tags with exactly these rights, or changes the one of that name.
+ *
+ * @returns the URL of the same virtual host for it
+ * @throws Error that says which option to give
+ */
+export async function setAccount(options: ManagementOptions, { name, ...account }: Account): Promise<string> {
+  await putUser(options, name, account.password);
+  await putPermissions(options, name, account.permissions);
+  return Object.assign(new URL(options.amqpUrl), { username: name, password: account.password }).href;
+}
+
+export async function putUser(options: ManagementOptions, name: string, password: string): Promise<void> {
+  await put(options, `users/${encodeURIComponent(name)}`, { password, tags: '' });
+}
+
+export async function putPermissions(
+  options: ManagementOptions,
+  name: string,
+  permissions: Permissions,
+): Promise<void> {
+  const virtualHost = encodeURIComponent(virtualHostOf(new URL(options.amqpUrl)));
+  await put(options, `permissions/${virtualHost}/${encodeURIComponent(name)}`, permissions);
+}
