@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { openPages, statusInView, type PageRig, type SignIn } from '../support/open-page.ts';
 import { openRig, type Rig } from '../support/rig.ts';
 
@@ -22,6 +22,9 @@ describe.skipIf(inject('chromium') === null)('the page can be used', () => {
     await pages.insertInstance(userId);
     await rig.bus.until(instanceId, 'instance.updated', 'failed');
   });
+  beforeEach(() => {
+    pages.errors.length = 0;
+  });
   afterAll(async () => {
     await pages.close();
     await rig.close();
@@ -40,6 +43,7 @@ describe.skipIf(inject('chromium') === null)('the page can be used', () => {
     await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
     await page.getByRole('button', { name: 'Sign out' }).click();
     await look(page, 'signing in');
+    expect(pages.errors).toEqual([]);
   }
 
   test.each(['light', 'dark'] as const)('by what axe knows of, in each view, %s', async (colorScheme) => {

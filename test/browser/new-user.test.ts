@@ -46,7 +46,7 @@ describe.skipIf(inject('chromium') === null)('somebody who is new', () => {
     await page.getByText('failing after 500 ms, as the config asks for').first().waitFor();
 
     await page.getByRole('button', { name: 'Try again' }).click();
-    await expect.poll(() => page.locator('.timeline').textContent()).toContain('status failed → running');
+    await expect.poll(() => page.locator('.timeline').textContent()).toContain('status failed → pending');
     await expect.poll(() => statusInView(page)).toBe('failed');
 
     await page.getByRole('button', { name: 'Delete …' }).click();

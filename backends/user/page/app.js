@@ -1,6 +1,6 @@
 import { createAdminApi } from './admin-api.js';
 import { createApi } from './api.js';
-import { byId, fill, h } from './dom.js';
+import { byId, fill, focusHeading, h } from './dom.js';
 import { keepAgesFresh, shortId } from './format.js';
 import { createKnownInstances } from './known-instances.js';
 import { keepLive } from './live.js';
@@ -109,8 +109,6 @@ function viewLinks(isAdmin, present = 'instances') {
  */
 function focusView(key) {
   const control = key && byId('view').querySelector(`[data-key="${CSS.escape(key)}"]`);
-  const target = control || byId('view').querySelector('h1');
-  if (!(target instanceof HTMLElement)) return;
-  if (target.tagName === 'H1') target.tabIndex = -1;
-  target.focus({ preventScroll: true });
+  if (control instanceof HTMLElement) control.focus({ preventScroll: true });
+  else focusHeading();
 }

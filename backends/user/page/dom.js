@@ -102,7 +102,15 @@ function keepFocus(parent, change) {
   const key = had.dataset['key'];
   const again = had.isConnected ? had : key && parent.querySelector(`[data-key="${CSS.escape(key)}"]`);
   if (again instanceof HTMLElement) again.focus({ preventScroll: true });
-  else document.querySelector('h1')?.focus({ preventScroll: true });
+  else focusHeading();
+}
+
+/** Where screen readers begin to read a view, and where the focus goes that has lost its place. */
+export function focusHeading() {
+  const heading = document.querySelector('h1');
+  if (!heading) return;
+  heading.tabIndex = -1;
+  heading.focus({ preventScroll: true });
 }
 
 /**

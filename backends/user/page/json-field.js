@@ -30,7 +30,7 @@ export function jsonField({ id, label, help, rows = 6, placeholder }) {
     fill(problem, words);
     return words;
   };
-  box.addEventListener('change', judge);
+  // Not when it is left: what is said then would move the button that is just being pressed.
   box.addEventListener('input', () => problem.textContent !== '' && judge());
   const helpText = h('p', { id: `${id}-help`, class: 'quiet' }, help);
   const element = h('div', { class: 'field' }, h('label', { for: id }, label), box, problem, helpText);
