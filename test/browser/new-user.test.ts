@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { openPages, statusInView, type PageRig } from '../support/open-page.ts';
 import { openRig, type Rig } from '../support/rig.ts';
 
@@ -11,6 +11,9 @@ describe.skipIf(inject('chromium') === null)('somebody who is new', () => {
     rig = await openRig();
     await rig.startAll();
     pages = await openPages(rig);
+  });
+  beforeEach(() => {
+    pages.errors.length = 0;
   });
   afterAll(async () => {
     await pages.close();
@@ -84,7 +87,6 @@ describe.skipIf(inject('chromium') === null)('somebody who is new', () => {
 
     const { rows } = await rig.pool.query('select id from instances where user_id = $1', [userId]);
     expect(rows).toHaveLength(1);
-    pages.errors.length = 0;
   });
 
   test('a config that is no JSON object is told where it stands, before anything is sent', async () => {

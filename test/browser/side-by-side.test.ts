@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { openPages, statusInList, statusInView, type PageRig } from '../support/open-page.ts';
 import { openRig, type Rig } from '../support/rig.ts';
 
@@ -11,6 +11,9 @@ describe.skipIf(inject('chromium') === null)('pages side by side', () => {
     rig = await openRig();
     await rig.startAll();
     pages = await openPages(rig);
+  });
+  beforeEach(() => {
+    pages.errors.length = 0;
   });
   afterAll(async () => {
     await pages.close();
@@ -75,7 +78,6 @@ describe.skipIf(inject('chromium') === null)('pages side by side', () => {
     expect(await page.locator('body').textContent()).not.toContain(stranger.slice(0, 8));
     expect(frames.join('\n')).toContain(own);
     expect(frames.join('\n')).not.toContain(theirs);
-    pages.errors.length = 0;
   });
 
   test('an older event does not overwrite what is known', async () => {

@@ -100,8 +100,7 @@ async function remove({ api, known }, { id, ...instance }) {
   });
   if (!confirmed) return;
   try {
-    await api.remove(id);
-    known.forget(id);
+    known.bury(await api.remove(id));
     say(`Instance ${shortId(id)} is deleted; its agent is being cleaned up.`);
   } catch (error) {
     warn(error);

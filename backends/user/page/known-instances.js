@@ -73,6 +73,17 @@ export function createKnownInstances() {
     },
 
     /**
+     * Takes in the answer to a deletion.
+     *
+     * @param {Instance} instance as it was
+     */
+    bury: ({ id, sequence }) => {
+      deleted.set(id, Math.max(sequence, sequenceOf(id)));
+      instances.delete(id);
+      tell({ id, known: true });
+    },
+
+    /**
      * @param {(change: Change) => void} listener
      * @param {AbortSignal} signal until when it is called
      */

@@ -45,8 +45,9 @@ export function createRefresher(work, signal) {
   const run = async () => {
     due = Infinity;
     isRunning = true;
-    await work();
-    isRunning = false;
+    await work().finally(() => {
+      isRunning = false;
+    });
     if (due !== Infinity) arm();
   };
   const arm = () => {

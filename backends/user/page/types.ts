@@ -75,6 +75,8 @@ export interface Explanation {
     state: 'running' | 'stopped' | 'failed' | 'deleted' | 'waiting' | 'stuck' | 'unknown';
     sentence: string;
   };
+  /** Null when it is deleted. */
+  row: { sequence: number } | null;
   earlier_lines: number;
   timeline: TimelineLine[];
   missing: { part: string; reason: string }[];
@@ -92,7 +94,8 @@ export interface CatalogAgent {
 
 /** As admins see it. */
 export interface Agent extends CatalogAgent {
-  runtime: Json;
+  /** Left out of lists. */
+  runtime?: Json;
   drain: boolean;
   created_at: string;
   updated_at: string;

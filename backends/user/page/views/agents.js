@@ -92,10 +92,9 @@ export function agentsView({ admin, signal }) {
 }
 
 /** @param {Agent} agent */
-function agentWords({ id, name, version, capabilities, instances, runtime, drain, retired_at: retired }) {
+function agentWords({ id, name, version, capabilities, instances, drain, retired_at: retired }) {
   const uses = [
     `${instances} ${instances === 1 ? 'instance' : 'instances'}`,
-    runtime && `runs as ${kindOf(runtime)}`,
     capabilities.length > 0 && `can: ${capabilities.join(', ')}`,
     retired !== null && drain && 'its instances were stopped',
   ];
@@ -105,12 +104,6 @@ function agentWords({ id, name, version, capabilities, instances, runtime, drain
     h('p', {}, h('span', { class: 'strong' }, `${name} ${version} `), idElement(id)),
     h('p', { class: 'quiet' }, uses.filter(Boolean).join(' · ')),
   );
-}
-
-/** @param {Agent['runtime'] | undefined} runtime */
-function kindOf(runtime) {
-  const kind = runtime?.['kind'];
-  return typeof kind === 'string' ? kind : 'unknown';
 }
 
 /** Tells the buttons of several agents apart. @param {Agent} agent */

@@ -54,12 +54,21 @@ export function instanceView(context, id) {
   };
 
   const reload = async () => {
-    const [row, told] = await Promise.allSettled([api.instance(id, signal), api.timeline(id, { last, signal })]);
+    const wasDeleted = known.wasDeleted(id);
+    const [row, told] = await Promise.allSettled([
+      wasDeleted ? undefined : api.instance(id, signal),
+      api.timeline(id, { last, signal }),
+    ]);
     if (signal.aborted) return;
     isLearning = true;
-    if (row.status === 'fulfilled') known.learn(row.value);
-    else if (isMissing(row.reason)) known.forget(id);
+    if (row.status === 'rejected' && isMissing(row.reason)) known.forget(id);
+    else if (row.status === 'fulfilled' && row.value) known.learn(row.value);
     isLearning = false;
+    if (wasDeleted && told.status === 'fulfilled' && told.value.row !== null) {
+      // Its id was given again.
+      const again = await api.instance(id, signal).catch(() => undefined);
+      if (again) known.learn(again);
+    }
 
     if (told.status === 'fulfilled') {
       verdict.show(told.value.verdict);
