@@ -26,7 +26,7 @@ export async function addLiveRoute(app: HttpServer, live: LiveUpdates): Promise<
   await app.register(async (scope: HttpServer) => {
     scope.get('/v1/updates', { websocket: true, schema: { hide: true, querystring: query } }, (socket, request) => {
       const { userId, isAdmin, expiresAt } = identityOf(request);
-      const { after, all } = query.parse(request.query);
+      const { after, all } = request.query;
       live.connect(socket, { userId, isAdmin, all, after, expiresAt });
     });
     scope.addHook('preValidation', async ({ ws }) => {
