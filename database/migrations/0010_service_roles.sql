@@ -61,6 +61,7 @@ create view event_history as
     causation_id, traceparent, occurred_at, published_at, rejected_reason, position, user_id
   from event_log;
 grant select on event_history, agent_runtimes to user_backend;
+grant select, insert, update, delete on idempotency_keys to user_backend;
 
 grant select, insert (id, name, version, capabilities, runtime, retired_at, drain),
   update (id, name, version, capabilities, runtime, retired_at, drain) on agents to admin_backend;
