@@ -45,6 +45,18 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'browser',
+          isolate: false,
+          include: ['test/browser/**/*.test.ts'],
+          globalSetup: ['test/support/workflow-bundle.ts', 'test/support/servers.ts', 'test/support/chromium.ts'],
+          setupFiles: ['test/support/quiet-temporal.ts'],
+          expect: { poll: { timeout: 30_000 } },
+          testTimeout: 120_000,
+          hookTimeout: 90_000,
+        },
+      },
+      {
+        test: {
           name: 'model',
           include: ['test/model/**/*.test.ts'],
           globalSetup: ['test/support/workflow-bundle.ts', 'test/support/servers.ts'],

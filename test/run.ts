@@ -11,6 +11,7 @@ const checks = [
   { name: 'format', command: 'prettier', args: ['--check', '--log-level', 'warn', '.'] },
   { name: 'lint', command: 'oxlint', args: ['--type-aware', '--deny-warnings'] },
   { name: 'types', command: 'tsc', args: [] },
+  { name: 'types of the page', command: 'tsc', args: ['--project', 'backends/user/page'] },
   { name: 'dead code', command: 'knip', args: [] },
 ];
 

@@ -1,0 +1,145 @@
+/** What the page reads over HTTP and WebSocket, in the words of the wire. */
+
+export interface Me {
+  user_id: string;
+  is_admin: boolean;
+  expires_at: string;
+}
+
+export interface PageSettings {
+  admin_backend_url: string | null;
+  /** With the namespace: what follows is the id of a workflow. */
+  temporal_ui_url: string | null;
+}
+
+export type InstanceStatus = 'pending' | 'running' | 'failed' | 'stopped';
+export type DesiredState = 'running' | 'stopped';
+export type Json = Record<string, unknown>;
+
+export interface Reason {
+  code: string;
+  message: string;
+}
+
+export interface Instance {
+  id: string;
+  agent_id: string;
+  agent_name: string | null;
+  agent_version: string | null;
+  agent_retired: boolean;
+  user_id: string;
+  /** Left out of lists. */
+  config?: Json;
+  desired_state: DesiredState;
+  status: InstanceStatus;
+  reason: Reason | null;
+  generation: number;
+  observed_generation: number;
+  sequence: number;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface InstanceEvent {
+  type: 'instance.updated' | 'instance.deleted';
+  event_id: string;
+  sequence: number;
+  agent_id: string;
+  user_id: string;
+  desired_state: DesiredState;
+  generation: number;
+  observed_generation: number;
+  /** The documented body of the event. */
+  instance: {
+    instance_id: string;
+    status?: InstanceStatus;
+    metadata?: { status_reason?: Reason | null };
+    updated_at?: string;
+  };
+}
+
+export type LiveMessage = InstanceEvent | { type: 'ready' } | { type: 'lagging' } | { type: 'resync'; reason: string };
+
+export type TimelineSource = 'row' | 'workflow' | 'runtime' | 'dead letter';
+
+export interface TimelineLine {
+  time: string | null;
+  source: TimelineSource;
+  text: string;
+  bad: boolean;
+}
+
+export interface Explanation {
+  instance_id: string;
+  verdict: {
+    state: 'running' | 'stopped' | 'failed' | 'deleted' | 'waiting' | 'stuck' | 'unknown';
+    sentence: string;
+  };
+  /** Null when it is deleted. */
+  row: { sequence: number } | null;
+  earlier_lines: number;
+  timeline: TimelineLine[];
+  missing: { part: string; reason: string }[];
+  not_looked_at: string[];
+}
+
+/** Of the catalog: what an instance can be created from. */
+export interface CatalogAgent {
+  id: string;
+  name: string;
+  version: string;
+  capabilities: string[];
+  retired_at: string | null;
+}
+
+/** As admins see it. */
+export interface Agent extends CatalogAgent {
+  /** Left out of lists. */
+  runtime?: Json;
+  drain: boolean;
+  created_at: string;
+  updated_at: string;
+  instances: number;
+}
+
+export interface AuditEntry {
+  position: number;
+  event_id: string;
+  type: string;
+  time: string;
+  instance_id: string | null;
+  agent_id: string | null;
+  user_id: string | null;
+  sequence: number | null;
+  body: Json;
+  recorded_at: string;
+  hash: string;
+}
+
+export interface AuditVerification {
+  intact: boolean;
+  entries: number;
+  first_position: number | null;
+  last_position: number | null;
+  head_hash: string | null;
+  problem: string | null;
+}
+
+export interface DeadLetter {
+  id: string;
+  queue: string;
+  origin_queue: string;
+  type: string | null;
+  subject: string | null;
+  sequence: number | null;
+  reason: string;
+  time: string | null;
+  size_bytes: number;
+}
+
+export interface DeadLetterContent extends DeadLetter {
+  headers: Json;
+  body: unknown;
+  body_encoding: string;
+  body_cut: boolean;
+}

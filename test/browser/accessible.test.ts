@@ -1,0 +1,131 @@
+import { randomUUID } from 'node:crypto';
+import { createRequire } from 'node:module';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { openPages, statusInView, type PageRig, type SignIn } from '../support/open-page.ts';
+import { openRig, type Rig } from '../support/rig.ts';
+
+const axeFile = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+const views = ['#/instances', '#/new', '#/agents', '#/agents/new', '#/audit', '#/dead-letters', '#/nowhere'];
+
+describe.skipIf(inject('chromium') === null)('the page can be used', () => {
+  const userId = randomUUID();
+  let rig: Rig;
+  let pages: PageRig;
+  let instanceId: string;
+
+  beforeAll(async () => {
+    rig = await openRig();
+    await rig.startAll();
+    pages = await openPages(rig);
+    instanceId = await pages.insertInstance(userId, { fail_after_ms: 100 });
+    await pages.insertInstance(userId);
+    await rig.bus.until(instanceId, 'instance.updated', 'failed');
+  });
+  beforeEach(() => {
+    pages.errors.length = 0;
+  });
+  afterAll(async () => {
+    await pages.close();
+    await rig.close();
+  });
+
+  /** Each view, once what it loads is there. */
+  async function visit(options: SignIn, look: (page: Page, view: string) => Promise<void>): Promise<void> {
+    const page = await pages.signIn({ userId, isAdmin: true, ...options });
+    for (const view of [...views, `#/instances/${instanceId}`]) {
+      await page.goto(`${pages.url}/${view}`);
+      await page.getByText('Loading …').waitFor({ state: 'detached' });
+      await look(page, view);
+    }
+    await page.getByRole('button', { name: 'Delete …' }).click();
+    await look(page, 'the dialog');
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await look(page, 'signing in');
+    expect(pages.errors).toEqual([]);
+  }
+
+  test.each(['light', 'dark'] as const)('by what axe knows of, in each view, %s', async (colorScheme) => {
+    // axe is put into the page as a script of ours, which the page's policy rightly forbids.
+    await visit({ colorScheme, bypassCSP: true }, async (page, view) => {
+      await page.addScriptTag({ path: axeFile });
+      const violations = await page.evaluate<{ id: string; nodes: { html: string }[] }[]>(
+        `axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+           .then(({ violations }) => violations)`,
+      );
+      const found = violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]);
+      expect({ view, found }).toEqual({ view, found: [] });
+    });
+  });
+
+  test('on a phone 360 pixels wide, without scrolling sideways, by a finger', async () => {
+    const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
+    await visit(phone, async (page, view) => {
+      const width = await page.evaluate('document.documentElement.scrollWidth');
+      expect({ view, width }).toEqual({ view, width: 360 });
+      const small = await page.evaluate(
+        `[...document.querySelectorAll('button, .button, .chip, nav a, select, input:not([type=checkbox])')]
+           .filter((element) => element.checkVisibility() && element.getBoundingClientRect().height < 44)
+           .map((element) => element.outerHTML)`,
+      );
+      expect({ view, small }).toEqual({ view, small: [] });
+    });
+  });
+
+  test('with the keyboard alone', async () => {
+    const page = await pages.signIn();
+    const focused = (): Promise<string> => page.evaluate('document.activeElement.textContent');
+    /** Tab until it is reached, as somebody does who sees where the focus is. */
+    const tabTo = async (name: string): Promise<void> => {
+      for (let step = 0; step < 40; step += 1) {
+        if ((await focused()).trim().startsWith(name)) return;
+        await page.keyboard.press('Tab');
+      }
+      throw new Error(`Tab does not reach ${name}`);
+    };
+    await page.keyboard.press('Tab');
+    expect(await focused()).toBe('Skip to the content');
+    await page.keyboard.press('Enter');
+    await tabTo('Create an instance');
+    await page.keyboard.press('Enter');
+    await expect.poll(focused).toBe('Create an instance');
+    await page.getByLabel('Config, as JSON').waitFor();
+    await tabTo('{"interval_ms":1000}');
+    await page.keyboard.press('Space');
+    await tabTo('Create');
+    await page.keyboard.press('Enter');
+    await expect.poll(focused).toMatch(/^heartbeat 1\.0\.0/);
+    await expect.poll(() => statusInView(page)).toBe('running');
+
+    await tabTo('Stop');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => statusInView(page)).toBe('stopped');
+    // What takes the place of a button that is gone has the focus.
+    expect(await focused()).toMatch(/^Start/);
+    await tabTo('Delete …');
+    await page.keyboard.press('Enter');
+    expect(await focused()).toBe('Cancel');
+    await page.keyboard.press('Escape');
+    expect(await focused()).toBe('Delete …');
+    await page.keyboard.press('Enter');
+    await tabTo('Delete');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => statusInView(page)).toBe('deleted');
+    expect(pages.errors).toEqual([]);
+  });
+
+  test('with files of its own alone, and no script that is not one of them', async () => {
+    const requests: string[] = [];
+    const page = await pages.open('');
+    page.on('request', (request) => requests.push(request.url()));
+    await page.reload();
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    expect(requests.length).toBeGreaterThan(10);
+    expect(requests.filter((request) => !request.startsWith(pages.url))).toEqual([]);
+    const policy = await page.evaluate(`fetch('/').then(({ headers }) => headers.get('content-security-policy'))`);
+    expect(policy).toContain("default-src 'self'");
+    expect(policy).not.toMatch(/script-src[^;]*unsafe|script-src-attr[^;]*unsafe/);
+    expect(pages.errors).toEqual([]);
+  });
+});

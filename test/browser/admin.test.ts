@@ -1,0 +1,126 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { createdMessage } from '../support/events.ts';
+import { openPages, statusInList, type PageRig } from '../support/open-page.ts';
+import { openRig, type Rig } from '../support/rig.ts';
+
+describe.skipIf(inject('chromium') === null)('an admin', () => {
+  let rig: Rig;
+  let pages: PageRig;
+
+  beforeAll(async () => {
+    rig = await openRig();
+    await rig.startAll();
+    pages = await openPages(rig);
+  });
+  beforeEach(() => {
+    pages.errors.length = 0;
+  });
+  afterAll(async () => {
+    await pages.close();
+    await rig.close();
+  });
+
+  test("sees everybody's instances live, or only the own ones", async () => {
+    const [userId, somebody] = [randomUUID(), randomUUID()];
+    const page = await pages.signIn({ userId, isAdmin: true });
+    const theirs = await pages.insertInstance(somebody);
+    const own = await pages.insertInstance(userId);
+    await expect.poll(() => statusInList(page, theirs)).toBe('running');
+    await expect.poll(() => statusInList(page, own)).toBe('running');
+
+    await page.getByRole('link', { name: 'Mine' }).click();
+    await expect.poll(() => page.locator('[data-instance]').count()).toBe(1);
+    await page.getByRole('link', { name: "Everybody's" }).click();
+    await page.locator(`[data-instance="${theirs}"]`).getByRole('link').click();
+    await page.getByText('provision done').first().waitFor();
+    await page.getByText('None of this instance.').waitFor();
+    const href = await page.getByRole('link', { name: /^Its workflow in the Web UI/ }).getAttribute('href');
+    expect(href).toMatch(new RegExp(`^http://127\\.0\\.0\\.1:8233/namespaces/default/workflows/instance%2F${theirs}$`));
+    expect(pages.errors).toEqual([]);
+  });
+
+  test('publishes an agent, a new version of it, retires it, and takes it back', async () => {
+    const page = await pages.signIn({ isAdmin: true, view: '#/agents' });
+    await page.getByRole('link', { name: 'Publish an agent' }).click();
+    await page.getByLabel('Name').fill('sleeper');
+    await page.getByLabel('Capabilities').fill('sleep, dream');
+    await page.getByLabel('How it is run, as JSON').fill('{"kind": "process", "command": []}');
+    await page.getByRole('button', { name: 'Publish', exact: true }).click();
+    await page
+      .getByText(/command/)
+      .last()
+      .waitFor();
+    await page.getByLabel('How it is run, as JSON').fill('{"kind": "process", "command": ["sleep", "100000"]}');
+    await page.getByRole('button', { name: 'Publish', exact: true }).click();
+    await page.getByRole('status').getByText('sleeper 1.0.0 is published.').waitFor();
+
+    const row = page.locator('.row', { hasText: 'sleeper' });
+    expect(await row.textContent()).toContain('0 instances · can: sleep, dream');
+    await row.getByRole('link', { name: 'New version' }).click();
+    await page.getByLabel('Version').fill('1.1.0');
+    await page.getByRole('button', { name: 'Publish this version' }).click();
+    await page.getByText('sleeper 1.1.0 is published.').waitFor();
+
+    await row.getByRole('button', { name: 'Retire …' }).click();
+    await page.getByRole('dialog').getByRole('checkbox').check();
+    await page.getByRole('dialog').getByRole('button', { name: 'Retire' }).click();
+    await expect.poll(() => row.locator('.badge').textContent()).toBe('retired');
+    await row.getByRole('button', { name: 'Take back' }).click();
+    await expect.poll(() => row.locator('.badge').textContent()).toBe('in use');
+    // The refusal of the empty command, which the console tells of as well.
+    expect(pages.errors).toHaveLength(1);
+  });
+
+  test('reads the audit trail with filters that are in the address, and verifies it', async () => {
+    const userId = randomUUID();
+    const id = await pages.insertInstance(userId);
+    const page = await pages.signIn({ isAdmin: true, view: `#/instances/${id}` });
+    await rig.bus.until(id, 'instance.updated', 'running');
+    await page.getByRole('link', { name: 'Its audit trail' }).click();
+    await expect
+      .poll(async () => {
+        await page.reload();
+        await page.locator('.row.audit').first().waitFor();
+        return page.locator('.row.audit').count();
+      })
+      .toBe(2);
+
+    await page.getByLabel('Type').selectOption('instance.created');
+    await page.getByRole('button', { name: 'Filter' }).click();
+    await expect.poll(() => page.locator('.row.audit').count()).toBe(1);
+    expect(page.url()).toContain(`instance_id=${id}`);
+    await page.locator('summary', { hasText: 'Entry' }).click();
+    expect(await page.locator('.row.audit pre').textContent()).toContain(userId);
+    await page.goBack();
+    await expect.poll(() => page.locator('.row.audit').count()).toBe(2);
+
+    await page.getByRole('button', { name: 'Verify the trail' }).click();
+    await page.getByText('intact', { exact: true }).waitFor();
+    expect(pages.errors).toEqual([]);
+  });
+
+  test('finds a dead letter, reads it, and sends it again', async () => {
+    const instanceId = randomUUID();
+    const { content, headers } = createdMessage({ instanceId });
+    const broken = { ...headers, schema_version: 99 };
+    await rig.bus.publish('events.topic', 'instance.created', content, { messageId: randomUUID(), headers: broken });
+    const page = await pages.signIn({ isAdmin: true });
+    await expect
+      .poll(async () => {
+        await page.goto(`${pages.url}/#/dead-letters?instance_id=${instanceId}`);
+        await page.reload();
+        await page.locator('.row, .empty').first().waitFor();
+        return page.locator('.row', { hasText: 'agents_worker.instance' }).count();
+      })
+      .toBe(1);
+
+    await page.locator('.row', { hasText: 'agents_worker.instance' }).getByRole('link').click();
+    await page.getByRole('heading', { name: 'A dead letter' }).waitFor();
+    await page.getByText('"schema_version": 99').waitFor();
+    await page.getByRole('button', { name: 'Send again …' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Send again' }).click();
+    await page.getByText('The letter is sent again.').waitFor();
+    expect(pages.errors).toEqual([]);
+  });
+});
