@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ServiceName } from '../../contracts/names.ts';
 import { startAdminBackend, type AdminBackend } from '../support/admin-backend.ts';
 import { auditRecord } from '../support/audit.ts';
 import { openRig, type Rig } from '../support/rig.ts';
@@ -97,6 +99,32 @@ test.each([
 ])('%s is refused', async (query, path) => {
   const { status, body } = await admin.call<{ errors: { path: string }[] }>(`/v1/audit?${query}`);
   expect([status, body.errors.map((error) => error.path)]).toEqual([400, [path]]);
+});
+
+test('the services may do with the log no more than they need', async () => {
+  const refusedAs = async (service: ServiceName, statement: string): Promise<void> => {
+    const client = new pg.Client(rig.environmentOf(service).DATABASE_URL);
+    await client.connect();
+    await expect(client.query(statement), `${service}: ${statement}`).rejects.toThrow('permission denied');
+    await client.end();
+  };
+  for (const statement of [
+    'insert into audit_log select * from audit_log',
+    "update audit_log set body = ''",
+    "set audit_log.removes = 'on'; delete from audit_log",
+    "set audit_log.removes = 'on'; update audit_anchor set position = 5",
+    'delete from audit_anchor',
+    'truncate audit_log',
+  ]) {
+    await refusedAs('admin_backend', statement);
+  }
+  for (const statement of [
+    'select from audit_log',
+    `select append_audit_entries('[]')`,
+    'select remove_audit_entries(now(), 1)',
+  ]) {
+    await refusedAs('user_backend', statement);
+  }
 });
 
 test('the verification says that the log is intact, what its head is, and what is wrong', async () => {

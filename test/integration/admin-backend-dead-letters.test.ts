@@ -9,6 +9,9 @@ let admin: AdminBackend;
 
 beforeAll(async () => {
   rig = await openRig();
+  // It declares the queues of all.
+  const broker = await rig.startEventBroker();
+  await broker.ready();
   admin = await startAdminBackend(rig);
   await admin.ready();
 });

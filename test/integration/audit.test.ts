@@ -214,9 +214,10 @@ test('two replicas write one chain, each event once, and one of them may go', as
 });
 
 test('a database that goes away and comes back loses nothing and repeats nothing', async () => {
-  const { host } = new URL(rig.environment.DATABASE_URL);
+  const { DATABASE_URL: databaseUrl } = rig.environmentOf('admin_backend');
+  const { host } = new URL(databaseUrl);
   const proxy = await openTcpProxy(host);
-  const admin = await start({ DATABASE_URL: rig.environment.DATABASE_URL.replace(host, proxy.address) });
+  const admin = await start({ DATABASE_URL: databaseUrl.replace(host, proxy.address) });
   const before = example('instance.updated');
   await send(before);
   await untilRecorded(before);
@@ -232,7 +233,12 @@ test('a database that goes away and comes back loses nothing and repeats nothing
 });
 
 test('kill -9 of admin_backend at any moment: every event has its entry, once', async () => {
-  const environment = { ...rig.environment, ...tokenSettings, ADMIN_BACKEND_PORT: '0', ADMIN_BACKEND_HEALTH_PORT: '0' };
+  const environment = {
+    ...rig.environmentOf('admin_backend'),
+    ...tokenSettings,
+    ADMIN_BACKEND_PORT: '0',
+    ADMIN_BACKEND_HEALTH_PORT: '0',
+  };
   const launch = (): WorkerProcess => {
     const started = startWorkerProcess('admin-backend', environment);
     processes.push(started);

@@ -20,10 +20,10 @@ export interface CallOptions {
   token?: string | null;
 }
 
-/** admin_backend on the rig's servers, not waited for, and calls to it by an admin. */
+/** admin_backend on the rig's servers, with its own logins and not waited for, and calls to it by an admin. */
 export async function startAdminBackend(rig: Rig, settings: Record<string, string> = {}) {
   const configuration = readConfiguration({
-    ...rig.environment,
+    ...rig.environmentOf('admin_backend'),
     ...tokenSettings,
     ADMIN_BACKEND_PORT: '0',
     ADMIN_BACKEND_HEALTH_PORT: '0',

@@ -6,13 +6,8 @@ import { createAdminServer } from '../../backends/admin/server.ts';
 import { createTokenVerifier } from '../../backends/http/tokens.ts';
 import { InvalidConfiguration } from '../configuration.ts';
 import { serveHealth } from '../health.ts';
-import type { Service, ServiceOptions } from './service.ts';
+import type { HttpService, ServiceOptions } from './service.ts';
 import { untilReady } from './until-ready.ts';
-
-export interface HttpService extends Service {
-  /** Where it answers, e.g. `http://127.0.0.1:27441`. */
-  url: string;
-}
 
 /** admin_backend: agents, audit and dead letters over HTTP, and the audit log itself. */
 export async function startAdminBackend({ configuration, logger, onFatal }: ServiceOptions): Promise<HttpService> {

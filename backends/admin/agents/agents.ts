@@ -1,5 +1,6 @@
 import pg, { type Pool } from 'pg';
 import { notFound, ProblemError } from '../../http/problem.ts';
+import { explainRefusal } from '../../http/refusals.ts';
 import type { Agent, AgentChange, ListedAgent, NewAgent } from './schemas.ts';
 
 export async function listAgents(pool: Pool, name: string | undefined): Promise<ListedAgent[]> {
@@ -84,7 +85,7 @@ async function query(pool: Pool, text: string, values: unknown[]): Promise<Row<A
   try {
     return (await pool.query<Row<Agent>>(text, values)).rows;
   } catch (error) {
-    throw refusal(error) ?? error;
+    throw refusal(error) ?? explainRefusal(error);
   }
 }
 
@@ -94,18 +95,18 @@ function single(rows: Row<Agent>[], id: string): Agent {
   return toJson(row);
 }
 
-/** What the table does not take. A text with a NUL, or half of a surrogate pair, is one of them. */
+/** What the table does not take, where more can be said of it. */
 function refusal(error: unknown): ProblemError | undefined {
-  if (!(error instanceof pg.DatabaseError)) return undefined;
-  const { code = '', constraint, message } = error;
-  if (constraint === 'agents_pkey') {
-    const advice = 'Change that one with PATCH, or leave the id out.';
-    return new ProblemError(409, 'agent_exists', `There is an agent of this id already. ${advice}`, { cause: error });
+  switch (error instanceof pg.DatabaseError ? error.constraint : undefined) {
+    case 'agents_pkey': {
+      const detail = 'There is an agent of this id already. Change that one with PATCH, or leave the id out.';
+      return new ProblemError(409, 'agent_exists', detail, { cause: error });
+    }
+    case 'agents_texts_at_most_1_mib': {
+      const detail = 'Name, version and capabilities have more than 1 MiB together: shorten them.';
+      return new ProblemError(422, 'agent_too_large', detail, { cause: error });
+    }
+    default:
+      return undefined;
   }
-  if (constraint === 'agents_texts_at_most_1_mib') {
-    const detail = 'Name, version and capabilities have more than 1 MiB together: shorten them.';
-    return new ProblemError(422, 'agent_too_large', detail, { cause: error });
-  }
-  if (!/^2[23]/.test(code)) return undefined;
-  return new ProblemError(422, 'agent_refused', `The database refuses it: ${message}.`, { cause: error });
 }
