@@ -15,6 +15,8 @@ COPY activities/ activities/
 COPY runtimes/ runtimes/
 COPY database/ database/
 COPY bridge/ bridge/
+COPY explain/ explain/
+COPY backends/ backends/
 COPY workers/ workers/
 COPY examples/ examples/
 RUN npm run build
@@ -30,6 +32,8 @@ ENV WORKFLOW_BUNDLE=/app/dist/workflow-bundle.js \
     HEALTH_HOST=0.0.0.0 \
     EVENT_BROKER_HEALTH_PORT=8080 \
     AGENTS_WORKER_HEALTH_PORT=8080 \
+    USER_BACKEND_HEALTH_PORT=8080 \
+    ADMIN_BACKEND_HEALTH_PORT=8080 \
     LANG=C.UTF-8 \
     TZ=UTC
 USER node

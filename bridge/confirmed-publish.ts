@@ -1,4 +1,4 @@
-import type { ConfirmChannel, Message } from 'amqplib';
+import type { ConfirmChannel, Message, Options } from 'amqplib';
 import type { CommandHeaders, CommandMetadata } from '../contracts/envelope.ts';
 
 export interface ConfirmedPublishOptions {
@@ -29,37 +29,58 @@ export function createConfirmedPublish(options: ConfirmedPublishOptions): Confir
 
   return async ({ exchange, routingKey, body, metadata, headers }) => {
     try {
-      await new Promise<void>((resolve, reject) => {
-        const timer = setTimeout(
-          () => reject(new Error(`RabbitMQ did not confirm ${metadata.type} within ${confirmTimeoutMs} ms`)),
-          confirmTimeoutMs,
-        );
-        channel.publish(
-          exchange,
-          routingKey,
-          Buffer.from(JSON.stringify(body)),
-          {
-            mandatory: true,
-            persistent: true,
-            contentType: 'application/json',
-            contentEncoding: 'utf-8',
-            messageId: metadata.id,
-            type: metadata.type,
-            correlationId: metadata.correlationId,
-            timestamp: Math.floor(Date.parse(metadata.time) / 1000),
-            appId,
-            headers,
-          },
-          (error: Error | null) => {
-            clearTimeout(timer);
-            if (error) reject(error);
-            else resolve();
-          },
-        );
+      await publishConfirmed({
+        channel,
+        exchange,
+        routingKey,
+        content: Buffer.from(JSON.stringify(body)),
+        properties: {
+          contentType: 'application/json',
+          contentEncoding: 'utf-8',
+          messageId: metadata.id,
+          type: metadata.type,
+          correlationId: metadata.correlationId,
+          timestamp: Math.floor(Date.parse(metadata.time) / 1000),
+          appId,
+          headers,
+        },
+        confirmTimeoutMs,
       });
       return { routed: !returned.has(metadata.id) };
     } finally {
       returned.delete(metadata.id);
     }
   };
+}
+
+export interface PublishConfirmedOptions {
+  channel: ConfirmChannel;
+  exchange: string;
+  routingKey: string;
+  content: Buffer;
+  properties: Options.Publish;
+  confirmTimeoutMs?: number;
+}
+
+/** Mandatory and persistent; rejects when RabbitMQ refuses the message, or has not confirmed it in time. */
+export function publishConfirmed(options: PublishConfirmedOptions): Promise<void> {
+  const { channel, exchange, routingKey, content, properties, confirmTimeoutMs = 10_000 } = options;
+  return new Promise((resolve, reject) => {
+    channel.publish(
+      exchange,
+      routingKey,
+      content,
+      { ...properties, mandatory: true, persistent: true },
+      (error: Error | null) => {
+        clearTimeout(timer);
+        if (error) reject(error);
+        else resolve();
+      },
+    );
+    const timer = setTimeout(
+      () =>
+        reject(new Error(`RabbitMQ did not confirm ${properties.type ?? 'a message'} within ${confirmTimeoutMs} ms`)),
+      confirmTimeoutMs,
+    );
+  });
 }

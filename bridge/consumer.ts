@@ -19,9 +19,9 @@ export interface ConsumerOptions<Queue extends DomainQueueName> {
   /**
    * Handles one event; resolves when it may be acknowledged. Transient failures are its own to retry, until the signal
    * is aborted. A `ContractViolation` sends the message to the dead-letter queue; any other error ends the session, and
-   * the message is delivered again.
+   * the message is delivered again. `content` is the body as it was sent, in whichever version.
    */
-  handle: (event: IncomingEvent<EventTypeOf<Queue>>, signal: AbortSignal) => Promise<void>;
+  handle: (event: IncomingEvent<EventTypeOf<Queue>>, signal: AbortSignal, content: Buffer) => Promise<void>;
   /** Messages handled at the same time. Small: what a crash takes down with it counts as a delivery. */
   prefetch?: number;
   /** How long a stop waits for the messages in hand. */
@@ -60,7 +60,7 @@ export function startConsumer<Queue extends DomainQueueName>(options: ConsumerOp
             channel,
             queue,
             logger,
-            handle: (signalled) => handle(read(message), signalled),
+            handle: (signalled) => handle(read(message), signalled, message.content),
             signal: ended.signal,
           })
             .catch((error: unknown) => {

@@ -1,8 +1,8 @@
 import { serialize } from 'node:v8';
-import type { ConfirmChannel, ConsumeMessage } from 'amqplib';
+import type { ConfirmChannel, ConsumeMessage, Message, MessageProperties } from 'amqplib';
 import { exchangeNames } from '../contracts/names.ts';
 
-export interface DeadLetter {
+interface DeadLetterOptions {
   channel: ConfirmChannel;
   /** The queue that the message came from; its dead-letter queue gets it. */
   queue: string;
@@ -10,6 +10,11 @@ export interface DeadLetter {
   /** Becomes the header `dead_letter_reason`. */
   reason: string;
 }
+
+type Carried = Pick<
+  MessageProperties,
+  'messageId' | 'type' | 'contentType' | 'contentEncoding' | 'correlationId' | 'timestamp' | 'appId'
+> & { headers: Record<string, unknown> };
 
 /** A header travels in one frame with all the others, of which the client encodes 64 KiB. */
 const maxReasonLength = 2_000;
@@ -19,11 +24,9 @@ const maxHeaderBytes = 48 * 1024;
  * Resolves once the dead letter is confirmed, so that the original may then be acknowledged: a crash in between repeats
  * the letter, with its message id, and loses nothing.
  */
-export async function deadLetter({ channel, queue, message, reason }: DeadLetter): Promise<void> {
+export async function deadLetter({ channel, queue, message, reason }: DeadLetterOptions): Promise<void> {
   const { exchange, routingKey } = message.fields;
-  // Properties that RabbitMQ acts upon are not taken over: they could refuse, expire or multiply the letter.
-  const { CC: _cc, BCC: _bcc, ...headers } = message.properties.headers ?? {};
-  const { messageId, type, contentType, contentEncoding, correlationId, timestamp, appId } = message.properties;
+  const { headers, ...properties } = carriedProperties(message);
   await new Promise<void>((resolve, reject) => {
     channel.publish(
       exchangeNames.deadLetters,
@@ -32,13 +35,7 @@ export async function deadLetter({ channel, queue, message, reason }: DeadLetter
       {
         mandatory: true,
         persistent: true,
-        messageId,
-        type,
-        contentType,
-        contentEncoding,
-        correlationId,
-        timestamp,
-        appId,
+        ...properties,
         headers: {
           ...fitting(headers),
           dead_letter_reason: reason.slice(0, maxReasonLength),
@@ -49,6 +46,13 @@ export async function deadLetter({ channel, queue, message, reason }: DeadLetter
       (error: Error | null) => (error ? reject(error) : resolve()),
     );
   });
+}
+
+/** What of a message travels on. What RabbitMQ acts upon does not: it could refuse, expire or multiply the message. */
+export function carriedProperties({ properties }: Pick<Message, 'properties'>): Carried {
+  const { CC: _cc, BCC: _bcc, ...headers } = properties.headers ?? {};
+  const { messageId, type, contentType, contentEncoding, correlationId, timestamp, appId } = properties;
+  return { messageId, type, contentType, contentEncoding, correlationId, timestamp, appId, headers };
 }
 
 /** Leaves out what is too long: a letter that cannot be sent would have its message delivered again and again. */

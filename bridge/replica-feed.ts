@@ -53,6 +53,7 @@ export function startReplicaFeed(options: ReplicaFeedOptions): ReplicaFeed {
 
   const run = async ({ signal, ready }: Session): Promise<void> => {
     const amqp = await openAmqp({ amqpUrl, connectionName: 'user_backend.replica' });
+    let hasEnded = false;
     try {
       const channel = await amqp.openChannel();
       await assertTopology(channel, 'user_backend');
@@ -73,6 +74,7 @@ export function startReplicaFeed(options: ReplicaFeedOptions): ReplicaFeed {
         const begins = async (): Promise<void> => {
           await channel.consume(queue, onMessage, { noAck: true });
           await intake.catchUp();
+          if (hasEnded) return;
           watch = watchSilence({ position: () => intake.position ?? 0, readHead: head, silenceMs, pollMs });
           watch.silent.catch(reject);
           begin();
@@ -81,6 +83,7 @@ export function startReplicaFeed(options: ReplicaFeedOptions): ReplicaFeed {
         begins().catch(reject);
       });
     } finally {
+      hasEnded = true;
       watch?.end();
       watch = undefined;
       await amqp.close();

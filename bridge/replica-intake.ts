@@ -15,7 +15,7 @@ export interface IntakeOptions {
 export interface Intake {
   /** Everything up to here was handed on; undefined before the first `catchUp`. */
   readonly position: number | undefined;
-  /** Takes an event from the bus. Resolves once it was handed on, or was a repeat. */
+  /** Takes an event from the bus. Rejects when the log had to be read for it and could not be: call `catchUp` then. */
   take(event: LiveEvent): Promise<void>;
   /** Hands on what the log has beyond `position`; the first time nothing, and begins there. */
   catchUp(): Promise<void>;
@@ -84,7 +84,8 @@ export function createIntake({ onEvent, readHead, readPage, logger, maxWaiting =
       // The newest one stays: the log, read up to it, has the others.
       if (waiting.length >= maxWaiting) waiting = [];
       waiting.push(event);
-      await intake.catchUp();
+      // Who began to read fails for all, and is the only one that waits: there is no end to how many others could.
+      if (catchingUp === undefined) await intake.catchUp();
     },
     catchUp: () => {
       catchingUp ??= (async () => {

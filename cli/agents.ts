@@ -20,6 +20,16 @@ export async function findAgents(client: Client, idOrName: string): Promise<Agen
   return rows;
 }
 
+/** Of all agents that fit, also of one that is not published. @throws CommandError when nothing fits */
+export async function findAgentIds(client: Client, idOrName: string): Promise<string[]> {
+  const found = await findAgents(client, idOrName);
+  if (found.length > 0) return found.map(({ id }) => id);
+  const prefix = toIdPrefix(idOrName);
+  // Instances may have been asked for before their agent was published.
+  if (prefix?.complete) return [prefix.text];
+  throw new CommandError(`No agent has the id or name ${idOrName}.`);
+}
+
 export interface ChosenAgent {
   id: string;
   /** Something that the person may not have meant. */

@@ -1,6 +1,6 @@
-import { duration } from './duration.ts';
-import type { InstanceView } from './instances.ts';
-import { colorOfStatus, colors, plain, table, visibleLength, type FormatTime } from './terminal.ts';
+import type { InstanceView } from '../database/instance-view.ts';
+import { duration } from '../explain/duration.ts';
+import { clipped, colorOfStatus, colors, plain, table, visibleLength, type FormatTime } from './terminal.ts';
 
 interface Column {
   head: string;
@@ -57,10 +57,6 @@ function shortest(ids: string[]): number | undefined {
 
 function agentOf({ agent_id: id, agent_name: name, agent_version: version }: InstanceView): string {
   return name === null ? id : plain(`${name} ${version}`);
-}
-
-function clipped(text: string, length = Infinity): string {
-  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
 }
 
 /** e.g. `3`, or `2 → 3` while the status still speaks of the second. */

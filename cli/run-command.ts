@@ -1,8 +1,10 @@
 import { Command, CommanderError } from 'commander';
 import { describe } from '../bridge/supervise.ts';
 import { CommandError, exitCodes } from './command-error.ts';
+import { addAudit } from './commands/audit.ts';
 import { addChanges } from './commands/change.ts';
 import { addCreate } from './commands/create.ts';
+import { addDeadLetters } from './commands/dead-letters.ts';
 import { addExplain } from './commands/explain.ts';
 import { addList } from './commands/list.ts';
 import { addWatch } from './commands/watch.ts';
@@ -31,7 +33,7 @@ export async function runCommand(args: readonly string[]): Promise<number> {
     .showHelpAfterError('Run it with --help to see how it is used.')
     .exitOverride()
     .addHelpText('after', help);
-  for (const add of [addCreate, addList, addChanges, addWatch, addExplain]) add(program);
+  for (const add of [addCreate, addList, addChanges, addWatch, addExplain, addDeadLetters, addAudit]) add(program);
   try {
     await program.parseAsync(args, { from: 'user' });
     return 0;

@@ -64,6 +64,11 @@ export function wrap(text: string, width: number): string[] {
   return [...lines, rest];
 }
 
+/** Of a text without colours. */
+export function clipped(text: string, length = Infinity): string {
+  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
+}
+
 /** Without what colours it. */
 export function visibleLength(text: string): number {
   return stripVTControlCharacters(text).length;

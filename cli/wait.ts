@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from 'pg';
 import type { InstanceStatus } from '../contracts/names.ts';
+import { readInstance, type InstanceView } from '../database/instance-view.ts';
 import { CommandError, exitCodes } from './command-error.ts';
-import { readInstance, type InstanceView } from './instances.ts';
 
 const pollMs = 200;
 

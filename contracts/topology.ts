@@ -31,7 +31,7 @@ const MiB = 1024 * 1024;
  */
 const deliveryLimit = 100;
 
-export function deadLetterQueueOf(queue: string): string {
+export function deadLetterQueueOf<Name extends string>(queue: Name): `${Name}.dead` {
   return `${queue}.dead`;
 }
 
@@ -115,6 +115,12 @@ const domainQueues = [
 
 type DomainQueue = (typeof domainQueues)[number];
 export type DomainQueueName = DomainQueue['name'];
+export type DeadLetterQueueName = ReturnType<typeof deadLetterQueueOf<DomainQueueName>>;
+
+export const domainQueueNames: readonly DomainQueueName[] = domainQueues.map(({ name }) => name);
+export const deadLetterQueueNames: readonly DeadLetterQueueName[] = domainQueueNames.map((name) =>
+  deadLetterQueueOf(name),
+);
 
 type EventsOfKey<Key extends RoutingKey> = Key extends `${infer Domain}.*`
   ? Extract<EventType, `${Domain}.${string}`>

@@ -6,7 +6,9 @@ import { runtimeSpec } from '../contracts/runtime-spec.ts';
 
 const folder = fileURLToPath(new URL('../examples/heartbeat-agent/', import.meta.url));
 const agentId = '5f0c9a52-6a0e-4c4b-9d0a-0f6f4d1c7a01';
-const userId = '8d1f6f3e-2b43-4f0e-8b1e-3c9a5d7e2b02';
+/** Whose the example's instance is, and who is an admin, in the tokens of `npm start`. */
+export const exampleUserId = '8d1f6f3e-2b43-4f0e-8b1e-3c9a5d7e2b02';
+export const adminId = '2c7a4e1d-5f60-4b8e-9d3c-1a2b3c4d5e03';
 
 const agentFile = z.object({
   name: z.string(),
@@ -42,9 +44,9 @@ export async function ensureExampleInstance(databaseUrl: string, agent: string):
   const find = `select id, status from instances
                 where agent_id = $1 and user_id = $2 and desired_state = 'running' order by created_at limit 1`;
   const insert = 'insert into instances (agent_id, user_id, config) values ($1, $2, $3) returning id, status';
-  const [found] = await query<ExampleInstance>(databaseUrl, find, [agent, userId]);
+  const [found] = await query<ExampleInstance>(databaseUrl, find, [agent, exampleUserId]);
   if (found) return { ...found, created: false };
-  const [inserted] = await query<ExampleInstance>(databaseUrl, insert, [agent, userId, { interval_ms: 5000 }]);
+  const [inserted] = await query<ExampleInstance>(databaseUrl, insert, [agent, exampleUserId, { interval_ms: 5000 }]);
   if (!inserted) throw new Error('PostgreSQL returned no row for the instance that was inserted');
   return { ...inserted, created: true };
 }

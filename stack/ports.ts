@@ -14,6 +14,13 @@ export interface Ports {
 
 const count = 7;
 
+export const defaultPortBase = 27_430;
+
+/** Of the backends that `npm start` runs: the next two. */
+export function backendPortsOf(portBase: number): { user: number; admin: number } {
+  return { user: portBase + count, admin: portBase + count + 1 };
+}
+
 /** Below the range from which Linux takes the ports of outgoing connections: one of those could take a free port first. */
 const freeRange = { first: 15_000, last: 32_000 };
 

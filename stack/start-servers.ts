@@ -1,5 +1,5 @@
 import { checkAmqp, checkDatabase } from './own-servers.ts';
-import { choosePorts } from './ports.ts';
+import { choosePorts, defaultPortBase } from './ports.ts';
 import { startPostgres } from './postgres.ts';
 import { startRabbitmq } from './rabbitmq.ts';
 import { logFileOf } from './server-log.ts';
@@ -21,7 +21,15 @@ export async function startServers(
   options: StackOptions & { onProgress: Progress; signal: AbortSignal },
   started: StartedServer[],
 ): Promise<StackServers> {
-  const { directory, toolsDirectory, portBase = 27_430, databaseUrl, amqpUrl, temporal = true, onProgress } = options;
+  const {
+    directory,
+    toolsDirectory,
+    portBase = defaultPortBase,
+    databaseUrl,
+    amqpUrl,
+    temporal = true,
+    onProgress,
+  } = options;
   const ports = await choosePorts(portBase);
   const failed = new AbortController();
   const shared = { directory, onProgress, signal: AbortSignal.any([options.signal, failed.signal]) };

@@ -4,9 +4,12 @@ import { migrate } from '../database/migrate.ts';
 import { readConfiguration, readGivenServers } from '../workers/configuration.ts';
 import { noteRunningStart } from '../workers/running-start.ts';
 import { useLoggerInTemporal } from '../workers/run-process.ts';
+import { startAdminBackend } from '../workers/services/admin-backend.ts';
 import { startAgentsWorker } from '../workers/services/agents-worker.ts';
 import { startEventBroker } from '../workers/services/event-broker.ts';
+import { startUserBackend } from '../workers/services/user-backend.ts';
 import { endAgents } from '../runtimes/process/end-agents.ts';
+import { backendSettings, pageAddresses } from './backend-settings.ts';
 import { ensureExampleInstance, publishExampleAgent } from './example.ts';
 import { agentsDirectory, developmentDirectory, toolsDirectory } from './paths.ts';
 import { openServiceLogins } from './service-logins.ts';
@@ -47,6 +50,11 @@ async function start(): Promise<void> {
     DATABASE_URL: stack.databaseUrl,
     AMQP_URL: stack.amqpUrl,
     RUNTIME_DIRECTORY: agents,
+    // Any free ones: nobody asks, and another checkout may run, too.
+    EVENT_BROKER_HEALTH_PORT: '0',
+    AGENTS_WORKER_HEALTH_PORT: '0',
+    USER_BACKEND_HEALTH_PORT: '0',
+    ADMIN_BACKEND_HEALTH_PORT: '0',
     ...(stack.temporal && {
       TEMPORAL_ADDRESS: stack.temporal.address,
       TEMPORAL_NAMESPACE: stack.temporal.namespace,
@@ -60,13 +68,16 @@ async function start(): Promise<void> {
   const logger = pino({ name: 'engine', level: 'warn' });
   useLoggerInTemporal(logger);
   const onFatal = (error: Error): void => void end(1, `\n${describe(error)}`);
-  say('Starting event_broker and agents_worker …');
+  const backends = await backendSettings({ directory, portBase: given.portBase, servers: stack, settings });
+  say('Starting event_broker, agents_worker, user_backend and admin_backend …');
   undo.push(() => endAgents(agents));
   for (const [name, startService] of [
     ['event_broker', startEventBroker],
     ['agents_worker', startAgentsWorker],
+    ['user_backend', startUserBackend],
+    ['admin_backend', startAdminBackend],
   ] as const) {
-    const own = readConfiguration({ ...settings, ...logins[name] });
+    const own = readConfiguration({ ...settings, ...backends.settings, ...logins[name] });
     const service = await startService({ configuration: own, logger, onFatal });
     undo.push(() => service.stop());
     await service.ready();
@@ -86,18 +97,21 @@ async function start(): Promise<void> {
 
   say('');
   say(`The instance is running. Ctrl-C stops everything; the next \`npm start\` finds its data again.`);
-  say(`  PostgreSQL            ${stack.databaseUrl}`);
-  say(`  RabbitMQ              ${stack.amqpUrl}`);
-  if (stack.managementUrl) say(`  RabbitMQ management   ${stack.managementUrl}  (guest / guest)`);
+  say('');
+  for (const line of await pageAddresses(backends)) say(line);
+  say('');
+  say(`  user_backend          ${backends.pageUrl}/openapi.json`);
+  say(`  admin_backend         ${backends.adminUrl}/openapi.json`);
   if (stack.temporal) {
     const workflow = encodeURIComponent(`instance/${instance.id}`);
     say(`  Temporal Web UI       ${stack.temporal.uiUrl}`);
     say(`  its workflow          ${stack.temporal.uiUrl}/namespaces/${stack.temporal.namespace}/workflows/${workflow}`);
   }
+  say(`  PostgreSQL            ${stack.databaseUrl}`);
+  say(`  RabbitMQ              ${stack.amqpUrl}`);
+  if (stack.managementUrl) say(`  RabbitMQ management   ${stack.managementUrl}  (guest / guest)`);
   say('');
-  say('Try it: insert into instances (agent_id, user_id, config)');
-  say(`          values ('${agentId}', gen_random_uuid(), '{"interval_ms": 1000}');`);
-  say(`        delete from instances where id = '${instance.id}';`);
+  say(`Or in a terminal: npx instances --help`);
 }
 
 async function end(exitCode: number, message: string): Promise<void> {

@@ -46,6 +46,8 @@ const settings = z.object({
   WORKFLOW_BUNDLE: z.string().min(1).optional(),
   /** How often rows, workflows and runtimes are compared. */
   SWEEP_INTERVAL_SECONDS: z.coerce.number().int().min(1).default(60),
+  /** How long entries of the audit log are kept; for ever when left out. */
+  AUDIT_RETENTION_DAYS: z.coerce.number().int().min(1).max(100_000).optional(),
   HEALTH_HOST: z.string().min(1).default('127.0.0.1'),
   EVENT_BROKER_HEALTH_PORT: port.default(27_481),
   AGENTS_WORKER_HEALTH_PORT: port.default(27_482),
@@ -98,6 +100,8 @@ export interface Configuration {
   docker: EngineAddress | undefined;
   workflowBundle: string | undefined;
   sweepIntervalSeconds: number;
+  /** Undefined: entries of the audit log are kept for ever. */
+  auditRetentionDays: number | undefined;
   healthHost: string;
   eventBrokerHealthPort: number;
   agentsWorkerHealthPort: number;
@@ -151,6 +155,7 @@ export function readConfiguration(overrides: Environment = {}, { needsTokens = f
         : { host: data.DOCKER_HOST, certificatesDirectory: data.DOCKER_CERT_PATH },
     workflowBundle: data.WORKFLOW_BUNDLE,
     sweepIntervalSeconds: data.SWEEP_INTERVAL_SECONDS,
+    auditRetentionDays: data.AUDIT_RETENTION_DAYS,
     healthHost: data.HEALTH_HOST,
     eventBrokerHealthPort: data.EVENT_BROKER_HEALTH_PORT,
     agentsWorkerHealthPort: data.AGENTS_WORKER_HEALTH_PORT,

@@ -10,5 +10,5 @@ export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code } = error as { code?: unknown };
   if (typeof code === 'string' && (serverAway.test(code) || socketErrors.has(code))) return true;
-  return clientWords.test(error.message);
+  return clientWords.test(error.message) || isUnavailable(error.cause);
 }

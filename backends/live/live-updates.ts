@@ -22,7 +22,7 @@ import { startAfter, type Start } from './start-after.ts';
 
 export interface LiveUpdatesOptions {
   amqpUrl: string;
-  /** Of shared_psql. Takes up to `catchUpLanes` + 1 connections. */
+  /** Of shared_psql. Takes up to `catchUpLanes` + 1 connections. Give its queries a time limit. */
   pool: Pool;
   logger: Logger;
   onFatal: (error: FatalError) => void;

@@ -1,5 +1,9 @@
 import type { Command } from 'commander';
+import { readCommandLineConfiguration } from '../../workers/configuration.ts';
 import { CommandError } from '../command-error.ts';
+import { withDatabase } from '../database.ts';
+import { toLines } from '../explanation-lines.ts';
+import { resolveEver } from '../instances.ts';
 import { parseCount, parseIdPrefix, utcOption, type IdPrefix } from '../options.ts';
 import { print, terminalWidth, timeFormat } from '../terminal.ts';
 
@@ -31,18 +35,28 @@ Examples:
     .action(explain);
 }
 
-async function explain(prefix: IdPrefix, { last, json, ...options }: ExplainOptions): Promise<void> {
+async function explain(prefix: IdPrefix, { last, json, utc }: ExplainOptions): Promise<void> {
+  const instanceId = prefix.complete ? prefix.text : await withDatabase((client) => resolveEver(client, prefix));
   // Loaded here, since Temporal's client takes longer to load than the other commands need.
-  const { gather, wasAnswered } = await import('../explain/gather.ts');
-  const { toJson, toLines } = await import('../explain/report.ts');
-  const { judge } = await import('../explain/verdict.ts');
-  const formatTime = timeFormat({ utc: json === true || options.utc === true });
-  const findings = await gather(prefix, last);
-  const verdict = judge(findings, { now: new Date(), formatTime });
-  if (!verdict)
-    throw new CommandError(`Nothing is known of an instance ${findings.instanceId}. See npx instances list.`);
-  if (json) print(JSON.stringify(toJson({ findings, verdict, last }), undefined, 2));
-  else toLines({ findings, verdict, last, formatTime, width: terminalWidth() }).forEach(print);
-  if (!wasAnswered(findings))
-    throw new CommandError('No server could be asked. Run npm start, or set what is missing.');
+  const { explainInstance } = await import('../../explain/explain-instance.ts');
+  const { withTemporal } = await import('../temporal.ts');
+  const configuration = readCommandLineConfiguration();
+  const formatTime = timeFormat({ utc: json === true || utc === true });
+  const explained = await explainInstance({
+    instanceId,
+    last,
+    sources: {
+      database: withDatabase,
+      deadLetters: async (read) => read({ amqpUrl: configuration.amqpUrl() }),
+      workflow: withTemporal,
+      runtime: async (read) => read({ directory: configuration.runtimeDirectory(), docker: configuration.docker() }),
+    },
+    formatTime,
+    actions: { retry: (id) => `npx instances retry ${id}`, explain: (id) => `npx instances explain ${id}` },
+  });
+  if (!explained) throw new CommandError(`Nothing is known of an instance ${instanceId}. See npx instances list.`);
+  const { explanation, answered } = explained;
+  if (json) print(JSON.stringify(explanation, undefined, 2));
+  else toLines(explanation, { formatTime, width: terminalWidth() }).forEach(print);
+  if (!answered) throw new CommandError('No server could be asked. Run npm start, or set what is missing.');
 }

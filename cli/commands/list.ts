@@ -1,11 +1,9 @@
 import { Option, type Command } from 'commander';
-import type { Client } from 'pg';
 import { instanceStatuses, type InstanceStatus } from '../../contracts/names.ts';
-import { findAgents } from '../agents.ts';
-import { CommandError } from '../command-error.ts';
+import { instanceView, instanceViewQuery } from '../../database/instance-view.ts';
+import { findAgentIds } from '../agents.ts';
 import { withDatabase } from '../database.ts';
-import { instanceView, instanceViewQuery } from '../instances.ts';
-import { parseCount, parseIdPrefix, toIdPrefix, utcOption, type IdPrefix } from '../options.ts';
+import { parseCount, parseIdPrefix, utcOption, type IdPrefix } from '../options.ts';
 import { toTable } from '../instance-table.ts';
 import { print, terminalWidth, timeFormat, warn } from '../terminal.ts';
 
@@ -45,7 +43,7 @@ async function list({ status, agent, user, limit, json, ...options }: ListOption
        where ($1::text is null or i.status = $1) and ($2::uuid[] is null or i.agent_id = any ($2))
          and ($3::uuid is null or i.user_id between $3 and $4)
        order by i.created_at desc, i.id limit $5`,
-      [status, agent === undefined ? null : await agentIds(client, agent), user?.lowest, user?.highest, limit + 1],
+      [status, agent === undefined ? null : await findAgentIds(client, agent), user?.lowest, user?.highest, limit + 1],
     );
     return rows.map((row) => instanceView.parse(row));
   });
@@ -55,13 +53,4 @@ async function list({ status, agent, user, limit, json, ...options }: ListOption
     toTable(instances, { formatTime: timeFormat(options), width: terminalWidth() }).forEach(print);
   else warn('No instance fits.');
   if (found.length > limit) warn(`There are more than these ${limit}: give a larger --limit, or a filter.`);
-}
-
-async function agentIds(client: Client, idOrName: string): Promise<string[]> {
-  const found = await findAgents(client, idOrName);
-  if (found.length > 0) return found.map(({ id }) => id);
-  const prefix = toIdPrefix(idOrName);
-  // Instances may have been asked for before their agent was published.
-  if (prefix?.complete) return [prefix.text];
-  throw new CommandError(`No agent has the id or name ${idOrName}.`);
 }

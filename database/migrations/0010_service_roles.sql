@@ -60,7 +60,8 @@ create view event_history as
   select id, event_id, entity_id, sequence, notification #- '{row_data,runtime}' as notification, correlation_id,
     causation_id, traceparent, occurred_at, published_at, rejected_reason, position, user_id
   from event_log;
-grant select on event_history to user_backend;
+grant select on event_history, agent_runtimes to user_backend;
+grant select, insert, update, delete on idempotency_keys to user_backend;
 
 grant select, insert (id, name, version, capabilities, runtime, retired_at, drain),
   update (id, name, version, capabilities, runtime, retired_at, drain) on agents to admin_backend;

@@ -17,7 +17,8 @@ import type { FromServer, StartFloor } from './live-server.ts';
 /**
  * `npm run bench:live`: many users with a WebSocket each, and changes of their rows all the time. Tells whether every client
  * got exactly its own events in order (exit code 1 if not), how long they took from the bus to it, next to a bare push of
- * messages of that size at that rate in the same run, and what memory the process took that holds the connections.
+ * messages of that size at that rate while the same changes go on, and what memory the process took that holds the
+ * connections.
  */
 const { values: given } = parseArgs({
   options: {
@@ -77,7 +78,8 @@ try {
   await delay(5_000);
 
   const firstSample = rss.length;
-  const took = await change(rows.map(({ id }) => id));
+  const ids = rows.map(({ id }) => id);
+  const took = await change(ids);
   await untilAllCame(clients, onBus);
   const samples = rss.slice(firstSample - 1);
   const wrong = await findWrong(userIds, clients);
@@ -86,8 +88,9 @@ try {
 
   const bare = await openBareClients(port, count);
   const pushed = heard('pushed');
+  // The same changes go on: servers and push share the machine as they did before.
   server.send({ type: 'floor', messages: rate * seconds, perSecond: rate } satisfies StartFloor);
-  await pushed;
+  await Promise.all([pushed, change(ids)]);
   while (bare.delays.length < rate * seconds) await delay(10);
   bare.close();
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { exchangeNames, queueNames } from '../../contracts/names.ts';
 import { deadLetterQueueOf } from '../../contracts/topology.ts';
+import { explanation, type Explanation } from '../../explain/explanation.ts';
 import { runInstances, startInstances } from '../support/command-line.ts';
 import { killAgent } from '../support/process-agents.ts';
 import { openRig, type Rig } from '../support/rig.ts';
@@ -21,19 +22,13 @@ afterAll(() => rig.close());
 
 const patience = { timeout: 40_000, interval: 50 };
 
-interface Explanation {
-  instance_id: string;
-  verdict: { state: string; sentence: string };
-  row: Record<string, unknown> | null;
-  runtime: Record<string, unknown> | null;
-  timeline: { time: string | null; source: string; text: string; bad: boolean }[];
-  missing: { part: string; reason: string }[];
-}
-
 async function explain(id: string, environment: Record<string, string> = {}): Promise<Explanation> {
   const { code, out, errors } = await runInstances(['explain', id, '--json'], { ...rig.environment, ...environment });
   expect({ code, errors }).toEqual({ code: 0, errors: '' });
-  return JSON.parse(out) as Explanation;
+  const json: unknown = JSON.parse(out);
+  const explained = explanation.parse(json);
+  expect(explained, 'the schema knows every field').toEqual(json);
+  return explained;
 }
 
 const textsOf = ({ timeline }: Explanation, from: string) =>
@@ -49,9 +44,9 @@ test('the life of a running instance is one timeline of row, workflow and runtim
   const id = await running();
   const [pid] = await rig.processes(id);
   const found = await vi.waitFor(async () => {
-    const explanation = await explain(id.slice(0, 12));
-    expect(textsOf(explanation, 'row')[1]).toContain('published after');
-    return explanation;
+    const explained = await explain(id.slice(0, 12));
+    expect(textsOf(explained, 'row')[1]).toContain('published after');
+    return explained;
   }, patience);
   expect(found).toMatchObject({
     instance_id: id,
@@ -119,10 +114,10 @@ test('an agent that ends and is started again shows its restart', async () => {
   await killAgent(id);
   await rig.bus.until(id, 'instance.updated', 'pending');
   const found = await vi.waitFor(async () => {
-    const explanation = await explain(id);
-    expect(explanation.verdict.state).toBe('running');
-    expect(textsOf(explanation, 'workflow').filter((text) => text.startsWith('provision done'))).toHaveLength(2);
-    return explanation;
+    const explained = await explain(id);
+    expect(explained.verdict.state).toBe('running');
+    expect(textsOf(explained, 'workflow').filter((text) => text.startsWith('provision done'))).toHaveLength(2);
+    return explained;
   }, patience);
   expect(textsOf(found, 'workflow')).toContainEqual(expect.stringMatching(/^timer of \d+ ms is over$/));
   expect(textsOf(found, 'row').join('\n')).toMatch(/status running → pending.*; because of restarting: /);

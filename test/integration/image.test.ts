@@ -87,7 +87,7 @@ test('the image migrates an empty database', async () => {
     const databaseUrl = new URL(rig.environment.DATABASE_URL);
     databaseUrl.pathname = `/${name}`;
     // The roles are the server's, where somebody may use them with other passwords.
-    const noPasswords = Object.fromEntries(serviceNames.map((service) => [passwordVariable(service, 'DATABASE'), '']));
+    const noPasswords = Object.fromEntries(serviceNames.map((role) => [passwordVariable(role, 'DATABASE'), '']));
     const migrate = await start('migrate', { DATABASE_URL: databaseUrl.href, ...noPasswords });
     expect(await migrate.exit).toBe(0);
     expect(migrate.output()).toMatch(/^Ran 0001_event_log, .*\.$/m);

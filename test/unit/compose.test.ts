@@ -14,10 +14,9 @@ test('every variable that docker-compose.yml sets for the own processes is one t
   const source = await readFile(configuration, 'utf8');
   const names = own.flatMap(([, { environment }]) => Object.keys(environment));
   // Temporal's variables are read by its SDK.
+  const servers = ['DATABASE', 'AMQP'] as const;
   const passwords = new Set(
-    (['DATABASE', 'AMQP'] as const).flatMap((server) =>
-      accountNames.map((account) => passwordVariable(account, server)),
-    ),
+    servers.flatMap((server) => accountNames.map((account) => passwordVariable(account, server))),
   );
   const known = (name: string): boolean =>
     name.startsWith('TEMPORAL_') || passwords.has(name) || source.includes(` ${name}: `);

@@ -1,13 +1,18 @@
 import { expect, test } from 'vitest';
-import type { LogEntry } from '../../cli/explain/event-log.ts';
-import type { Findings } from '../../cli/explain/gather.ts';
-import { judge } from '../../cli/explain/verdict.ts';
-import type { WorkflowReading } from '../../cli/explain/workflow.ts';
-import type { InstanceView } from '../../cli/instances.ts';
+import type { DeadLetter } from '../../bridge/dead-letters/letter.ts';
+import type { InstanceView } from '../../database/instance-view.ts';
+import type { LogEntry } from '../../explain/event-log.ts';
+import type { Findings } from '../../explain/findings.ts';
+import { judge } from '../../explain/verdict.ts';
+import type { WorkflowReading } from '../../explain/workflow.ts';
 
 /** What a real stack shows only after faults that are hard to bring about; the rest is tested on one. */
 const at = new Date('2026-01-01T12:00:00Z');
-const options = { now: new Date('2026-01-01T12:01:00Z'), formatTime: (time: Date) => time.toISOString().slice(11, 19) };
+const options = {
+  now: new Date('2026-01-01T12:01:00Z'),
+  formatTime: (time: Date) => time.toISOString().slice(11, 19),
+  actions: { retry: () => 'a retry', explain: () => 'look' },
+};
 
 const row: InstanceView = {
   id: 'an-instance',
@@ -59,6 +64,19 @@ const healthy: Findings = {
   runtime: { value: { phase: 'running', generation: 1, pid: 7, runtimeId: 'a-runtime' } },
 };
 
+const letter: DeadLetter = {
+  letterId: '0123456789abcdef',
+  queue: 'agents_worker.instance.dead',
+  originQueue: 'agents_worker.instance',
+  messageId: 'an-event',
+  type: 'instance.created',
+  subject: row.id,
+  sequence: 1,
+  reason: 'too long',
+  time: at,
+  sizeBytes: 100,
+};
+
 const judged = (findings: Partial<Findings>) => judge({ ...healthy, ...findings }, options);
 const log = (...entries: LogEntry[]): Partial<Findings> => ({ database: { value: { row, log: entries } } });
 const pendingRow: Partial<Findings> = {
@@ -78,7 +96,7 @@ test.each<[string, Partial<Findings>, string, RegExp]>([
   ['an activity between two attempts', { ...pendingRow, workflow: { value: { ...workflow, pendingActivities: [{ name: 'provision', attempt: 3, lastFailure: 'no disk', nextAttempt: at }] } } }, 'waiting', /provision failed \(no disk\) and attempt 3 is due at 12:00:00\.$/], // prettier-ignore
   ['a deletion that nobody works on', { database: { value: { row: undefined, log: [created, ran, deleted] } }, workflow: { value: undefined } }, 'stuck', /^deleted at 12:00:00, but no workflow/], // prettier-ignore
   ['a deletion under way', { database: { value: { row: undefined, log: [created, ran, deleted] } } }, 'waiting', /^waiting for its clean-up/], // prettier-ignore
-  ['a dead letter of the latest wish', { ...pendingRow, deadLetters: { value: { notes: [], letters: [{ queue: 'agents_worker.instance.dead', messageId: 'an-event', type: 'instance.created', sequence: 1, reason: 'too long', time: at }] } } }, 'stuck', /could not take in #1 \(too long\)/], // prettier-ignore
+  ['a dead letter of the latest wish', { ...pendingRow, deadLetters: { value: { notes: [], letters: [letter] } } }, 'stuck', /could not take in #1 \(too long\)/], // prettier-ignore
 ])('%s is named', (_, findings, state, sentence) => {
   expect(judged(findings)).toEqual({ state, sentence: expect.stringMatching(sentence) });
 });
@@ -91,4 +109,22 @@ test('parts that are missing are not taken for parts that know nothing', () => {
   const noRow = { database: { value: { row: undefined, log: [] } }, workflow: nothing, runtime: nothing };
   expect(judged(noRow)).toBeUndefined();
   expect(judged({ ...noRow, workflow: missing })).toMatchObject({ state: 'unknown' });
+});
+
+test('parts that were not to be asked are neither missing nor taken for parts that know nothing', () => {
+  const leftOut = { workflow: undefined, runtime: undefined, deadLetters: undefined };
+  expect(judged(leftOut)).toEqual({ state: 'running', sentence: 'running generation 1 since 12:00:00.' });
+  expect(judged({ ...pendingRow, ...leftOut })).toEqual({
+    state: 'waiting',
+    sentence: 'waiting for generation 1 to be running.',
+  });
+  expect(judged({ ...leftOut, database: { value: { row: undefined, log: [] } } })).toBeUndefined();
+});
+
+test('what the reader may do next is called as the reader knows it', () => {
+  const database = { value: { row: { ...row, status: 'failed' as const }, log: [created, ran] } };
+  expect(judged({ database })?.sentence).toContain('To try again: a retry, or change its config.');
+  expect(judged({ runtime: { value: undefined } })?.sentence).toContain(
+    'see that agents_worker runs, then look again.',
+  );
 });

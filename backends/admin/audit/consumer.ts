@@ -1,0 +1,29 @@
+import type { Pool } from 'pg';
+import type { Logger } from 'pino';
+import { startConsumer } from '../../../bridge/consumer.ts';
+import type { FatalError, Supervised } from '../../../bridge/supervise.ts';
+import { queueNames } from '../../../contracts/names.ts';
+import { createAppender } from './append.ts';
+import { toAuditRecord } from './record.ts';
+
+export interface AuditConsumerOptions {
+  amqpUrl: string;
+  pool: Pool;
+  logger: Logger;
+  onFatal: (error: FatalError) => void;
+}
+
+/** Writes every event of the bus into the audit log, once. Any number may run. */
+export function startAuditConsumer({ amqpUrl, pool, logger, onFatal }: AuditConsumerOptions): Supervised {
+  const append = createAppender({ pool, logger });
+  return startConsumer({
+    name: 'admin_backend.audit',
+    amqpUrl,
+    queue: queueNames.adminBackendAudit,
+    // As many go into one commit, which is what takes the time. Bodies have megabytes at times.
+    prefetch: 32,
+    handle: (event, signal, content) => append(toAuditRecord(event, content), signal),
+    logger,
+    onFatal,
+  });
+}

@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto';
+import { ContractViolation, type IncomingEvent } from '../../../bridge/incoming-event.ts';
+
+/** What `append_audit_entries` takes of one event: columns of `audit_log`. */
+export interface AuditRecord {
+  event_id: string;
+  type: string;
+  occurred_at: string;
+  instance_id: string | null;
+  agent_id: string;
+  user_id: string | null;
+  sequence: number;
+  correlation_id: string;
+  causation_id: string | null;
+  schema_version: number;
+  desired_state: string | null;
+  generation: number | null;
+  observed_generation: number | null;
+  body: string;
+}
+
+/** @throws ContractViolation when the config is nested too deep to be read */
+export function toAuditRecord({ type, metadata }: IncomingEvent, content: Buffer): AuditRecord {
+  const { instance } = metadata;
+  return {
+    event_id: metadata.id,
+    type,
+    occurred_at: metadata.time,
+    instance_id: instance ? metadata.subject : null,
+    agent_id: instance ? instance.agentId : metadata.subject,
+    user_id: instance?.userId ?? null,
+    sequence: metadata.sequence,
+    correlation_id: metadata.correlationId,
+    causation_id: metadata.causationId ?? null,
+    schema_version: metadata.schemaVersion,
+    desired_state: instance?.desiredState ?? null,
+    generation: instance?.generation ?? null,
+    observed_generation: instance?.observedGeneration ?? null,
+    body: type === 'instance.created' ? withoutConfig(content) : content.toString('utf8'),
+  };
+}
+
+/**
+ * A config may be megabytes and may be secret: its hash tells whether one that is looked at later is the same. SHA-256 in
+ * hexadecimal, over the config as RFC 8785 writes JSON.
+ */
+function withoutConfig(content: Buffer): string {
+  const { config, ...body } = JSON.parse(content.toString('utf8')) as Record<string, unknown>;
+  return JSON.stringify({ ...body, config_sha256: sha256(canonicalJson(config)) });
+}
+
+/** @throws ContractViolation */
+function canonicalJson(json: unknown): string {
+  try {
+    return write(json);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new ContractViolation('body of instance.created: config is nested too deep', { cause: error });
+  }
+}
+
+/** https://www.rfc-editor.org/rfc/rfc8785: members in the order of their UTF-16 code units, no blanks. */
+function write(json: unknown): string {
+  if (Array.isArray(json)) return `[${json.map(write).join(',')}]`;
+  if (typeof json !== 'object' || json === null) return JSON.stringify(json);
+  const members = Object.entries(json).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return `{${members.map(([name, value]) => `${JSON.stringify(name)}:${write(value)}`).join(',')}}`;
+}
+
+export function sha256(text: string): string {
+  return createHash('sha256').update(text, 'utf8').digest('hex');
+}

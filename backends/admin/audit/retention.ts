@@ -1,0 +1,43 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Pool } from 'pg';
+import type { Logger } from 'pino';
+import { supervise, type FatalError, type Session, type Supervised } from '../../../bridge/supervise.ts';
+
+export interface RetentionOptions {
+  pool: Pool;
+  /** How long an entry is kept after it was recorded. */
+  days: number;
+  logger: Logger;
+  onFatal: (error: FatalError) => void;
+}
+
+const intervalMs = 60 * 60 * 1000;
+/** Appends wait while one statement removes. */
+const entriesPerStatement = 5_000;
+
+/** Removes entries that are older, now and once an hour. Several replicas take turns. */
+export function startRetention({ pool, days, logger, onFatal }: RetentionOptions): Supervised {
+  const run = async ({ signal, ready }: Session): Promise<void> => {
+    while (!signal.aborted) {
+      const before = new Date(Date.now() - days * 24 * 60 * 60 * 1000);
+      const entries = await removeEntries(pool, before);
+      if (entries > 0) logger.info({ entries, before }, 'old entries of the audit log were removed');
+      ready();
+      await delay(intervalMs, undefined, { signal }).catch(() => undefined);
+    }
+  };
+  return supervise({ name: 'audit_retention', logger, run, onFatal });
+}
+
+/** Removes what was recorded before that time; returns how many entries that were. */
+export async function removeEntries(pool: Pool, before: Date): Promise<number> {
+  for (let total = 0; ;) {
+    const { rows } = await pool.query<{ removed: number }>('select remove_audit_entries($1, $2) as removed', [
+      before,
+      entriesPerStatement,
+    ]);
+    const removed = rows[0]?.removed ?? 0;
+    total += removed;
+    if (removed < entriesPerStatement) return total;
+  }
+}

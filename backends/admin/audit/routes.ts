@@ -1,0 +1,80 @@
+import type { Pool } from 'pg';
+import { problems } from '../../http/problem.ts';
+import type { HttpServer } from '../../http/server.ts';
+import { auditPage, auditQuery, toCursor, verificationAnswer, verificationQuery } from './schemas.ts';
+import { findEntries, type IdRange } from './search.ts';
+import { verifyAudit } from './verify.ts';
+
+const config = { access: 'admin' } as const;
+const tags = ['audit'];
+
+export function addAuditRoutes(app: HttpServer, pool: Pool): void {
+  app.get(
+    '/v1/audit',
+    {
+      config,
+      schema: {
+        tags,
+        summary: 'Entries of the audit log, the newest first',
+        querystring: auditQuery,
+        response: { 200: auditPage, ...problems() },
+      },
+    },
+    async ({ query }) => {
+      const { limit, type, from, to } = query;
+      const filter = {
+        instance: only(query.instance_id),
+        agentIds: query.agent_id === undefined ? undefined : [query.agent_id],
+        user: only(query.user_id),
+        type,
+        from,
+        to,
+        before: query.cursor,
+      };
+      const found = await findEntries(pool, filter, limit + 1);
+      const entries = found.slice(0, limit);
+      const last = entries.at(-1);
+      return {
+        entries: entries.map((entry) => ({
+          ...entry,
+          time: entry.time.toISOString(),
+          recorded_at: entry.recorded_at.toISOString(),
+        })),
+        next_cursor: last && found.length > limit ? toCursor(last.position) : null,
+      };
+    },
+  );
+  app.get(
+    '/v1/audit/verification',
+    {
+      config,
+      schema: {
+        tags,
+        summary: 'Whether the audit log is as it was written',
+        description: 'Reads all of it: some seconds for each 100,000 entries.',
+        querystring: verificationQuery,
+        response: { 200: verificationAnswer, ...problems() },
+      },
+    },
+    async ({ query }) => {
+      const client = await pool.connect();
+      try {
+        const { entries, firstPosition, head, problem } = await verifyAudit(client, query.expect);
+        return {
+          intact: problem === undefined,
+          entries,
+          first_position: firstPosition,
+          last_position: head?.position ?? null,
+          head_hash: head?.hash ?? null,
+          problem: problem?.message ?? null,
+        };
+      } finally {
+        client.release();
+      }
+    },
+  );
+}
+
+function only(id: string | undefined): IdRange | undefined {
+  return id === undefined ? undefined : { lowest: id, highest: id };
+}

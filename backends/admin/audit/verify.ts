@@ -1,0 +1,159 @@
+import type { ClientBase } from 'pg';
+import { sha256 } from './record.ts';
+
+/** A place in the chain, as it was noted earlier: nobody can rewrite what is before it without being noticed. */
+export interface ChainHead {
+  position: number;
+  hash: string;
+}
+
+export interface Verification {
+  entries: number;
+  firstPosition: number | null;
+  /** The last one that is as it should be; null when there is none. */
+  head: ChainHead | null;
+  /** The first thing that is wrong. */
+  problem: { position: number; message: string } | undefined;
+}
+
+/**
+ * Reads the whole audit log, in its order, and computes every hash anew: nothing of the SQL that wrote it takes part. What
+ * it cannot notice by itself is an end that was cut off, or a chain that was computed anew from some entry on: for that it
+ * needs a head that was noted elsewhere.
+ */
+export async function verifyAudit(client: ClientBase, expected?: ChainHead): Promise<Verification> {
+  // One snapshot: what is appended or removed meanwhile is not seen.
+  await client.query('begin isolation level repeatable read read only');
+  try {
+    return await verifySnapshot(client, expected);
+  } finally {
+    await client.query('rollback');
+  }
+}
+
+async function verifySnapshot(client: ClientBase, expected: ChainHead | undefined): Promise<Verification> {
+  const anchor = await readAnchor(client);
+  let head = anchor;
+  let entries = 0;
+  let problem = anchor.position > 0 ? findDifference(anchor, expected) : undefined;
+  for await (const entry of readEntries(client)) {
+    problem ??= findFault(entry, head) ?? findDifference(toHead(entry), expected);
+    if (problem) break;
+    head = toHead(entry);
+    entries += 1;
+  }
+  problem ??= findCut({ anchor, head, expected });
+  return {
+    entries,
+    firstPosition: entries > 0 ? anchor.position + 1 : null,
+    head: entries > 0 ? head : null,
+    problem,
+  };
+}
+
+/** What is wrong with an entry that should follow `before`. */
+function findFault(entry: Entry, before: ChainHead): Verification['problem'] {
+  const { position, previous_hash: previousHash, hash } = entry;
+  const due = before.position + 1;
+  const found = Number(position);
+  if (found < due) {
+    return { position: found, message: `entry ${found} is there, although the anchor says that it was removed` };
+  }
+  if (found > due) {
+    const missing = found === due + 1 ? `entry ${due} is` : `entries ${due} to ${found - 1} are`;
+    return { position: due, message: `${missing} missing` };
+  }
+  if (previousHash !== before.hash) {
+    return { position: due, message: `entry ${due} does not follow the one before it: previous_hash is another` };
+  }
+  if (hash !== sha256(textOf(entry))) {
+    return { position: due, message: `entry ${due} was changed: its fields do not give its hash` };
+  }
+  return undefined;
+}
+
+function findDifference(found: ChainHead, expected: ChainHead | undefined): Verification['problem'] {
+  const { position, hash } = found;
+  if (position !== expected?.position || hash === expected.hash) return undefined;
+  const message = `entry ${position} has not the hash that was noted: the chain up to it was written anew`;
+  return { position, message };
+}
+
+interface Ends {
+  anchor: ChainHead;
+  head: ChainHead;
+  expected: ChainHead | undefined;
+}
+
+function findCut({ anchor, head, expected }: Ends): Verification['problem'] {
+  if (!expected || expected.position === 0) return undefined;
+  const { position } = expected;
+  if (position > head.position) {
+    const end = head.position === 0 ? 'the audit log is empty' : `the audit log ends with entry ${head.position}`;
+    return { position: head.position + 1, message: `${end}, but entry ${position} was noted: its end is missing` };
+  }
+  if (position < anchor.position) {
+    const message = `entry ${position}, which was noted, was removed by retention: note a later one`;
+    return { position, message };
+  }
+  return undefined;
+}
+
+/** The lines of `audit_text` in database/migrations/0011_audit_log.sql: each column as text, in this order, hash left out. */
+const columns = {
+  position: 'position::text',
+  event_id: 'event_id::text',
+  type: 'type',
+  occurred_at: utc('occurred_at'),
+  recorded_at: utc('recorded_at'),
+  instance_id: 'instance_id::text',
+  agent_id: 'agent_id::text',
+  user_id: 'user_id::text',
+  sequence: 'sequence::text',
+  correlation_id: 'correlation_id::text',
+  causation_id: 'causation_id::text',
+  schema_version: 'schema_version::text',
+  desired_state: 'desired_state',
+  generation: 'generation::text',
+  observed_generation: 'observed_generation::text',
+  previous_hash: 'previous_hash',
+  body: 'body',
+} as const;
+
+type Entry = Record<keyof typeof columns | 'hash', string | null>;
+
+function utc(column: string): string {
+  return `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+}
+
+function textOf(entry: Entry): string {
+  const values = (Object.keys(columns) as (keyof typeof columns)[]).map((column) => entry[column] ?? '');
+  return ['audit 1', ...values].join('\n');
+}
+
+function toHead({ position, hash }: Entry): ChainHead {
+  return { position: Number(position), hash: hash ?? '' };
+}
+
+async function readAnchor(client: ClientBase): Promise<ChainHead> {
+  const { rows } = await client.query<{ position: string; hash: string }>('select position, hash from audit_anchor');
+  const [anchor] = rows;
+  if (!anchor) throw new Error('The table audit_anchor is empty: nothing says where the audit log begins.');
+  return { position: Number(anchor.position), hash: anchor.hash };
+}
+
+/** A body has up to a megabyte. */
+const entriesPerFetch = 100;
+
+async function* readEntries(client: ClientBase): AsyncGenerator<Entry> {
+  const selected = Object.entries(columns).map(([name, sql]) => `${sql} as ${name}`);
+  await client.query(
+    `declare audit_entries no scroll cursor for
+     select ${selected.join(', ')}, hash from audit_log order by audit_log.position`,
+  );
+  for (;;) {
+    const { rows } = await client.query<Entry>(`fetch ${entriesPerFetch} from audit_entries`);
+    yield* rows;
+    if (rows.length < entriesPerFetch) return;
+  }
+}

@@ -1,0 +1,65 @@
+import { z } from 'zod';
+import { notFound, problems, type ProblemError } from '../../http/problem.ts';
+import type { HttpServer } from '../../http/server.ts';
+import type { DeadLetters } from './dead-letters.ts';
+import { inspectedLetter, letterList, letterPath, letterQuery, toInspectedLetter, toLetter } from './schemas.ts';
+
+const config = { access: 'admin' } as const;
+const tags = ['dead letters'];
+
+export function addDeadLetterRoutes(app: HttpServer, deadLetters: DeadLetters): void {
+  app.get(
+    '/v1/dead-letters',
+    {
+      config,
+      schema: {
+        tags,
+        summary: 'What no consumer could handle, by queue, the oldest first',
+        querystring: letterQuery,
+        response: { 200: letterList, ...problems() },
+      },
+    },
+    async ({ query: { queue, instance_id: instanceId, limit } }) => {
+      const { letters, notes } = await deadLetters.list({ queue, instanceId, limit });
+      return { letters: letters.map(toLetter), not_looked_at: notes };
+    },
+  );
+  app.get(
+    '/v1/dead-letters/:queue/:letter_id',
+    {
+      config,
+      schema: {
+        tags,
+        summary: 'One letter, which stays where it is',
+        params: letterPath,
+        response: { 200: inspectedLetter, ...problems(404) },
+      },
+    },
+    async ({ params: { queue, letter_id: letterId } }) => {
+      const found = await deadLetters.inspect({ queue, letterId });
+      if (!found) throw noLetter(letterId);
+      return toInspectedLetter(found);
+    },
+  );
+  app.post(
+    '/v1/dead-letters/:queue/:letter_id/send',
+    {
+      config,
+      schema: {
+        tags,
+        summary: 'Send a letter to its queue again',
+        description: 'It dies again, under the same id, if what was wrong is not mended.',
+        params: letterPath,
+        response: { 200: z.object({ sent: z.literal(true) }), ...problems(404) },
+      },
+    },
+    async ({ params: { queue, letter_id: letterId } }) => {
+      if ((await deadLetters.sendAgain({ queue, letterId })) === 'not found') throw noLetter(letterId);
+      return { sent: true as const };
+    },
+  );
+}
+
+function noLetter(letterId: string): ProblemError {
+  return notFound(`dead letter ${letterId} in this queue (any more)`);
+}

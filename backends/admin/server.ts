@@ -1,0 +1,27 @@
+import type { Pool } from 'pg';
+import { createHttpServer, type HttpServer, type HttpServerOptions } from '../http/server.ts';
+import { addAgentRoutes } from './agents/routes.ts';
+import { addAuditRoutes } from './audit/routes.ts';
+import type { DeadLetters } from './dead-letters/dead-letters.ts';
+import { addDeadLetterRoutes } from './dead-letters/routes.ts';
+
+export interface AdminServerOptions extends Pick<
+  HttpServerOptions,
+  'logger' | 'verifyToken' | 'allowedOrigins' | 'requestsPerMinute' | 'trustedProxies'
+> {
+  pool: Pool;
+  deadLetters: DeadLetters;
+}
+
+/** Agents, the audit log and dead letters over HTTP, for admins alone. It does not listen yet. */
+export async function createAdminServer({ pool, deadLetters, ...options }: AdminServerOptions): Promise<HttpServer> {
+  const app = await createHttpServer({
+    ...options,
+    title: 'admin_backend',
+    description: 'Publish and retire agents, search the audit log, send dead letters again. Every route is for admins.',
+  });
+  addAgentRoutes(app, pool);
+  addAuditRoutes(app, pool);
+  addDeadLetterRoutes(app, deadLetters);
+  return app;
+}

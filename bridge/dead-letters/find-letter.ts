@@ -1,0 +1,34 @@
+import type { ConfirmChannel } from 'amqplib';
+import { letterIdOf, type LetterQueue } from './letter.ts';
+import { visitQueues, type LettersOptions, type TakenLetter } from './take-letters.ts';
+
+export interface FindOptions extends LettersOptions {
+  /** Of `listDeadLetters`. */
+  letterId: string;
+}
+
+export interface FoundLetter extends TakenLetter {
+  queue: LetterQueue;
+  channel: ConfirmChannel;
+}
+
+/**
+ * Looks for the letter of that id; of several copies, the oldest. All that is not acknowledged stays where it is.
+ *
+ * @returns undefined when there is no such letter; it may also be in the hands of another reader at the moment
+ */
+export async function findLetter<Result>(
+  { letterId, ...options }: FindOptions,
+  use: (letter: FoundLetter) => Result | Promise<Result>,
+): Promise<Result | undefined> {
+  let result: Result | undefined;
+  await visitQueues(options, async ({ take, channel, ...queue }) => {
+    for await (const letter of take()) {
+      if (letterIdOf(queue.name, letter.message) !== letterId) continue;
+      result = await use({ queue, channel, ...letter });
+      return 'done';
+    }
+    return 'next';
+  });
+  return result;
+}

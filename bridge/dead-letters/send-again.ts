@@ -1,0 +1,86 @@
+import type { ConfirmChannel, GetMessage } from 'amqplib';
+import { publishConfirmed } from '../confirmed-publish.ts';
+import { carriedProperties } from '../dead-letter.ts';
+import { describe } from '../supervise.ts';
+import { findLetter, type FindOptions, type FoundLetter } from './find-letter.ts';
+import { toDeadLetter, withoutDeath, type DeadLetter, type LetterQueue } from './letter.ts';
+import { visitQueues, type LettersOptions } from './take-letters.ts';
+
+/**
+ * Puts one letter back into the queue that it came from, as it was before it died. Its consumer dead-letters it again,
+ * under the same letter id, if nothing has changed.
+ *
+ * At least once: it is acknowledged after the confirm, so that a crash in between repeats the message, with its message
+ * id, and loses nothing.
+ *
+ * @throws Error when RabbitMQ does not take it; the letter then stays where it is
+ */
+export async function sendAgain(options: FindOptions): Promise<'sent' | 'not found'> {
+  const sent = await findLetter(options, async (found) => {
+    await send(found);
+    return 'sent' as const;
+  });
+  return sent ?? 'not found';
+}
+
+export interface SendAllOptions extends LettersOptions {
+  onSent?: (letter: DeadLetter) => void;
+}
+
+/**
+ * The same with all letters that are there at the time, in their order: those that die again meanwhile are not sent once
+ * more.
+ *
+ * @returns how many
+ * @throws Error when RabbitMQ does not take one; it stays where it is, and so do those behind it
+ */
+export async function sendAllAgain({ onSent = () => undefined, ...options }: SendAllOptions): Promise<number> {
+  let count = 0;
+  await visitQueues(options, async ({ take, channel, ...queue }) => {
+    for await (const letter of take()) {
+      await send({ queue, channel, ...letter });
+      count += 1;
+      onSent(toDeadLetter(queue, letter.message));
+    }
+    return 'next';
+  });
+  return count;
+}
+
+async function send({ queue, channel, message, acknowledge }: FoundLetter): Promise<void> {
+  await publish(channel, queue, message);
+  acknowledge();
+}
+
+async function publish(channel: ConfirmChannel, { name, origin }: LetterQueue, message: GetMessage): Promise<void> {
+  const { headers, ...properties } = carriedProperties(message);
+  let returned = false;
+  const onReturn = (): void => {
+    returned = true;
+  };
+  // One message at a time is on its way, so that what comes back is this one.
+  channel.on('return', onReturn);
+  try {
+    await publishConfirmed({
+      channel,
+      exchange: '',
+      routingKey: origin,
+      content: message.content,
+      properties: { ...properties, headers: withoutDeath(headers) },
+    });
+  } catch (error) {
+    throw new Error(
+      `RabbitMQ does not take a letter into ${origin}: ${describe(error)}. See whether that queue is full; ` +
+        `the letter stays in ${name}.`,
+      { cause: error },
+    );
+  } finally {
+    channel.off('return', onReturn);
+  }
+  if (returned) {
+    throw new Error(
+      `There is no queue ${origin}: start its consumer, or npm run contracts:check -- --apply. ` +
+        `The letter stays in ${name}.`,
+    );
+  }
+}

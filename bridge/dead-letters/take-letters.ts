@@ -1,0 +1,109 @@
+import type { ConfirmChannel, GetMessage } from 'amqplib';
+import { deadLetterQueueOf, domainQueueNames, type DeadLetterQueueName } from '../../contracts/topology.ts';
+import { openAmqp, type AmqpConnection } from '../amqp.ts';
+import { describe } from '../supervise.ts';
+import { giveBack } from './give-back.ts';
+import type { LetterQueue } from './letter.ts';
+
+export interface LettersOptions {
+  /** Of an account that may read the dead-letter queues; to send letters again, also write to `amq.default`. */
+  amqpUrl: string;
+  /** All when left out. */
+  queue?: DeadLetterQueueName | undefined;
+  /** Shown in RabbitMQ's management page. */
+  connectionName?: string;
+}
+
+export interface TakenLetter {
+  message: GetMessage;
+  /** Takes it out of the queue for good. */
+  acknowledge: () => void;
+}
+
+export interface OpenedQueue extends LetterQueue {
+  channel: ConfirmChannel;
+  /** How many letters are in it. */
+  waiting: number;
+  /** The oldest first. When the loop over them ends, those that were not acknowledged go back to their places. */
+  take: (options?: { atMost?: number }) => AsyncGenerator<TakenLetter, void, void>;
+}
+
+/**
+ * Opens the queues one after the other, until the visitor has what it wants.
+ *
+ * AMQP has no way to look without taking: the messages of a queue are taken unacknowledged, then given back. Meanwhile
+ * another reader finds the queue empty; a crash in between gives them back, too, but perhaps in another order. They come
+ * back marked as redelivered and their delivery count is one higher, which the queue's own delivery limit allows for.
+ *
+ * @throws Error naming the server and what to check, when RabbitMQ cannot be used
+ */
+export async function visitQueues(
+  { amqpUrl, queue, connectionName = 'dead letters' }: LettersOptions,
+  visit: (queue: OpenedQueue) => Promise<'next' | 'done'>,
+): Promise<void> {
+  const amqp = await openAmqp({ amqpUrl, connectionName });
+  const visitAll = async (): Promise<void> => {
+    for (const origin of domainQueueNames) {
+      const name = deadLetterQueueOf(origin);
+      if (queue !== undefined && queue !== name) continue;
+      const waiting = await countOf(amqp, name);
+      const channel = await amqp.openChannel();
+      const take: OpenedQueue['take'] = ({ atMost = Infinity } = {}) =>
+        takeLetters(channel, name, Math.min(waiting, atMost));
+      if ((await visit({ name, origin, channel, waiting, take })) === 'done') return;
+    }
+  };
+  try {
+    // What RabbitMQ refuses shows there, in its own words.
+    await Promise.race([visitAll(), amqp.broken]);
+  } finally {
+    await amqp.close();
+  }
+}
+
+/**
+ * After a loop that ends early, the rest is taken as well: RabbitMQ puts what comes back behind all that came back before,
+ * so that only a queue that is given back as a whole keeps its order.
+ */
+async function* takeLetters(
+  channel: ConfirmChannel,
+  queue: DeadLetterQueueName,
+  count: number,
+): AsyncGenerator<TakenLetter, void, void> {
+  const kept = new Map<number, GetMessage>();
+  let taken = 0;
+  const takeOne = async (): Promise<GetMessage | undefined> => {
+    const message = taken < count && (await channel.get(queue));
+    if (!message) return undefined;
+    taken += 1;
+    // Without its content, which may be 16 MiB.
+    kept.set(message.fields.deliveryTag, { ...message, content: Buffer.alloc(0) });
+    return message;
+  };
+  try {
+    for (let message = await takeOne(); message; message = await takeOne()) {
+      const letter = message;
+      const acknowledge = (): void => {
+        channel.ack(letter);
+        kept.delete(letter.fields.deliveryTag);
+      };
+      yield { message, acknowledge };
+    }
+  } finally {
+    while (await takeOne());
+    await giveBack(channel, queue, [...kept.values()]);
+  }
+}
+
+/** A queue that does not exist (yet) is empty. */
+async function countOf(amqp: AmqpConnection, queue: DeadLetterQueueName): Promise<number> {
+  const channel = await amqp.openSeparateChannel();
+  try {
+    const { messageCount } = await channel.checkQueue(queue);
+    await channel.close();
+    return messageCount;
+  } catch (error) {
+    if (describe(error).includes('NOT_FOUND')) return 0;
+    throw error;
+  }
+}

@@ -1,0 +1,82 @@
+import type { Explanation } from '../explain/explanation.ts';
+import { colors, plain, table, wrap, type FormatTime } from './terminal.ts';
+
+interface Terminal {
+  formatTime: FormatTime;
+  /** Undefined for a file or a pipe: one line for each entry, with its date. */
+  width: number | undefined;
+}
+
+type Line = Explanation['timeline'][number];
+
+/** For eyes: the timeline, what is missing, the verdict. */
+export function toLines(explanation: Explanation, { formatTime, width }: Terminal): string[] {
+  const { instance_id: id, verdict, timeline, earlier_lines: earlier, missing, not_looked_at: unseen } = explanation;
+  const wrapped = (text: string): string[] => (width === undefined ? [text] : wrap(text, width));
+  return [
+    colors.bold(`instance ${id}`),
+    ...(earlier > 0 ? [colors.dim(`${earlier} or more earlier lines: give a larger --last`)] : []),
+    ...table(
+      width === undefined
+        ? timeline.flatMap((line) => toRows(line, { formatTime }))
+        : inDays(timeline, formatTime, width),
+    ),
+    '',
+    ...missing.flatMap(({ part, reason }) => wrapped(`missing the ${part}: ${reason}`).map(colors.yellow)),
+    ...unseen.flatMap((what) => wrapped(`not looked at ${what}`).map(colors.yellow)),
+    ...wrapped(plain(verdict.sentence).replaceAll('\n', ' ')).map((line) =>
+      colors.bold(verdictColors[verdict.state](line)),
+    ),
+  ];
+}
+
+/** Each day once above its entries, which leaves more of a terminal's width to what happened. */
+function inDays(timeline: readonly Line[], formatTime: FormatTime, width: number): string[][] {
+  const widestSource = Math.max(0, ...timeline.map(({ source }) => source.length));
+  const textWidth = Math.max(20, width - clock.length - widestSource - 4);
+  let day = '';
+  return timeline.flatMap((line) => {
+    const before = day;
+    if (line.time !== null) day = formatTime(new Date(line.time)).slice(0, 10);
+    const rows = toRows(line, { formatTime: (time) => formatTime(time).slice(11), textWidth });
+    return day === before ? rows : [[colors.bold(day)], ...rows];
+  });
+}
+
+const clock = '23:59:59.999Z';
+
+/** One entry as time, source and text; what the text quotes, and what does not fit, on lines of its own. */
+function toRows(
+  { time, source, text, bad }: Line,
+  { formatTime, textWidth = Infinity }: { formatTime: FormatTime; textWidth?: number },
+): string[][] {
+  const [first = '', ...quoted] = plain(text).split('\n');
+  const [start = '', ...more] = wrap(first, textWidth);
+  const paint = bad ? colors.red : (line: string): string => line;
+  return [
+    [
+      colors.dim(time === null ? 'time unknown' : formatTime(new Date(time))),
+      sourceColors[source](source),
+      paint(start),
+    ],
+    ...more.map((line) => ['', '', paint(line)]),
+    ...quoted.flatMap((line) => wrap(line, textWidth)).map((line) => ['', '', colors.dim(line)]),
+  ];
+}
+
+const sourceColors = {
+  row: colors.cyan,
+  'dead letter': colors.red,
+  workflow: colors.magenta,
+  runtime: colors.blue,
+};
+
+const verdictColors = {
+  running: colors.green,
+  stopped: colors.dim,
+  failed: colors.red,
+  deleted: colors.dim,
+  waiting: colors.yellow,
+  stuck: colors.red,
+  unknown: colors.yellow,
+};

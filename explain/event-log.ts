@@ -1,0 +1,121 @@
+import { z } from 'zod';
+import { statusReason, type Queryable } from '../database/instance-view.ts';
+import { duration } from './duration.ts';
+import type { TimelineEntry } from './timeline.ts';
+
+/** A version of a row: written by the trigger, so what is not of its form is shown as far as it goes. */
+const version = z.looseObject({
+  status: z.string().catch('?'),
+  desired_state: z.string().catch('?'),
+  generation: z.number().catch(0),
+  observed_generation: z.number().catch(0),
+  agent_id: z.string().catch('?'),
+  user_id: z.string().catch('?'),
+  metadata: z.record(z.string(), z.unknown()).catch({}),
+});
+type Version = z.infer<typeof version>;
+
+const logEntry = z.object({
+  sequence: z.coerce.number(),
+  event_id: z.string(),
+  change: z.string(),
+  row: version,
+  with_config: z.boolean(),
+  causation_id: z.string().nullable(),
+  occurred_at: z.date(),
+  published_at: z.date().nullable(),
+  rejected_reason: z.string().nullable(),
+});
+export type LogEntry = z.infer<typeof logEntry>;
+
+/** The latest versions of a row, oldest first. Configs, which may be megabytes and secret, stay in the database. */
+export async function readLog(database: Queryable, id: string, last: number): Promise<LogEntry[]> {
+  const { rows } = await database.query(
+    `select sequence, event_id, notification ->> 'event_type' as change,
+       notification #- '{row_data,config}' -> 'row_data' as row,
+       notification -> 'row_data' ? 'config' as with_config,
+       causation_id, occurred_at, published_at, rejected_reason
+     from event_history where entity_id = $1 and notification ->> 'table' = 'instances' order by sequence desc limit $2`,
+    [id, last + 1],
+  );
+  return rows.map((row) => logEntry.parse(row)).toReversed();
+}
+
+export function logTimeline(log: readonly LogEntry[]): TimelineEntry[] {
+  const sequenceOf = new Map(log.map(({ event_id, sequence }) => [event_id, sequence]));
+  return log.map((entry, index) => {
+    const cause = entry.causation_id;
+    const sequence = cause === null ? undefined : sequenceOf.get(cause);
+    return {
+      time: entry.occurred_at,
+      source: 'row',
+      text: [
+        `#${entry.sequence} ${eventNames.get(entry.change) ?? entry.change}: ${changesOf(entry, log[index - 1])}`,
+        ...(cause === null ? [] : [`caused by ${sequence === undefined ? `event ${cause}` : `#${sequence}`}`]),
+        publication(entry),
+        // Last, since it may quote lines of what the agent printed.
+        ...reasonOf(entry, log[index - 1]),
+      ].join('; '),
+      bad: entry.rejected_reason !== null || statusOf(entry) === 'failed',
+    };
+  });
+}
+
+const eventNames = new Map([
+  ['insert', 'instance.created'],
+  ['update', 'instance.updated'],
+  ['delete', 'instance.deleted'],
+]);
+
+function statusOf({ change, row }: LogEntry): string | undefined {
+  return change === 'update' ? row.status : undefined;
+}
+
+function changesOf({ change, row, with_config: withConfig }: LogEntry, before: LogEntry | undefined): string {
+  if (change === 'delete') return `deleted in status ${row.status}`;
+  if (change === 'insert' || !before) {
+    const { agent_id: agent, user_id: user, desired_state: wanted, status, generation } = row;
+    return `status ${status}, wanted ${wanted}, generation ${generation}, agent ${agent}, user ${user}`;
+  }
+  const changed = differences(before.row, row);
+  if (withConfig) changed.unshift('config changed');
+  return changed.join(', ') || 'nothing that is shown here';
+}
+
+const comparedFields = [
+  ['desired_state', 'wanted'],
+  ['agent_id', 'agent'],
+  ['user_id', 'user'],
+  ['generation', 'generation'],
+  ['status', 'status'],
+  ['observed_generation', 'observed generation'],
+] as const;
+
+function differences(before: Version, after: Version): string[] {
+  const changed = comparedFields
+    .filter(([field]) => before[field] !== after[field])
+    .map(([field, name]) => `${name} ${String(before[field])} → ${String(after[field])}`);
+  const keys = new Set([...Object.keys(before.metadata), ...Object.keys(after.metadata)]);
+  keys.delete('status_reason');
+  const others = [...keys].filter((key) => !same(before.metadata[key], after.metadata[key]));
+  if (others.length > 0) changed.push(`metadata changed (${others.join(', ')})`);
+  return changed;
+}
+
+function reasonOf({ row }: LogEntry, before: LogEntry | undefined): string[] {
+  const { status_reason: given } = row.metadata;
+  const reason = statusReason.safeParse(given).data;
+  if (!reason || same(before?.row.metadata['status_reason'], given)) return [];
+  return [`because of ${reason.code}: ${reason.message}`];
+}
+
+/** Both come from jsonb, which keeps keys in one order. */
+function same(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+function publication({ published_at, occurred_at, rejected_reason }: LogEntry): string {
+  if (rejected_reason !== null) return `never published: ${rejected_reason}`;
+  if (published_at === null) return 'not published yet';
+  return `published after ${duration(published_at.getTime() - occurred_at.getTime())}`;
+}

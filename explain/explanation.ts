@@ -1,0 +1,117 @@
+import { z } from 'zod';
+import { instanceView, type InstanceView } from '../database/instance-view.ts';
+import type { RuntimeDescription } from '../runtimes/runtime.ts';
+import { logTimeline } from './event-log.ts';
+import { missingParts, partNames, valueOf, type Findings } from './findings.ts';
+import { runtimeTimeline } from './runtime.ts';
+import { deadLetterTimeline } from './dead-letter-timeline.ts';
+import { sortTimeline, timelineSources, type TimelineEntry } from './timeline.ts';
+import { verdictStates, type Verdict } from './verdict-form.ts';
+
+const time = z.iso.datetime().meta({ description: 'In UTC, with milliseconds.' });
+
+const runtimeView = z.object({
+  phase: z.enum(['starting', 'running', 'stopping', 'ended', 'unknown']).meta({
+    description: '`ended`: nothing runs. `unknown`: what is kept of it cannot be read.',
+  }),
+  generation: z.int().optional().meta({ description: 'Of the row, as of its start.' }),
+  pid: z.int().optional(),
+  since: time.optional().meta({ description: 'When that phase began, as far as known.' }),
+  output: z
+    .object({ text: z.string(), at: time })
+    .optional()
+    .meta({ description: 'The last lines that the agent printed, and when.' }),
+  runtime_id: z.string().optional().meta({ description: 'New for each start of the agent.' }),
+});
+
+/** What `npx instances explain --json` prints. */
+export const explanation = z.object({
+  instance_id: z.string(),
+  verdict: z
+    .object({
+      state: z.enum(verdictStates).meta({
+        description:
+          '`waiting`: something has to happen first. `stuck`: nothing will, until somebody does what the sentence ' +
+          'says. `unknown`: too many parts could not be asked.',
+      }),
+      sentence: z.string().meta({ description: 'For a person: since when, why, and what to do.' }),
+    })
+    .meta({ description: 'How the instance stands.' }),
+  row: instanceView
+    .extend({ created_at: time, updated_at: time })
+    .nullable()
+    .meta({ description: 'Null when it is deleted, or could not be asked for.' }),
+  runtime: runtimeView.nullable().meta({ description: 'Null when nothing of it is there, or could not be seen.' }),
+  earlier_lines: z.int().nonnegative().meta({ description: 'Lines that were read, but are too many to be shown.' }),
+  timeline: z
+    .array(
+      z.object({
+        time: time.nullable().meta({ description: 'By the clock of its source; null where nobody wrote it down.' }),
+        source: z.enum(timelineSources),
+        text: z.string().meta({ description: 'Several lines where it quotes what an agent printed.' }),
+        bad: z.boolean().meta({ description: 'Something that went wrong.' }),
+      }),
+    )
+    .meta({ description: 'Oldest first; what has no time last.' }),
+  missing: z
+    .array(z.object({ part: z.enum(Object.values(partNames)), reason: z.string() }))
+    .meta({ description: 'Parts of the system that could not be asked.' }),
+  not_looked_at: z.array(z.string()).meta({ description: 'What was too much to be read, in words.' }),
+});
+export type Explanation = z.infer<typeof explanation>;
+
+/** @param last how many of the latest lines are shown */
+export function toExplanation(findings: Findings, verdict: Verdict, last: number): Explanation {
+  const lines = linesOf(findings);
+  const shown = lines.slice(-last);
+  const row = valueOf(findings.database)?.row;
+  const runtime = valueOf(findings.runtime);
+  return {
+    instance_id: findings.instanceId,
+    verdict,
+    row: row ? rowToJson(row) : null,
+    runtime: runtime ? runtimeToJson(runtime) : null,
+    earlier_lines: lines.length - shown.length,
+    timeline: shown.map(({ time: at, source, text, bad = false }) => ({
+      time: at?.toISOString() ?? null,
+      source,
+      text,
+      bad,
+    })),
+    missing: missingParts(findings),
+    not_looked_at: notLookedAt(findings),
+  };
+}
+
+function linesOf(findings: Findings): TimelineEntry[] {
+  const database = valueOf(findings.database);
+  const deadLetters = valueOf(findings.deadLetters);
+  const runtime = valueOf(findings.runtime);
+  return sortTimeline([
+    ...(database ? logTimeline(database.log) : []),
+    ...(deadLetters ? deadLetterTimeline(deadLetters) : []),
+    ...(valueOf(findings.workflow)?.timeline ?? []),
+    ...(runtime ? runtimeTimeline(runtime) : []),
+  ]);
+}
+
+function rowToJson({ created_at: created, updated_at: updated, ...row }: InstanceView) {
+  return { ...row, created_at: created.toISOString(), updated_at: updated.toISOString() };
+}
+
+function runtimeToJson({ runtimeId, since, output, ...others }: RuntimeDescription) {
+  return {
+    ...others,
+    ...(since && { since: since.toISOString() }),
+    ...(output && { output: { text: output.text, at: output.at.toISOString() } }),
+    ...(runtimeId !== undefined && { runtime_id: runtimeId }),
+  };
+}
+
+function notLookedAt({ deadLetters, workflow }: Findings): string[] {
+  const unreadRuns = valueOf(workflow)?.unreadRuns ?? 0;
+  return [
+    ...(valueOf(deadLetters)?.notes ?? []),
+    ...(unreadRuns > 0 ? [`${unreadRuns} earlier runs of the workflow (give a larger --last)`] : []),
+  ];
+}

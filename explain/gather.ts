@@ -1,0 +1,66 @@
+import type { Client } from '@temporalio/client';
+import { listDeadLetters } from '../bridge/dead-letters/list-letters.ts';
+import { describe } from '../bridge/supervise.ts';
+import { readInstance, type Queryable } from '../database/instance-view.ts';
+import { readLog } from './event-log.ts';
+import { valueOf, type Findings, type Part } from './findings.ts';
+import { readRuntime, type RuntimePlaces } from './runtime.ts';
+import { readWorkflow } from './workflow.ts';
+
+/**
+ * Lends the reader what it reads from, until it is done. An error, of the source or of the reader, makes the part
+ * `missing`, with its message as the reason: it should say what to do.
+ */
+export type Source<Server> = <Result>(read: (server: Server) => Promise<Result>) => Promise<Result>;
+
+/** What the caller can ask. A part without a source is left out. */
+export interface Sources {
+  /** Reads `instances`, `agents` (without `runtime`), `agent_runtimes` and `event_history`. */
+  database?: Source<Queryable>;
+  /** With an account that may read the dead-letter queues. */
+  deadLetters?: Source<{ amqpUrl: string }>;
+  /** With a deadline of the source's own: Temporal's client has none. */
+  workflow?: Source<Client>;
+  runtime?: Source<RuntimePlaces>;
+}
+
+export interface Question {
+  instanceId: string;
+  /** How many of the latest versions of the row and lines of the workflow are read. */
+  last: number;
+  sources: Sources;
+}
+
+/** Asks every part of the system, all at once; one that does not answer is missing and hinders no other. */
+export async function gather({ instanceId, last, sources }: Question): Promise<Findings> {
+  let containersAreSeen = true;
+  const [database, deadLetters, workflow, runtime] = await Promise.all([
+    ask(sources.database, async (client) => ({
+      row: await readInstance(client, instanceId),
+      log: await readLog(client, instanceId, last),
+    })),
+    ask(sources.deadLetters, ({ amqpUrl }) => listDeadLetters({ amqpUrl, instanceId, limit: maxLetters })),
+    ask(sources.workflow, (client) => readWorkflow(client, instanceId, last)),
+    ask(sources.runtime, (places) => {
+      containersAreSeen = places.docker !== undefined;
+      return readRuntime(places, instanceId);
+    }),
+  ]);
+  const unseen = valueOf(database)?.row?.agent_runtime === 'docker' && !containersAreSeen;
+  return { instanceId, database, deadLetters, workflow, runtime: unseen ? { missing: containerUnseen } : runtime };
+}
+
+const maxLetters = 1_000;
+const containerUnseen = 'Its agent is a container: set DOCKER_HOST, as for agents_worker, to look at it.';
+
+async function ask<Server, Value>(
+  source: Source<Server> | undefined,
+  read: (server: Server) => Promise<Value>,
+): Promise<Part<Value> | undefined> {
+  if (!source) return undefined;
+  try {
+    return { value: await source(read) };
+  } catch (error) {
+    return { missing: describe(error) };
+  }
+}

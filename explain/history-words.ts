@@ -1,0 +1,131 @@
+import type { WorkflowHandle } from '@temporalio/client';
+import { tsToDate, tsToMs } from '@temporalio/common';
+import { duration } from './duration.ts';
+import { failureInWords, messageInWords, readPayload, resultInWords } from './payload-words.ts';
+import type { TimelineEntry } from './timeline.ts';
+
+export type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
+type HistoryEvent = NonNullable<History['events']>[number];
+type EventId = HistoryEvent['eventId'];
+type Words = { text: string; bad?: boolean };
+
+interface Begun {
+  what: string;
+  at: Date;
+  /** How the attempts went, as of the start that is in the history. */
+  attempts?: string;
+}
+
+/** One run in words. Workflow tasks are left out unless they failed: they are how Temporal works, not what happened. */
+export function historyTimeline(history: History): TimelineEntry[] {
+  const begun = new Map<string, Begun>();
+  return (history.events ?? []).flatMap((event) => {
+    const time = event.eventTime ? tsToDate(event.eventTime) : new Date(0);
+    const words = ofRun(event) ?? ofActivity(event, time, begun) ?? ofTimer(event, time, begun) ?? ofWorkflow(event);
+    return words ? [{ time, source: 'workflow' as const, ...words }] : [];
+  });
+}
+
+function ofRun(event: HistoryEvent): Words | undefined {
+  const started = event.workflowExecutionStartedEventAttributes;
+  if (started) {
+    const from = started.continuedExecutionRunId;
+    return { text: `run ${started.originalExecutionRunId} started${from ? `, continuing ${from}` : ''}` };
+  }
+  const continued = event.workflowExecutionContinuedAsNewEventAttributes;
+  if (continued) return { text: `run continues as ${continued.newExecutionRunId}` };
+  if (event.workflowExecutionCompletedEventAttributes) return { text: 'run completed: nothing is left to do' };
+  if (event.workflowExecutionCanceledEventAttributes) return { text: 'run cancelled', bad: true };
+  if (event.workflowExecutionTimedOutEventAttributes) return { text: 'run timed out', bad: true };
+  const terminated = event.workflowExecutionTerminatedEventAttributes;
+  if (terminated) {
+    const { identity, reason } = terminated;
+    return { text: `run terminated by ${identity || 'somebody'}: ${reason || 'no reason given'}`, bad: true };
+  }
+  const failed = event.workflowExecutionFailedEventAttributes;
+  return failed ? { text: `run failed: ${failureInWords(failed.failure)}`, bad: true } : undefined;
+}
+
+function ofActivity(event: HistoryEvent, time: Date, begun: Map<string, Begun>): Words | undefined {
+  const scheduled = event.activityTaskScheduledEventAttributes;
+  if (scheduled) {
+    const what = scheduled.activityType?.name ?? 'activity';
+    begun.set(key('activity', event.eventId), { what, at: time });
+    return { text: `${what} begins` };
+  }
+  const started = event.activityTaskStartedEventAttributes;
+  if (started) {
+    const activity = begun.get(key('activity', started.scheduledEventId));
+    const before = started.lastFailure ? `; before: ${failureInWords(started.lastFailure)}` : '';
+    if (activity) activity.attempts = `attempt ${started.attempt ?? 1}${before}`;
+    return undefined;
+  }
+  const ended = (id: EventId, how: string): string => {
+    const activity = begun.get(key('activity', id));
+    const took = activity ? duration(time.getTime() - activity.at.getTime()) : '?';
+    return `${activity?.what ?? 'activity'} ${how} (${took}, ${activity?.attempts ?? 'never started'})`;
+  };
+  const completed = event.activityTaskCompletedEventAttributes;
+  if (completed) return { text: ended(completed.scheduledEventId, `done${resultInWords(completed.result)}`) };
+  const failed = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
+  if (failed) return { text: ended(failed.scheduledEventId, `failed: ${failureInWords(failed.failure)}`), bad: true };
+  const cancelling = event.activityTaskCancelRequestedEventAttributes;
+  if (cancelling) return { text: ended(cancelling.scheduledEventId, 'is no longer wanted') };
+  const cancelled = event.activityTaskCanceledEventAttributes;
+  return cancelled ? { text: ended(cancelled.scheduledEventId, 'cancelled') } : undefined;
+}
+
+function ofTimer(event: HistoryEvent, time: Date, begun: Map<string, Begun>): Words | undefined {
+  const started = event.timerStartedEventAttributes;
+  if (started) {
+    const what = `timer of ${duration(tsToMs(started.startToFireTimeout))}`;
+    begun.set(key('timer', event.eventId), { what, at: time });
+    return { text: `${what} begins` };
+  }
+  const what = (id: EventId): string => begun.get(key('timer', id))?.what ?? 'timer';
+  const fired = event.timerFiredEventAttributes;
+  if (fired) return { text: `${what(fired.startedEventId)} is over` };
+  const cancelled = event.timerCanceledEventAttributes;
+  return cancelled ? { text: `${what(cancelled.startedEventId)} is no longer needed` } : undefined;
+}
+
+function ofWorkflow(event: HistoryEvent): Words | undefined {
+  const signal = event.workflowExecutionSignaledEventAttributes;
+  if (signal) return { text: `told: ${messageInWords(signal.signalName, signal.input)}` };
+  const marker = event.markerRecordedEventAttributes;
+  if (marker) return markerInWords(marker);
+  const attributes = event.upsertWorkflowSearchAttributesEventAttributes?.searchAttributes?.indexedFields;
+  if (attributes) {
+    const values = Object.entries(attributes).map(([name, payload]) => [name, readPayload(payload)] as const);
+    // The SDK sets attributes of its own; null takes an attribute away, also one that was not there.
+    const own = values.filter(([name, value]) => !name.startsWith('Temporal') && value !== null && value !== undefined);
+    const words = own
+      .map(([name, value]) => `${name} ${String(value)}`)
+      .toSorted((one, other) => one.localeCompare(other));
+    return words.length > 0 ? { text: `search attribute ${words.join(', ')}` } : undefined;
+  }
+  const failed = event.workflowTaskFailedEventAttributes;
+  if (failed) return { text: `the workflow code could not go on: ${failureInWords(failed.failure)}`, bad: true };
+  const timedOut = event.workflowTaskTimedOutEventAttributes;
+  if (timedOut) return { text: 'no worker answered in time', bad: true };
+  return event.workflowExecutionCancelRequestedEventAttributes
+    ? { text: 'cancellation requested, which changes nothing: the row says what is wanted' }
+    : undefined;
+}
+
+type Marker = NonNullable<HistoryEvent['markerRecordedEventAttributes']>;
+
+/** A local activity leaves a marker, as does a `patched()` of the workflow code. */
+function markerInWords({ markerName, details, failure }: Marker): Words | undefined {
+  if (markerName !== 'core_local_activity') return undefined;
+  const data = readPayload(details?.['data']?.payloads?.[0]) as
+    { activity_type?: string; attempt?: number } | undefined;
+  const what = data?.activity_type ?? 'local activity';
+  const attempts = data?.attempt !== undefined && data.attempt > 1 ? ` (attempt ${data.attempt})` : '';
+  if (failure) return { text: `${what} failed: ${failureInWords(failure)}${attempts}`, bad: true };
+  return { text: `${what} done${resultInWords(details?.['result'])}${attempts}` };
+}
+
+function key(kind: 'activity' | 'timer', begunBy: EventId): string {
+  return `${kind} ${begunBy?.toString()}`;
+}

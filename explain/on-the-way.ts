@@ -1,0 +1,42 @@
+import type { LogEntry } from './event-log.ts';
+import { valueOf, type Findings } from './findings.ts';
+import { stuck, waiting, type Verdict, type VerdictOptions } from './verdict-form.ts';
+
+/** How long an event normally takes at most, so that one under way is not called stuck. */
+const patienceMs = 3_000;
+
+/** What keeps the latest wish from reaching the workflow. */
+export function onTheWay(
+  log: LogEntry[],
+  { deadLetters }: Findings,
+  { now, formatTime }: VerdictOptions,
+): Verdict | undefined {
+  const latest = log.findLast(tells);
+  if (latest?.rejected_reason) {
+    return stuck(
+      `#${latest.sequence} never reached the bus (${latest.rejected_reason}): change the row again, or delete it.`,
+    );
+  }
+  const unpublished = log.find(
+    ({ published_at, rejected_reason }) => published_at === null && rejected_reason === null,
+  );
+  if (unpublished && now.getTime() - unpublished.occurred_at.getTime() > patienceMs) {
+    const { sequence, occurred_at: since } = unpublished;
+    return waiting(
+      `event_broker, which has not published #${sequence} since ${formatTime(since)}: see that it runs and reaches RabbitMQ.`,
+    );
+  }
+  const dead = valueOf(deadLetters)?.letters.find(
+    ({ queue, sequence }) =>
+      queue.startsWith('agents_worker.') && sequence !== undefined && sequence === latest?.sequence,
+  );
+  return (
+    dead &&
+    stuck(`agents_worker could not take in #${dead.sequence} (${dead.reason}): change the row again, or delete it.`)
+  );
+}
+
+/** Whether the entry tells the workflow something: all but the echo of its own status. */
+function tells({ change, row }: LogEntry): boolean {
+  return change !== 'update' || row.generation > row.observed_generation;
+}

@@ -1,0 +1,64 @@
+import { defaultPayloadConverter, type Payload } from '@temporalio/common';
+import type { InstanceMessage } from '../workflows/messages.ts';
+
+interface Payloads {
+  payloads?: Payload[] | null;
+}
+
+/** As histories hold it: what went wrong is innermost. */
+export interface Failure {
+  message?: string | null;
+  cause?: Failure | null;
+  activityFailureInfo?: unknown;
+  applicationFailureInfo?: { type?: string | null } | null;
+}
+
+/** Undefined for what another converter or a codec wrote. */
+export function readPayload(payload: Payload | null | undefined): unknown {
+  if (!payload) return undefined;
+  try {
+    return defaultPayloadConverter.fromPayload(payload);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A signal in words. */
+export function messageInWords(signalName: string | null | undefined, input: Payloads | null | undefined): string {
+  const message = readPayload(input?.payloads?.[0]) as InstanceMessage | undefined;
+  switch (message?.type) {
+    case 'rowChanged':
+      return `#${message.sequence} of the row wants ${message.desiredState} in generation ${message.generation}`;
+    case 'rowDeleted':
+      return `#${message.sequence}: the row is deleted`;
+    case 'runtimeExited':
+      return `runtime ${message.runtimeId} ${message.kind === 'lost' ? 'was lost' : 'ended'}: ${message.message}`;
+    case 'retryRequested':
+      return `try again (request ${message.requestId})`;
+    case 'agentPublished':
+      return 'its agent is published';
+    case 'agentDrained':
+      return `its agent ends all instances: ${message.message}`;
+    // A signal of another version of the workflow, or one that cannot be read here.
+    case undefined:
+    default:
+      return `signal ${signalName ?? ''}, whose content is not known here`;
+  }
+}
+
+/** The outcome that the project's activities give back, with what goes with it. */
+export function resultInWords(result: Payloads | null | undefined): string {
+  const value = readPayload(result?.payloads?.[0]);
+  if (typeof value !== 'object' || value === null) return '';
+  const { outcome, runtimeId, message } = value as { outcome?: string; runtimeId?: string; message?: string };
+  if (outcome === undefined) return '';
+  return `: ${outcome}${runtimeId === undefined ? '' : ` as runtime ${runtimeId}`}${message === undefined ? '' : `: ${message}`}`;
+}
+
+export function failureInWords(failure: Failure | null | undefined): string {
+  if (!failure) return 'no reason is known';
+  if (failure.activityFailureInfo && failure.cause) return failureInWords(failure.cause);
+  const type = failure.applicationFailureInfo?.type;
+  const message = failure.message || 'no message';
+  return type && type !== 'Error' ? `${type}: ${message}` : message;
+}

@@ -1,0 +1,134 @@
+import type { InstanceView } from '../database/instance-view.ts';
+import type { LogEntry } from './event-log.ts';
+import { missingParts, valueOf, wasAsked, type Findings } from './findings.ts';
+import { onTheWay } from './on-the-way.ts';
+import { stuck, waiting, type Actions, type Verdict, type VerdictOptions } from './verdict-form.ts';
+import { activityNow, unattended } from './workflow-progress.ts';
+
+/** How an instance stands and what to do about it. Undefined when no part has ever heard of it. */
+export function judge(findings: Findings, options: VerdictOptions): Verdict | undefined {
+  const database = valueOf(findings.database);
+  if (!database) return withoutDatabase(findings, options);
+  const { row, log } = database;
+  if (!row && log.length === 0) return isKnown(findings) ? orphan(findings) : undefined;
+  return (
+    onTheWay(log, findings, options) ?? (row ? ofRow(row, log, findings, options) : ofDeleted(log, findings, options))
+  );
+}
+
+function isKnown(findings: Findings): boolean {
+  const { workflow, runtime, deadLetters } = findings;
+  const letters = valueOf(deadLetters)?.letters ?? [];
+  return Boolean(valueOf(workflow) ?? valueOf(runtime)) || letters.length > 0 || missingParts(findings).length > 0;
+}
+
+function orphan(findings: Findings): Verdict {
+  const missing = missingParts(findings).map(({ part }) => part);
+  const also = missing.length > 0 ? `, and could not be asked: ${missing.join(', ')}` : '';
+  return { state: 'unknown', sentence: `the database has never had a row of it${also}.` };
+}
+
+function withoutDatabase({ workflow }: Findings, { formatTime }: VerdictOptions): Verdict {
+  const found = valueOf(workflow);
+  if (!found)
+    return { state: 'unknown', sentence: 'neither its row nor a workflow of it can be read: bring PostgreSQL back.' };
+  const { status, instanceStatus = 'unknown', closeTime } = found;
+  const ended = closeTime ? ` and the run is ${status} since ${formatTime(closeTime)}` : '';
+  return {
+    state: 'unknown',
+    sentence: `its workflow last said ${instanceStatus}${ended}; the row cannot be read: bring PostgreSQL back.`,
+  };
+}
+
+function ofRow(row: InstanceView, log: LogEntry[], findings: Findings, options: VerdictOptions): Verdict {
+  const { status, generation, observed_generation: observed, reason, id } = row;
+  const { formatTime, actions } = options;
+  const since = formatTime(sinceWhen(row, log));
+  if (observed === generation) {
+    switch (status) {
+      case 'failed':
+        return {
+          state: 'failed',
+          sentence: `failed since ${since}: ${reasonOf(row)} To try again: ${actions.retry(id)}, or change its config.`,
+        };
+      case 'stopped':
+        return {
+          state: 'stopped',
+          sentence: `stopped since ${since}${reason ? `: ${reasonOf(row)}` : ', as it is wanted.'}`,
+        };
+      case 'running':
+        return runningVerdict(row, since, findings, actions);
+      case 'pending':
+        if (reason?.code === 'agent_unknown')
+          return waiting(`its agent: ${reason.message} Publish it (see examples/README.md).`);
+        if (reason?.code === 'restarting')
+          return waiting(`its restart (${reasonOf(row)}): ${actions.retry(id)} skips the pause.`);
+    }
+  }
+  return underWay(row, findings, options);
+}
+
+function runningVerdict(
+  { generation, id }: InstanceView,
+  since: string,
+  { runtime, workflow }: Findings,
+  actions: Actions,
+): Verdict {
+  const agent = valueOf(runtime);
+  const running = `running generation ${generation} since ${since}`;
+  const noWorkflow = unattended(valueOf(workflow));
+  if (wasAsked(workflow) && noWorkflow)
+    return waiting(`the sweeper of agents_worker, which starts a workflow again: ${running}, but ${noWorkflow}.`);
+  if (wasAsked(runtime) && agent?.phase !== 'running') {
+    const found = agent ? `its agent is ${agent.phase}` : 'nothing of it is on this host';
+    return stuck(`${running}, but ${found}: see that agents_worker runs, then ${actions.explain(id)} again.`);
+  }
+  return { state: 'running', sentence: `${running}${agent?.pid === undefined ? '' : ` as process ${agent.pid}`}.` };
+}
+
+/** The row wants something that its status does not say yet. */
+function underWay(row: InstanceView, { workflow }: Findings, options: VerdictOptions): Verdict {
+  const wish = `generation ${row.generation} to be ${row.desired_state}`;
+  if (!workflow) return waiting(`${wish}.`);
+  if ('missing' in workflow) return waiting(`${wish}; what its workflow does cannot be read: bring Temporal back.`);
+  const found = workflow.value;
+  const noWorkflow = unattended(found);
+  if (noWorkflow)
+    return waiting(`${wish}, but ${noWorkflow}: see that agents_worker runs and reaches RabbitMQ and Temporal.`);
+  return waiting(`${wish}: ${found ? activityNow(found, options) : ''}`);
+}
+
+function ofDeleted(log: LogEntry[], { workflow, runtime }: Findings, options: VerdictOptions): Verdict {
+  const last = log.at(-1);
+  const since = last ? options.formatTime(last.occurred_at) : '?';
+  if (last?.change === 'update') {
+    const agent = valueOf(runtime);
+    if (agent?.phase === 'running')
+      return stuck(`deleted and recorded as cleaned up at ${since}, but its agent still runs.`);
+    return { state: 'deleted', sentence: `deleted; cleaned up since ${since}.` };
+  }
+  const found = valueOf(workflow);
+  const noWorkflow = wasAsked(workflow) ? unattended(found) : undefined;
+  if (noWorkflow)
+    return stuck(
+      `deleted at ${since}, but ${noWorkflow}: see that agents_worker runs and reaches RabbitMQ and Temporal.`,
+    );
+  return waiting(
+    `its clean-up, since its row was deleted at ${since}${found ? `: ${activityNow(found, options)}` : '.'}`,
+  );
+}
+
+/** When the row began to say what it says now. */
+function sinceWhen(row: InstanceView, log: LogEntry[]): Date {
+  const before = log.findLastIndex(
+    (entry) => entry.row.status !== row.status || entry.row.observed_generation !== row.observed_generation,
+  );
+  return log[before + 1]?.occurred_at ?? row.updated_at;
+}
+
+function reasonOf({ reason }: InstanceView): string {
+  if (!reason) return 'it gave no reason.';
+  // What the agent printed stands in the timeline.
+  const [sentence] = reason.message.split(/\n| Its last output:| It printed nothing/);
+  return `${reason.code}: ${sentence}`;
+}

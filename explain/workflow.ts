@@ -1,0 +1,113 @@
+import { WorkflowNotFoundError, type Client, type WorkflowExecutionDescription } from '@temporalio/client';
+import { tsToDate } from '@temporalio/common';
+import { instanceWorkflowId, searchAttributeNames } from '../contracts/names.ts';
+import { historyTimeline } from './history-words.ts';
+import { failureInWords } from './payload-words.ts';
+import type { TimelineEntry } from './timeline.ts';
+
+export interface PendingActivity {
+  name: string;
+  attempt: number;
+  lastFailure?: string;
+  /** When the next attempt is due; absent while one is under way. */
+  nextAttempt?: Date;
+}
+
+export interface WorkflowReading {
+  runId: string;
+  /** Temporal's word for the latest run, e.g. `RUNNING`, `COMPLETED`, `TERMINATED`. */
+  status: string;
+  startTime: Date;
+  closeTime?: Date;
+  /** What the workflow last said of the instance. */
+  instanceStatus?: string;
+  pendingActivities: PendingActivity[];
+  /** Above 1 when workers fail at the workflow code again and again. */
+  workflowTaskAttempt: number;
+  timeline: TimelineEntry[];
+  /** Earlier runs that were not read. */
+  unreadRuns: number;
+}
+
+/** @returns undefined when there is (or, past Temporal's retention, was) no workflow of the instance */
+export async function readWorkflow(
+  client: Client,
+  instanceId: string,
+  last: number,
+): Promise<WorkflowReading | undefined> {
+  const workflowId = instanceWorkflowId(instanceId);
+  try {
+    const latest = await client.workflow.getHandle(workflowId).describe();
+    const runs = await listRuns(client, workflowId, latest.runId);
+    const timeline: TimelineEntry[] = [];
+    let read = 0;
+    while (read < runs.length && timeline.length < last) {
+      const history = await client.workflow.getHandle(workflowId, runs[read]).fetchHistory();
+      timeline.unshift(...historyTimeline(history));
+      read += 1;
+    }
+    const pendingActivities = pendingOf(latest);
+    const unreadRuns = runs.length - read;
+    return {
+      ...outline(latest),
+      pendingActivities,
+      timeline: [...timeline, ...pendingTimeline(pendingActivities)],
+      unreadRuns,
+    };
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
+}
+
+const maxRuns = 100;
+
+/** The latest run first. Temporal lists with some delay, so the latest may be missing from its list. */
+async function listRuns(client: Client, workflowId: string, latest: string): Promise<string[]> {
+  const runs: { runId: string; startTime: Date }[] = [];
+  for await (const run of client.workflow.list({ query: `WorkflowId = '${workflowId}'` })) {
+    if (run.runId !== latest) runs.push(run);
+    if (runs.length >= maxRuns) break;
+  }
+  runs.sort((one, other) => other.startTime.getTime() - one.startTime.getTime());
+  return [latest, ...runs.map(({ runId }) => runId)];
+}
+
+function outline({ runId, status, startTime, closeTime, searchAttributes, raw }: WorkflowExecutionDescription) {
+  const instanceStatus = searchAttributes[searchAttributeNames.status]?.[0];
+  return {
+    runId,
+    status: status.name,
+    startTime,
+    ...(closeTime && { closeTime }),
+    ...(typeof instanceStatus === 'string' && { instanceStatus }),
+    workflowTaskAttempt: raw.pendingWorkflowTask?.attempt ?? 1,
+  };
+}
+
+function pendingOf({ raw }: WorkflowExecutionDescription): PendingActivity[] {
+  return (raw.pendingActivities ?? []).map(({ activityType, attempt, lastFailure, scheduledTime, lastStartedTime }) => {
+    const due = scheduledTime ? tsToDate(scheduledTime) : undefined;
+    const underWay = lastStartedTime && due && tsToDate(lastStartedTime) >= due;
+    return {
+      name: activityType?.name ?? 'activity',
+      attempt: attempt ?? 1,
+      ...(lastFailure && { lastFailure: failureInWords(lastFailure) }),
+      ...(due && !underWay && { nextAttempt: due }),
+    };
+  });
+}
+
+function pendingTimeline(pending: readonly PendingActivity[]): TimelineEntry[] {
+  return pending.map(({ name, attempt, lastFailure, nextAttempt }) => ({
+    time: new Date(),
+    source: 'workflow',
+    text: [
+      nextAttempt
+        ? `${name} waits for attempt ${attempt}, due at ${nextAttempt.toISOString()}`
+        : `${name} is at attempt ${attempt}`,
+      ...(lastFailure === undefined ? [] : [`the one before failed: ${lastFailure}`]),
+    ].join('; '),
+    bad: lastFailure !== undefined,
+  }));
+}

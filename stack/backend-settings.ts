@@ -1,0 +1,56 @@
+import { readConfiguration, type Configuration } from '../workers/configuration.ts';
+import { developmentSecret, signDevelopmentToken } from './development-tokens.ts';
+import { adminId, exampleUserId } from './example.ts';
+import { backendPortsOf, defaultPortBase } from './ports.ts';
+import type { StackServers } from './stack.ts';
+
+export interface BackendSettingsOptions {
+  /** The folder of the whole stack. */
+  directory: string;
+  portBase: number | undefined;
+  servers: StackServers;
+  /** What all services are told. */
+  settings: Readonly<Record<string, string>>;
+}
+
+export interface Backends {
+  /** What both are told of each other, of tokens and of the Web UI, as variables of the environment. */
+  settings: Record<string, string>;
+  tokens: Configuration['http']['tokens'];
+  pageUrl: string;
+  adminUrl: string;
+}
+
+/** Tokens are checked as the environment says; where it says nothing, by a secret of this checkout's own. */
+export async function backendSettings(options: BackendSettingsOptions): Promise<Backends> {
+  const { directory, portBase = defaultPortBase, servers, settings } = options;
+  const { user, admin } = backendPortsOf(portBase);
+  const pageUrl = `http://127.0.0.1:${user}`;
+  const adminUrl = `http://127.0.0.1:${admin}`;
+  const given = readConfiguration(settings).http.tokens;
+  const own = {
+    USER_BACKEND_PORT: String(user),
+    ADMIN_BACKEND_PORT: String(admin),
+    ADMIN_BACKEND_URL: adminUrl,
+    ALLOWED_ORIGINS: pageUrl,
+    ...(servers.temporal && { TEMPORAL_UI_URL: servers.temporal.uiUrl }),
+    ...(!given && { JWT_SECRET: await developmentSecret(directory) }),
+  };
+  const { tokens } = readConfiguration({ ...settings, ...own }, { needsTokens: true }).http;
+  return { settings: own, tokens, pageUrl, adminUrl };
+}
+
+/** Where to open the page, line by line. */
+export async function pageAddresses({ tokens, pageUrl }: Backends): Promise<string[]> {
+  const user = tokens && (await signDevelopmentToken(tokens, { userId: exampleUserId }));
+  const admin = tokens && (await signDevelopmentToken(tokens, { userId: adminId, roles: ['admin'] }));
+  if (user === undefined || admin === undefined) {
+    return [`Open the page, with a token of your own issuer: ${pageUrl}`];
+  }
+  return [
+    'Open the page:',
+    `  as a user    ${pageUrl}/#token=${user}`,
+    `  as an admin  ${pageUrl}/#token=${admin}`,
+    'The tokens in these addresses were made for development and are good for 24 hours.',
+  ];
+}

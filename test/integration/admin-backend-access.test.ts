@@ -1,0 +1,90 @@
+import { randomUUID } from 'node:crypto';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import formats from 'ajv-formats';
+import type { OpenAPIV3_1 } from 'openapi-types';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startAdminBackend, type AdminBackend } from '../support/admin-backend.ts';
+import { openRig, type Rig } from '../support/rig.ts';
+import { signToken } from '../support/tokens.ts';
+
+let rig: Rig;
+let admin: AdminBackend;
+let document: OpenAPIV3_1.Document;
+
+beforeAll(async () => {
+  rig = await openRig();
+  admin = await startAdminBackend(rig);
+  document = (await admin.call<OpenAPIV3_1.Document>('/openapi.json', { token: null })).body;
+});
+
+afterAll(async () => {
+  await admin.stop();
+  await rig.close();
+});
+
+const id = randomUUID();
+const agent = { id, name: 'a', version: '1', runtime: { kind: 'process', command: ['true'] } };
+
+const noLetter = '/v1/dead-letters/agents_worker.agent.dead/0123456789abcdef';
+
+interface Route {
+  route: string;
+  path: string;
+  json?: object;
+  /** What an admin is answered. */
+  status: number;
+}
+
+/** Every route but the public document, in an order in which all have something to work on. */
+const routes: Route[] = [
+  { route: 'post /v1/agents', path: '/v1/agents', json: agent, status: 201 },
+  { route: 'get /v1/agents', path: '/v1/agents', status: 200 },
+  { route: 'get /v1/agents/{id}', path: `/v1/agents/${id}`, status: 200 },
+  { route: 'patch /v1/agents/{id}', path: `/v1/agents/${id}`, json: { version: '2' }, status: 200 },
+  { route: 'post /v1/agents/{id}/retire', path: `/v1/agents/${id}/retire`, json: {}, status: 200 },
+  { route: 'post /v1/agents/{id}/publish', path: `/v1/agents/${id}/publish`, status: 200 },
+  { route: 'get /v1/audit', path: '/v1/audit', status: 200 },
+  { route: 'get /v1/dead-letters', path: '/v1/dead-letters', status: 200 },
+  { route: 'get /v1/dead-letters/{queue}/{letter_id}', path: noLetter, status: 404 },
+  { route: 'post /v1/dead-letters/{queue}/{letter_id}/send', path: `${noLetter}/send`, status: 404 },
+  { route: 'get /v1/audit/verification', path: '/v1/audit/verification', status: 200 },
+];
+
+test('the table has every route of the document', () => {
+  const documented = Object.entries(document.paths ?? {}).flatMap(([path, operations]) =>
+    Object.keys(operations ?? {}).map((method) => `${method} ${path}`),
+  );
+  expect(documented.toSorted()).toEqual(routes.map(({ route }) => route).toSorted());
+});
+
+test.each(routes)('$route is for admins alone', async ({ route, path, json, status }) => {
+  const method = (route.split(' ')[0] ?? '').toUpperCase();
+  const as = (token: string | null) => admin.call(path, { method, json, token });
+  const [user, otherKey, expired] = await Promise.all([
+    signToken({ userId: randomUUID(), roles: ['user'] }),
+    signToken({ userId: randomUUID(), roles: ['admin'], secret: 'another-secret-0123456789-abcdefghij' }),
+    signToken({ userId: randomUUID(), roles: ['admin'], expiresIn: '-1 h' }),
+  ]);
+  expect(await as(null)).toMatchObject({ status: 401, body: { code: 'no_token' } });
+  expect(await as(otherKey)).toMatchObject({ status: 401, body: { code: 'invalid_token' } });
+  expect(await as(expired)).toMatchObject({ status: 401, body: { code: 'invalid_token' } });
+  expect(await as(user)).toMatchObject({ status: 403, body: { code: 'forbidden' } });
+
+  const answer = await admin.call(path, { method, json });
+  expect([answer.status, answer.body]).toEqual([status, expect.anything()]);
+  expect(problemsOf(route, answer)).toEqual([]);
+});
+
+/** What is wrong with an answer by the OpenAPI document. */
+function problemsOf(route: string, { status, body }: { status: number; body: unknown }): unknown {
+  const [method = '', path = ''] = route.split(' ');
+  const operation = (document.paths?.[path] as Record<string, OpenAPIV3_1.OperationObject> | undefined)?.[method];
+  const response = operation?.responses?.[status] as OpenAPIV3_1.ResponseObject | undefined;
+  const schema = response?.content?.[status < 400 ? 'application/json' : 'application/problem+json']?.schema;
+  if (!schema) return `${route} documents no answer ${status}`;
+  const ajv = new Ajv2020({ allErrors: true, strict: false });
+  formats.default(ajv);
+  const validate = ajv.compile({ ...schema, components: document.components });
+  validate(body);
+  return validate.errors ?? [];
+}

@@ -1,0 +1,150 @@
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { deadLetterJson, inspectedLetterJson, type DeadLetterJson } from '../../bridge/dead-letters/letter-json.ts';
+import { exchangeNames } from '../../contracts/names.ts';
+import { runInstances } from '../support/command-line.ts';
+import { openRig, type Rig } from '../support/rig.ts';
+
+const origin = 'agents_worker.instance';
+const queue = 'agents_worker.instance.dead';
+const patience = { timeout: 20_000 };
+
+let rig: Rig;
+let worker: Awaited<ReturnType<Rig['startAgentsWorker']>>;
+
+beforeAll(async () => {
+  // A sweep would mend what a dead letter has left undone.
+  rig = await openRig({ settings: { SWEEP_INTERVAL_SECONDS: '86400' } });
+  const broker = await rig.startEventBroker();
+  worker = await rig.startAgentsWorker();
+  await Promise.all([broker.ready(), worker.ready()]);
+});
+afterAll(() => rig.close());
+afterEach(() => rig.bus.channel.purgeQueue(queue));
+
+const run = (...args: string[]) => runInstances(['dead-letters', ...args], { AMQP_URL: rig.environment.AMQP_URL });
+
+async function list(...args: string[]): Promise<DeadLetterJson[]> {
+  const { code, out } = await run('list', '--json', ...args);
+  expect(code).toBe(0);
+  const json: unknown = JSON.parse(out);
+  const letters = deadLetterJson.array().parse(json);
+  expect(letters, 'the schema knows every field').toEqual(json);
+  return letters;
+}
+
+/** Waits until so many letters are there. */
+const listed = (count: number) =>
+  vi.waitFor(async () => {
+    const letters = await list();
+    expect(letters).toHaveLength(count);
+    return letters;
+  }, patience);
+
+/** What no consumer understands, published as an event: agents_worker dead-letters it. */
+async function publishBroken(...contents: string[]): Promise<DeadLetterJson[]> {
+  for (const content of contents) {
+    const options = { type: 'instance.updated', messageId: `letter of ${content}` };
+    await rig.bus.publish(exchangeNames.events, 'instance.updated', content, options);
+  }
+  return listed(contents.length);
+}
+
+/** A new instance whose `instance.created` died before agents_worker took it in. */
+async function insertUnheard(): Promise<string> {
+  const agentId = await rig.publishAgent();
+  await worker.stop();
+  const id = await rig.insertInstance(agentId);
+  const created = await vi.waitFor(async () => {
+    const message = await rig.bus.channel.get(origin, { noAck: true });
+    if (!message || message.properties.type !== 'instance.created') throw new Error('no instance.created');
+    return message;
+  }, patience);
+  const { headers, messageId, type } = created.properties as { headers: object; messageId: string; type: string };
+  await rig.bus.publish(exchangeNames.deadLetters, origin, created.content.toString('utf8'), {
+    headers: { ...headers, dead_letter_reason: 'a version that is unknown' },
+    messageId,
+    type,
+  });
+  worker = await rig.startAgentsWorker();
+  await worker.ready();
+  return id;
+}
+
+test('a letter that is sent again is handled by its consumer, and is then no longer there to be sent', async () => {
+  const id = await insertUnheard();
+  const stuck = await runInstances(['explain', id], rig.environment);
+  expect(stuck.out).toContain('agents_worker could not take in #1 (a version that is unknown)');
+  const [letter, ...others] = await list('--instance', id);
+  expect(others).toEqual([]);
+  expect(letter).toMatchObject({ queue, origin_queue: origin, type: 'instance.created', subject: id, sequence: 1 });
+  const letterId = letter?.letter_id ?? '';
+
+  expect(await run('send', letterId)).toEqual({ code: 0, out: `The letter ${letterId} was sent again.\n`, errors: '' });
+  await rig.bus.until(id, 'instance.updated', 'running');
+  expect(await run('send', letterId)).toEqual({
+    code: 1,
+    out: '',
+    errors: `There is no dead letter ${letterId}. See npx instances dead-letters list.\n`,
+  });
+});
+
+test('a letter that is still broken comes back under its id, behind those that stayed', async () => {
+  const [first, second] = await publishBroken('one', 'two');
+  const letterId = first?.letter_id ?? '';
+  expect((await run('send', letterId)).code).toBe(0);
+  const back = await listed(2);
+  expect(back.map(({ letter_id: each }) => each)).toEqual([second?.letter_id, letterId]);
+  const { out } = await run('show', letterId, '--json');
+  // Over the default exchange, whose routing key is the queue.
+  expect(inspectedLetterJson.parse(JSON.parse(out)).headers).toMatchObject({ dead_letter_routing_key: origin });
+});
+
+test('all letters of a queue are sent once, in their order', async () => {
+  const letters = await publishBroken('one', 'two', 'three');
+  const sent = letters.map(({ letter_id: id }) => `The letter ${id} was sent to ${origin}.\n`);
+  expect(await run('send', '--all', '--queue', 'admin_backend.audit')).toEqual({
+    code: 0,
+    out: '',
+    errors: 'There is no dead letter.\n',
+  });
+  expect(await run('send', '--all', '--queue', queue)).toEqual({ code: 0, out: sent.join(''), errors: '' });
+  const back = await listed(3);
+  expect(new Set(back.map(({ letter_id: id }) => id))).toEqual(new Set(letters.map(({ letter_id: id }) => id)));
+});
+
+test('letters are listed on one line each, and one is shown with its headers and its body', async () => {
+  const [letter] = await publishBroken('hello', 'world');
+  const { code, out, errors } = await run('list', '--limit', '1');
+  expect({ code, errors }).toEqual({ code: 0, errors: `Not looked at: 1 of the 2 messages in ${queue}.\n` });
+  const [head, line, ...more] = out.trim().split('\n');
+  expect(head).toMatch(/^LETTER +QUEUE +MESSAGE +TIME +SUBJECT +SIZE +REASON$/);
+  expect(line).toMatch(new RegExp(`^${letter?.letter_id} +${origin} +instance.updated +unknown +5 B +headers: `));
+  expect(more).toEqual([]);
+
+  const shown = await run('show', letter?.letter_id ?? '');
+  expect(shown).toMatchObject({ code: 0, errors: '' });
+  expect(shown.out).toMatch(/^message +instance.updated, letter of hello$/m);
+  expect(shown.out).toMatch(/^dead_letter_routing_key +instance.updated$/m);
+  expect(shown.out).toMatch(/\nbody\nhello\n$/);
+  expect(await list()).toHaveLength(2);
+});
+
+test('without RabbitMQ, each command says what to do', async () => {
+  for (const args of [['list'], ['show', '0123456789abcdef'], ['send', '--all']]) {
+    const away = await runInstances(['dead-letters', ...args], { AMQP_URL: 'amqp://127.0.0.1:1' });
+    expect(away).toMatchObject({ code: 1, out: '' });
+    expect(away.errors).toMatch(/^RabbitMQ at 127\.0\.0\.1:1 cannot be used: .* Start it, or correct AMQP_URL\.\n$/);
+  }
+});
+
+test.each([
+  [['send'], 'Give the id of a letter, or --all.'],
+  [['send', '0123456789abcdef', '--all'], 'Give the id of a letter, or --all.'],
+  [['show', 'a letter'], '16 hexadecimal digits'],
+  [['list', '--queue', 'nobodys'], 'It must be one of agents_worker.instance.dead, '],
+  [[], 'Usage: instances dead-letters'],
+])('%j is wrong usage', async (args, says) => {
+  const wrong = await run(...args);
+  expect(wrong.code).toBe(2);
+  expect(wrong.errors).toContain(says);
+});

@@ -1,0 +1,60 @@
+import { randomUUID } from 'node:crypto';
+import { pino } from 'pino';
+import { readConfiguration } from '../../workers/configuration.ts';
+import { startAdminBackend as startService } from '../../workers/services/admin-backend.ts';
+import type { Rig } from './rig.ts';
+import { signToken, tokenSettings } from './tokens.ts';
+
+export type AdminBackend = Awaited<ReturnType<typeof startAdminBackend>>;
+
+export interface Answer<Body> {
+  status: number;
+  headers: Headers;
+  body: Body;
+}
+
+export interface CallOptions {
+  method?: string;
+  json?: unknown;
+  /** In the place of an admin's; null sends none. */
+  token?: string | null;
+}
+
+/** admin_backend on the rig's servers, not waited for, and calls to it by an admin. */
+export async function startAdminBackend(rig: Rig, settings: Record<string, string> = {}) {
+  const configuration = readConfiguration({
+    ...rig.environment,
+    ...tokenSettings,
+    ADMIN_BACKEND_PORT: '0',
+    ADMIN_BACKEND_HEALTH_PORT: '0',
+    REQUESTS_PER_MINUTE: '100000',
+    ...settings,
+  });
+  const log: { msg: string; error?: string }[] = [];
+  const logger = pino({}, { write: (line: string) => void log.push(JSON.parse(line) as { msg: string }) });
+  const service = await startService({ configuration, logger, onFatal: (error) => rig.fatal.push(error) });
+  const admin = await signToken({ userId: randomUUID(), roles: ['admin'] });
+  let stopping: Promise<void> | undefined;
+
+  return {
+    ...service,
+    stop: () => (stopping ??= service.stop()),
+    log,
+    /** Of whatever form: tests judge it themselves. */
+    call: async <Body = Record<string, unknown>>(
+      path: string,
+      { method = 'GET', json, token = admin }: CallOptions = {},
+    ): Promise<Answer<Body>> => {
+      const response = await fetch(`${service.url}${path}`, {
+        method,
+        headers: {
+          ...(token !== null && { authorization: `Bearer ${token}` }),
+          ...(json !== undefined && { 'content-type': 'application/json' }),
+        },
+        ...(json !== undefined && { body: JSON.stringify(json) }),
+      });
+      const text = await response.text();
+      return { status: response.status, headers: response.headers, body: (text && JSON.parse(text)) as Body };
+    },
+  };
+}

@@ -1,0 +1,60 @@
+import pg from 'pg';
+import { startAuditConsumer } from '../../backends/admin/audit/consumer.ts';
+import { startRetention } from '../../backends/admin/audit/retention.ts';
+import { openDeadLetters } from '../../backends/admin/dead-letters/dead-letters.ts';
+import { createAdminServer } from '../../backends/admin/server.ts';
+import { createTokenVerifier } from '../../backends/http/tokens.ts';
+import { InvalidConfiguration } from '../configuration.ts';
+import { serveHealth } from '../health.ts';
+import type { Service, ServiceOptions } from './service.ts';
+import { untilReady } from './until-ready.ts';
+
+export interface HttpService extends Service {
+  /** Where it answers, e.g. `http://127.0.0.1:27441`. */
+  url: string;
+}
+
+/** admin_backend: agents, audit and dead letters over HTTP, and the audit log itself. */
+export async function startAdminBackend({ configuration, logger, onFatal }: ServiceOptions): Promise<HttpService> {
+  const { amqpUrl, auditRetentionDays: days, http } = configuration;
+  if (!http.tokens) throw new InvalidConfiguration('JWT_JWKS_URL or JWT_SECRET is required: tokens are checked by it.');
+  const pool = new pg.Pool({
+    connectionString: configuration.databaseUrl,
+    application_name: 'admin_backend',
+    connectionTimeoutMillis: 5_000,
+    statement_timeout: 10_000,
+    query_timeout: 12_000,
+  });
+  pool.on('error', (error) => logger.warn({ error: error.message }, 'an idle connection to PostgreSQL broke'));
+
+  const app = await createAdminServer({
+    pool,
+    deadLetters: openDeadLetters(amqpUrl),
+    logger,
+    verifyToken: createTokenVerifier(http.tokens),
+    allowedOrigins: http.allowedOrigins,
+    requestsPerMinute: http.requestsPerMinute,
+    trustedProxies: http.trustedProxies,
+  });
+  const url = await app.listen({ host: http.host, port: http.adminBackendPort });
+
+  const parts = [
+    startAuditConsumer({ amqpUrl, pool, logger, onFatal }),
+    ...(days === undefined ? [] : [startRetention({ pool, days, logger, onFatal })]),
+  ];
+  const health = await serveHealth({
+    host: configuration.healthHost,
+    port: configuration.adminBackendHealthPort,
+    parts,
+  });
+  return {
+    url,
+    healthPort: health.port,
+    ready: () => untilReady(parts),
+    stop: async () => {
+      await app.close();
+      await Promise.all(parts.map((part) => part.stop()));
+      await Promise.all([pool.end(), health.close()]);
+    },
+  };
+}
