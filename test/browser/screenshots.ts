@@ -37,6 +37,7 @@ test('the pictures are taken, and none is large', async () => {
 
   const life = await pages.signIn({ userId, view: `#/instances/${failed}`, viewport: { width: 1000, height: 900 } });
   await life.getByText('as the config asks for').first().waitFor();
+  await life.getByLabel('workflow').uncheck();
   const instance = await take(life, 'instance');
 
   const small = { viewport: { width: 360, height: 640 }, isMobile: true, colorScheme: 'dark' } as const;

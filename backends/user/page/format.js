@@ -72,7 +72,8 @@ export function keepAgesFresh(signal) {
 /** @param {string} iso */
 function ago(iso) {
   const ms = Date.now() - Date.parse(iso);
-  return ms < 2_000 ? 'just now' : `${duration(ms)} ago`;
+  if (ms < 60_000) return ms < 2_000 ? 'just now' : `${Math.floor(ms / 1_000)} s ago`;
+  return `${duration(ms)} ago`;
 }
 
 /**
