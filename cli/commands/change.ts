@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import type { Client } from 'pg';
-import { instanceWorkflowId, type DesiredState } from '../../contracts/names.ts';
+import { canBeRetried } from '../../contracts/can-be-retried.ts';
+import type { DesiredState } from '../../contracts/names.ts';
 import { CommandError } from '../command-error.ts';
 import { withDatabase } from '../database.ts';
-import { readInstance, resolveInstance, type InstanceView } from '../instances.ts';
+import { readInstance, resolveInstance } from '../instances.ts';
 import { parseIdPrefix, timeoutOption, waitOption, type IdPrefix, type WaitOptions } from '../options.ts';
 import { print } from '../terminal.ts';
 import { waitForEnd, waitForStatus } from '../wait.ts';
@@ -61,36 +61,21 @@ async function retry(client: Client, id: string, { wait, timeout }: WaitOptions)
     const advice = wanted === 'stopped' ? ` To run it: npx instances start ${id}.` : '';
     throw new CommandError(`The instance ${id} is ${status}, not failed: there is nothing to try again.${advice}`);
   }
-  await requestRetry(id);
+  await askForRetry(id);
   if (wait) {
     await waitForStatus({ client, id, status: wanted, generation, afterSequence: sequence, timeoutSeconds: timeout });
     print(`The instance ${id} is ${wanted}.`);
   } else print(`The instance ${id} is asked to try again.`);
 }
 
-/** Failed (also at its stop), in the pause before a restart, or ended by the retirement of its agent. */
-function canBeRetried({ status, desired_state: wanted, reason }: InstanceView): boolean {
-  if (status === 'failed') return true;
-  return wanted === 'running' && (reason?.code === 'restarting' || reason?.code === 'agent_retired');
-}
-
-async function requestRetry(id: string): Promise<void> {
+async function askForRetry(id: string): Promise<void> {
   // Loaded here, since Temporal's client takes longer to load than the other commands need.
-  const { WorkflowNotFoundError } = await import('@temporalio/client');
   const { withTemporal } = await import('../temporal.ts');
-  const { instanceMessageSignal } = await import('../../workflows/messages.ts');
-  await withTemporal(async (client) => {
-    const workflow = client.workflow.getHandle(instanceWorkflowId(id));
-    try {
-      await workflow.signal(instanceMessageSignal, { type: 'retryRequested', requestId: randomUUID() });
-    } catch (error) {
-      if (!(error instanceof WorkflowNotFoundError)) throw error;
-      throw new CommandError(
-        `No workflow looks after the instance ${id}. Try again once the sweeper has started one; see npx instances explain ${id}.`,
-        { cause: error },
-      );
-    }
-  });
+  const { requestRetry } = await import('../../bridge/request-retry.ts');
+  if (await withTemporal((client) => requestRetry(client, id))) return;
+  throw new CommandError(
+    `No workflow looks after the instance ${id}. Try again once the sweeper has started one; see npx instances explain ${id}.`,
+  );
 }
 
 async function remove(client: Client, id: string, { wait, timeout }: WaitOptions): Promise<void> {
