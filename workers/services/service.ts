@@ -17,3 +17,8 @@ export interface Service {
   /** Stops taking work, finishes what is in hand, closes its connections. */
   stop(): Promise<void>;
 }
+
+export interface HttpService extends Service {
+  /** Where it answers, e.g. `http://127.0.0.1:27440`. */
+  url: string;
+}

@@ -1,0 +1,36 @@
+import type { Client } from '@temporalio/client';
+import type { Pool } from 'pg';
+import { createHttpServer, type HttpServer, type HttpServerOptions } from '../http/server.ts';
+import { addAgentRoutes } from './agent-routes.ts';
+import type { Catalog } from './catalog.ts';
+import { addInstanceChanges } from './instance-changes.ts';
+import { addInstanceRoutes } from './instance-routes.ts';
+import { addMeRoute } from './me-route.ts';
+import { addPage, type PageOptions } from './page.ts';
+import { addTimelineRoute, type ReadTimeline } from './timeline-route.ts';
+
+export interface UserServerOptions extends Omit<HttpServerOptions, 'title' | 'description'> {
+  pool: Pool;
+  /** For retries alone. */
+  temporal: Client;
+  catalog: Catalog;
+  timeline: ReadTimeline;
+  page: PageOptions;
+}
+
+/** Instances over HTTP, for the users whose they are, and the page. It does not listen yet. */
+export async function createUserServer(options: UserServerOptions): Promise<HttpServer> {
+  const { pool, temporal, catalog, timeline, page, ...http } = options;
+  const app = await createHttpServer({
+    ...http,
+    title: 'user_backend',
+    description: 'Create, watch and change instances. Users see their own, admins those of all.',
+  });
+  addMeRoute(app);
+  addAgentRoutes(app, catalog);
+  addInstanceRoutes(app, pool);
+  addInstanceChanges(app, { pool, temporal });
+  addTimelineRoute(app, { pool, timeline });
+  await addPage(app, page);
+  return app;
+}
