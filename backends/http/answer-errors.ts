@@ -5,14 +5,14 @@ import { isUnavailable } from './is-unavailable.ts';
 import { notFound, problemMediaType, ProblemError } from './problem.ts';
 
 /** Every error leaves as a problem (RFC 9457). */
-export function answerError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+export function answerError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   const answer = toProblem(error);
   if (answer.status >= 500) {
     request.log.error({ error: describe(error), url: request.url, stack: error.stack }, 'a request failed');
   }
   if (answer.status === 401) reply.header('www-authenticate', 'Bearer');
   if (answer.retryAfterSeconds !== undefined) reply.header('retry-after', answer.retryAfterSeconds);
-  return reply.status(answer.status).type(problemMediaType).send(JSON.stringify(answer.toBody()));
+  reply.status(answer.status).type(problemMediaType).send(JSON.stringify(answer.toBody()));
 }
 
 /** Requests for what is not there count towards the limit on the rate, which therefore has to be registered. */
