@@ -3,11 +3,16 @@ import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { instanceWorkflowId } from '../contracts/names.ts';
 import { instanceMessageSignal } from '../workflows/messages.ts';
 
-/** Asks the workflow of an instance to try again. False when no workflow looks after it: the sweeper starts one. */
+/**
+ * Asks for another try of an instance.
+ *
+ * @returns whether there is a workflow to ask; the sweeper starts one that is missing
+ */
 export async function requestRetry(client: Client, instanceId: string): Promise<boolean> {
-  const workflow = client.workflow.getHandle(instanceWorkflowId(instanceId));
   try {
-    await workflow.signal(instanceMessageSignal, { type: 'retryRequested', requestId: randomUUID() });
+    await client.workflow
+      .getHandle(instanceWorkflowId(instanceId))
+      .signal(instanceMessageSignal, { type: 'retryRequested', requestId: randomUUID() });
     return true;
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return false;

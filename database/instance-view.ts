@@ -44,13 +44,3 @@ export async function readInstance(database: Queryable, id: string): Promise<Ins
   const { rows } = await database.query(`${instanceViewQuery} where i.id = $1`, [id]);
   return rows[0] === undefined ? undefined : instanceView.parse(rows[0]);
 }
-
-/** Failed (also at its stop), in the pause before a restart, or ended by the retirement of its agent. */
-export function canBeRetried({
-  status,
-  desired_state: wanted,
-  reason,
-}: Pick<InstanceView, 'status' | 'desired_state' | 'reason'>): boolean {
-  if (status === 'failed') return true;
-  return wanted === 'running' && (reason?.code === 'restarting' || reason?.code === 'agent_retired');
-}

@@ -17,7 +17,7 @@ declare module 'fastify' {
   }
 }
 
-/** Reads the token of each request. Whether it is needed is decided by `requireAccess`, so that limits on the rate apply first. */
+/** Reads the token of each request. Whether it is needed is decided by `requireAccess`. */
 export function readIdentity(app: FastifyInstance, verifyToken: VerifyToken): void {
   app.decorateRequest('identity', undefined);
   app.decorateRequest('identityProblem', undefined);
@@ -32,10 +32,11 @@ export function readIdentity(app: FastifyInstance, verifyToken: VerifyToken): vo
   });
 }
 
+/** Before a body is read, but after the limit on the rate, which is a hook `onRequest` of each route: guesses count, too. */
 export function requireAccess(app: FastifyInstance): void {
-  app.addHook('onRequest', async (request) => {
+  app.addHook('preParsing', async (request) => {
     const { access = 'user' } = request.routeOptions.config;
-    if (access === 'public') return;
+    if (access === 'public' || request.is404) return;
     const identity = identityOf(request);
     if (access === 'admin' && !identity.isAdmin) {
       throw new ProblemError(403, 'forbidden', 'This is for admins: the token needs the role admin.');

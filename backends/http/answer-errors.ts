@@ -1,22 +1,28 @@
-import type { FastifyError, FastifyInstance } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors, isResponseSerializationError } from 'fastify-type-provider-zod';
 import { describe } from '../../bridge/supervise.ts';
 import { isUnavailable } from './is-unavailable.ts';
-import { problemMediaType, ProblemError } from './problem.ts';
+import { notFound, problemMediaType, ProblemError } from './problem.ts';
 
-/** Every error leaves as a problem (RFC 9457), also that of a route that does not exist. */
-export function answerErrors(app: FastifyInstance): void {
-  app.setErrorHandler((error: FastifyError, request, reply) => {
-    const answer = toProblem(error);
-    if (answer.status >= 500)
-      request.log.error({ error: describe(error), url: request.url, stack: error.stack }, 'a request failed');
-    if (answer.status === 401) reply.header('www-authenticate', 'Bearer');
-    if (answer.retryAfterSeconds !== undefined) reply.header('retry-after', answer.retryAfterSeconds);
-    return reply.status(answer.status).type(problemMediaType).send(JSON.stringify(answer.toBody()));
-  });
-  app.setNotFoundHandler((request, reply) => {
-    const answer = new ProblemError(404, 'not_found', `There is no ${request.method} ${request.url.split('?')[0]}.`);
-    return reply.status(404).type(problemMediaType).send(JSON.stringify(answer.toBody()));
+/** Every error leaves as a problem (RFC 9457). */
+export function answerError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const answer = toProblem(error);
+  if (answer.status >= 500) {
+    request.log.error({ error: describe(error), url: request.url, stack: error.stack }, 'a request failed');
+  }
+  if (answer.status === 401) reply.header('www-authenticate', 'Bearer');
+  if (answer.retryAfterSeconds !== undefined) reply.header('retry-after', answer.retryAfterSeconds);
+  reply.status(answer.status).type(problemMediaType).send(JSON.stringify(answer.toBody()));
+}
+
+/** Requests for what is not there count towards the limit on the rate, which therefore has to be registered. */
+export function answerUnknownPaths(app: FastifyInstance, methodsOf: (path: string) => string[]): void {
+  app.setNotFoundHandler({ preHandler: app.rateLimit() }, ({ method, url }, reply) => {
+    const path = url.split('?')[0] ?? url;
+    const methods = methodsOf(path);
+    if (methods.length === 0) throw notFound(path);
+    reply.header('allow', methods.join(', '));
+    throw new ProblemError(405, 'method_not_allowed', `${path} takes ${methods.join(', ')} and no ${method}.`);
   });
 }
 

@@ -1,5 +1,5 @@
-/** Codes of PostgreSQL for a server that starts, stops, or has no connection left (class 08, 53 and 57P). */
-const serverAway = /^(08...|53...|57P0[1-5])$/;
+/** Codes of PostgreSQL for a server that starts, stops, has no connection left or no time (classes 08, 53, 57), or asks to repeat (40). */
+const serverAway = /^(08...|40...|53...|57014|57P0[1-5])$/;
 const socketErrors = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENOTFOUND']);
 /** What `pg` says without a code. */
 const clientWords = /Connection terminated|timeout exceeded when trying to connect|Query read timeout/;

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
+import type { ResponseHeaders } from './open-api.ts';
 
 export const problemMediaType = 'application/problem+json';
 
@@ -72,13 +73,24 @@ const inWords: Readonly<Record<number, string>> = {
   503: 'A server behind this one is away; try again.',
 };
 
+const retryAfter: ResponseHeaders = { 'retry-after': { type: 'integer', description: 'Seconds to wait.' } };
+const headers: Readonly<Record<number, ResponseHeaders>> = {
+  401: { 'www-authenticate': { type: 'string', description: 'Always `Bearer`.' } },
+  429: retryAfter,
+  503: retryAfter,
+};
+
 /** What every route may answer with, and the given statuses on top, for its `schema.response`. */
 export function problems(...further: number[]) {
   const statuses = [400, 401, 403, 413, 415, 429, 500, 503, ...further];
   return Object.fromEntries(
     statuses.map((status) => [
       status,
-      { description: inWords[status] ?? 'An error.', content: { [problemMediaType]: { schema: problem } } },
+      {
+        description: inWords[status] ?? 'An error.',
+        headers: headers[status],
+        content: { [problemMediaType]: { schema: problem } },
+      },
     ]),
   );
 }

@@ -2,18 +2,15 @@ import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
-import fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from 'fastify';
+import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import {
-  jsonSchemaTransform,
-  jsonSchemaTransformObject,
-  serializerCompiler,
-  validatorCompiler,
-  type ZodTypeProvider,
-} from 'fastify-type-provider-zod';
+import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
 import { readIdentity, requireAccess } from './access.ts';
-import { answerErrors } from './answer-errors.ts';
+import { answerError, answerUnknownPaths } from './answer-errors.ts';
+import { readJsonBodies } from './json-body.ts';
+import { collectPaths } from './known-paths.ts';
+import { openApi, type DocumentInfo } from './open-api.ts';
 import { ProblemError } from './problem.ts';
 import type { VerifyToken } from './tokens.ts';
 
@@ -25,10 +22,8 @@ export type HttpServer = FastifyInstance<
   ZodTypeProvider
 >;
 
-export interface HttpServerOptions {
-  /** Of the OpenAPI document. */
-  title: string;
-  description: string;
+/** `title` and `description` are those of the OpenAPI document. */
+export interface HttpServerOptions extends DocumentInfo {
   logger: Logger;
   verifyToken: VerifyToken;
   /** Pages of which other origins may call: none unless told otherwise. */
@@ -53,14 +48,18 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   const loggerInstance: FastifyBaseLogger = logger;
   const app = fastify({
     loggerInstance,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
     trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
-    forceCloseConnections: true,
+    // Requests in hand are answered; what is kept open for further ones is closed.
+    forceCloseConnections: 'idle',
+    frameworkErrors: answerError,
   }).withTypeProvider<ZodTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
-  answerErrors(app);
+  app.setErrorHandler(answerError);
+  readJsonBodies(app);
+  const methodsOf = collectPaths(app);
 
   await app.register(helmet, {
     contentSecurityPolicy: {
@@ -71,11 +70,15 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
       },
     },
   });
-  await app.register(cors, {
-    origin: [...allowedOrigins],
-    methods: ['GET', 'POST', 'PATCH', 'PUT', 'DELETE'],
-    maxAge: 600,
-  });
+  if (allowedOrigins.length > 0) {
+    await app.register(cors, {
+      origin: [...allowedOrigins],
+      methods: ['GET', 'POST', 'PATCH', 'PUT', 'DELETE'],
+      exposedHeaders: ['location', 'retry-after', 'idempotency-replayed'],
+      strictPreflight: false,
+      maxAge: 600,
+    });
+  }
   readIdentity(app, verifyToken);
   await app.register(rateLimit, {
     max: requestsPerMinute,
@@ -85,17 +88,9 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
       new ProblemError(429, 'too_many_requests', `Too many requests: try again after ${after}.`),
   });
   requireAccess(app);
+  answerUnknownPaths(app, methodsOf);
 
-  await app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: { title, description, version: '1' },
-      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
-      security: [{ token: [] }],
-    },
-    transform: jsonSchemaTransform,
-    transformObject: jsonSchemaTransformObject,
-  });
+  await app.register(swagger, openApi({ title, description }));
   app.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, () => app.swagger());
   return app;
 }

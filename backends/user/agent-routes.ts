@@ -1,43 +1,41 @@
 import { z } from 'zod';
-import { id } from '../../contracts/fields.ts';
 import { notFound, problems } from '../http/problem.ts';
 import type { HttpServer } from '../http/server.ts';
-import { catalogAgent, type AgentCatalog } from './agent-catalog.ts';
+import type { Catalog } from './catalog.ts';
+import { agentParams, catalogAgent, flag } from './schemas.ts';
 
 const tags = ['agents'];
 
-export function addAgentRoutes(app: HttpServer, catalog: AgentCatalog): void {
+export function addAgentRoutes(app: HttpServer, catalog: Catalog): void {
   app.get(
     '/v1/agents',
     {
       schema: {
         operationId: 'listAgents',
+        summary: 'List the agents',
+        description: 'By name; only those that can be used, unless told otherwise.',
         tags,
-        summary: 'The agents of which there can be instances',
-        querystring: z.strictObject({
-          include_retired: z.stringbool().default(false).meta({ description: 'Also those that are retired.' }),
-        }),
-        response: { 200: z.object({ agents: z.array(catalogAgent) }), ...problems() },
+        querystring: z.strictObject({ include_retired: flag('Also those that are retired.') }),
+        response: { 200: z.object({ agents: z.array(catalogAgent) }).describe('The agents.'), ...problems() },
       },
     },
-    ({ query }) => ({
-      agents: catalog.list().filter(({ retired_at: retiredAt }) => query.include_retired || retiredAt === null),
-    }),
+    async ({ query }) => ({ agents: catalog.list({ includeRetired: query.include_retired }) }),
   );
+
   app.get(
     '/v1/agents/:id',
     {
       schema: {
-        operationId: 'readAgent',
+        operationId: 'getAgent',
+        summary: 'Read an agent, also one that is retired',
         tags,
-        summary: 'One agent, also a retired one',
-        params: z.object({ id: id('The agent.').toLowerCase() }),
+        params: agentParams,
         response: { 200: catalogAgent, ...problems(404) },
       },
     },
-    ({ params }) => {
-      const agent = catalog.find(params.id);
-      if (!agent) throw notFound(`agent ${params.id}`);
+    async ({ params: { id } }) => {
+      const agent = catalog.find(id);
+      if (!agent) throw notFound(`agent ${id}`);
       return agent;
     },
   );

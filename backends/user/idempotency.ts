@@ -1,63 +1,70 @@
-import { createHash } from 'node:crypto';
-import type { Queryable } from '../../database/instance-view.ts';
+import type { PoolClient } from 'pg';
+import { z } from 'zod';
 import { ProblemError } from '../http/problem.ts';
+import { instance, type Instance } from './schemas.ts';
 
-export interface IdempotentRequest {
+/** Chosen by the client, new for each instance that it wants. */
+export const idempotencyKey = z
+  .string()
+  .regex(/^[\x20-\x7e]{1,255}$/, 'must be 1 to 255 printable characters')
+  .meta({ description: 'Repeats with the same key within 24 hours create nothing and get the same answer.' });
+
+export interface KeyedRequest {
   userId: string;
   key: string;
-  /** What has to be the same when the key comes again. */
-  body: unknown;
+  /** The same JSON is the same request, however it is written. */
+  bodyText: string;
 }
 
-export interface Answered<Answer> {
-  answer: Answer;
-  /** It is that of an earlier request. */
-  replayed: boolean;
-}
+const hash = (parameter: string) => `sha256(convert_to((${parameter}::jsonb)::text, 'UTF8'))`;
 
 /**
- * Does the work of a key once and keeps its answer for 24 hours. To be called in a transaction: what is done, and that it is
- * done, are one commit, and a request that comes at the same time waits for it.
+ * Creates within the transaction, unless the key did so before: then the answer is that of then. Of concurrent requests
+ * with one key, the others wait for the first.
  *
- * @throws ProblemError when the key was used for another request
+ * @throws ProblemError when the key came with another body
  */
-export async function once<Answer extends object>(
-  database: Queryable,
-  { userId, key, body }: IdempotentRequest,
-  work: () => Promise<Answer>,
-): Promise<Answered<Answer>> {
-  const hash = createHash('sha256').update(JSON.stringify(body)).digest('hex');
-  await forgetOld(database);
-  const { rowCount } = await database.query(
-    'insert into idempotency_keys (user_id, key, request_sha256) values ($1, $2, $3) on conflict do nothing',
-    [userId, key, hash],
+export async function createOnce(
+  client: PoolClient,
+  { userId, key, bodyText }: KeyedRequest,
+  create: () => Promise<Instance>,
+): Promise<{ answer: Instance; isReplay: boolean }> {
+  await removeOldKeys(client);
+  const { rowCount } = await client.query(
+    `insert into idempotency_keys as k (user_id, key, request_hash) values ($1, $2, ${hash('$3')})
+     on conflict (user_id, key) do update set request_hash = excluded.request_hash, created_at = excluded.created_at
+     where k.created_at < clock_timestamp() - interval '24 hours'`,
+    [userId, key, bodyText],
   );
-  if (rowCount === 1) {
-    const answer = await work();
-    await database.query('update idempotency_keys set answer = $3 where user_id = $1 and key = $2', [
-      userId,
-      key,
-      JSON.stringify(answer),
-    ]);
-    return { answer, replayed: false };
-  }
-  const { rows } = await database.query<{ request_sha256: string; answer: Answer }>(
-    'select request_sha256, answer from idempotency_keys where user_id = $1 and key = $2',
-    [userId, key],
-  );
-  const [first] = rows;
-  if (first?.request_sha256 !== hash) {
-    const detail = 'Idempotency-Key: was used for another request. Take a new one for each thing that is to be made.';
-    throw new ProblemError(422, 'idempotency_key_reused', detail);
-  }
-  return { answer: first.answer, replayed: true };
+  if (rowCount === 0) return { answer: await readAnswer(client, { userId, key, bodyText }), isReplay: true };
+  const answer = await create();
+  const { config: _, ...kept } = answer;
+  await client.query('update idempotency_keys set response = $3 where user_id = $1 and key = $2', [userId, key, kept]);
+  return { answer, isReplay: false };
 }
 
-/** A few at a time, and none that another request is about to forget. */
-async function forgetOld(database: Queryable): Promise<void> {
-  await database.query(
+async function readAnswer(client: PoolClient, { userId, key, bodyText }: KeyedRequest): Promise<Instance> {
+  const { rows } = await client.query<{ same: boolean; response: object; config: object }>(
+    `select request_hash = ${hash('$3')} as same, response, coalesce($3::jsonb -> 'config', '{}') as config
+     from idempotency_keys where user_id = $1 and key = $2`,
+    [userId, key, bodyText],
+  );
+  const [found] = rows;
+  if (!found?.same) {
+    throw new ProblemError(
+      422,
+      'idempotency_key_reused',
+      'This Idempotency-Key was used with another body: take a new key for each instance.',
+    );
+  }
+  return instance.parse({ ...found.response, config: found.config });
+}
+
+/** A few with each new one, so that they never pile up; those that another request removes are left to it. */
+async function removeOldKeys(client: PoolClient): Promise<void> {
+  await client.query(
     `delete from idempotency_keys where (user_id, key) in (
        select user_id, key from idempotency_keys where created_at < clock_timestamp() - interval '24 hours'
-       order by created_at limit 100 for update skip locked)`,
+       order by created_at limit 10 for update skip locked)`,
   );
 }

@@ -1,115 +1,109 @@
 import type { Pool } from 'pg';
 import { z } from 'zod';
+import { id } from '../../contracts/fields.ts';
+import { instanceStatuses } from '../../contracts/names.ts';
 import { identityOf } from '../http/access.ts';
-import { problems } from '../http/problem.ts';
+import { ProblemError, problems } from '../http/problem.ts';
 import type { HttpServer } from '../http/server.ts';
-import { once } from './idempotency.ts';
-import {
-  idempotencyHeaders,
-  instance,
-  instanceChange,
-  instanceFilter,
-  instanceList,
-  instancePath,
-  newInstance,
-} from './instance-schemas.ts';
-import { changeInstance, deleteInstance, insertInstance, listInstances, readInstance } from './instance-store.ts';
-import { inTransaction } from './transaction.ts';
+import type { Identity } from '../http/tokens.ts';
+import { cursor } from './cursor.ts';
+import { idempotencyKey } from './idempotency.ts';
+import { listInstances } from './instance-list.ts';
+import { createInstance, readInstance } from './instance-store.ts';
+import { instance, instanceParams, instanceSummary, newInstance } from './schemas.ts';
+import { writingOf } from './writing.ts';
 
 const tags = ['instances'];
 
-/** Instances as rows: what is done to them reaches the engine as events, by the triggers of the table. */
+const created = {
+  description: 'The new instance, or the answer of the first request with this key.',
+  headers: {
+    location: { type: 'string', description: 'Path of the instance.' },
+    'idempotency-replayed': { type: 'string', description: '`true` when an earlier request created it.' },
+  },
+  content: { 'application/json': { schema: instance } },
+} as const;
+
+const page = z
+  .object({
+    instances: z.array(instanceSummary),
+    next_cursor: z.string().nullable().meta({ description: 'For the next page; null on the last one.' }),
+  })
+  .meta({ id: 'InstancePage' });
+
+const filters = z.strictObject({
+  status: z.enum(instanceStatuses).optional(),
+  agent_id: id('Only those of this agent.').optional(),
+  user_id: id("Only those of this user; of others than the caller's own, for admins.").optional(),
+  limit: z.coerce.number().int().min(1).max(200).default(50).meta({ type: 'integer' }),
+  cursor: cursor.optional(),
+});
+
 export function addInstanceRoutes(app: HttpServer, pool: Pool): void {
   app.post(
     '/v1/instances',
     {
       schema: {
         operationId: 'createInstance',
-        tags,
         summary: 'Create an instance',
-        description: 'It is `pending` at first; its events tell how it goes on.',
-        headers: idempotencyHeaders,
+        description: 'It is `pending` at first. With an Idempotency-Key, the request may be repeated safely.',
+        tags,
+        headers: z.looseObject({ 'idempotency-key': idempotencyKey.optional() }),
         body: newInstance,
-        response: { 201: instance, ...problems(422) },
+        response: { 201: created, ...problems(422) },
       },
     },
     async (request, reply) => {
-      const { body } = request;
-      const caller = identityOf(request);
+      const { agent_id: agentId, desired_state: desiredState } = request.body;
       const key = request.headers['idempotency-key'];
-      const { answer, replayed } = await inTransaction(pool, traceOf(request), async (client) => {
-        const create = () => insertInstance(client, caller, body);
-        if (key === undefined) return { answer: await create(), replayed: false };
-        return once(client, { userId: caller.userId, key, body }, create);
+      const { answer, isReplay } = await createInstance(pool, {
+        ...writingOf(request),
+        agentId,
+        desiredState,
+        idempotencyKey: key,
       });
-      if (replayed) reply.header('idempotency-replayed', 'true');
-      return reply.status(201).header('location', `/v1/instances/${answer.id}`).send(answer);
+      reply.header('location', `/v1/instances/${answer.id}`);
+      if (isReplay) reply.header('idempotency-replayed', 'true');
+      return reply.status(201).send(answer);
     },
   );
+
   app.get(
     '/v1/instances',
     {
       schema: {
         operationId: 'listInstances',
+        summary: 'List instances, the newest first',
+        description: "The caller's own; for admins, those of all users.",
         tags,
-        summary: 'Instances, the newest first',
-        description: 'One’s own; for admins those of everybody.',
-        querystring: instanceFilter,
-        response: { 200: instanceList, ...problems() },
+        querystring: filters,
+        response: { 200: page, ...problems() },
       },
     },
-    (request) => listInstances(pool, identityOf(request), request.query),
+    async (request) => {
+      const { agent_id: agentId, user_id: userId, ...query } = request.query;
+      return listInstances(pool, { ...query, agentId, userId: seenUser(identityOf(request), userId) });
+    },
   );
+
   app.get(
     '/v1/instances/:id',
     {
       schema: {
-        operationId: 'readInstance',
+        operationId: 'getInstance',
+        summary: 'Read an instance',
         tags,
-        summary: 'One instance',
-        params: instancePath,
+        params: instanceParams,
         response: { 200: instance, ...problems(404) },
       },
     },
-    (request) => readInstance(pool, identityOf(request), request.params.id),
-  );
-  app.patch(
-    '/v1/instances/:id',
-    {
-      schema: {
-        operationId: 'changeInstance',
-        tags,
-        summary: 'Change what is wanted of an instance',
-        description: 'An agent that runs is replaced by one with the new config.',
-        params: instancePath,
-        body: instanceChange,
-        response: { 200: instance, ...problems(404, 422) },
-      },
-    },
-    (request) =>
-      inTransaction(pool, traceOf(request), (client) =>
-        changeInstance(client, identityOf(request), request.params.id, request.body),
-      ),
-  );
-  app.delete(
-    '/v1/instances/:id',
-    {
-      schema: {
-        operationId: 'deleteInstance',
-        tags,
-        summary: 'Delete an instance',
-        description: 'Answers with what it was. All that was made for it is cleaned up.',
-        params: instancePath,
-        response: { 200: instance, ...problems(404) },
-      },
-    },
-    (request) =>
-      inTransaction(pool, traceOf(request), (client) => deleteInstance(client, identityOf(request), request.params.id)),
+    async (request) => readInstance(pool, identityOf(request), request.params.id),
   );
 }
 
-const traced = z.object({ traceparent: z.string().optional().catch(undefined) });
-
-export function traceOf({ headers }: { headers: unknown }): { traceparent?: string | undefined } {
-  return traced.parse(headers);
+/** Whose instances are listed; undefined for those of all. */
+function seenUser({ isAdmin, userId }: Identity, asked: string | undefined): string | undefined {
+  if (isAdmin) return asked;
+  if (asked === undefined || asked.toLowerCase() === userId) return userId;
+  throw new ProblemError(403, 'forbidden', 'Only admins see the instances of others: leave user_id out.');
 }

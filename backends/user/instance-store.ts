@@ -1,142 +1,121 @@
-import type { Pool } from 'pg';
-import { canBeRetried, type Queryable } from '../../database/instance-view.ts';
+import type { Pool, PoolClient } from 'pg';
 import { notFound, ProblemError } from '../http/problem.ts';
-import { explainRefusal } from '../http/refusals.ts';
 import type { Identity } from '../http/tokens.ts';
-import { readCursor, toCursor } from './cursor.ts';
-import type { Instance, InstanceChange, InstanceFilter, ListedInstance, NewInstance } from './instance-schemas.ts';
+import { createOnce } from './idempotency.ts';
+import { selectFrom, selectInstances, toInstance } from './instance-rows.ts';
+import type { Instance, InstanceChange } from './schemas.ts';
+import { inTransaction, type TransactionOptions } from './transaction.ts';
 
-/** Nobody's instances but the user's own exist for a user; for an admin, all do. */
-function ownerOf({ userId, isAdmin }: Identity): string | null {
-  return isAdmin ? null : userId;
+/** Who asks, for what. `bodyText` is the JSON of the request: PostgreSQL reads the config from it, which JavaScript would change. */
+export interface Writing extends TransactionOptions {
+  identity: Identity;
+  bodyText: string;
 }
 
-const time = (column: string): string => `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+export interface Creation extends Writing {
+  agentId: string;
+  desiredState: string;
+  idempotencyKey: string | undefined;
+}
 
-const listedColumns = `i.id, i.agent_id, a.name as agent_name, a.version as agent_version,
-  a.retired_at is not null as agent_retired, i.user_id, i.desired_state, i.status, i.metadata -> 'status_reason' as reason,
-  i.metadata - 'status_reason' as metadata, i.generation::float8, i.observed_generation::float8, i.sequence::float8,
-  ${time('i.created_at')} as created_at, ${time('i.updated_at')} as updated_at`;
-const columns = `${listedColumns}, i.config`;
+/** `$2`: the user whose instances are meant, or null for those of all. */
+const mine = 'i.id = $1 and ($2::uuid is null or i.user_id = $2)';
 
-/** @throws ProblemError when the caller has no such instance */
-export async function readInstance(database: Queryable, caller: Identity, id: string): Promise<Instance> {
-  const { rows } = await database.query<Instance>(
-    `select ${columns} from instances i left join agents a on a.id = i.agent_id
-     where i.id = $1 and ($2::uuid is null or i.user_id = $2)`,
-    [id, ownerOf(caller)],
-  );
+/** @throws ProblemError when there is none that the caller may see */
+export async function readInstance(pool: Pool, identity: Identity, id: string): Promise<Instance> {
+  const { rows } = await pool.query(`${selectInstances} where ${mine}`, [id, ownerOf(identity)]);
   return single(rows, id);
 }
 
-export interface InstancePage {
-  instances: ListedInstance[];
-  next_cursor: string | null;
+/** @throws ProblemError when the agent cannot be used, the key came with another body, or the row is refused */
+export async function createInstance(pool: Pool, creation: Creation): Promise<{ answer: Instance; isReplay: boolean }> {
+  const { identity, bodyText, agentId, desiredState, idempotencyKey: key } = creation;
+  const { userId } = identity;
+  return inTransaction(pool, creation, async (client) => {
+    const create = async (): Promise<Instance> => {
+      await refuseUnusable(client, agentId);
+      const { rows } = await client.query<{ id: string }>(
+        `with created as (
+           insert into instances (agent_id, user_id, config, desired_state)
+           values ($1, $2, coalesce($3::jsonb -> 'config', '{}'), $4) returning *)
+         ${selectFrom('created')}`,
+        [agentId, userId, bodyText, desiredState],
+      );
+      return single(rows, '');
+    };
+    if (key === undefined) return { answer: await create(), isReplay: false };
+    return createOnce(client, { userId, key, bodyText }, create);
+  });
 }
 
-/** The newest first. */
-export async function listInstances(pool: Pool, caller: Identity, filter: InstanceFilter): Promise<InstancePage> {
-  const { status, agent_id: agentId, user_id: userId, limit, cursor } = filter;
-  if (!caller.isAdmin && userId !== undefined && userId !== caller.userId) {
-    throw new ProblemError(403, 'forbidden', 'user_id: the instances of others are for admins.');
-  }
-  const place = cursor === undefined ? undefined : readCursor(cursor);
-  const { rows } = await pool.query<ListedInstance & { place: string }>(
-    `select ${listedColumns}, to_char(i.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as place
-     from instances i left join agents a on a.id = i.agent_id
-     where ($1::uuid is null or i.user_id = $1) and ($2::text is null or i.status = $2)
-       and ($3::uuid is null or i.agent_id = $3)
-       and ($4::timestamptz is null or (i.created_at, i.id) < ($4, $5::uuid))
-     order by i.created_at desc, i.id desc limit $6`,
-    [userId ?? ownerOf(caller), status, agentId, place?.createdAt, place?.id, limit + 1],
-  );
-  const shown = rows.slice(0, limit);
-  const last = shown.at(-1);
-  return {
-    instances: shown,
-    next_cursor: rows.length > limit && last ? toCursor({ createdAt: last.place, id: last.id }) : null,
-  };
-}
-
-/** To be called in a transaction. @throws ProblemError when its agent cannot be used, or the table refuses it */
-export async function insertInstance(database: Queryable, caller: Identity, given: NewInstance): Promise<Instance> {
-  await assertUsable(database, given.agent_id);
-  const { rows } = await database
-    .query<{ id: string }>(
-      'insert into instances (agent_id, user_id, config, desired_state) values ($1, $2, $3, $4) returning id',
-      [given.agent_id, caller.userId, JSON.stringify(given.config), given.desired_state],
-    )
-    .catch(refuse);
-  return readInstance(database, caller, single(rows, '').id);
-}
-
-/** To be called in a transaction. @throws ProblemError when there is none, or it cannot be changed like that */
+/** @throws ProblemError when there is none, its new agent cannot be used, or the row is refused */
 export async function changeInstance(
-  database: Queryable,
-  caller: Identity,
+  pool: Pool,
+  { identity, bodyText, ...options }: Writing,
   id: string,
-  change: InstanceChange,
+  { agent_id: agentId, desired_state: desiredState }: InstanceChange,
 ): Promise<Instance> {
-  const before = await readInstance(database, caller, id);
-  if (change.agent_id !== undefined && change.agent_id !== before.agent_id) {
-    await assertUsable(database, change.agent_id);
-  }
-  await database
-    .query(
-      `update instances set agent_id = coalesce($2, agent_id), config = coalesce($3, config),
-         desired_state = coalesce($4, desired_state)
-       where id = $1`,
-      [id, change.agent_id, change.config && JSON.stringify(change.config), change.desired_state],
-    )
-    .catch(refuse);
-  return readInstance(database, caller, id);
+  return inTransaction(pool, options, async (client) => {
+    const owner = ownerOf(identity);
+    if (agentId !== undefined) {
+      const { rows } = await client.query<{ changes: boolean }>(
+        `select i.agent_id <> $3 as changes from instances i where ${mine} for update`,
+        [id, owner, agentId],
+      );
+      // The one that it runs already may have been retired since.
+      if (rows[0]?.changes) await refuseUnusable(client, agentId);
+    }
+    const { rows } = await client.query(
+      `with changed as (
+         update instances i set agent_id = coalesce($3, i.agent_id),
+           config = coalesce(nullif($4, '')::jsonb -> 'config', i.config), desired_state = coalesce($5, i.desired_state)
+         where ${mine} returning i.*)
+       ${selectFrom('changed')}`,
+      [id, owner, agentId, bodyText, desiredState],
+    );
+    return single(rows, id);
+  });
 }
 
-/** To be called in a transaction. @returns it as it was @throws ProblemError when there is none */
-export async function deleteInstance(database: Queryable, caller: Identity, id: string): Promise<Instance> {
-  const before = await readInstance(database, caller, id);
-  const { rowCount } = await database.query('delete from instances where id = $1', [id]);
-  if (rowCount === 0) throw notFound(`instance ${id}`);
-  return before;
+/** @returns the row as it was. @throws ProblemError when there is none */
+export async function deleteInstance(pool: Pool, { identity, ...options }: Writing, id: string): Promise<Instance> {
+  return inTransaction(pool, options, async (client) => {
+    const { rows } = await client.query(
+      `with gone as (delete from instances i where ${mine} returning i.*) ${selectFrom('gone')}`,
+      [id, ownerOf(identity)],
+    );
+    return single(rows, id);
+  });
 }
 
-/** @throws ProblemError when there is nothing to try again */
-export async function assertRetryable(database: Queryable, caller: Identity, id: string): Promise<Instance> {
-  const found = await readInstance(database, caller, id);
-  if (canBeRetried(found)) return found;
-  const advice = found.desired_state === 'stopped' ? ' To run it, start it.' : '';
-  throw new ProblemError(409, 'not_retryable', `It is ${found.status}: there is nothing to try again.${advice}`);
-}
-
-/** Whose instance it is, or was when it was deleted; undefined for an id that never was one. */
-export async function findOwner(database: Queryable, id: string): Promise<string | undefined> {
-  const { rows } = await database.query<{ owner: string | null }>(
-    `select coalesce(
-       (select user_id::text from instances where id = $1),
-       (select user_id from event_history where entity_id = $1 order by sequence desc limit 1)) as owner`,
+/** Whose instance it is, or was. @throws ProblemError when the caller may not see it */
+export async function requireEverSeen(pool: Pool, { userId, isAdmin }: Identity, id: string): Promise<void> {
+  const { rows } = await pool.query<{ user_id: string }>(
+    `select notification #>> '{row_data,user_id}' as user_id from event_history
+     where entity_id = $1 and notification ->> 'table' = 'instances' order by sequence desc limit 1`,
     [id],
   );
-  return rows[0]?.owner ?? undefined;
+  const owner = rows[0]?.user_id;
+  if (owner === undefined || (owner !== userId && !isAdmin)) throw notFound(`instance ${id}`);
 }
 
-async function assertUsable(database: Queryable, agentId: string): Promise<void> {
-  const { rows } = await database.query<{ retired: boolean }>(
+/** The row decides, since the catalog of this process may not have heard of a retirement yet. */
+async function refuseUnusable(client: PoolClient, agentId: string): Promise<void> {
+  const { rows } = await client.query<{ retired: boolean }>(
     'select retired_at is not null as retired from agents where id = $1',
     [agentId],
   );
-  const [agent] = rows;
-  if (!agent) throw new ProblemError(422, 'agent_unknown', `There is no agent ${agentId}. See GET /v1/agents.`);
-  if (agent.retired) {
-    throw new ProblemError(422, 'agent_retired', `The agent ${agentId} is retired: choose another one.`);
+  if (!rows[0]) throw new ProblemError(422, 'agent_unknown', `There is no agent ${agentId}: see GET /v1/agents.`);
+  if (rows[0].retired) {
+    throw new ProblemError(422, 'agent_retired', `The agent ${agentId} is retired: see GET /v1/agents for others.`);
   }
 }
 
-function refuse(error: unknown): never {
-  throw explainRefusal(error);
+function ownerOf({ isAdmin, userId }: Identity): string | null {
+  return isAdmin ? null : userId;
 }
 
-function single<Row>(rows: Row[], id: string): Row {
-  const [row] = rows;
+function single([row]: unknown[], id: string): Instance {
   if (row === undefined) throw notFound(`instance ${id}`);
-  return row;
+  return toInstance(row);
 }

@@ -1,63 +1,39 @@
-import { z } from 'zod';
-import { id, timestamp } from '../../contracts/fields.ts';
-import { identityOf } from '../http/access.ts';
-import { problems } from '../http/problem.ts';
+import type { Client } from '@temporalio/client';
+import type { Pool } from 'pg';
 import { createHttpServer, type HttpServer, type HttpServerOptions } from '../http/server.ts';
-import type { LiveUpdates } from '../live/live-updates.ts';
-import { addActionRoutes, type ActionRouteOptions } from './action-routes.ts';
-import type { AgentCatalog } from './agent-catalog.ts';
 import { addAgentRoutes } from './agent-routes.ts';
+import type { Catalog } from './catalog.ts';
+import type { LiveUpdates } from '../live/live-updates.ts';
+import { addInstanceChanges } from './instance-changes.ts';
 import { addInstanceRoutes } from './instance-routes.ts';
 import { addLiveRoute } from './live-route.ts';
-import { addPageRoutes, type PageRouteOptions } from './page-routes.ts';
-import { addTimelineRoute, type TimelineRouteOptions } from './timeline-route.ts';
+import { addMeRoute } from './me-route.ts';
+import { addPage, type PageOptions } from './page.ts';
+import { addTimelineRoute, type TimelineOptions } from './timeline-route.ts';
 
-export interface UserServerOptions
-  extends
-    Omit<HttpServerOptions, 'title' | 'description' | 'connectTo'>,
-    ActionRouteOptions,
-    TimelineRouteOptions,
-    PageRouteOptions {
-  catalog: AgentCatalog;
+export interface UserServerOptions extends Omit<HttpServerOptions, 'title' | 'description'>, TimelineOptions {
+  pool: Pool;
+  /** For retries alone. */
+  temporal: Client;
+  catalog: Catalog;
   live: LiveUpdates;
+  page: PageOptions;
 }
 
-/** user_backend over HTTP and WebSocket. */
+/** Instances over HTTP and WebSocket, for the users whose they are, and the page. It does not listen yet. */
 export async function createUserServer(options: UserServerOptions): Promise<HttpServer> {
-  const { pool, catalog, live, adminBackendUrl } = options;
+  const { pool, temporal, catalog, live, sources, page, ...http } = options;
   const app = await createHttpServer({
-    ...options,
+    ...http,
     title: 'user_backend',
-    description: 'Instances of agents: create, watch, change and delete them.',
-    connectTo: adminBackendUrl === undefined ? [] : [new URL(adminBackendUrl).origin],
+    description: 'Create, watch and change instances. Users see their own, admins those of all.',
   });
-  app.get(
-    '/v1/me',
-    {
-      schema: {
-        operationId: 'readMe',
-        tags: ['me'],
-        summary: 'Whose the token is',
-        response: {
-          200: z.object({
-            user_id: id('The user.'),
-            is_admin: z.boolean(),
-            expires_at: timestamp('When the token does.'),
-          }),
-          ...problems(),
-        },
-      },
-    },
-    (request) => {
-      const { userId, isAdmin, expiresAt } = identityOf(request);
-      return { user_id: userId, is_admin: isAdmin, expires_at: expiresAt.toISOString() };
-    },
-  );
+  addMeRoute(app);
   addAgentRoutes(app, catalog);
   addInstanceRoutes(app, pool);
-  addActionRoutes(app, options);
-  addTimelineRoute(app, options);
+  addInstanceChanges(app, { pool, temporal });
+  addTimelineRoute(app, { pool, sources });
   await addLiveRoute(app, live);
-  await addPageRoutes(app, options);
+  await addPage(app, page);
   return app;
 }

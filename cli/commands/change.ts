@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import type { Client } from 'pg';
+import { canBeRetried } from '../../contracts/can-be-retried.ts';
 import type { DesiredState } from '../../contracts/names.ts';
-import { canBeRetried, readInstance } from '../../database/instance-view.ts';
+import { readInstance } from '../../database/instance-view.ts';
 import { CommandError } from '../command-error.ts';
 import { withDatabase } from '../database.ts';
 import { resolveInstance } from '../instances.ts';
@@ -72,12 +73,10 @@ async function askForRetry(id: string): Promise<void> {
   // Loaded here, since Temporal's client takes longer to load than the other commands need.
   const { withTemporal } = await import('../temporal.ts');
   const { requestRetry } = await import('../../bridge/request-retry.ts');
-  await withTemporal(async (client) => {
-    if (await requestRetry(client, id)) return;
-    throw new CommandError(
-      `No workflow looks after the instance ${id}. Try again once the sweeper has started one; see npx instances explain ${id}.`,
-    );
-  });
+  if (await withTemporal((client) => requestRetry(client, id))) return;
+  throw new CommandError(
+    `No workflow looks after the instance ${id}. Try again once the sweeper has started one; see npx instances explain ${id}.`,
+  );
 }
 
 async function remove(client: Client, id: string, { wait, timeout }: WaitOptions): Promise<void> {

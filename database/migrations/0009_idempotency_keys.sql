@@ -1,13 +1,13 @@
 -- Up Migration
 
--- What user_backend answered to a request that may be sent again: a key makes one instance, however often it comes.
+-- What was answered to requests that carry a key, so that a repeat gets the same answer and does nothing. A key counts for
+-- 24 hours; user_backend removes older ones.
 create table idempotency_keys (
   user_id uuid not null,
-  key text not null,
-  -- Of the request that came first, so that another one under the same key is noticed.
-  request_sha256 text not null,
-  -- Null only inside of the transaction that makes the instance.
-  answer jsonb,
+  key text not null check (octet_length(key) between 1 and 255),
+  request_hash bytea not null,
+  -- The answer without its config, which a repeat brings with it. Null only within the transaction that takes the key.
+  response jsonb,
   created_at timestamptz not null default clock_timestamp(),
   primary key (user_id, key)
 );

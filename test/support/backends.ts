@@ -1,54 +1,44 @@
+import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import { readConfiguration } from '../../workers/configuration.ts';
 import { startUserBackend as startService } from '../../workers/services/user-backend.ts';
+import { openDocumentedApi, type Answer, type CallOptions } from './documented-api.ts';
 import type { Rig } from './rig.ts';
-import { tokenSettings } from './tokens.ts';
+import { signToken, tokenSettings } from './tokens.ts';
 
-export interface Answer {
-  status: number;
-  headers: Headers;
-  body: Record<string, unknown>;
-}
+export type UserBackend = Awaited<ReturnType<typeof startUserBackend>>;
+export type UserApi = (method: string, path: string, options?: CallOptions) => Promise<Answer>;
 
-export interface CallOptions {
-  method?: string;
-  token?: string;
-  json?: unknown;
-  headers?: Record<string, string>;
-}
-
-/** user_backend on the rig's servers, with its own logins; ready. */
+/** user_backend on the rig's servers, ready, and calls to it whose answers are checked against its OpenAPI document. */
 export async function startUserBackend(rig: Rig, settings: Record<string, string> = {}) {
   const configuration = readConfiguration({
     ...rig.environmentOf('user_backend'),
     ...tokenSettings,
     USER_BACKEND_PORT: '0',
     USER_BACKEND_HEALTH_PORT: '0',
-    REQUESTS_PER_MINUTE: '100000',
+    REQUESTS_PER_MINUTE: '1000000',
     ...settings,
   });
-  const log: { msg: string }[] = [];
-  const logger = pino({}, { write: (line: string) => void log.push(JSON.parse(line) as { msg: string }) });
+  const log: { level: number; msg: string; error?: string }[] = [];
+  const logger = pino({}, { write: (line: string) => void log.push(JSON.parse(line) as (typeof log)[number]) });
   const service = await startService({ configuration, logger, onFatal: (error) => rig.fatal.push(error) });
   await service.ready();
+  const call = await openDocumentedApi(service.url);
   let stopping: Promise<void> | undefined;
 
+  /** A user of its own, with calls in its name. */
+  const user = async ({ userId = randomUUID(), roles = [] }: { userId?: string; roles?: string[] } = {}) => {
+    const token = await signToken({ userId, roles });
+    const api: UserApi = (method, path, options) => call(method, path, { token, ...options });
+    return { userId, token, api };
+  };
   return {
     ...service,
-    log,
     stop: () => (stopping ??= service.stop()),
-    call: async (path: string, { method = 'GET', token, json, headers = {} }: CallOptions = {}): Promise<Answer> => {
-      const response = await fetch(`${service.url}${path}`, {
-        method,
-        headers: {
-          ...(token !== undefined && { authorization: `Bearer ${token}` }),
-          ...(json !== undefined && { 'content-type': 'application/json' }),
-          ...headers,
-        },
-        ...(json !== undefined && { body: JSON.stringify(json) }),
-      });
-      const text = await response.text();
-      return { status: response.status, headers: response.headers, body: text ? JSON.parse(text) : {} };
-    },
+    log,
+    /** Without a token, where none is given. */
+    call,
+    user,
+    admin: () => user({ roles: ['admin'] }),
   };
 }

@@ -2,20 +2,21 @@ import { Client, Connection } from '@temporalio/client';
 import pg from 'pg';
 import { createTokenVerifier } from '../../backends/http/tokens.ts';
 import { startLiveUpdates } from '../../backends/live/live-updates.ts';
-import { startAgentCatalog } from '../../backends/user/agent-catalog.ts';
+import { createCatalog } from '../../backends/user/catalog.ts';
 import { createUserServer } from '../../backends/user/server.ts';
-import { requestRetry } from '../../bridge/request-retry.ts';
+import { describe } from '../../bridge/supervise.ts';
 import { InvalidConfiguration } from '../configuration.ts';
 import { serveHealth } from '../health.ts';
+import { startCatalogLoader } from './catalog-loader.ts';
 import type { HttpService, ServiceOptions } from './service.ts';
 import { untilReady } from './until-ready.ts';
 
-/** For all calls of one request together. */
-const temporalDeadlineMs = 10_000;
+/** For all that is asked of Temporal for one timeline. */
+const timelineDeadlineMs = 10_000;
 
-/** user_backend: instances over HTTP, their updates over WebSocket, and the page. */
+/** user_backend: instances over HTTP, their updates over WebSocket, for the users whose they are, and their page. */
 export async function startUserBackend({ configuration, logger, onFatal }: ServiceOptions): Promise<HttpService> {
-  const { amqpUrl, temporal, http } = configuration;
+  const { amqpUrl, http, temporal } = configuration;
   if (!http.tokens) throw new InvalidConfiguration('JWT_JWKS_URL or JWT_SECRET is required: tokens are checked by it.');
   const pool = new pg.Pool({
     connectionString: configuration.databaseUrl,
@@ -26,38 +27,52 @@ export async function startUserBackend({ configuration, logger, onFatal }: Servi
     query_timeout: 12_000,
   });
   pool.on('error', (error) => logger.warn({ error: error.message }, 'an idle connection to PostgreSQL broke'));
+  // As in agents_worker: it reconnects by itself, and who called meanwhile is told to try again.
   const connection = Connection.lazy({
     ...temporal.connection,
-    // A call fails at once where Temporal is away, and says so to whoever asked.
     interceptors: [],
     channelArgs: { 'grpc.max_reconnect_backoff_ms': 5_000 },
   });
-  const client = new Client({ connection, namespace: temporal.namespace });
-  const withDeadline = <Result>(work: () => Promise<Result>): Promise<Result> =>
-    connection.withDeadline(Date.now() + temporalDeadlineMs, work);
-
-  const catalog = startAgentCatalog({ pool, logger, onFatal });
-  const live = startLiveUpdates({ amqpUrl, pool, logger, onFatal, onAgentEvent: (event) => catalog.apply(event) });
-  const app = await createUserServer({
+  const temporalClient = new Client({ connection, namespace: temporal.namespace });
+  const catalog = createCatalog({ pool });
+  const live = startLiveUpdates({
+    amqpUrl,
     pool,
     logger,
-    catalog,
-    live,
+    onFatal,
+    // What fails here is made up for by the next load.
+    onAgentEvent: (event) =>
+      void catalog
+        .apply(event)
+        .catch((error: unknown) => logger.warn({ error: describe(error) }, 'the catalog of agents is not refreshed')),
+  });
+
+  const app = await createUserServer({
+    logger,
     verifyToken: createTokenVerifier(http.tokens),
     allowedOrigins: http.allowedOrigins,
     requestsPerMinute: http.requestsPerMinute,
     trustedProxies: http.trustedProxies,
-    requestRetry: (instanceId) => withDeadline(() => requestRetry(client, instanceId)),
+    connectTo: http.adminBackendUrl === undefined ? [] : [new URL(http.adminBackendUrl).origin],
+    pool,
+    temporal: temporalClient,
+    catalog,
+    live,
     sources: {
       database: (read) => read(pool),
-      workflow: (read) => withDeadline(() => read(client)),
+      workflow: (read) => connection.withDeadline(Date.now() + timelineDeadlineMs, () => read(temporalClient)),
     },
-    adminBackendUrl: http.adminBackendUrl,
-    workflowsUrl: http.temporalUiUrl && `${http.temporalUiUrl}/namespaces/${temporal.namespace}/workflows`,
+    page: {
+      settings: {
+        admin_backend_url: http.adminBackendUrl ?? null,
+        temporal_ui_url: http.temporalUiUrl === undefined ? null : workflowsUrl(http.temporalUiUrl, temporal.namespace),
+      },
+    },
   });
-  const url = await app.listen({ host: http.host, port: http.userBackendPort });
 
-  const parts = [catalog, ...live.parts];
+  const url = await app.listen({ host: http.host, port: http.userBackendPort });
+  const loader = startCatalogLoader({ catalog, logger, onFatal });
+  const parts = [loader, ...live.parts];
   const health = await serveHealth({
     host: configuration.healthHost,
     port: configuration.userBackendHealthPort,
@@ -70,8 +85,13 @@ export async function startUserBackend({ configuration, logger, onFatal }: Servi
     stop: async () => {
       await live.close();
       await app.close();
-      await catalog.stop();
+      await loader.stop();
       await Promise.all([pool.end(), connection.close(), health.close()]);
     },
   };
+}
+
+/** e.g. `http://127.0.0.1:8233/namespaces/default/workflows` */
+function workflowsUrl(temporalUiUrl: string, namespace: string): string {
+  return `${temporalUiUrl.replace(/\/+$/, '')}/namespaces/${encodeURIComponent(namespace)}/workflows`;
 }

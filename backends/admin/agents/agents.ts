@@ -1,6 +1,6 @@
 import pg, { type Pool } from 'pg';
 import { notFound, ProblemError } from '../../http/problem.ts';
-import { explainRefusal } from '../../http/refusals.ts';
+import { refusalOf } from '../../http/refusal.ts';
 import type { Agent, AgentChange, ListedAgent, NewAgent } from './schemas.ts';
 
 export async function listAgents(pool: Pool, name: string | undefined): Promise<ListedAgent[]> {
@@ -85,7 +85,7 @@ async function query(pool: Pool, text: string, values: unknown[]): Promise<Row<A
   try {
     return (await pool.query<Row<Agent>>(text, values)).rows;
   } catch (error) {
-    throw refusal(error) ?? explainRefusal(error);
+    throw refusal(error) ?? refusalOf(error) ?? error;
   }
 }
 

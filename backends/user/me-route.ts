@@ -1,0 +1,31 @@
+import { z } from 'zod';
+import { id, timestamp } from '../../contracts/fields.ts';
+import { identityOf } from '../http/access.ts';
+import { problems } from '../http/problem.ts';
+import type { HttpServer } from '../http/server.ts';
+
+const me = z
+  .object({
+    user_id: id('The user.'),
+    is_admin: z.boolean(),
+    expires_at: timestamp('When the token does.'),
+  })
+  .meta({ id: 'Me', description: 'What the token says.' });
+
+export function addMeRoute(app: HttpServer): void {
+  app.get(
+    '/v1/me',
+    {
+      schema: {
+        operationId: 'getMe',
+        summary: 'Who the caller is',
+        tags: ['me'],
+        response: { 200: me.describe('The caller.'), ...problems() },
+      },
+    },
+    async (request) => {
+      const { userId, isAdmin, expiresAt } = identityOf(request);
+      return { user_id: userId, is_admin: isAdmin, expires_at: expiresAt.toISOString() };
+    },
+  );
+}

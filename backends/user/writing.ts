@@ -1,0 +1,12 @@
+import type { FastifyRequest } from 'fastify';
+import { identityOf } from '../http/access.ts';
+import type { Writing } from './instance-store.ts';
+
+export function writingOf(request: Pick<FastifyRequest, 'bodyText' | 'raw'> & FastifyRequest): Writing {
+  const { traceparent } = request.raw.headers;
+  return {
+    identity: identityOf(request),
+    bodyText: request.bodyText,
+    traceparent: typeof traceparent === 'string' ? traceparent : undefined,
+  };
+}

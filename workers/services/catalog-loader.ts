@@ -1,0 +1,33 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { Catalog } from '../../backends/user/catalog.ts';
+import { supervise, type FatalError, type Supervised } from '../../bridge/supervise.ts';
+
+export interface CatalogLoaderOptions {
+  catalog: Catalog;
+  logger: Logger;
+  onFatal: (error: FatalError) => void;
+  intervalMs?: number;
+}
+
+/** Loads the catalog, and again each minute: an event that went to another replica, or astray, does no lasting harm. */
+export function startCatalogLoader({
+  catalog,
+  logger,
+  onFatal,
+  intervalMs = 60_000,
+}: CatalogLoaderOptions): Supervised {
+  return supervise({
+    name: 'agent_catalog',
+    logger,
+    onFatal,
+    run: async ({ signal, ready }) => {
+      await catalog.reload();
+      ready();
+      while (!signal.aborted) {
+        await delay(intervalMs, undefined, { signal }).catch(() => undefined);
+        if (!signal.aborted) await catalog.reload();
+      }
+    },
+  });
+}
