@@ -55,10 +55,10 @@ grant select, insert (id, agent_id, user_id, config, desired_state, metadata),
 -- Not `runtime`, which may hold secrets.
 grant select (id, name, version, capabilities, retired_at, drain, sequence, created_at, updated_at) on agents
   to user_backend;
--- The entries of agents hold it, too.
+-- The entries of agents hold it, too: here it is empty, so that they still are of the documented form.
 create view event_history as
-  select id, event_id, entity_id, sequence, notification #- '{row_data,runtime}' as notification, correlation_id,
-    causation_id, traceparent, occurred_at, published_at, rejected_reason, position, user_id
+  select id, event_id, entity_id, sequence, jsonb_set(notification, '{row_data,runtime}', '{}', false) as notification,
+    correlation_id, causation_id, traceparent, occurred_at, published_at, rejected_reason, position, user_id
   from event_log;
 grant select on event_history, agent_runtimes to user_backend;
 grant select, insert, update, delete on idempotency_keys to user_backend;

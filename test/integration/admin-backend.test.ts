@@ -140,8 +140,8 @@ test('what the database does not take is refused with what to do', async () => {
     admin.call(path, { method, json }).then(({ status, body }) => [status, body['code']]);
   expect(await refused({ ...echo, id })).toEqual([409, 'agent_exists']);
   expect(await refused({ ...echo, name: 'x'.repeat(1024 * 1024) })).toEqual([422, 'agent_too_large']);
-  expect(await refused({ ...echo, name: 'a\u0000b' })).toEqual([422, 'refused']);
-  expect(await refused({ ...echo, capabilities: ['a\u0000b'] })).toEqual([422, 'refused']);
+  expect(await refused({ ...echo, name: 'a\u0000b' })).toEqual([422, 'row_refused']);
+  expect(await refused({ ...echo, capabilities: ['a\u0000b'] })).toEqual([422, 'row_refused']);
   expect(await refused({ name: 'x'.repeat(1024 * 1024) }, 'PATCH', `/v1/agents/${id}`)).toEqual([
     422,
     'agent_too_large',

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT, type CryptoKey } from 'jose';
 
@@ -14,10 +14,13 @@ export async function openKeyServer() {
   const published: SigningKey[] = [];
   let answer: 'keys' | 'error' | 'nonsense' = 'keys';
   let requests = 0;
-  const server = createServer(async (_, response) => {
+  const respond = async (response: ServerResponse): Promise<void> => {
     requests += 1;
     if (answer === 'error') response.writeHead(500);
-    if (answer !== 'keys') return response.end('no keys');
+    if (answer !== 'keys') {
+      response.end('no keys');
+      return;
+    }
     const keys = published.map(async ({ id, algorithm, publicKey }) => ({
       ...(await exportJWK(publicKey)),
       kid: id,
@@ -25,8 +28,9 @@ export async function openKeyServer() {
       use: 'sig',
     }));
     response.setHeader('content-type', 'application/json');
-    return response.end(JSON.stringify({ keys: await Promise.all(keys) }));
-  });
+    response.end(JSON.stringify({ keys: await Promise.all(keys) }));
+  };
+  const server = createServer((_, response) => void respond(response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks.json`,
