@@ -3,16 +3,15 @@ import type { z } from 'zod';
 import type * as agents from '../../backends/admin/agents/schemas.ts';
 import type * as audit from '../../backends/admin/audit/schemas.ts';
 import type * as letters from '../../backends/admin/dead-letters/schemas.ts';
-import type * as catalog from '../../backends/user/agent-catalog.ts';
-import type * as instances from '../../backends/user/instance-schemas.ts';
+import type * as user from '../../backends/user/schemas.ts';
 import type * as page from '../../backends/user/page/types.ts';
 import type { explanation } from '../../explain/explanation.ts';
 
 // The page is JavaScript that never loads the schemas. The compiler checks this file; nothing happens when it runs.
 test('the backends answer what the page reads', () => {
-  expectTypeOf<instances.Instance>().toExtend<page.Instance>();
-  expectTypeOf<instances.ListedInstance>().toExtend<page.Instance>();
-  expectTypeOf<catalog.CatalogAgent>().toExtend<page.CatalogAgent>();
+  expectTypeOf<user.Instance>().toExtend<page.Instance>();
+  expectTypeOf<user.InstanceSummary>().toExtend<page.Instance>();
+  expectTypeOf<user.CatalogAgent>().toExtend<page.CatalogAgent>();
   expectTypeOf<z.infer<typeof explanation>>().toExtend<page.Explanation>();
   expectTypeOf<agents.Agent>().toExtend<page.Agent>();
   expectTypeOf<agents.ListedAgent>().toExtend<page.Agent>();
