@@ -30,9 +30,7 @@ describe.skipIf(inject('chromium') === null)('somebody who is new', () => {
     await page.getByRole('heading', { name: /^heartbeat 1\.0\.0/ }).waitFor();
     const id = new URL(page.url()).hash.split('/').at(-1) ?? '';
     await expect.poll(() => statusInView(page)).toBe('running');
-    await expect
-      .poll(() => page.locator('.verdict').textContent())
-      .toMatch(/^Running generation 1 since .* as process/);
+    await expect.poll(() => page.locator('.verdict').textContent()).toMatch(/^Running generation 1 since/);
     await expect.poll(() => page.locator('.timeline').textContent()).toContain('provision done');
 
     await page.getByRole('button', { name: 'Stop' }).click();

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, ConsoleMessage, Page } from 'playwright-core';
 import { inject } from 'vitest';
 import { choosePorts } from '../../stack/ports.ts';
 import { publishExampleAgent } from '../../stack/example.ts';
@@ -42,7 +42,9 @@ export async function openPages(rig: Rig, { executablePath = inject('chromium') 
     const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options });
     context.setDefaultTimeout(30_000);
     const page = await context.newPage();
-    page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
+    page.on('console', (message) => {
+      if (message.type() === 'error' && !isAskedInVain(message)) errors.push(message.text());
+    });
     page.on('pageerror', (error) => errors.push(error.message));
     await page.goto(`${url}/${address}`);
     return page;
@@ -78,6 +80,11 @@ export async function openPages(rig: Rig, { executablePath = inject('chromium') 
       await Promise.all([user.stop(), admin.stop()]);
     },
   };
+}
+
+/** An instance that is being deleted may be asked for once more, which a browser counts as an error. */
+function isAskedInVain(message: ConsoleMessage): boolean {
+  return message.text().includes('404') && message.location().url.includes('/v1/instances/');
 }
 
 /** The status, in words, that a list shows of an instance; '' while it shows none. */

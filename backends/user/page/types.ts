@@ -108,10 +108,10 @@ export interface AuditEntry {
   type: string;
   time: string;
   instance_id: string | null;
-  agent_id: string | null;
+  agent_id: string;
   user_id: string | null;
-  sequence: number | null;
-  body: Json;
+  sequence: number;
+  body: unknown;
   recorded_at: string;
   hash: string;
 }

@@ -65,8 +65,8 @@ function row(entry) {
         statusOf(entry),
         instance !== null &&
           h('span', {}, ' instance ', h('a', { href: addressOf(['instances', instance]) }, idElement(instance))),
-        sequence !== null && h('span', { class: 'quiet' }, ` #${sequence}`),
-        agent !== null && h('span', { class: 'quiet' }, ' agent ', idElement(agent)),
+        h('span', { class: 'quiet' }, ` #${sequence}`),
+        h('span', { class: 'quiet' }, ' agent ', idElement(agent)),
         user !== null && h('span', { class: 'quiet' }, ' user ', idElement(user)),
       ),
       h(
@@ -86,6 +86,6 @@ function row(entry) {
 
 /** @param {AuditEntry} entry */
 function statusOf({ body }) {
-  const { status } = body;
+  const status = typeof body === 'object' && body !== null && 'status' in body && body.status;
   return typeof status === 'string' && h('span', { class: 'quiet' }, ` ${status}`);
 }
