@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import pMap from 'p-map';
 import { WebSocket } from 'ws';
+import { signToken } from '../support/tokens.ts';
 
 export interface LiveClient {
   /** In the order of their arrival, each with the time of it. */
@@ -13,7 +14,9 @@ export async function openLiveClients(port: number, userIds: readonly string[]):
   return pMap(
     userIds,
     async (userId) => {
-      const socket = new WebSocket(`ws://127.0.0.1:${port}`, { headers: { 'x-user': userId } });
+      const token = await signToken({ userId });
+      const address = `ws://127.0.0.1:${port}/v1/updates`;
+      const socket = new WebSocket(address, ['instances.v1', `bearer.${token}`]);
       const arrivals: LiveClient['arrivals'] = [];
       await new Promise<void>((resolve, reject) => {
         socket.on('error', reject);

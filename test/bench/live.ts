@@ -4,21 +4,25 @@ import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import pRetry from 'p-retry';
 import pg from 'pg';
 import { openAmqp } from '../../bridge/amqp.ts';
 import { watchEvents } from '../../bridge/watch-events.ts';
 import { migrate } from '../../database/migrate.ts';
 import { stackRoot, toolsDirectory } from '../../stack/paths.ts';
+import { choosePorts } from '../../stack/ports.ts';
 import { resetStack, startStack } from '../../stack/stack.ts';
+import { tokenSettings } from '../support/tokens.ts';
 import { startWorkerProcess } from '../support/worker-process.ts';
 import { openBareClients, openLiveClients, type LiveClient } from './live-clients.ts';
-import type { FromServer, StartFloor } from './live-server.ts';
+import type { FromFloor, StartFloor } from './live-floor.ts';
+import { sampleMemory } from './memory-of.ts';
 
 /**
  * `npm run bench:live`: many users with a WebSocket each, and changes of their rows all the time. Tells whether every client
  * got exactly its own events in order (exit code 1 if not), how long they took from the bus to it, next to a bare push of
- * messages of that size at that rate while the same changes go on, and what memory the process took that holds the
- * connections.
+ * messages of that size at that rate while the same changes go on, and what memory user_backend took, which is
+ * run as in production.
  */
 const { values: given } = parseArgs({
   options: {
@@ -35,33 +39,34 @@ await resetStack(directory);
 const stack = await startStack({ directory, toolsDirectory, portBase: 'free', temporal: false, onProgress: say });
 const { databaseUrl, amqpUrl } = stack;
 await migrate({ databaseUrl });
-const broker = startWorkerProcess('event-broker', {
+const shared = {
   DATABASE_URL: databaseUrl,
   AMQP_URL: amqpUrl,
-  EVENT_BROKER_HEALTH_PORT: '0',
   // It is asked for, but not used.
   TEMPORAL_ADDRESS: '127.0.0.1:7233',
+};
+const broker = startWorkerProcess('event-broker', { ...shared, EVENT_BROKER_HEALTH_PORT: '0' });
+const { postgres: port } = await choosePorts('free');
+const backend = startWorkerProcess('user-backend', {
+  ...shared,
+  ...tokenSettings,
+  USER_BACKEND_PORT: String(port),
+  USER_BACKEND_HEALTH_PORT: '0',
 });
-const server = fork(fileURLToPath(new URL('live-server.ts', import.meta.url)), {
-  execArgv: ['--import', 'tsx'],
-  env: { PATH: process.env['PATH'], DATABASE_URL: databaseUrl, AMQP_URL: amqpUrl },
-});
-const heard = <Type extends FromServer['type']>(type: Type): Promise<Extract<FromServer, { type: Type }>> =>
+const memory = sampleMemory(backend.child.pid ?? 0);
+const floor = fork(fileURLToPath(new URL('live-floor.ts', import.meta.url)), { execArgv: ['--import', 'tsx'] });
+const heard = <Type extends FromFloor['type']>(type: Type): Promise<Extract<FromFloor, { type: Type }>> =>
   new Promise((resolveWith, reject) => {
-    server.once('exit', () => reject(new Error('the server process ended')));
-    server.on('message', (message: FromServer) => {
-      if (message.type === type) resolveWith(message as Extract<FromServer, { type: Type }>);
+    floor.once('exit', () => reject(new Error('the process of the floor ended')));
+    floor.on('message', (message: FromFloor) => {
+      if (message.type === type) resolveWith(message as Extract<FromFloor, { type: Type }>);
     });
   });
-const rss: number[] = [];
-server.on('message', (message: FromServer) => {
-  if (message.type === 'rss') rss.push(message.bytes / 1024 / 1024);
-});
+const floorPort = heard('listening');
 const pool = new pg.Pool({ connectionString: databaseUrl });
 const amqp = await openAmqp({ amqpUrl, connectionName: 'bench' });
 
 try {
-  const { port } = await heard('listening');
   const onBus = new Map<string, number>();
   await watchEvents({
     channel: await amqp.openChannel(),
@@ -73,23 +78,24 @@ try {
     'insert into instances (agent_id, user_id) select gen_random_uuid(), unnest($1::uuid[]) returning id',
     [userIds],
   );
+  await pRetry(() => fetch(`http://127.0.0.1:${port}/page-settings`), { retries: 50, minTimeout: 200, factor: 1 });
   const clients = await openLiveClients(port, userIds);
   say(`${count} clients are connected; ${rate} changes a second for ${seconds} s`);
   await delay(5_000);
 
-  const firstSample = rss.length;
+  const firstSample = memory.samples.length;
   const ids = rows.map(({ id }) => id);
   const took = await change(ids);
   await untilAllCame(clients, onBus);
-  const samples = rss.slice(firstSample - 1);
+  const samples = memory.samples.slice(firstSample - 1);
   const wrong = await findWrong(userIds, clients);
   const delays = clients.flatMap(({ arrivals }) => arrivals.map(({ id, at }) => at - (onBus.get(id) ?? NaN)));
   for (const client of clients) client.close();
 
-  const bare = await openBareClients(port, count);
+  const bare = await openBareClients((await floorPort).port, count);
   const pushed = heard('pushed');
   // The same changes go on: servers and push share the machine as they did before.
-  server.send({ type: 'floor', messages: rate * seconds, perSecond: rate } satisfies StartFloor);
+  floor.send({ messages: rate * seconds, perSecond: rate } satisfies StartFloor);
   await Promise.all([pushed, change(ids)]);
   while (bare.delays.length < rate * seconds) await delay(10);
   bare.close();
@@ -101,12 +107,15 @@ try {
   report('floor: bare push', bare.delays);
   const [first = NaN, middle = NaN, last = NaN] = [samples[0], samples[samples.length >> 1], samples.at(-1)];
   const mib = [first, middle, last, Math.max(...samples)].map((value) => value.toFixed(0));
-  say(`RSS in MiB: ${mib[0]} at the start, ${mib[1]} in the middle, ${mib[2]} at the end, ${mib[3]} at most`);
+  say(
+    `RSS of user_backend in MiB: ${mib[0]} at the start, ${mib[1]} in the middle, ${mib[2]} at the end, ${mib[3]} at most`,
+  );
   say(wrong === 0 ? 'every client got exactly its own events, in order' : `${wrong} clients got something else`);
   process.exitCode = wrong === 0 ? 0 : 1;
 } finally {
-  server.disconnect();
-  await broker.kill('SIGTERM');
+  floor.disconnect();
+  memory.end();
+  await Promise.all([broker.kill('SIGTERM'), backend.kill('SIGTERM')]);
   await Promise.all([amqp.close(), pool.end()]);
   await stack.stop();
   await resetStack(directory);

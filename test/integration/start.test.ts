@@ -74,9 +74,18 @@ test('npm start ends with a running instance; Ctrl-C stops everything; the next 
     { timeout: 10_000 },
   );
 
+  const [pageUrl, userToken] = addressOf(first, 'as a user');
+  const [, adminToken] = addressOf(first, 'as an admin');
+  const adminUrl = /admin_backend +(\S+)\/openapi.json/.exec(first.output())?.[1] ?? '';
+  expect(await (await fetch(pageUrl)).text()).toContain('<!doctype html>');
+  expect(await get(`${pageUrl}/v1/instances`, userToken)).toMatchObject({ instances: [{ id, status: 'running' }] });
+  expect(await get(`${adminUrl}/v1/agents`, adminToken)).toMatchObject({ agents: [{ name: 'heartbeat' }] });
+
   expect(await usersOf(readRunningStart(directory) ?? {})).toEqual({
     event_broker: 'event_broker',
     agents_worker: 'agents_worker',
+    user_backend: 'user_backend',
+    admin_backend: 'admin_backend',
   });
 
   const ofThisStart = { STACK_DIRECTORY: directory };
@@ -96,13 +105,24 @@ test('npm start ends with a running instance; Ctrl-C stops everything; the next 
   await vi.waitFor(() => assertPortsFree(), { timeout: 10_000 });
 }, 240_000);
 
+/** Of the page, and the token in it. */
+function addressOf(start: NpmStart, who: string): [url: string, token: string] {
+  const [, url = '', token = ''] = new RegExp(`${who} +(\\S+)/#token=(\\S+)`).exec(start.output()) ?? [];
+  return [url, token];
+}
+
+async function get(url: string, token: string): Promise<unknown> {
+  return (await fetch(url, { headers: { authorization: `Bearer ${token}` } })).json();
+}
+
 /** As whom each service is logged in at PostgreSQL. */
 async function usersOf({ DATABASE_URL }: Record<string, string>): Promise<Record<string, string>> {
   const client = new pg.Client(DATABASE_URL);
   await client.connect();
   const { rows } = await client.query<{ service: string; user: string }>(
     `select distinct application_name as service, usename as user from pg_stat_activity
-     where application_name in ('event_broker', 'agents_worker')`,
+     where application_name = any ($1)`,
+    [['event_broker', 'agents_worker', 'user_backend', 'admin_backend']],
   );
   await client.end();
   return Object.fromEntries(rows.map(({ service, user }) => [service, user]));
