@@ -7,6 +7,7 @@ import { addCreate } from './commands/create.ts';
 import { addDeadLetters } from './commands/dead-letters.ts';
 import { addExplain } from './commands/explain.ts';
 import { addList } from './commands/list.ts';
+import { addToken } from './commands/token.ts';
 import { addWatch } from './commands/watch.ts';
 import { warn } from './terminal.ts';
 
@@ -33,7 +34,8 @@ export async function runCommand(args: readonly string[]): Promise<number> {
     .showHelpAfterError('Run it with --help to see how it is used.')
     .exitOverride()
     .addHelpText('after', help);
-  for (const add of [addCreate, addList, addChanges, addWatch, addExplain, addDeadLetters, addAudit]) add(program);
+  for (const add of [addCreate, addList, addChanges, addWatch, addExplain, addDeadLetters, addAudit, addToken])
+    add(program);
   try {
     await program.parseAsync(args, { from: 'user' });
     return 0;

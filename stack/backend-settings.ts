@@ -1,5 +1,6 @@
+import { signDevelopmentToken } from '../backends/http/development-tokens.ts';
 import { readConfiguration, type Configuration } from '../workers/configuration.ts';
-import { developmentSecret, signDevelopmentToken } from './development-tokens.ts';
+import { tokenSecret } from './token-secret.ts';
 import { adminId, exampleUserId } from './example.ts';
 import { backendPortsOf, defaultPortBase } from './ports.ts';
 import type { StackServers } from './stack.ts';
@@ -34,7 +35,7 @@ export async function backendSettings(options: BackendSettingsOptions): Promise<
     ADMIN_BACKEND_URL: adminUrl,
     ALLOWED_ORIGINS: pageUrl,
     ...(servers.temporal && { TEMPORAL_UI_URL: servers.temporal.uiUrl }),
-    ...(!given && { JWT_SECRET: await developmentSecret(directory) }),
+    ...(!given && { JWT_SECRET: await tokenSecret(directory) }),
   };
   const { tokens } = readConfiguration({ ...settings, ...own }, { needsTokens: true }).http;
   return { settings: own, tokens, pageUrl, adminUrl };

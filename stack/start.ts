@@ -82,7 +82,7 @@ async function start(): Promise<void> {
     undo.push(() => service.stop());
     await service.ready();
   }
-  undo.push(await noteRunningStart(directory, configuration));
+  undo.push(await noteRunningStart(directory, readConfiguration({ ...settings, ...backends.settings })));
 
   const life = await printLife(configuration.amqpUrl, say);
   undo.push(() => life.close());

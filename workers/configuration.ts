@@ -3,89 +3,10 @@ import { z } from 'zod';
 import type { TokenSettings } from '../backends/http/tokens.ts';
 import type { EngineAddress } from '../runtimes/docker/connection.ts';
 import { readTemporal, withoutEmpty, type Environment } from './environment.ts';
+import { findTokenProblem, toHttp, type HttpConfiguration } from './http-configuration.ts';
 import { readRunningStart } from './running-start.ts';
 import { passwordsIn } from './service-passwords.ts';
-
-const urlOf = (schemes: RegExp, example: string) =>
-  z
-    .string(`is required, e.g. ${example}`)
-    .refine((text) => URL.canParse(text) && schemes.test(text), `must be a URL such as ${example}`);
-
-const postgresUrl = urlOf(/^postgres(ql)?:/, 'postgres://user:password@127.0.0.1:5432/shared_psql');
-const amqpUrl = urlOf(/^amqps?:/, 'amqp://user:password@127.0.0.1:5672');
-const httpUrl = urlOf(/^https?:/, 'http://127.0.0.1:8080');
-const port = z.coerce.number().int().min(0).max(65_535);
-const list = z.string().transform((text) =>
-  text
-    .split(',')
-    .map((item) => item.trim())
-    .filter(Boolean),
-);
-
-const settings = z.object({
-  /** The database `shared_psql`. */
-  DATABASE_URL: postgresUrl,
-  /** A way to the same database that passes no transaction-pooling proxy: LISTEN needs one. */
-  DATABASE_DIRECT_URL: postgresUrl.optional(),
-  AMQP_URL: amqpUrl,
-  /** RabbitMQ as agents that listen reach it; best with an account that may only read control queues. */
-  CONTROL_AMQP_URL: amqpUrl.optional(),
-  /** What an agent that listens has between `instance.stop` and SIGTERM. */
-  CONTROL_HEAD_START_SECONDS: z.coerce.number().min(0).max(60).default(1),
-  TASK_QUEUE: z.string().min(1).default('instances'),
-  /** Folder of the process runtime; must survive a restart of agents_worker. */
-  RUNTIME_DIRECTORY: z.string().min(1).default('.stack/runtime'),
-  /** The Docker engine that agents of the kind `docker` run on; without it they wait for a worker that has one. */
-  DOCKER_HOST: urlOf(
-    /^(unix:\/\/\/.|npipe:\/\/.|(tcp|https?):\/\/[^/]+)/,
-    'unix:///var/run/docker.sock or tcp://127.0.0.1:2375',
-  ).optional(),
-  /** Folder with ca.pem, cert.pem and key.pem: the engine is then spoken to over TLS. */
-  DOCKER_CERT_PATH: z.string().min(1).optional(),
-  /** A bundle made by `npm run build`; without it the workflow code is bundled at start. */
-  WORKFLOW_BUNDLE: z.string().min(1).optional(),
-  /** How often rows, workflows and runtimes are compared. */
-  SWEEP_INTERVAL_SECONDS: z.coerce.number().int().min(1).default(60),
-  /** How long entries of the audit log are kept; for ever when left out. */
-  AUDIT_RETENTION_DAYS: z.coerce.number().int().min(1).max(100_000).optional(),
-  HEALTH_HOST: z.string().min(1).default('127.0.0.1'),
-  EVENT_BROKER_HEALTH_PORT: port.default(27_481),
-  AGENTS_WORKER_HEALTH_PORT: port.default(27_482),
-  USER_BACKEND_HEALTH_PORT: port.default(27_483),
-  ADMIN_BACKEND_HEALTH_PORT: port.default(27_484),
-  /** Address that both backends listen on. */
-  HTTP_HOST: z.string().min(1).default('127.0.0.1'),
-  USER_BACKEND_PORT: port.default(27_440),
-  ADMIN_BACKEND_PORT: port.default(27_441),
-  /** Shared with whoever issues tokens; for development. */
-  JWT_SECRET: z.string().min(32, 'must have at least 32 characters').optional(),
-  /** Where the issuer of tokens publishes its keys. */
-  JWT_JWKS_URL: httpUrl.optional(),
-  JWT_ISSUER: z.string().min(1).optional(),
-  JWT_AUDIENCE: z.string().min(1).default('instance-engine'),
-  /** Origins whose pages may call the backends, besides the page that user_backend serves. */
-  ALLOWED_ORIGINS: list.default([]),
-  REQUESTS_PER_MINUTE: z.coerce.number().int().min(1).default(600),
-  TRUSTED_PROXIES: list.default([]),
-  /** Where the page finds admin_backend and Temporal's Web UI; without them it has no such part. */
-  ADMIN_BACKEND_URL: httpUrl.optional(),
-  TEMPORAL_UI_URL: httpUrl.optional(),
-  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
-});
-
-/** What both backends are told of HTTP. */
-export interface HttpConfiguration {
-  host: string;
-  userBackendPort: number;
-  adminBackendPort: number;
-  /** Undefined: no token can be checked, so that no backend can start. */
-  tokens: TokenSettings | undefined;
-  allowedOrigins: string[];
-  requestsPerMinute: number;
-  trustedProxies: string[];
-  adminBackendUrl: string | undefined;
-  temporalUiUrl: string | undefined;
-}
+import { amqpUrl, port, postgresUrl, settings, urlOf, type Settings } from './settings.ts';
 
 export interface Configuration {
   databaseUrl: string;
@@ -108,7 +29,7 @@ export interface Configuration {
   userBackendHealthPort: number;
   adminBackendHealthPort: number;
   http: HttpConfiguration;
-  logLevel: z.infer<typeof settings>['LOG_LEVEL'];
+  logLevel: Settings['LOG_LEVEL'];
   /** All that agents get to see of this process's environment. */
   hostEnvironment: Record<string, string>;
 }
@@ -166,31 +87,6 @@ export function readConfiguration(overrides: Environment = {}, { needsTokens = f
     hostEnvironment: withoutEmpty(
       Object.fromEntries(['PATH', 'HOME', 'LANG', 'TZ'].map((name) => [name, environment[name]])),
     ),
-  };
-}
-
-function findTokenProblem({ JWT_SECRET: secret, JWT_JWKS_URL: jwksUrl }: Environment, needed: boolean) {
-  if (secret && jwksUrl) return 'JWT_SECRET and JWT_JWKS_URL are both set: tokens are checked by one of them';
-  if (!needed || secret || jwksUrl) return undefined;
-  return 'JWT_JWKS_URL is required, e.g. https://login.example.com/.well-known/jwks.json (for development, JWT_SECRET)';
-}
-
-function toHttp(data: z.infer<typeof settings>): HttpConfiguration {
-  const key = data.JWT_SECRET
-    ? { secret: data.JWT_SECRET }
-    : data.JWT_JWKS_URL
-      ? { jwksUrl: data.JWT_JWKS_URL }
-      : undefined;
-  return {
-    host: data.HTTP_HOST,
-    userBackendPort: data.USER_BACKEND_PORT,
-    adminBackendPort: data.ADMIN_BACKEND_PORT,
-    tokens: key && { key, issuer: data.JWT_ISSUER, audience: data.JWT_AUDIENCE },
-    allowedOrigins: data.ALLOWED_ORIGINS,
-    requestsPerMinute: data.REQUESTS_PER_MINUTE,
-    trustedProxies: data.TRUSTED_PROXIES,
-    adminBackendUrl: data.ADMIN_BACKEND_URL,
-    temporalUiUrl: data.TEMPORAL_UI_URL,
   };
 }
 
@@ -270,6 +166,8 @@ export interface CommandLineConfiguration {
   temporal(): Configuration['temporal'];
   runtimeDirectory(): string;
   docker(): EngineAddress | undefined;
+  /** By which tokens can be made. */
+  tokens(): TokenSettings;
 }
 
 /** The environment's; where that names no server, those of the `npm start` that runs in this checkout. */
@@ -285,6 +183,16 @@ export function readCommandLineConfiguration(): CommandLineConfiguration {
     throw new InvalidConfiguration(`${name} ${parsed.error.issues[0]?.message ?? 'is invalid'}${otherwise}`);
   };
   return {
+    tokens: () => {
+      const secret = given['JWT_SECRET'] ?? environment['JWT_SECRET'];
+      if (secret === undefined)
+        throw new InvalidConfiguration(`JWT_SECRET is required, as the backends have it${otherwise}`);
+      return {
+        key: { secret },
+        issuer: read('JWT_ISSUER', shape.JWT_ISSUER),
+        audience: read('JWT_AUDIENCE', shape.JWT_AUDIENCE),
+      };
+    },
     databaseUrl: () => read('DATABASE_URL', shape.DATABASE_URL),
     amqpUrl: () => read('AMQP_URL', shape.AMQP_URL),
     temporal: () => {

@@ -14,7 +14,7 @@ const runningStart = z.object({ pid: z.int().positive(), environment: z.record(z
 /** @returns what takes the note away again */
 export async function noteRunningStart(
   directory: string,
-  { databaseUrl, amqpUrl, temporal, runtimeDirectory, docker }: Configuration,
+  { databaseUrl, amqpUrl, temporal, runtimeDirectory, docker, http: { tokens } }: Configuration,
 ): Promise<() => Promise<void>> {
   const file = resolve(directory, fileName);
   const note: z.infer<typeof runningStart> = {
@@ -26,11 +26,12 @@ export async function noteRunningStart(
       TEMPORAL_NAMESPACE: temporal.namespace,
       RUNTIME_DIRECTORY: runtimeDirectory,
       ...(docker && { DOCKER_HOST: docker.host }),
+      ...(tokens && 'secret' in tokens.key && { JWT_SECRET: tokens.key.secret }),
       ...(docker?.certificatesDirectory && { DOCKER_CERT_PATH: docker.certificatesDirectory }),
     },
   };
   await rm(file, { force: true });
-  // The URLs may hold passwords.
+  // The URLs may hold passwords, and whoever has the secret of the tokens can be anybody.
   await writeFile(file, JSON.stringify(note, undefined, 2), { mode: 0o600 });
   return () => rm(file, { force: true });
 }

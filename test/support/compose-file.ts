@@ -14,6 +14,6 @@ export type Service = z.infer<typeof service>;
 /** The services of docker-compose.yml as they are when the environment sets nothing. */
 export async function readComposeFile(): Promise<Record<string, Service>> {
   const text = await readFile(new URL('../../docker-compose.yml', import.meta.url), 'utf8');
-  const withDefaults = text.replaceAll(/\$\{\w+:-(.*?)\}/g, '$1');
+  const withDefaults = text.replaceAll(/\$\{\w+:?-(.*?)\}/g, '$1');
   return z.object({ services: z.record(z.string(), service) }).parse(parse(withDefaults, { merge: true })).services;
 }

@@ -1,25 +1,22 @@
-import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { accountNames } from '../../contracts/access.ts';
 import { readConfiguration } from '../../workers/configuration.ts';
 import { passwordVariable } from '../../workers/service-passwords.ts';
+import { settings } from '../../workers/settings.ts';
 import { readComposeFile } from '../support/compose-file.ts';
 
 const services = await readComposeFile();
 const own = Object.entries(services).filter(([, { build }]) => build !== undefined);
 
-test('every variable that docker-compose.yml sets for the own processes is one that they read', async () => {
-  const configuration = fileURLToPath(new URL('../../workers/configuration.ts', import.meta.url));
-  const source = await readFile(configuration, 'utf8');
+test('every variable that docker-compose.yml sets for the own processes is one that they read', () => {
   const names = own.flatMap(([, { environment }]) => Object.keys(environment));
   // Temporal's variables are read by its SDK.
   const servers = ['DATABASE', 'AMQP'] as const;
   const passwords = new Set(
     servers.flatMap((server) => accountNames.map((account) => passwordVariable(account, server))),
   );
-  const known = (name: string): boolean =>
-    name.startsWith('TEMPORAL_') || passwords.has(name) || source.includes(` ${name}: `);
+  const others = new Set([...Object.keys(settings.shape), 'RABBITMQ_MANAGEMENT_URL']);
+  const known = (name: string): boolean => name.startsWith('TEMPORAL_') || passwords.has(name) || others.has(name);
   const unknown = names.filter((name) => !known(name));
   expect(names).not.toHaveLength(0);
   expect(unknown).toEqual([]);
@@ -28,9 +25,11 @@ test('every variable that docker-compose.yml sets for the own processes is one t
 test.each([
   ['event-broker', 'event_broker'],
   ['agents-worker', 'agents_worker'],
+  ['user-backend', 'user_backend'],
+  ['admin-backend', 'admin_backend'],
 ])('what docker-compose.yml sets is all that %s needs, as its own login', (name, login) => {
   const { environment = {} } = services[name] ?? {};
-  expect(readConfiguration(environment)).toMatchObject({
+  expect(readConfiguration(environment, { needsTokens: name.endsWith('backend') })).toMatchObject({
     databaseUrl: `postgres://${login}:${login}@postgres:5432/shared_psql`,
     amqpUrl: `amqp://${login}:${login}@rabbitmq:5672`,
     temporal: { connection: { address: 'temporal:7233' }, namespace: 'default' },
@@ -43,7 +42,7 @@ test('every login of docker-compose.yml is given the password that its URLs have
     .flatMap(([, { environment }]) => Object.values(environment))
     .filter((text) => /^\w+:\/\//.test(text));
   const logins = urls.map((text) => new URL(text)).filter(({ username }) => !['', 'engine'].includes(username));
-  expect(new Set(logins.map(({ username }) => username))).toEqual(new Set(['event_broker', 'agents_worker', 'agents']));
+  expect(new Set(logins.map(({ username }) => username))).toEqual(new Set(accountNames));
   for (const { protocol, username, password } of logins) {
     expect(password).toBe(given[passwordVariable(username, protocol === 'amqp:' ? 'AMQP' : 'DATABASE')]);
   }

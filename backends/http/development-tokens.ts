@@ -1,8 +1,5 @@
-import { randomBytes } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { SignJWT } from 'jose';
-import type { TokenSettings } from '../backends/http/tokens.ts';
+import type { TokenSettings } from './tokens.ts';
 
 export interface DevelopmentTokenOptions {
   userId: string;
@@ -10,18 +7,6 @@ export interface DevelopmentTokenOptions {
 }
 
 const lifetime = '24h';
-
-/** Kept with the data of `npm start`, so that a page which is open goes on over a restart. */
-export async function developmentSecret(directory: string): Promise<string> {
-  const file = join(directory, 'token-secret');
-  try {
-    return await readFile(file, 'utf8');
-  } catch {
-    const secret = randomBytes(32).toString('base64url');
-    await writeFile(file, secret, { mode: 0o600 });
-    return secret;
-  }
-}
 
 /** A token as an issuer would make it; undefined where the backends check tokens by keys that are somebody else's. */
 export async function signDevelopmentToken(

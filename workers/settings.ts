@@ -1,0 +1,71 @@
+import { z } from 'zod';
+
+export const urlOf = (schemes: RegExp, example: string) =>
+  z
+    .string(`is required, e.g. ${example}`)
+    .refine((text) => URL.canParse(text) && schemes.test(text), `must be a URL such as ${example}`);
+
+export const postgresUrl = urlOf(/^postgres(ql)?:/, 'postgres://user:password@127.0.0.1:5432/shared_psql');
+export const amqpUrl = urlOf(/^amqps?:/, 'amqp://user:password@127.0.0.1:5672');
+const httpUrl = urlOf(/^https?:/, 'http://127.0.0.1:8080');
+export const port = z.coerce.number().int().min(0).max(65_535);
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter(Boolean),
+);
+
+/** Every variable that a service reads, but for Temporal's own. */
+export const settings = z.object({
+  /** The database `shared_psql`. */
+  DATABASE_URL: postgresUrl,
+  /** A way to the same database that passes no transaction-pooling proxy: LISTEN needs one. */
+  DATABASE_DIRECT_URL: postgresUrl.optional(),
+  AMQP_URL: amqpUrl,
+  /** RabbitMQ as agents that listen reach it; best with an account that may only read control queues. */
+  CONTROL_AMQP_URL: amqpUrl.optional(),
+  /** What an agent that listens has between `instance.stop` and SIGTERM. */
+  CONTROL_HEAD_START_SECONDS: z.coerce.number().min(0).max(60).default(1),
+  TASK_QUEUE: z.string().min(1).default('instances'),
+  /** Folder of the process runtime; must survive a restart of agents_worker. */
+  RUNTIME_DIRECTORY: z.string().min(1).default('.stack/runtime'),
+  /** The Docker engine that agents of the kind `docker` run on; without it they wait for a worker that has one. */
+  DOCKER_HOST: urlOf(
+    /^(unix:\/\/\/.|npipe:\/\/.|(tcp|https?):\/\/[^/]+)/,
+    'unix:///var/run/docker.sock or tcp://127.0.0.1:2375',
+  ).optional(),
+  /** Folder with ca.pem, cert.pem and key.pem: the engine is then spoken to over TLS. */
+  DOCKER_CERT_PATH: z.string().min(1).optional(),
+  /** A bundle made by `npm run build`; without it the workflow code is bundled at start. */
+  WORKFLOW_BUNDLE: z.string().min(1).optional(),
+  /** How often rows, workflows and runtimes are compared. */
+  SWEEP_INTERVAL_SECONDS: z.coerce.number().int().min(1).default(60),
+  /** How long entries of the audit log are kept; for ever when left out. */
+  AUDIT_RETENTION_DAYS: z.coerce.number().int().min(1).max(100_000).optional(),
+  HEALTH_HOST: z.string().min(1).default('127.0.0.1'),
+  EVENT_BROKER_HEALTH_PORT: port.default(27_481),
+  AGENTS_WORKER_HEALTH_PORT: port.default(27_482),
+  USER_BACKEND_HEALTH_PORT: port.default(27_483),
+  ADMIN_BACKEND_HEALTH_PORT: port.default(27_484),
+  /** Address that both backends listen on. */
+  HTTP_HOST: z.string().min(1).default('127.0.0.1'),
+  USER_BACKEND_PORT: port.default(27_440),
+  ADMIN_BACKEND_PORT: port.default(27_441),
+  /** Shared with whoever issues tokens; for development. */
+  JWT_SECRET: z.string().min(32, 'must have at least 32 characters').optional(),
+  /** Where the issuer of tokens publishes its keys. */
+  JWT_JWKS_URL: httpUrl.optional(),
+  JWT_ISSUER: z.string().min(1).optional(),
+  JWT_AUDIENCE: z.string().min(1).default('instance-engine'),
+  /** Origins whose pages may call the backends, besides the page that user_backend serves. */
+  ALLOWED_ORIGINS: list.default([]),
+  REQUESTS_PER_MINUTE: z.coerce.number().int().min(1).default(600),
+  TRUSTED_PROXIES: list.default([]),
+  /** Where the page finds admin_backend and Temporal's Web UI; without them it has no such part. */
+  ADMIN_BACKEND_URL: httpUrl.optional(),
+  TEMPORAL_UI_URL: httpUrl.optional(),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+});
+
+export type Settings = z.infer<typeof settings>;
