@@ -1,4 +1,4 @@
-import { h } from './dom.js';
+import { focusAgain, h } from './dom.js';
 /** @import { Child } from './dom.js' */
 
 /**
@@ -24,6 +24,7 @@ export function confirmWith({ title, content, action, isDangerous = false }) {
       h('button', { type: 'submit', value: 'confirm', class: isDangerous ? 'danger' : 'primary' }, action),
     ),
   );
+  const opener = document.activeElement;
   const dialog = h('dialog', { 'aria-labelledby': 'dialog-title' }, form);
   document.body.append(dialog);
   dialog.showModal();
@@ -31,6 +32,8 @@ export function confirmWith({ title, content, action, isDangerous = false }) {
     dialog.addEventListener('close', () => {
       const confirmed = dialog.returnValue === 'confirm' ? new FormData(form) : undefined;
       dialog.remove();
+      // The browser does it, too, but not where the view was drawn anew meanwhile.
+      if (opener instanceof HTMLElement) focusAgain(opener);
       resolve(confirmed);
     });
   });

@@ -99,8 +99,17 @@ function keepFocus(parent, change) {
   const had = focused instanceof HTMLElement && parent.contains(focused) ? focused : undefined;
   change();
   if (!had || document.activeElement === had) return;
-  const key = had.dataset['key'];
-  const again = had.isConnected ? had : key && parent.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  focusAgain(had);
+}
+
+/**
+ * Gives the focus back to a control, or to that which was drawn in its place.
+ *
+ * @param {HTMLElement} control
+ */
+export function focusAgain(control) {
+  const { key } = control.dataset;
+  const again = control.isConnected ? control : key && document.querySelector(`[data-key="${CSS.escape(key)}"]`);
   if (again instanceof HTMLElement) again.focus({ preventScroll: true });
   else focusHeading();
 }
