@@ -2,6 +2,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { hasZodFastifySchemaValidationErrors, isResponseSerializationError } from 'fastify-type-provider-zod';
 import { describe } from '../../bridge/supervise.ts';
 import { isUnavailable } from './is-unavailable.ts';
+import { methodsOf } from './known-paths.ts';
 import { notFound, problemMediaType, ProblemError } from './problem.ts';
 
 /** Every error leaves as a problem (RFC 9457). */
@@ -16,10 +17,10 @@ export function answerError(error: FastifyError, request: FastifyRequest, reply:
 }
 
 /** Requests for what is not there count towards the limit on the rate, which therefore has to be registered. */
-export function answerUnknownPaths(app: FastifyInstance, methodsOf: (path: string) => string[]): void {
+export function answerUnknownPaths(app: FastifyInstance): void {
   app.setNotFoundHandler({ preHandler: app.rateLimit() }, ({ method, url }, reply) => {
     const path = url.split('?')[0] ?? url;
-    const methods = methodsOf(path);
+    const methods = methodsOf(app, path);
     if (methods.length === 0) throw notFound(path);
     reply.header('allow', methods.join(', '));
     throw new ProblemError(405, 'method_not_allowed', `${path} takes ${methods.join(', ')} and no ${method}.`);

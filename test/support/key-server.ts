@@ -14,18 +14,20 @@ export async function openKeyServer() {
   const published: SigningKey[] = [];
   let answer: 'keys' | 'error' | 'nonsense' = 'keys';
   let requests = 0;
-  const server = createServer(async (_, response) => {
-    requests += 1;
-    if (answer === 'error') response.writeHead(500);
-    if (answer !== 'keys') return response.end('no keys');
+  const read = async (): Promise<string> => {
     const keys = published.map(async ({ id, algorithm, publicKey }) => ({
       ...(await exportJWK(publicKey)),
       kid: id,
       alg: algorithm,
       use: 'sig',
     }));
-    response.setHeader('content-type', 'application/json');
-    return response.end(JSON.stringify({ keys: await Promise.all(keys) }));
+    return JSON.stringify({ keys: await Promise.all(keys) });
+  };
+  const server = createServer((_, response) => {
+    requests += 1;
+    response.writeHead(answer === 'error' ? 500 : 200, { 'content-type': 'application/json' });
+    if (answer === 'keys') void read().then((keys) => response.end(keys));
+    else response.end('no keys');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
