@@ -16,14 +16,22 @@ export function answerError(error: FastifyError, request: FastifyRequest, reply:
   reply.status(answer.status).type(problemMediaType).send(JSON.stringify(answer.toBody()));
 }
 
-/** Requests for what is not there count towards the limit on the rate, which therefore has to be registered. */
+/** Before a body is read. Such requests count towards the limit on the rate, which therefore has to be registered. */
 export function answerUnknownPaths(app: FastifyInstance): void {
-  app.setNotFoundHandler({ preHandler: app.rateLimit() }, ({ method, url }, reply) => {
-    const path = url.split('?')[0] ?? url;
+  const limitRate = app.rateLimit();
+  const pathOf = (url: string): string => url.split('?')[0] ?? url;
+  app.addHook('preParsing', async (request, reply) => {
+    if (!request.is404) return;
+    await limitRate.call(app, request, reply);
+    const path = pathOf(request.url);
     const methods = methodsOf(app, path);
     if (methods.length === 0) throw notFound(path);
     reply.header('allow', methods.join(', '));
-    throw new ProblemError(405, 'method_not_allowed', `${path} takes ${methods.join(', ')} and no ${method}.`);
+    throw new ProblemError(405, 'method_not_allowed', `${path} takes ${methods.join(', ')} and no ${request.method}.`);
+  });
+  // What a route found not to be there, such as a file.
+  app.setNotFoundHandler(({ url }) => {
+    throw notFound(pathOf(url));
   });
 }
 

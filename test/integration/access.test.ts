@@ -1,13 +1,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pino } from 'pino';
-import { createTokenVerifier } from '../../backends/http/tokens.ts';
-import { createCatalog } from '../../backends/user/catalog.ts';
-import { createUserServer } from '../../backends/user/server.ts';
 import { describeAccess, type AccessCase } from '../support/access.ts';
 import { one, openRig, type Rig } from '../support/rig.ts';
-import { tokenSettings } from '../support/tokens.ts';
+import { createOwnUserServer } from '../support/user-server.ts';
 
 let rig: Rig;
 let agentId: string;
@@ -23,22 +19,7 @@ describeAccess('user_backend', {
     agentId = await rig.publishAgent();
     pageFolder = await mkdtemp(join(tmpdir(), 'page-'));
     await writeFile(join(pageFolder, 'index.html'), '<!doctype html><title>Page</title>');
-    const catalog = createCatalog({ pool: rig.pool });
-    await catalog.reload();
-    return createUserServer({
-      logger: pino({ level: 'silent' }),
-      verifyToken: createTokenVerifier({
-        key: { secret: tokenSettings.JWT_SECRET },
-        issuer: undefined,
-        audience: 'instance-engine',
-      }),
-      requestsPerMinute: 100_000,
-      pool: rig.pool,
-      temporal: rig.client,
-      catalog,
-      timeline: async () => ({}),
-      page: { settings: { admin_backend_url: null, temporal_ui_url: null }, pageFolder },
-    });
+    return createOwnUserServer(rig, { pageFolder });
   },
   close: async () => {
     await rm(pageFolder, { recursive: true, force: true });
