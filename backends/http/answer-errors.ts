@@ -2,6 +2,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { hasZodFastifySchemaValidationErrors, isResponseSerializationError } from 'fastify-type-provider-zod';
 import { describe } from '../../bridge/supervise.ts';
 import { isUnavailable } from './is-unavailable.ts';
+import { methodsOf } from './known-paths.ts';
 import { notFound, problemMediaType, ProblemError } from './problem.ts';
 
 /** Every error leaves as a problem (RFC 9457). */
@@ -15,14 +16,22 @@ export function answerError(error: FastifyError, request: FastifyRequest, reply:
   reply.status(answer.status).type(problemMediaType).send(JSON.stringify(answer.toBody()));
 }
 
-/** Requests for what is not there count towards the limit on the rate, which therefore has to be registered. */
-export function answerUnknownPaths(app: FastifyInstance, methodsOf: (path: string) => string[]): void {
-  app.setNotFoundHandler({ preHandler: app.rateLimit() }, ({ method, url }, reply) => {
-    const path = url.split('?')[0] ?? url;
-    const methods = methodsOf(path);
+/** Before a body is read. Such requests count towards the limit on the rate, which therefore has to be registered. */
+export function answerUnknownPaths(app: FastifyInstance): void {
+  const limitRate = app.rateLimit();
+  const pathOf = (url: string): string => url.split('?')[0] ?? url;
+  app.addHook('preParsing', async (request, reply) => {
+    if (!request.is404) return;
+    await limitRate.call(app, request, reply);
+    const path = pathOf(request.url);
+    const methods = methodsOf(app, path);
     if (methods.length === 0) throw notFound(path);
     reply.header('allow', methods.join(', '));
-    throw new ProblemError(405, 'method_not_allowed', `${path} takes ${methods.join(', ')} and no ${method}.`);
+    throw new ProblemError(405, 'method_not_allowed', `${path} takes ${methods.join(', ')} and no ${request.method}.`);
+  });
+  // What a route found not to be there, such as a file.
+  app.setNotFoundHandler(({ url }) => {
+    throw notFound(pathOf(url));
   });
 }
 

@@ -8,8 +8,9 @@ import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fas
 import type { Logger } from 'pino';
 import { readIdentity, requireAccess } from './access.ts';
 import { answerError, answerUnknownPaths } from './answer-errors.ts';
+import { endIdleConnections } from './end-idle-connections.ts';
 import { readJsonBodies } from './json-body.ts';
-import { collectPaths } from './known-paths.ts';
+import { noteKnownPaths } from './known-paths.ts';
 import { openApi, type DocumentInfo } from './open-api.ts';
 import { ProblemError } from './problem.ts';
 import type { VerifyToken } from './tokens.ts';
@@ -51,7 +52,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
     trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
-    // Requests in hand are answered; what is kept open for further ones is closed.
+    // What is in hand is answered first.
     forceCloseConnections: 'idle',
     frameworkErrors: answerError,
   }).withTypeProvider<ZodTypeProvider>();
@@ -59,7 +60,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler(answerError);
   readJsonBodies(app);
-  const methodsOf = collectPaths(app);
+  noteKnownPaths(app);
+  endIdleConnections(app);
 
   await app.register(helmet, {
     contentSecurityPolicy: {
@@ -88,7 +90,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
       new ProblemError(429, 'too_many_requests', `Too many requests: try again after ${after}.`),
   });
   requireAccess(app);
-  answerUnknownPaths(app, methodsOf);
+  answerUnknownPaths(app);
 
   await app.register(swagger, openApi({ title, description }));
   app.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, () => app.swagger());

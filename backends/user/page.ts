@@ -29,7 +29,13 @@ export async function addPage(app: HttpServer, { settings, pageFolder = ownFolde
       route.config = { ...route.config, access: 'public' };
     });
     // Files keep their names from version to version: browsers ask each time whether they changed.
-    await scope.register(fastifyStatic, { root: pageFolder, prefix: '/assets/', index: false, maxAge: 0 });
+    await scope.register(fastifyStatic, {
+      root: pageFolder,
+      prefix: '/assets/',
+      index: false,
+      dotfiles: 'ignore',
+      maxAge: 0,
+    });
     scope.get('/', { schema: { hide: true } }, (_, reply) => reply.sendFile('index.html'));
   });
   app.get(

@@ -9,8 +9,12 @@ import { signToken, tokenSettings } from './tokens.ts';
 export type UserBackend = Awaited<ReturnType<typeof startUserBackend>>;
 export type UserApi = (method: string, path: string, options?: CallOptions) => Promise<Answer>;
 
-/** user_backend on the rig's servers, ready, and calls to it whose answers are checked against its OpenAPI document. */
-export async function startUserBackend(rig: Rig, settings: Record<string, string> = {}) {
+/** user_backend on the rig's servers, and calls to it whose answers are checked against its OpenAPI document. */
+export async function startUserBackend(
+  rig: Rig,
+  settings: Record<string, string> = {},
+  { untilReady = true }: { untilReady?: boolean } = {},
+) {
   const configuration = readConfiguration({
     ...rig.environmentOf('user_backend'),
     ...tokenSettings,
@@ -22,7 +26,7 @@ export async function startUserBackend(rig: Rig, settings: Record<string, string
   const log: { level: number; msg: string; error?: string }[] = [];
   const logger = pino({}, { write: (line: string) => void log.push(JSON.parse(line) as (typeof log)[number]) });
   const service = await startService({ configuration, logger, onFatal: (error) => rig.fatal.push(error) });
-  await service.ready();
+  if (untilReady) await service.ready();
   const call = await openDocumentedApi(service.url);
   let stopping: Promise<void> | undefined;
 

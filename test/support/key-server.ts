@@ -1,4 +1,4 @@
-import { createServer, type ServerResponse } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT, type CryptoKey } from 'jose';
 
@@ -14,23 +14,21 @@ export async function openKeyServer() {
   const published: SigningKey[] = [];
   let answer: 'keys' | 'error' | 'nonsense' = 'keys';
   let requests = 0;
-  const respond = async (response: ServerResponse): Promise<void> => {
-    requests += 1;
-    if (answer === 'error') response.writeHead(500);
-    if (answer !== 'keys') {
-      response.end('no keys');
-      return;
-    }
+  const read = async (): Promise<string> => {
     const keys = published.map(async ({ id, algorithm, publicKey }) => ({
       ...(await exportJWK(publicKey)),
       kid: id,
       alg: algorithm,
       use: 'sig',
     }));
-    response.setHeader('content-type', 'application/json');
-    response.end(JSON.stringify({ keys: await Promise.all(keys) }));
+    return JSON.stringify({ keys: await Promise.all(keys) });
   };
-  const server = createServer((_, response) => void respond(response));
+  const server = createServer((_, response) => {
+    requests += 1;
+    response.writeHead(answer === 'error' ? 500 : 200, { 'content-type': 'application/json' });
+    if (answer === 'keys') void read().then((keys) => response.end(keys));
+    else response.end('no keys');
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks.json`,

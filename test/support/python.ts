@@ -12,10 +12,12 @@ import { stackRoot } from '../../stack/paths.ts';
 
 const folder = fileURLToPath(new URL('../contract/python/', import.meta.url));
 
-/** A Python with what requirements.txt asks for, made once for each content of it; or why there is none. */
-export async function preparePython(): Promise<{ python: string } | { missing: string }> {
+/** A Python with what a file of test/contract/python asks for, made once for each content of it; or why there is none. */
+export async function preparePython(
+  requirements = 'requirements.txt',
+): Promise<{ python: string } | { missing: string }> {
   try {
-    return { python: await makeEnvironment(join(folder, 'requirements.txt')) };
+    return { python: await makeEnvironment(join(folder, requirements)) };
   } catch (error) {
     const missing = `TESTS IN PYTHON ARE SKIPPED: ${error instanceof Error ? error.message : String(error)}`;
     process.stdout.write(`${missing}\n`);

@@ -9,7 +9,8 @@ const complete = {
   AMQP_URL: 'amqp://user:secret@127.0.0.1:5672',
   TEMPORAL_ADDRESS: '127.0.0.1:7233',
 };
-const own = /^(DATABASE|AMQP|RABBITMQ|TEMPORAL|STACK|TASK|RUNTIME|WORKFLOW|HEALTH|EVENT|AGENTS|LOG)_/;
+const own =
+  /^(DATABASE|AMQP|RABBITMQ|TEMPORAL|STACK|TASK|RUNTIME|WORKFLOW|HEALTH|EVENT|AGENTS|LOG|USER|ADMIN|HTTP|JWT|ALLOWED|REQUESTS|TRUSTED)_/;
 let home: string;
 
 // What the machine running the tests has set, or keeps in its home, is not what is tested.
@@ -25,9 +26,9 @@ afterEach(async () => {
   await rm(home, { recursive: true });
 });
 
-function problemsOf(environment: Record<string, string>): string[] {
+function problemsOf(environment: Record<string, string>, options = {}): string[] {
   try {
-    readConfiguration(environment);
+    readConfiguration(environment, options);
   } catch (error) {
     if (!(error instanceof InvalidConfiguration)) throw error;
     return error.message.split('\n').slice(1);
@@ -102,6 +103,49 @@ test("Temporal's own configuration file is read, and one that is broken is named
   });
   await writeFile(file, '[profile.default');
   expect(problemsOf({ ...rest, TEMPORAL_CONFIG_FILE: file })[0]).toMatch(/Temporal's environment.*TOML/);
+});
+
+test('what is told of HTTP may be left out, all but what tokens are checked by', () => {
+  expect(readConfiguration(complete).http).toEqual({
+    host: '127.0.0.1',
+    userBackendPort: 27_440,
+    adminBackendPort: 27_441,
+    tokens: undefined,
+    allowedOrigins: [],
+    requestsPerMinute: 600,
+    trustedProxies: [],
+    adminBackendUrl: undefined,
+    temporalUiUrl: undefined,
+  });
+  expect(problemsOf(complete, { needsTokens: true })).toEqual([
+    expect.stringMatching(/JWT_JWKS_URL is required, e\.g\./),
+  ]);
+});
+
+test('tokens are checked by one thing, and lists are separated by commas', () => {
+  const secret = 'a-secret-of-32-characters-or-more';
+  const jwksUrl = 'https://login.example.com/jwks.json';
+  const http = (settings: Record<string, string>) => readConfiguration({ ...complete, ...settings }).http;
+  expect(http({ JWT_SECRET: secret }).tokens).toEqual({
+    key: { secret },
+    issuer: undefined,
+    audience: 'instance-engine',
+  });
+  expect(http({ JWT_JWKS_URL: jwksUrl, JWT_ISSUER: 'me', JWT_AUDIENCE: 'you' }).tokens).toEqual({
+    key: { jwksUrl },
+    issuer: 'me',
+    audience: 'you',
+  });
+  expect(http({ ALLOWED_ORIGINS: 'https://a.example.com, https://b.example.com,' }).allowedOrigins).toEqual([
+    'https://a.example.com',
+    'https://b.example.com',
+  ]);
+  expect(problemsOf({ ...complete, JWT_SECRET: secret, JWT_JWKS_URL: jwksUrl })).toEqual([
+    expect.stringContaining('both set'),
+  ]);
+  const [tooShort = ''] = problemsOf({ ...complete, JWT_SECRET: 'hunter2' });
+  expect(tooShort).toContain('JWT_SECRET must have at least 32 characters');
+  expect(tooShort).not.toContain('hunter2');
 });
 
 test('agents get to see no secret of the host environment', () => {

@@ -1,0 +1,45 @@
+import { pino } from 'pino';
+import { createTokenVerifier } from '../../backends/http/tokens.ts';
+import { startLiveUpdates } from '../../backends/live/live-updates.ts';
+import { createCatalog } from '../../backends/user/catalog.ts';
+import { createUserServer } from '../../backends/user/server.ts';
+import type { HttpServer } from '../../backends/http/server.ts';
+import type { Rig } from './rig.ts';
+import { tokenSettings } from './tokens.ts';
+
+export interface OwnUserServerOptions {
+  pageFolder: string;
+}
+
+/** The server of user_backend alone, not listening, with whatever the service would give it made for the test. */
+export async function createOwnUserServer(
+  { pool, client, environment, fatal }: Rig,
+  { pageFolder }: OwnUserServerOptions,
+): Promise<HttpServer> {
+  const catalog = createCatalog({ pool });
+  await catalog.reload();
+  const logger = pino({ level: 'silent' });
+  const live = startLiveUpdates({
+    amqpUrl: environment.AMQP_URL,
+    pool,
+    logger,
+    onFatal: (error) => fatal.push(error),
+  });
+  const app = await createUserServer({
+    logger,
+    verifyToken: createTokenVerifier({
+      key: { secret: tokenSettings.JWT_SECRET },
+      issuer: undefined,
+      audience: 'instance-engine',
+    }),
+    requestsPerMinute: 1_000_000,
+    pool,
+    temporal: client,
+    catalog,
+    live,
+    sources: { database: (read) => read(pool), workflow: (read) => read(client) },
+    page: { settings: { admin_backend_url: null, temporal_ui_url: null }, pageFolder },
+  });
+  app.addHook('preClose', () => live.close());
+  return app;
+}
