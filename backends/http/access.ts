@@ -8,6 +8,8 @@ export type Access = 'public' | 'user' | 'admin';
 declare module 'fastify' {
   interface FastifyContextConfig {
     access?: Access;
+    /** Not counted towards the limit on the rate: files of a page, of which there are dozens. */
+    unlimited?: boolean;
   }
   interface FastifyRequest {
     /** Undefined without a valid token. */

@@ -85,6 +85,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   await app.register(rateLimit, {
     max: requestsPerMinute,
     timeWindow: '1 minute',
+    allowList: ({ routeOptions }) => routeOptions.config.unlimited === true,
     keyGenerator: ({ identity, ip }) => identity?.userId ?? ip,
     errorResponseBuilder: (_, { after }) =>
       new ProblemError(429, 'too_many_requests', `Too many requests: try again after ${after}.`),

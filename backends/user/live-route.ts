@@ -5,7 +5,7 @@ import { ProblemError } from '../http/problem.ts';
 import type { HttpServer } from '../http/server.ts';
 import type { LiveUpdates } from '../live/live-updates.ts';
 
-export const liveSubprotocol = 'instances.v1';
+const liveSubprotocol = 'instances.v1';
 
 /** What clients send is not read. */
 const maxPayload = 1024;
@@ -15,7 +15,7 @@ const query = z.object({
   all: z.stringbool().default(false),
 });
 
-/** `GET /v1/updates`: see docs/live-updates.md. OpenAPI has no words for a WebSocket. */
+/** `GET /v1/updates`, as in docs/live-updates.md. OpenAPI has no words for a WebSocket. */
 export async function addLiveRoute(app: HttpServer, live: LiveUpdates): Promise<void> {
   await app.register(websocket, {
     options: {

@@ -26,7 +26,7 @@ export interface PageOptions {
 export async function addPage(app: HttpServer, { settings, pageFolder = ownFolder }: PageOptions): Promise<void> {
   await app.register(async (scope) => {
     scope.addHook('onRoute', (route) => {
-      route.config = { ...route.config, access: 'public' };
+      route.config = { ...route.config, access: 'public', unlimited: true };
     });
     // Files keep their names from version to version: browsers ask each time whether they changed.
     await scope.register(fastifyStatic, {

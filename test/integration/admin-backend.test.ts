@@ -76,9 +76,9 @@ test('a retirement that drains stops what runs, and taken back the agent can be 
   await rig.bus.until(await rig.insertInstance(id), 'instance.updated', 'running');
 });
 
-test('a retirement without a body lets run what runs, and asked for again it stays since when it is', async () => {
+test('a retirement that does not drain lets run what runs, and asked for again it stays since when it is', async () => {
   const { id } = await publish();
-  const first = await post(`/v1/agents/${id}/retire`);
+  const first = await post(`/v1/agents/${id}/retire`, {});
   expect(first).toMatchObject({ status: 200, body: { drain: false } });
   expect((await post(`/v1/agents/${id}/retire`, {})).body).toEqual(first.body);
   expect((await post(`/v1/agents/${id}/retire`, { drain: true })).body).toMatchObject({
@@ -154,7 +154,7 @@ test('an agent that is not there is a 404 for every route', async () => {
   const answers = await Promise.all([
     admin.call(`/v1/agents/${id}`),
     patch(id, { version: '2' }),
-    post(`/v1/agents/${id}/retire`),
+    post(`/v1/agents/${id}/retire`, {}),
     post(`/v1/agents/${id}/publish`),
   ]);
   for (const { status, body } of answers) expect([status, body]).toMatchObject([404, { code: 'not_found' }]);

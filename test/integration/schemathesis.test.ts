@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { HttpServer } from '../../backends/http/server.ts';
+import { startAdminBackend, type AdminBackend } from '../support/admin-backend.ts';
 import { preparePython } from '../support/python.ts';
 import { openRig, type Rig } from '../support/rig.ts';
 import { runSchemathesis } from '../support/schemathesis.ts';
@@ -10,38 +11,65 @@ import { createOwnUserServer } from '../support/user-server.ts';
 
 const found = await preparePython('schemathesis.txt');
 let rig: Rig;
-let app: HttpServer;
+let users: HttpServer;
+let admins: AdminBackend;
 let agentId: string;
 
 beforeAll(async () => {
   if ('missing' in found) return;
   rig = await openRig();
+  const broker = await rig.startEventBroker();
+  await broker.ready();
   agentId = await rig.publishAgent();
-  app = await createOwnUserServer(rig, { pageFolder: tmpdir() });
+  users = await createOwnUserServer(rig, { pageFolder: tmpdir() });
+  admins = await startAdminBackend(rig);
 });
 beforeEach(({ skip }) => {
   if ('missing' in found) skip(found.missing);
 });
 afterAll(async () => {
-  await app?.close();
+  await Promise.all([users?.close(), admins?.stop()]);
   await rig?.close();
 });
+
+const insertInstances = async (userId: string, count: number): Promise<string[]> => {
+  const { rows } = await rig.pool.query<{ id: string }>(
+    'insert into instances (agent_id, user_id) select $1, $2 from generate_series(1, $3) returning id',
+    [agentId, userId, count],
+  );
+  return rows.map(({ id }) => id);
+};
 
 test('user_backend answers as its document says, whatever it is sent', async ({ signal }) => {
   if ('missing' in found) return;
   const userId = randomUUID();
-  const { rows } = await rig.pool.query<{ id: string }>(
-    'insert into instances (agent_id, user_id) select $1, $2 from generate_series(1, 50) returning id',
-    [agentId, userId],
-  );
   const report = await runSchemathesis({
     ...found,
     signal,
-    url: await app.listen({ host: '127.0.0.1', port: 0 }),
+    url: await users.listen({ host: '127.0.0.1', port: 0 }),
     token: await signToken({ userId }),
     known: {
-      'path.id': [agentId, ...rows.map(({ id }) => id)],
+      'path.id': [agentId, ...(await insertInstances(userId, 50))],
       'body.agent_id': [agentId],
+      'query.user_id': [userId],
+    },
+  });
+  expect(report).toMatchObject({ exitCode: 0, output: expect.stringContaining('No issues found') });
+}, 240_000);
+
+test('admin_backend answers as its document says, whatever it is sent', async ({ signal }) => {
+  if ('missing' in found) return;
+  const userId = randomUUID();
+  const [instanceId = ''] = await insertInstances(userId, 1);
+  const report = await runSchemathesis({
+    ...found,
+    signal,
+    url: admins.url,
+    token: await signToken({ userId: randomUUID(), roles: ['admin'] }),
+    known: {
+      'path.id': [agentId],
+      'query.instance_id': [instanceId],
+      'query.agent_id': [agentId],
       'query.user_id': [userId],
     },
   });

@@ -162,6 +162,7 @@ test('as a process it says what it lacks, is ready, and ends with what is in han
 });
 
 test('health tells which part is not at work', async () => {
+  const lost = { ready: false, lastError: expect.stringContaining('ECONNREFUSED') };
   const unreachable = { AMQP_URL: `amqp://127.0.0.1:1/${randomUUID()}` };
   const service = await startUserBackend(rig, unreachable, { untilReady: false });
   try {
@@ -172,7 +173,9 @@ test('health tells which part is not at work', async () => {
         ready: false,
         parts: [
           { name: 'agent_catalog', ready: true },
-          { name: 'user_backend.agent', ready: false, lastError: expect.stringContaining('ECONNREFUSED') },
+          { name: 'user_backend.replica', ...lost },
+          { name: 'user_backend.ws_updates', ...lost },
+          { name: 'user_backend.agent', ...lost },
         ],
       });
     });

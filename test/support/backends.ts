@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
+import { assertTopology } from '../../bridge/topology.ts';
 import { readConfiguration } from '../../workers/configuration.ts';
 import { startUserBackend as startService } from '../../workers/services/user-backend.ts';
 import { openDocumentedApi, type Answer, type CallOptions } from './documented-api.ts';
@@ -25,6 +26,8 @@ export async function startUserBackend(
   });
   const log: { level: number; msg: string; error?: string }[] = [];
   const logger = pino({}, { write: (line: string) => void log.push(JSON.parse(line) as (typeof log)[number]) });
+  // It waits for what event_broker makes, which not every test runs.
+  await assertTopology(rig.bus.channel, 'event_broker');
   const service = await startService({ configuration, logger, onFatal: (error) => rig.fatal.push(error) });
   if (untilReady) await service.ready();
   const call = await openDocumentedApi(service.url);

@@ -26,6 +26,7 @@ export async function createTestServer(
   const body = z.strictObject({ name: z.string(), config: z.unknown().optional() });
   const seen = z.object({ name: z.string(), text: z.string() });
   app.get('/public', { config: { access: 'public' } }, () => ({ ok: true }));
+  app.get('/file', { config: { access: 'public', unlimited: true } }, () => ({ ok: true }));
   app.get('/user', () => ({ ok: true }));
   app.get('/admin', { config: { access: 'admin' } }, () => ({ ok: true }));
   app.post('/things/:id', { schema: { body, response: { 200: seen, ...problems() } } }, async (request) => ({

@@ -1,4 +1,3 @@
-import pg from 'pg';
 import { startAuditConsumer } from '../../backends/admin/audit/consumer.ts';
 import { startRetention } from '../../backends/admin/audit/retention.ts';
 import { openDeadLetters } from '../../backends/admin/dead-letters/dead-letters.ts';
@@ -7,20 +6,14 @@ import { createTokenVerifier } from '../../backends/http/tokens.ts';
 import { InvalidConfiguration } from '../configuration.ts';
 import { serveHealth } from '../health.ts';
 import type { HttpService, ServiceOptions } from './service.ts';
+import { openPool } from './open-pool.ts';
 import { untilReady } from './until-ready.ts';
 
 /** admin_backend: agents, audit and dead letters over HTTP, and the audit log itself. */
 export async function startAdminBackend({ configuration, logger, onFatal }: ServiceOptions): Promise<HttpService> {
   const { amqpUrl, auditRetentionDays: days, http } = configuration;
   if (!http.tokens) throw new InvalidConfiguration('JWT_JWKS_URL or JWT_SECRET is required: tokens are checked by it.');
-  const pool = new pg.Pool({
-    connectionString: configuration.databaseUrl,
-    application_name: 'admin_backend',
-    connectionTimeoutMillis: 5_000,
-    statement_timeout: 10_000,
-    query_timeout: 12_000,
-  });
-  pool.on('error', (error) => logger.warn({ error: error.message }, 'an idle connection to PostgreSQL broke'));
+  const pool = openPool({ databaseUrl: configuration.databaseUrl, service: 'admin_backend', logger });
 
   const app = await createAdminServer({
     pool,

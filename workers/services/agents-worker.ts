@@ -1,5 +1,4 @@
-import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client';
-import pg from 'pg';
+import { WorkflowNotFoundError } from '@temporalio/client';
 import { createActivities } from '../../activities/create-activities.ts';
 import { sweepOnce } from '../../activities/sweep.ts';
 import { createAgentRouter } from '../../bridge/agent-router.ts';
@@ -17,28 +16,15 @@ import { serveHealth } from '../health.ts';
 import type { Service, ServiceOptions } from './service.ts';
 import { startSweepSchedule } from './sweep-schedule.ts';
 import { startTemporalWorker } from './temporal-worker.ts';
+import { openPool } from './open-pool.ts';
+import { openTemporal } from './open-temporal.ts';
 import { untilReady } from './until-ready.ts';
 
 /** agents_worker: brings events to the workflows, runs workflows and activities, and watches what they run. */
 export async function startAgentsWorker({ configuration, logger, onFatal }: ServiceOptions): Promise<Service> {
   const { temporal, taskQueue } = configuration;
-  const pool = new pg.Pool({
-    connectionString: configuration.databaseUrl,
-    application_name: 'agents_worker',
-    connectionTimeoutMillis: 5_000,
-    // Shorter than the activities' own limit: an attempt that was given up cannot write later on.
-    statement_timeout: 10_000,
-    query_timeout: 12_000,
-  });
-  pool.on('error', (error) => logger.warn({ error: error.message }, 'an idle connection to PostgreSQL broke'));
-  // gRPC reconnects by itself; a call made meanwhile fails at once and is retried by whoever made it. The SDK's own retries
-  // can neither be stopped nor outlive the connection: one that is due after the close is an uncaught exception.
-  const connection = Connection.lazy({
-    ...temporal.connection,
-    interceptors: [],
-    channelArgs: { 'grpc.max_reconnect_backoff_ms': 5_000 },
-  });
-  const client = new Client({ connection, namespace: temporal.namespace });
+  const pool = openPool({ databaseUrl: configuration.databaseUrl, service: 'agents_worker', logger });
+  const { client, connection } = openTemporal(temporal);
   const signalInstance = createSignalInstance({ client, taskQueue });
   const processes = createProcessRuntime({
     directory: configuration.runtimeDirectory,

@@ -1,5 +1,3 @@
-import { Client, Connection } from '@temporalio/client';
-import pg from 'pg';
 import { createTokenVerifier } from '../../backends/http/tokens.ts';
 import { startLiveUpdates } from '../../backends/live/live-updates.ts';
 import { createCatalog } from '../../backends/user/catalog.ts';
@@ -9,6 +7,8 @@ import { InvalidConfiguration } from '../configuration.ts';
 import { serveHealth } from '../health.ts';
 import { startCatalogLoader } from './catalog-loader.ts';
 import type { HttpService, ServiceOptions } from './service.ts';
+import { openPool } from './open-pool.ts';
+import { openTemporal } from './open-temporal.ts';
 import { untilReady } from './until-ready.ts';
 
 /** For all that is asked of Temporal for one timeline. */
@@ -18,22 +18,8 @@ const timelineDeadlineMs = 10_000;
 export async function startUserBackend({ configuration, logger, onFatal }: ServiceOptions): Promise<HttpService> {
   const { amqpUrl, http, temporal } = configuration;
   if (!http.tokens) throw new InvalidConfiguration('JWT_JWKS_URL or JWT_SECRET is required: tokens are checked by it.');
-  const pool = new pg.Pool({
-    connectionString: configuration.databaseUrl,
-    application_name: 'user_backend',
-    max: 20,
-    connectionTimeoutMillis: 5_000,
-    statement_timeout: 10_000,
-    query_timeout: 12_000,
-  });
-  pool.on('error', (error) => logger.warn({ error: error.message }, 'an idle connection to PostgreSQL broke'));
-  // As in agents_worker: it reconnects by itself, and who called meanwhile is told to try again.
-  const connection = Connection.lazy({
-    ...temporal.connection,
-    interceptors: [],
-    channelArgs: { 'grpc.max_reconnect_backoff_ms': 5_000 },
-  });
-  const temporalClient = new Client({ connection, namespace: temporal.namespace });
+  const pool = openPool({ databaseUrl: configuration.databaseUrl, service: 'user_backend', logger, max: 20 });
+  const { client: temporalClient, connection } = openTemporal(temporal);
   const catalog = createCatalog({ pool });
   const live = startLiveUpdates({
     amqpUrl,

@@ -15,6 +15,7 @@ export function addAgentRoutes(app: HttpServer, pool: Pool): void {
       config,
       schema: {
         tags,
+        operationId: 'listAgents',
         summary: 'All agents, or those of a name',
         querystring: z.strictObject({ name: z.string().min(1).optional() }),
         response: { 200: agentList, ...problems() },
@@ -28,6 +29,7 @@ export function addAgentRoutes(app: HttpServer, pool: Pool): void {
       config,
       schema: {
         tags,
+        operationId: 'publishAgent',
         summary: 'Publish an agent',
         description: 'Instances that wait for it are provisioned.',
         body: newAgent,
@@ -43,7 +45,13 @@ export function addAgentRoutes(app: HttpServer, pool: Pool): void {
     '/v1/agents/:id',
     {
       config,
-      schema: { tags, summary: 'One agent', params: agentPath, response: { 200: agent, ...problems(404) } },
+      schema: {
+        tags,
+        operationId: 'readAgent',
+        summary: 'One agent',
+        params: agentPath,
+        response: { 200: agent, ...problems(404) },
+      },
     },
     ({ params }) => readAgent(pool, params.id),
   );
@@ -53,6 +61,7 @@ export function addAgentRoutes(app: HttpServer, pool: Pool): void {
       config,
       schema: {
         tags,
+        operationId: 'changeAgent',
         summary: 'Change an agent',
         description: 'Instances that run go on as they are; what is started from now on uses the change.',
         params: agentPath,
@@ -68,13 +77,14 @@ export function addAgentRoutes(app: HttpServer, pool: Pool): void {
       config,
       schema: {
         tags,
+        operationId: 'retireAgent',
         summary: 'Let no further instance use an agent',
         params: agentPath,
-        body: retirement.nullish(),
+        body: retirement,
         response: { 200: agent, ...problems(404) },
       },
     },
-    ({ params, body }) => retireAgent(pool, params.id, body?.drain ?? false),
+    ({ params, body }) => retireAgent(pool, params.id, body.drain),
   );
   app.post(
     '/v1/agents/:id/publish',
@@ -82,6 +92,7 @@ export function addAgentRoutes(app: HttpServer, pool: Pool): void {
       config,
       schema: {
         tags,
+        operationId: 'bringBackAgent',
         summary: 'Take a retirement back',
         params: agentPath,
         response: { 200: agent, ...problems(404) },

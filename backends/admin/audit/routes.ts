@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import { problems } from '../../http/problem.ts';
 import type { HttpServer } from '../../http/server.ts';
-import { auditPage, auditQuery, toCursor, verificationAnswer, verificationQuery } from './schemas.ts';
+import { auditPage, auditQuery, verificationAnswer, verificationQuery } from './schemas.ts';
 import { findEntries, type IdRange } from './search.ts';
 import { verifyAudit } from './verify.ts';
 
@@ -15,6 +15,7 @@ export function addAuditRoutes(app: HttpServer, pool: Pool): void {
       config,
       schema: {
         tags,
+        operationId: 'searchAudit',
         summary: 'Entries of the audit log, the newest first',
         querystring: auditQuery,
         response: { 200: auditPage, ...problems() },
@@ -40,7 +41,7 @@ export function addAuditRoutes(app: HttpServer, pool: Pool): void {
           time: entry.time.toISOString(),
           recorded_at: entry.recorded_at.toISOString(),
         })),
-        next_cursor: last && found.length > limit ? toCursor(last.position) : null,
+        next_cursor: last && found.length > limit ? String(last.position) : null,
       };
     },
   );
@@ -50,6 +51,7 @@ export function addAuditRoutes(app: HttpServer, pool: Pool): void {
       config,
       schema: {
         tags,
+        operationId: 'verifyAudit',
         summary: 'Whether the audit log is as it was written',
         description: 'Reads all of it: some seconds for each 100,000 entries.',
         querystring: verificationQuery,

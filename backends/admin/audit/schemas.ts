@@ -6,16 +6,10 @@ const hash = z.string().regex(/^[\da-f]{64}$/);
 const idFilter = (what: string) => id(what).toLowerCase().optional();
 const time = z.iso.datetime({ offset: true }).transform((text) => new Date(text));
 
-/** Opaque to callers. */
 const cursor = z
-  .base64url()
-  .transform((text) => Buffer.from(text, 'base64url').toString('utf8'))
-  .pipe(z.string().regex(/^[1-9]\d{0,15}$/, 'is none that this interface has given'))
+  .string()
+  .regex(/^[1-9]\d{0,14}$/, 'is none that this interface has given')
   .transform(Number);
-
-export function toCursor(beforePosition: number): string {
-  return Buffer.from(String(beforePosition)).toString('base64url');
-}
 
 export const auditQuery = z.strictObject({
   instance_id: idFilter('Only of this instance.'),

@@ -14,6 +14,7 @@ export function addDeadLetterRoutes(app: HttpServer, deadLetters: DeadLetters): 
       config,
       schema: {
         tags,
+        operationId: 'listDeadLetters',
         summary: 'What no consumer could handle, by queue, the oldest first',
         querystring: letterQuery,
         response: { 200: letterList, ...problems() },
@@ -30,6 +31,7 @@ export function addDeadLetterRoutes(app: HttpServer, deadLetters: DeadLetters): 
       config,
       schema: {
         tags,
+        operationId: 'readDeadLetter',
         summary: 'One letter, which stays where it is',
         params: letterPath,
         response: { 200: inspectedLetter, ...problems(404) },
@@ -47,6 +49,7 @@ export function addDeadLetterRoutes(app: HttpServer, deadLetters: DeadLetters): 
       config,
       schema: {
         tags,
+        operationId: 'sendDeadLetter',
         summary: 'Send a letter to its queue again',
         description: 'It dies again, under the same id, if what was wrong is not mended.',
         params: letterPath,

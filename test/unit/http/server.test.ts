@@ -124,6 +124,7 @@ test('each user has a limit of its own, and whoever has no valid token shares th
   expect(problem.parse(more.json())).toMatchObject({ status: 429, code: 'too_many_requests' });
   expect(Number(more.headers['retry-after'])).toBeGreaterThan(0);
   expect((await app.inject({ url: '/user', remoteAddress: '127.0.0.9' })).statusCode).toBe(401);
+  expect(await statuses('/file', {})).toEqual([200, 200, 200, 200]);
 });
 
 test('the address that a proxy names counts only where that proxy is trusted', async () => {
