@@ -94,11 +94,12 @@ async function start(): Promise<void> {
       : `Found the instance ${instance.id} of an earlier start, which was ${instance.status}; its life on the bus:`,
   );
   await life.untilRunning(instance.id);
+  const addresses = await pageAddresses(backends);
 
   say('');
   say(`The instance is running. Ctrl-C stops everything; the next \`npm start\` finds its data again.`);
   say('');
-  for (const line of await pageAddresses(backends)) say(line);
+  addresses.forEach(say);
   say('');
   say(`  user_backend          ${backends.pageUrl}/openapi.json`);
   say(`  admin_backend         ${backends.adminUrl}/openapi.json`);

@@ -15,6 +15,7 @@ import { runInstances } from '../support/command-line.ts';
 const directory = join(stackRoot, 'start-test');
 let portBase: number;
 const started: NpmStart[] = [];
+const lastLine = 'npx instances --help';
 
 beforeAll(async () => {
   await rm(directory, { recursive: true, force: true });
@@ -58,8 +59,9 @@ function npmStart(): NpmStart {
 
 test('npm start ends with a running instance; Ctrl-C stops everything; the next start finds it again', async () => {
   const first = npmStart();
-  await first.until('The instance is running.');
+  await first.until(lastLine);
   const [, id = ''] = /Inserted the instance (\S+);/.exec(first.output()) ?? [];
+  expect(first.output()).toContain('The instance is running.');
   expect(first.output()).toMatch(new RegExp(`instance.created ${id} +pending[^]*instance.updated ${id} +running`));
 
   const webUi = /Temporal Web UI +(\S+)/.exec(first.output())?.[1] ?? '';
@@ -97,7 +99,7 @@ test('npm start ends with a running instance; Ctrl-C stops everything; the next 
   expect((await runInstances(['list'], ofThisStart)).errors).toContain('run npm start');
 
   const second = npmStart();
-  await second.until('The instance is running.');
+  await second.until(lastLine);
   expect(second.output()).toContain(`Found the instance ${id}`);
   const bus = await openBus(/RabbitMQ +(amqp:\S+)/.exec(second.output())?.[1] ?? '');
   await bus.close();
