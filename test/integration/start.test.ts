@@ -64,18 +64,6 @@ test('npm start ends with a running instance; Ctrl-C stops everything; the next 
   expect(first.output()).toContain('The instance is running.');
   expect(first.output()).toMatch(new RegExp(`instance.created ${id} +pending[^]*instance.updated ${id} +running`));
 
-  const webUi = /Temporal Web UI +(\S+)/.exec(first.output())?.[1] ?? '';
-  const query = encodeURIComponent(`InstanceStatus = "running"`);
-  await vi.waitFor(
-    async () => {
-      const answer = await fetch(`${webUi}/api/v1/namespaces/default/workflows?query=${query}`);
-      // Without any, the field is missing.
-      const found = (await answer.json()) as { executions?: { execution: { workflowId: string } }[] };
-      expect(found.executions?.map(({ execution }) => execution.workflowId)).toEqual([`instance/${id}`]);
-    },
-    { timeout: 10_000 },
-  );
-
   const [pageUrl, userToken] = addressOf(first, 'as a user');
   const [, adminToken] = addressOf(first, 'as an admin');
   const adminUrl = /admin_backend +(\S+)\/openapi.json/.exec(first.output())?.[1] ?? '';
@@ -89,6 +77,18 @@ test('npm start ends with a running instance; Ctrl-C stops everything; the next 
     user_backend: 'user_backend',
     admin_backend: 'admin_backend',
   });
+
+  const webUi = /Temporal Web UI +(\S+)/.exec(first.output())?.[1] ?? '';
+  const query = encodeURIComponent(`InstanceStatus = "running"`);
+  await vi.waitFor(
+    async () => {
+      const answer = await fetch(`${webUi}/api/v1/namespaces/default/workflows?query=${query}`);
+      // Without any, the field is missing.
+      const found = (await answer.json()) as { executions?: { execution: { workflowId: string } }[] };
+      expect(found.executions?.map(({ execution }) => execution.workflowId)).toEqual([`instance/${id}`]);
+    },
+    { timeout: 10_000 },
+  );
 
   const ofThisStart = { STACK_DIRECTORY: directory };
   const listed = await runInstances(['list', '--json', '--status', 'running'], ofThisStart);

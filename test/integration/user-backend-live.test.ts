@@ -115,7 +115,5 @@ test('a client that comes back after a restart of the backend names what it saw,
 });
 
 test('a connection is closed when its token expires', async () => {
-  const client = connect(await signToken({ userId: randomUUID(), expiresIn: '2 s' }));
-  await client.until('ready');
-  expect(await client.closing()).toBe(4001);
+  expect(await connect(await signToken({ userId: randomUUID(), expiresIn: '2 s' })).closing()).toBe(4001);
 });
