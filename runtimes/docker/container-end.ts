@@ -23,7 +23,7 @@ export function classifyEnd(
   reading: ContainerReading | undefined,
 ): Pick<RuntimeExit, 'kind' | 'failed' | 'message'> {
   if (exitCode === undefined) return { kind: 'lost', failed: true, message: 'The container was found removed.' };
-  const sentence = describeEnd({ ...reading, exitCode });
+  const sentence = describeEnd(stopped ? { exitCode } : { ...reading, exitCode });
   if (stopped) {
     return { kind: 'lost', failed: true, message: `The container was stopped through the engine. ${sentence}` };
   }

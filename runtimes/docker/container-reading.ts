@@ -52,6 +52,9 @@ export function describeEnd({
     signal === undefined
       ? `The agent ended with exit code ${exitCode}.`
       : `The agent was ended by the signal ${signal} (exit code ${exitCode}).`;
-  if (!outOfMemory) return how;
-  return `${how} It ran out of memory: it may use ${Math.round((memoryBytes ?? 0) / 2 ** 20)} MiB (memory_mebibytes).`;
+  const limit = `it may use ${Math.round((memoryBytes ?? 0) / 2 ** 20)} MiB (memory_mebibytes).`;
+  if (outOfMemory) return `${how} It ran out of memory: ${limit}`;
+  // The engine does not hear of each kill by the kernel: under cgroups v1 not where the group is gone before it looks.
+  if (signal === 'SIGKILL' && memoryBytes) return `${how} The kernel may have done so for want of memory: ${limit}`;
+  return how;
 }
