@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import { pino } from 'pino';
 import { expect, inject, test, vi } from 'vitest';
@@ -100,6 +102,14 @@ export function createContainerRig({ host = inject('docker')?.host ?? '' } = {})
     /** Resolves once the container of an instance has ended. */
     untilEnded: (instanceId: string) =>
       vi.waitUntil(async () => !(await containerOf(instanceId).inspect()).State.Running, { timeout: 20_000 }),
+
+    /** Resolves once the engine has heard that the kernel ended a process of the container for want of memory. */
+    async untilOutOfMemory(instanceId: string): Promise<void> {
+      const filters = { container: [`instance-${instanceId}`], event: ['oom'] };
+      // From the beginning: it may have heard already.
+      const events = (await docker.getEvents({ since: 1, filters })) as Readable;
+      await once(events, 'data', { signal: AbortSignal.timeout(20_000) }).finally(() => events.destroy());
+    },
 
     /** Runs a command in the container of an instance. */
     run: (instanceId: string, ...command: string[]) => runIn(containerOf(instanceId), ...command),
