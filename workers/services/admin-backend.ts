@@ -2,27 +2,23 @@ import { startAuditConsumer } from '../../backends/admin/audit/consumer.ts';
 import { startRetention } from '../../backends/admin/audit/retention.ts';
 import { openDeadLetters } from '../../backends/admin/dead-letters/dead-letters.ts';
 import { createAdminServer } from '../../backends/admin/server.ts';
-import { createTokenVerifier } from '../../backends/http/tokens.ts';
-import { InvalidConfiguration } from '../configuration.ts';
 import { serveHealth } from '../health.ts';
 import type { HttpService, ServiceOptions } from './service.ts';
+import { httpOptionsOf } from './http-options.ts';
 import { openPool } from './open-pool.ts';
 import { untilReady } from './until-ready.ts';
 
 /** admin_backend: agents, audit and dead letters over HTTP, and the audit log itself. */
 export async function startAdminBackend({ configuration, logger, onFatal }: ServiceOptions): Promise<HttpService> {
   const { amqpUrl, auditRetentionDays: days, http } = configuration;
-  if (!http.tokens) throw new InvalidConfiguration('JWT_JWKS_URL or JWT_SECRET is required: tokens are checked by it.');
+  const httpOptions = httpOptionsOf(http);
   const pool = openPool({ databaseUrl: configuration.databaseUrl, service: 'admin_backend', logger });
 
   const app = await createAdminServer({
     pool,
     deadLetters: openDeadLetters(amqpUrl),
     logger,
-    verifyToken: createTokenVerifier(http.tokens),
-    allowedOrigins: http.allowedOrigins,
-    requestsPerMinute: http.requestsPerMinute,
-    trustedProxies: http.trustedProxies,
+    ...httpOptions,
   });
   const url = await app.listen({ host: http.host, port: http.adminBackendPort });
 

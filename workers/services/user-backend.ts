@@ -1,12 +1,11 @@
-import { createTokenVerifier } from '../../backends/http/tokens.ts';
 import { startLiveUpdates } from '../../backends/live/live-updates.ts';
 import { createCatalog } from '../../backends/user/catalog.ts';
 import { createUserServer } from '../../backends/user/server.ts';
 import { describe } from '../../bridge/supervise.ts';
-import { InvalidConfiguration } from '../configuration.ts';
 import { serveHealth } from '../health.ts';
 import { startCatalogLoader } from './catalog-loader.ts';
 import type { HttpService, ServiceOptions } from './service.ts';
+import { httpOptionsOf } from './http-options.ts';
 import { openPool } from './open-pool.ts';
 import { openTemporal } from './open-temporal.ts';
 import { untilReady } from './until-ready.ts';
@@ -17,7 +16,7 @@ const timelineDeadlineMs = 10_000;
 /** user_backend: instances over HTTP, their updates over WebSocket, for the users whose they are, and their page. */
 export async function startUserBackend({ configuration, logger, onFatal }: ServiceOptions): Promise<HttpService> {
   const { amqpUrl, http, temporal } = configuration;
-  if (!http.tokens) throw new InvalidConfiguration('JWT_JWKS_URL or JWT_SECRET is required: tokens are checked by it.');
+  const httpOptions = httpOptionsOf(http);
   const pool = openPool({ databaseUrl: configuration.databaseUrl, service: 'user_backend', logger, max: 20 });
   const { client: temporalClient, connection } = openTemporal(temporal);
   const catalog = createCatalog({ pool });
@@ -35,10 +34,7 @@ export async function startUserBackend({ configuration, logger, onFatal }: Servi
 
   const app = await createUserServer({
     logger,
-    verifyToken: createTokenVerifier(http.tokens),
-    allowedOrigins: http.allowedOrigins,
-    requestsPerMinute: http.requestsPerMinute,
-    trustedProxies: http.trustedProxies,
+    ...httpOptions,
     connectTo: http.adminBackendUrl === undefined ? [] : [new URL(http.adminBackendUrl).origin],
     pool,
     temporal: temporalClient,

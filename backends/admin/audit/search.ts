@@ -1,4 +1,5 @@
 import type { ClientBase, Pool } from 'pg';
+import type { AuditRecord } from './record.ts';
 
 export interface IdRange {
   lowest: string;
@@ -21,22 +22,10 @@ export interface AuditFilter {
 }
 
 /** An entry as it is shown. */
-export interface AuditEntry {
+export interface AuditEntry extends Omit<AuditRecord, 'occurred_at' | 'body'> {
   position: number;
-  event_id: string;
-  type: string;
   /** When the event happened. */
   time: Date;
-  instance_id: string | null;
-  agent_id: string;
-  user_id: string | null;
-  sequence: number;
-  correlation_id: string;
-  causation_id: string | null;
-  schema_version: number;
-  desired_state: string | null;
-  generation: number | null;
-  observed_generation: number | null;
   /** A text where it is no JSON, which no event is: somebody has changed it. */
   body: unknown;
   recorded_at: Date;
