@@ -2,7 +2,7 @@ import { signDevelopmentToken } from '../backends/http/development-tokens.ts';
 import { readConfiguration, type Configuration } from '../workers/configuration.ts';
 import { tokenSecret } from './token-secret.ts';
 import { adminId, exampleUserId } from './example.ts';
-import { backendPortsOf, defaultPortBase } from './ports.ts';
+import { defaultPortBase, portsFrom } from './ports.ts';
 import type { StackServers } from './stack.ts';
 
 export interface BackendSettingsOptions {
@@ -25,13 +25,13 @@ export interface Backends {
 /** Tokens are checked as the environment says; where it says nothing, by a secret of this checkout's own. */
 export async function backendSettings(options: BackendSettingsOptions): Promise<Backends> {
   const { directory, portBase = defaultPortBase, servers, settings } = options;
-  const { user, admin } = backendPortsOf(portBase);
-  const pageUrl = `http://127.0.0.1:${user}`;
-  const adminUrl = `http://127.0.0.1:${admin}`;
+  const { userBackend, adminBackend } = portsFrom(portBase);
+  const pageUrl = `http://127.0.0.1:${userBackend}`;
+  const adminUrl = `http://127.0.0.1:${adminBackend}`;
   const given = readConfiguration(settings).http.tokens;
   const own = {
-    USER_BACKEND_PORT: String(user),
-    ADMIN_BACKEND_PORT: String(admin),
+    USER_BACKEND_PORT: String(userBackend),
+    ADMIN_BACKEND_PORT: String(adminBackend),
     ADMIN_BACKEND_URL: adminUrl,
     ALLOWED_ORIGINS: pageUrl,
     ...(servers.temporal && { TEMPORAL_UI_URL: servers.temporal.uiUrl }),

@@ -10,26 +10,23 @@ export interface Ports {
   temporalUi: number;
   epmd: number;
   distribution: number;
+  userBackend: number;
+  adminBackend: number;
 }
 
-const count = 7;
+const count = 9;
 
 export const defaultPortBase = 27_430;
-
-/** Of the backends that `npm start` runs: the next two. */
-export function backendPortsOf(portBase: number): { user: number; admin: number } {
-  return { user: portBase + count, admin: portBase + count + 1 };
-}
 
 /** Below the range from which Linux takes the ports of outgoing connections: one of those could take a free port first. */
 const freeRange = { first: 15_000, last: 32_000 };
 
-/** Seven ports in a row on 127.0.0.1: from the base on, or any that are `free`. Rejects when another program has one of them. */
+/** Ports in a row on 127.0.0.1: from the base on, or any that are `free`. Rejects when another program has one of them. */
 export async function choosePorts(portBase: number | 'free'): Promise<Ports> {
   for (;;) {
     const base = portBase === 'free' ? randomInt(freeRange.first, freeRange.last - count) : portBase;
     const taken = await findTaken(base);
-    if (taken.length === 0) return named(base);
+    if (taken.length === 0) return portsFrom(base);
     if (portBase === 'free') continue;
     throw new Error(
       `Port ${taken.join(', ')} of 127.0.0.1 is in use by another program. ` +
@@ -38,7 +35,8 @@ export async function choosePorts(portBase: number | 'free'): Promise<Ports> {
   }
 }
 
-function named(base: number): Ports {
+/** What each port is for, of those from the base on. */
+export function portsFrom(base: number): Ports {
   return {
     postgres: base,
     amqp: base + 1,
@@ -47,6 +45,8 @@ function named(base: number): Ports {
     temporalUi: base + 4,
     epmd: base + 5,
     distribution: base + 6,
+    userBackend: base + 7,
+    adminBackend: base + 8,
   };
 }
 

@@ -17,7 +17,7 @@ export interface StackOptions {
   directory: string;
   /** Where servers that had to be downloaded or built are kept for all stacks, e.g. `.stack/bin`. */
   toolsDirectory: string;
-  /** The first of seven ports on 127.0.0.1 (`defaultPortBase`), or `free` for any seven that are free. */
+  /** The first of its ports on 127.0.0.1 (`defaultPortBase`), or `free` for any that are free. */
   portBase?: number | 'free';
   /** A PostgreSQL of the user's own, which is then only checked. */
   databaseUrl?: string;

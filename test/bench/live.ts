@@ -46,7 +46,7 @@ const shared = {
   TEMPORAL_ADDRESS: '127.0.0.1:7233',
 };
 const broker = startWorkerProcess('event-broker', { ...shared, EVENT_BROKER_HEALTH_PORT: '0' });
-const { postgres: port } = await choosePorts('free');
+const { userBackend: port } = await choosePorts('free');
 const backend = startWorkerProcess('user-backend', {
   ...shared,
   ...tokenSettings,

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
-import { openPages, statusInView, type PageRig, type SignIn } from '../support/open-page.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { describe, expect, inject, test } from 'vitest';
+import { usePages, statusInView, type PageRig, type SignIn } from '../support/open-page.ts';
+import type { Rig } from '../support/rig.ts';
 
 const views = ['#/instances', '#/new', '#/agents', '#/agents/new', '#/audit', '#/dead-letters', '#/nowhere'];
 
@@ -13,20 +13,11 @@ describe.skipIf(inject('chromium') === null)('the page can be used', () => {
   let pages: PageRig;
   let instanceId: string;
 
-  beforeAll(async () => {
-    rig = await openRig();
-    await rig.startAll();
-    pages = await openPages(rig);
+  usePages(async (...opened) => {
+    [rig, pages] = opened;
     instanceId = await pages.insertInstance(userId, { fail_after_ms: 100 });
     await pages.insertInstance(userId);
     await rig.bus.until(instanceId, 'instance.updated', 'failed');
-  });
-  beforeEach(() => {
-    pages.errors.length = 0;
-  });
-  afterAll(async () => {
-    await pages.close();
-    await rig.close();
   });
 
   /** Each view, once what it loads is there. */

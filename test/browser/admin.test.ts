@@ -1,24 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { describe, expect, inject, test } from 'vitest';
 import { createdMessage } from '../support/events.ts';
-import { openPages, statusInList, type PageRig } from '../support/open-page.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { usePages, statusInList, type PageRig } from '../support/open-page.ts';
+import type { Rig } from '../support/rig.ts';
 
 describe.skipIf(inject('chromium') === null)('an admin', () => {
   let rig: Rig;
   let pages: PageRig;
 
-  beforeAll(async () => {
-    rig = await openRig();
-    await rig.startAll();
-    pages = await openPages(rig);
-  });
-  beforeEach(() => {
-    pages.errors.length = 0;
-  });
-  afterAll(async () => {
-    await pages.close();
-    await rig.close();
+  usePages((...opened) => {
+    [rig, pages] = opened;
   });
 
   test("sees everybody's instances live, or only the own ones", async () => {

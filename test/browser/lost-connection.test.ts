@@ -1,21 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { openPages, statusInList, type PageRig } from '../support/open-page.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { describe, expect, inject, test } from 'vitest';
+import { usePages, statusInList, type PageRig } from '../support/open-page.ts';
+import type { Rig } from '../support/rig.ts';
 import { signToken } from '../support/tokens.ts';
 
 describe.skipIf(inject('chromium') === null)('a page that loses its connection', () => {
   let rig: Rig;
   let pages: PageRig;
 
-  beforeAll(async () => {
-    rig = await openRig();
-    await rig.startAll();
-    pages = await openPages(rig);
-  });
-  afterAll(async () => {
-    await pages.close();
-    await rig.close();
+  usePages((...opened) => {
+    [rig, pages] = opened;
   });
 
   test('says that it is offline, and then shows what it missed', async () => {

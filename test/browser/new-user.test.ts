@@ -1,23 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
-import { openPages, statusInView, type PageRig } from '../support/open-page.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { describe, expect, inject, test } from 'vitest';
+import { usePages, statusInView, type PageRig } from '../support/open-page.ts';
+import type { Rig } from '../support/rig.ts';
 
 describe.skipIf(inject('chromium') === null)('somebody who is new', () => {
   let rig: Rig;
   let pages: PageRig;
 
-  beforeAll(async () => {
-    rig = await openRig();
-    await rig.startAll();
-    pages = await openPages(rig);
-  });
-  beforeEach(() => {
-    pages.errors.length = 0;
-  });
-  afterAll(async () => {
-    await pages.close();
-    await rig.close();
+  usePages((...opened) => {
+    [rig, pages] = opened;
   });
 
   test('creates an instance, sees it run, stops and starts it, makes it fail, reads why, deletes it', async () => {

@@ -2,23 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openPages, type PageRig } from '../support/open-page.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { expect, test } from 'vitest';
+import { usePages, type PageRig } from '../support/open-page.ts';
+import type { Rig } from '../support/rig.ts';
 
 const folder = fileURLToPath(new URL('../../docs/page/', import.meta.url));
 const largestBytes = 150 * 1024;
 let rig: Rig;
 let pages: PageRig;
 
-beforeAll(async () => {
-  rig = await openRig();
-  await rig.startAll();
-  pages = await openPages(rig);
-});
-afterAll(async () => {
-  await pages.close();
-  await rig.close();
+usePages((...opened) => {
+  [rig, pages] = opened;
 });
 
 test('the pictures are taken, and none is large', async () => {

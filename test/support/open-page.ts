@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Browser, BrowserContextOptions, ConsoleMessage, Page } from 'playwright-core';
-import { inject } from 'vitest';
+import { afterAll, beforeAll, beforeEach, inject } from 'vitest';
 import { choosePorts } from '../../stack/ports.ts';
 import { publishExampleAgent } from '../../stack/example.ts';
 import { startAdminBackend } from './admin-backend.ts';
 import { startUserBackend } from './backends.ts';
 import { launchBrowser } from './chromium.ts';
-import type { Rig } from './rig.ts';
+import { openRig, type Rig } from './rig.ts';
 import { signToken } from './tokens.ts';
 
 export type PageRig = Awaited<ReturnType<typeof openPages>>;
@@ -19,10 +19,29 @@ export interface SignIn extends BrowserContextOptions {
   view?: string;
 }
 
+/** For the tests of a file, or of a `describe`: the whole system and a browser. `begin` is called before the first of them. */
+export function usePages(begin: (rig: Rig, pages: PageRig) => Promise<void> | void): void {
+  let rig: Rig;
+  let pages: PageRig;
+  beforeAll(async () => {
+    rig = await openRig();
+    await rig.startAll();
+    pages = await openPages(rig);
+    await begin(rig, pages);
+  });
+  beforeEach(() => {
+    pages.errors.length = 0;
+  });
+  afterAll(async () => {
+    await pages?.close();
+    await rig?.close();
+  });
+}
+
 /** Both backends on the rig's servers, the example agent, and a browser, in which any number of people open the page. */
-export async function openPages(rig: Rig, { executablePath = inject('chromium') ?? '' } = {}) {
+async function openPages(rig: Rig, { executablePath = inject('chromium') ?? '' } = {}) {
   // The two know each other's address, and a backend that comes back is at its former one.
-  const { postgres: userPort, amqp: adminPort } = await choosePorts('free');
+  const { userBackend: userPort, adminBackend: adminPort } = await choosePorts('free');
   const url = `http://127.0.0.1:${userPort}`;
   const adminUrl = `http://127.0.0.1:${adminPort}`;
   const startUser = () =>
