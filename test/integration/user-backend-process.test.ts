@@ -185,3 +185,10 @@ test('health tells which part is not at work', async () => {
     await service.stop();
   }
 });
+
+test('a port that is taken is named, with the setting to change', async () => {
+  const port = new URL(backend.url).port;
+  await expect(startUserBackend(rig, { USER_BACKEND_PORT: port })).rejects.toThrow(
+    `Port ${port} of 127.0.0.1 cannot be listened on: EADDRINUSE. End what uses it, or change USER_BACKEND_PORT or HTTP_HOST.`,
+  );
+});

@@ -4,7 +4,7 @@ import { openDeadLetters } from '../../backends/admin/dead-letters/dead-letters.
 import { createAdminServer } from '../../backends/admin/server.ts';
 import { serveHealth } from '../health.ts';
 import type { HttpService, ServiceOptions } from './service.ts';
-import { httpOptionsOf } from './http-options.ts';
+import { httpOptionsOf, listen } from './http-server.ts';
 import { openPool } from './open-pool.ts';
 import { untilReady } from './until-ready.ts';
 
@@ -20,7 +20,7 @@ export async function startAdminBackend({ configuration, logger, onFatal }: Serv
     logger,
     ...httpOptions,
   });
-  const url = await app.listen({ host: http.host, port: http.adminBackendPort });
+  const url = await listen(app, { host: http.host, port: http.adminBackendPort, setting: 'ADMIN_BACKEND_PORT' });
 
   const parts = [
     startAuditConsumer({ amqpUrl, pool, logger, onFatal }),

@@ -5,7 +5,7 @@ import { describe } from '../../bridge/supervise.ts';
 import { serveHealth } from '../health.ts';
 import { startCatalogLoader } from './catalog-loader.ts';
 import type { HttpService, ServiceOptions } from './service.ts';
-import { httpOptionsOf } from './http-options.ts';
+import { httpOptionsOf, listen } from './http-server.ts';
 import { openPool } from './open-pool.ts';
 import { openTemporal } from './open-temporal.ts';
 import { untilReady } from './until-ready.ts';
@@ -52,7 +52,7 @@ export async function startUserBackend({ configuration, logger, onFatal }: Servi
     },
   });
 
-  const url = await app.listen({ host: http.host, port: http.userBackendPort });
+  const url = await listen(app, { host: http.host, port: http.userBackendPort, setting: 'USER_BACKEND_PORT' });
   const loader = startCatalogLoader({ catalog, logger, onFatal });
   const parts = [loader, ...live.parts];
   const health = await serveHealth({

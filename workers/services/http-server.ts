@@ -1,5 +1,6 @@
-import type { HttpServerOptions } from '../../backends/http/server.ts';
+import type { HttpServer, HttpServerOptions } from '../../backends/http/server.ts';
 import { createTokenVerifier } from '../../backends/http/tokens.ts';
+import { FatalError } from '../../bridge/supervise.ts';
 import { InvalidConfiguration } from '../configuration.ts';
 import type { HttpConfiguration } from '../http-configuration.ts';
 
@@ -18,4 +19,20 @@ export function httpOptionsOf({
     requestsPerMinute: http.requestsPerMinute,
     trustedProxies: http.trustedProxies,
   };
+}
+
+/** @returns the address. @throws FatalError naming the settings to change, when it cannot listen there */
+export async function listen(
+  app: HttpServer,
+  { host, port, setting }: { host: string; port: number; setting: string },
+): Promise<string> {
+  try {
+    return await app.listen({ host, port });
+  } catch (error) {
+    const { code = 'unknown error' } = error as { code?: string };
+    throw new FatalError(
+      `Port ${port} of ${host} cannot be listened on: ${code}. End what uses it, or change ${setting} or HTTP_HOST.`,
+      { cause: error },
+    );
+  }
 }
