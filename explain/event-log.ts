@@ -35,7 +35,7 @@ export async function readLog(database: Queryable, id: string, last: number): Pr
        notification #- '{row_data,config}' -> 'row_data' as row,
        notification -> 'row_data' ? 'config' as with_config,
        causation_id, occurred_at, published_at, rejected_reason
-     from event_history where entity_id = $1 and notification ->> 'table' = 'instances' order by sequence desc limit $2`,
+     from event_history where entity_id = $1 and user_id is not null order by sequence desc limit $2`,
     [id, last + 1],
   );
   return rows.map((row) => logEntry.parse(row)).toReversed();

@@ -91,8 +91,7 @@ export async function deleteInstance(pool: Pool, { identity, ...options }: Writi
 /** Whose instance it is, or was. @throws ProblemError when the caller may not see it */
 export async function requireEverSeen(pool: Pool, { userId, isAdmin }: Identity, id: string): Promise<void> {
   const { rows } = await pool.query<{ user_id: string }>(
-    `select notification #>> '{row_data,user_id}' as user_id from event_history
-     where entity_id = $1 and notification ->> 'table' = 'instances' order by sequence desc limit 1`,
+    `select user_id from event_history where entity_id = $1 and user_id is not null order by sequence desc limit 1`,
     [id],
   );
   const owner = rows[0]?.user_id;

@@ -57,8 +57,11 @@ grant select (id, name, version, capabilities, retired_at, drain, sequence, crea
   to user_backend;
 -- The entries of agents hold it, too: here it is empty, so that they still are of the documented form.
 create view event_history as
-  select id, event_id, entity_id, sequence, jsonb_set(notification, '{row_data,runtime}', '{}', false) as notification,
-    correlation_id, causation_id, traceparent, occurred_at, published_at, rejected_reason, position, user_id
+  select id, event_id, entity_id, sequence, correlation_id, causation_id, traceparent, occurred_at, published_at,
+    rejected_reason, position, user_id,
+    -- Not to be written anew, with up to 4 MiB of config, where it is an instance's.
+    case when user_id is null then jsonb_set(notification, '{row_data,runtime}', '{}', false) else notification end
+      as notification
   from event_log;
 grant select on event_history, agent_runtimes to user_backend;
 grant select, insert, update, delete on idempotency_keys to user_backend;
