@@ -7,6 +7,7 @@ import { checkAccounts, type AccountFinding } from '../bridge/topology-check/che
 import type { Finding } from '../bridge/topology-check/compare.ts';
 import { nameOf, type AccountObject, type TopologyObject } from '../bridge/topology.ts';
 import { readRabbitmq, readServicePasswords } from './configuration.ts';
+import { passwordVariable } from './service-passwords.ts';
 
 type AnyObject = TopologyObject | AccountObject;
 
@@ -54,8 +55,11 @@ async function check({ amqpUrl, managementUrl, accounts, apply, json }: Options)
     if (!json) say(`created    ${nameOf(object)}`);
   };
   const ofTopology = apply ? await applyTopology({ ...server, onCreated }) : await checkTopology(server);
-  const ofAccounts = async (): Promise<AccountFinding[]> =>
-    apply ? applyAccounts({ ...server, passwords: readServicePasswords('AMQP'), onCreated }) : checkAccounts(server);
+  const ofAccounts = async (): Promise<AccountFinding[]> => {
+    if (!apply) return checkAccounts(server);
+    const passwordSetting = (name: string): string => passwordVariable(name, 'AMQP');
+    return applyAccounts({ ...server, passwords: readServicePasswords('AMQP'), passwordSetting, onCreated });
+  };
   const findings = [...ofTopology, ...(accounts ? await ofAccounts() : [])];
   const agrees = findings.every(({ harmless }) => harmless);
   const counts = {

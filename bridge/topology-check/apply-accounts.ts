@@ -6,6 +6,8 @@ import { putPermissions, putUser } from './set-account.ts';
 export interface ApplyAccountsOptions extends AccountsOptions {
   /** Of the users that may have to be created, by name. */
   passwords: Readonly<Record<string, string | undefined>>;
+  /** Where the password of a user is set, for a person. */
+  passwordSetting: (name: string) => string;
   onCreated: (object: AccountObject) => void;
 }
 
@@ -16,12 +18,11 @@ export interface ApplyAccountsOptions extends AccountsOptions {
  * @throws Error naming every password that is needed and missing, before anything is created; or which option to give
  */
 export async function applyAccounts(options: ApplyAccountsOptions): Promise<AccountFinding[]> {
-  const { accounts = allPermissions(), passwords, onCreated } = options;
+  const { accounts = allPermissions(), passwords, passwordSetting, onCreated } = options;
   const absent = (await checkAccounts(options)).filter(({ creatable }) => creatable).map(({ object }) => object);
   const unset = absent.filter(({ type, name }) => type === 'user' && !passwords[name]).map(({ name }) => name);
   if (unset.length > 0) {
-    const variables = unset.map((name) => `${name.toUpperCase()}_AMQP_PASSWORD`);
-    throw new Error(`To create the users, set their passwords: ${variables.join(', ')}`);
+    throw new Error(`To create the users, set their passwords: ${unset.map(passwordSetting).join(', ')}`);
   }
   for (const object of absent) {
     const { type, name } = object;

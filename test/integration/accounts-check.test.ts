@@ -36,6 +36,7 @@ async function openAccounts() {
           ...host,
           accounts,
           passwords,
+          passwordSetting: (name) => passwordVariable(name, 'AMQP'),
           onCreated: (object) => created.push(nameOf(object).replace(prefix, '')),
         }),
       ),
