@@ -70,17 +70,16 @@ function verifierOf(key: TokenSettings['key'], options: JWTVerifyOptions): (toke
 }
 
 function explain(error: unknown): Error {
-  if (
-    error instanceof errors.JWKSTimeout ||
-    error instanceof errors.JWKSInvalid ||
-    !(error instanceof errors.JOSEError)
-  ) {
-    return new KeysUnavailable('The keys that tokens are checked with cannot be read just now.', { cause: error });
-  }
-  // The plain JOSEError is what an answer other than 200 of the key server becomes.
-  if (error.constructor === errors.JOSEError) {
+  if (!(error instanceof errors.JOSEError) || isOfKeyServer(error)) {
     return new KeysUnavailable('The keys that tokens are checked with cannot be read just now.', { cause: error });
   }
   if (error instanceof errors.JWTExpired) return new InvalidToken('The token has expired.', { cause: error });
   return new InvalidToken(`The token is not valid: ${error.message}.`, { cause: error });
+}
+
+/** A plain JOSEError is what an answer other than 200 becomes. */
+function isOfKeyServer(error: errors.JOSEError): boolean {
+  return (
+    error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid || error.constructor === errors.JOSEError
+  );
 }

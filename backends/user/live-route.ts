@@ -1,18 +1,20 @@
 import websocket from '@fastify/websocket';
 import { z } from 'zod';
+import { id } from '../../contracts/fields.ts';
 import { identityOf } from '../http/access.ts';
 import { ProblemError } from '../http/problem.ts';
 import type { HttpServer } from '../http/server.ts';
 import type { LiveUpdates } from '../live/live-updates.ts';
+import { flag } from './schemas.ts';
 
 const liveSubprotocol = 'instances.v1';
 
 /** What clients send is not read. */
 const maxPayload = 1024;
 
-const query = z.object({
-  after: z.guid().optional(),
-  all: z.stringbool().default(false),
+const query = z.strictObject({
+  after: id('Of the last event that was seen.').optional(),
+  all: flag('The instances of all users.'),
 });
 
 /** `GET /v1/updates`, as in docs/live-updates.md. OpenAPI has no words for a WebSocket. */

@@ -1,9 +1,9 @@
 import type { Client } from '@temporalio/client';
 import type { Pool } from 'pg';
 import { createHttpServer, type HttpServer, type HttpServerOptions } from '../http/server.ts';
+import type { LiveUpdates } from '../live/live-updates.ts';
 import { addAgentRoutes } from './agent-routes.ts';
 import type { Catalog } from './catalog.ts';
-import type { LiveUpdates } from '../live/live-updates.ts';
 import { addInstanceChanges } from './instance-changes.ts';
 import { addInstanceRoutes } from './instance-routes.ts';
 import { addLiveRoute } from './live-route.ts';

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import { identityOf } from '../http/access.ts';
 import type { Writing } from './instance-store.ts';
 
-export function writingOf(request: Pick<FastifyRequest, 'bodyText' | 'raw'> & FastifyRequest): Writing {
+export function writingOf(request: FastifyRequest): Writing {
   const { traceparent } = request.raw.headers;
   return {
     identity: identityOf(request),
