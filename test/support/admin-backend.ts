@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import { readConfiguration } from '../../workers/configuration.ts';
 import { startAdminBackend as startService } from '../../workers/services/admin-backend.ts';
+import { openDocumentedApi, type Answer as DocumentedAnswer } from './documented-api.ts';
 import type { Rig } from './rig.ts';
 import { signToken, tokenSettings } from './tokens.ts';
 
 export type AdminBackend = Awaited<ReturnType<typeof startAdminBackend>>;
 
-export interface Answer<Body> {
-  status: number;
-  headers: Headers;
+/** `body` is of whatever form: tests judge it themselves. */
+export interface Answer<Body> extends Omit<DocumentedAnswer, 'body'> {
   body: Body;
 }
 
@@ -33,6 +33,7 @@ export async function startAdminBackend(rig: Rig, settings: Record<string, strin
   const log: { msg: string; error?: string }[] = [];
   const logger = pino({}, { write: (line: string) => void log.push(JSON.parse(line) as { msg: string }) });
   const service = await startService({ configuration, logger, onFatal: (error) => rig.fatal.push(error) });
+  const call = await openDocumentedApi(service.url);
   const admin = await signToken({ userId: randomUUID(), roles: ['admin'] });
   let stopping: Promise<void> | undefined;
 
@@ -40,21 +41,13 @@ export async function startAdminBackend(rig: Rig, settings: Record<string, strin
     ...service,
     stop: () => (stopping ??= service.stop()),
     log,
-    /** Of whatever form: tests judge it themselves. */
+    /** Throws when an answer is not what the OpenAPI document says. */
     call: async <Body = Record<string, unknown>>(
       path: string,
       { method = 'GET', json, token = admin }: CallOptions = {},
     ): Promise<Answer<Body>> => {
-      const response = await fetch(`${service.url}${path}`, {
-        method,
-        headers: {
-          ...(token !== null && { authorization: `Bearer ${token}` }),
-          ...(json !== undefined && { 'content-type': 'application/json' }),
-        },
-        ...(json !== undefined && { body: JSON.stringify(json) }),
-      });
-      const text = await response.text();
-      return { status: response.status, headers: response.headers, body: (text && JSON.parse(text)) as Body };
+      const answer = await call(method, path, { json, token: token ?? undefined });
+      return { ...answer, body: answer.body as Body };
     },
   };
 }
