@@ -4,6 +4,7 @@ import { describe } from '../../bridge/supervise.ts';
 import { isUnavailable } from './is-unavailable.ts';
 import { methodsOf } from './known-paths.ts';
 import { notFound, problemMediaType, ProblemError } from './problem.ts';
+import type { RateLimit } from './rate-limit.ts';
 
 /** Every error leaves as a problem (RFC 9457). */
 export function answerError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
@@ -13,16 +14,16 @@ export function answerError(error: FastifyError, request: FastifyRequest, reply:
   }
   if (answer.status === 401) reply.header('www-authenticate', 'Bearer');
   if (answer.retryAfterSeconds !== undefined) reply.header('retry-after', answer.retryAfterSeconds);
+  reply.headers(answer.headers);
   reply.status(answer.status).type(problemMediaType).send(JSON.stringify(answer.toBody()));
 }
 
-/** Before a body is read. Such requests count towards the limit on the rate, which therefore has to be registered. */
-export function answerUnknownPaths(app: FastifyInstance): void {
-  const limitRate = app.rateLimit();
+/** Before a body is read. Such requests count towards the limit on the rate. */
+export function answerUnknownPaths(app: FastifyInstance, rateLimit: RateLimit): void {
   const pathOf = (url: string): string => url.split('?')[0] ?? url;
   app.addHook('preParsing', async (request, reply) => {
     if (!request.is404) return;
-    await limitRate.call(app, request, reply);
+    await rateLimit.once(request, reply);
     const path = pathOf(request.url);
     const methods = methodsOf(app, path);
     if (methods.length === 0) throw notFound(path);
@@ -30,8 +31,9 @@ export function answerUnknownPaths(app: FastifyInstance): void {
     throw new ProblemError(405, 'method_not_allowed', `${path} takes ${methods.join(', ')} and no ${request.method}.`);
   });
   // What a route found not to be there, such as a file.
-  app.setNotFoundHandler(({ url }) => {
-    throw notFound(pathOf(url));
+  app.setNotFoundHandler(async (request) => {
+    await rateLimit.unlimited(request);
+    throw notFound(pathOf(request.url));
   });
 }
 

@@ -10,13 +10,13 @@ declare module 'fastify' {
 
 const { FST_ERR_CTP_INVALID_JSON_BODY: InvalidJson } = fastify.errorCodes;
 
-/** JSON is the only kind of body. One that is empty is none, whatever its content type says. */
+/** JSON in UTF-8, not compressed, is the only kind of body. One that is empty is none, whatever its content type says. */
 export function readJsonBodies(app: FastifyInstance): void {
   app.decorateRequest('bodyText', '');
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
+    if (body.length === 0) return undefined;
     request.bodyText = decode(body);
-    if (request.bodyText === '') return undefined;
     try {
       // A member named __proto__ is one like any other: nothing is merged with it.
       return JSON.parse(request.bodyText) as unknown;
@@ -24,6 +24,38 @@ export function readJsonBodies(app: FastifyInstance): void {
       throw new InvalidJson();
     }
   });
+}
+
+/** Before the body is read, and after the token: to be registered after `requireAccess`. */
+export function requirePlainBodies(app: FastifyInstance): void {
+  app.addHook('preParsing', async ({ headers }) => {
+    const codings = codingsIn(headers['content-encoding'], headers['transfer-encoding']);
+    if (codings.length > 0) {
+      throw new ProblemError(
+        415,
+        'unsupported_content_encoding',
+        `Bodies are read as they are, and not decoded from ${codings.join(', ')}: send the JSON without Content-Encoding.`,
+        { headers: { 'accept-encoding': 'identity' } },
+      );
+    }
+    const charset = charsetIn(headers['content-type']);
+    if (charset !== undefined && !utf8.has(charset)) {
+      throw new ProblemError(415, 'unsupported_charset', `JSON is read as UTF-8, and not as ${charset}.`);
+    }
+  });
+}
+
+/** What has to be undone before a body is JSON; RFC 9110 names `identity` for nothing, and RFC 9112 `chunked` for parts. */
+function codingsIn(contentEncoding: string | undefined, transferEncoding: string | undefined): string[] {
+  const list = (value = ''): string[] => value.split(',').map((coding) => coding.trim().toLowerCase());
+  const further = list(transferEncoding).filter((coding) => coding !== 'chunked');
+  return [...list(contentEncoding), ...further].filter((coding) => coding !== '' && coding !== 'identity');
+}
+
+const utf8 = new Set(['utf-8', 'utf8', 'us-ascii']);
+
+function charsetIn(contentType = ''): string | undefined {
+  return /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(contentType)?.[1]?.toLowerCase();
 }
 
 function decode(body: Buffer): string {

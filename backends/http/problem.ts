@@ -23,7 +23,9 @@ export type Problem = z.infer<typeof problem>;
 export interface ProblemOptions extends ErrorOptions {
   errors?: Problem['errors'];
   /** Seconds after which the request may succeed: the header `Retry-After`. */
-  retryAfterSeconds?: number;
+  retryAfterSeconds?: number | undefined;
+  /** Further headers of the answer. */
+  headers?: Readonly<Record<string, string>>;
 }
 
 /** Answers the request with a problem. */
@@ -33,6 +35,7 @@ export class ProblemError extends Error {
   readonly code: string;
   readonly errors: Problem['errors'];
   readonly retryAfterSeconds: number | undefined;
+  readonly headers: Readonly<Record<string, string>>;
 
   constructor(status: number, code: string, detail: string, options: ProblemOptions = {}) {
     super(detail, options);
@@ -40,6 +43,7 @@ export class ProblemError extends Error {
     this.code = code;
     this.errors = options.errors;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.headers = options.headers ?? {};
   }
 
   toBody(): Problem {
@@ -66,7 +70,7 @@ const inWords: Readonly<Record<number, string>> = {
   404: 'It does not exist, or belongs to somebody else.',
   409: 'It is not in a state that allows this.',
   413: 'The body is too large.',
-  415: 'The body is not JSON.',
+  415: 'The body is not JSON in UTF-8 without a content coding.',
   422: 'The request is understood but cannot be done.',
   429: 'Too many requests; `Retry-After` says when to go on.',
   500: 'A fault of the server.',
@@ -76,6 +80,7 @@ const inWords: Readonly<Record<number, string>> = {
 const retryAfter: ResponseHeaders = { 'retry-after': { type: 'integer', description: 'Seconds to wait.' } };
 const headers: Readonly<Record<number, ResponseHeaders>> = {
   401: { 'www-authenticate': { type: 'string', description: 'Always `Bearer`.' } },
+  415: { 'accept-encoding': { type: 'string', description: '`identity`, where the content coding is refused.' } },
   429: retryAfter,
   503: retryAfter,
 };

@@ -1,18 +1,23 @@
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
-import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
-import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from 'fastify';
+import fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type RawServerDefault,
+} from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
 import { readIdentity, requireAccess } from './access.ts';
 import { answerError, answerUnknownPaths } from './answer-errors.ts';
 import { endIdleConnections } from './end-idle-connections.ts';
-import { readJsonBodies } from './json-body.ts';
+import { readJsonBodies, requirePlainBodies } from './json-body.ts';
 import { noteKnownPaths } from './known-paths.ts';
 import { openApi, type DocumentInfo } from './open-api.ts';
-import { ProblemError } from './problem.ts';
+import { limitRate, type RateLimit } from './rate-limit.ts';
 import type { VerifyToken } from './tokens.ts';
 
 export type HttpServer = FastifyInstance<
@@ -47,6 +52,16 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   const { title, description, logger, verifyToken, allowedOrigins = [], trustedProxies = [], connectTo = [] } = options;
   const { requestsPerMinute = 600, bodyLimitBytes = 5 * 1024 * 1024 } = options;
   const loggerInstance: FastifyBaseLogger = logger;
+  let rateLimit: RateLimit | undefined;
+  /** A request whose address cannot be routed has passed no hook. */
+  const answerUnrouted = async (...[error, request, reply]: Parameters<typeof answerError>): Promise<void> => {
+    try {
+      await rateLimit?.once(request, reply);
+      answerError(error, request, reply);
+    } catch (refusal) {
+      answerError(refusal as FastifyError, request, reply);
+    }
+  };
   const app = fastify({
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true }),
@@ -54,7 +69,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
     // What is in hand is answered first.
     forceCloseConnections: 'idle',
-    frameworkErrors: answerError,
+    frameworkErrors: (...unrouted) => void answerUnrouted(...unrouted),
   }).withTypeProvider<ZodTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
@@ -72,6 +87,11 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
       },
     },
   });
+  readIdentity(app, verifyToken);
+  rateLimit = await limitRate(app, requestsPerMinute);
+  const { once } = rateLimit;
+  // The plugin below answers preflights before the hooks of routes.
+  app.addHook('onRequest', async (request, reply) => (request.method === 'OPTIONS' ? once(request, reply) : undefined));
   if (allowedOrigins.length > 0) {
     await app.register(cors, {
       origin: [...allowedOrigins],
@@ -81,17 +101,9 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
       maxAge: 600,
     });
   }
-  readIdentity(app, verifyToken);
-  await app.register(rateLimit, {
-    max: requestsPerMinute,
-    timeWindow: '1 minute',
-    allowList: ({ routeOptions }) => routeOptions.config.unlimited === true,
-    keyGenerator: ({ identity, ip }) => identity?.userId ?? ip,
-    errorResponseBuilder: (_, { after }) =>
-      new ProblemError(429, 'too_many_requests', `Too many requests: try again after ${after}.`),
-  });
   requireAccess(app);
-  answerUnknownPaths(app);
+  answerUnknownPaths(app, rateLimit);
+  requirePlainBodies(app);
 
   await app.register(swagger, openApi({ title, description }));
   app.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, () => app.swagger());

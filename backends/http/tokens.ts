@@ -1,4 +1,11 @@
-import { createRemoteJWKSet, errors, jwtVerify, type JWTVerifyOptions, type JWTVerifyResult } from 'jose';
+import {
+  createRemoteJWKSet,
+  errors,
+  jwtVerify,
+  type CryptoKey,
+  type JWTVerifyOptions,
+  type JWTVerifyResult,
+} from 'jose';
 import { z } from 'zod';
 
 export interface TokenSettings {
@@ -30,10 +37,13 @@ export class KeysUnavailable extends Error {
 /** @throws InvalidToken; KeysUnavailable */
 export type VerifyToken = (token: string) => Promise<Identity>;
 
+/** 9999-12-31T23:59:59Z: RFC 3339 has no form for a later time. */
+const lastSecond = 253_402_300_799;
+
 /** `roles` is the only claim of our own. Whoever has none is a user. */
 const claims = z.object({
   sub: z.guid('must be the UUID of the user').transform((id) => id.toLowerCase()),
-  exp: z.number(),
+  exp: z.number().max(lastSecond, 'must be a time before the year 10000, in seconds'),
   roles: z.array(z.string()).default([]),
 });
 
@@ -66,7 +76,30 @@ function verifierOf(key: TokenSettings['key'], options: JWTVerifyOptions): (toke
     return (token) => jwtVerify(token, secret, { ...options, algorithms: ['HS256'] });
   }
   const keys = createRemoteJWKSet(new URL(key.jwksUrl), { timeoutDuration: 5_000 });
-  return (token) => jwtVerify(token, keys, { ...options, algorithms: publicKeyAlgorithms });
+  const withKeys = { ...options, algorithms: publicKeyAlgorithms };
+  return async (token) => {
+    try {
+      return await jwtVerify(token, keys, withKeys);
+    } catch (error) {
+      if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+      return verifyByAny(error, (one) => jwtVerify(token, one, withKeys));
+    }
+  };
+}
+
+/** A token need not name its key (`kid`): each of the keys that may be the one is tried. */
+async function verifyByAny(
+  keys: errors.JWKSMultipleMatchingKeys,
+  verify: (key: CryptoKey) => Promise<JWTVerifyResult>,
+): Promise<JWTVerifyResult> {
+  for await (const key of keys) {
+    try {
+      return await verify(key);
+    } catch (error) {
+      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+    }
+  }
+  throw new errors.JWSSignatureVerificationFailed();
 }
 
 function explain(error: unknown): Error {

@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 import { z } from 'zod';
+import { identityOf } from '../../backends/http/access.ts';
 import { problems } from '../../backends/http/problem.ts';
 import { createHttpServer, type HttpServer, type HttpServerOptions } from '../../backends/http/server.ts';
 import { createTokenVerifier } from '../../backends/http/tokens.ts';
@@ -27,7 +28,9 @@ export async function createTestServer(
   const seen = z.object({ name: z.string(), text: z.string() });
   app.get('/public', { config: { access: 'public' } }, () => ({ ok: true }));
   app.get('/file', { config: { access: 'public', unlimited: true } }, () => ({ ok: true }));
+  app.get('/files/:name', { config: { access: 'public', unlimited: true } }, (_, reply) => reply.callNotFound());
   app.get('/user', () => ({ ok: true }));
+  app.get('/me', (request) => ({ expires_at: identityOf(request).expiresAt.toISOString() }));
   app.get('/admin', { config: { access: 'admin' } }, () => ({ ok: true }));
   app.post('/things/:id', { schema: { body, response: { 200: seen, ...problems() } } }, async (request) => ({
     name: request.body.name,

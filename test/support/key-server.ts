@@ -9,15 +9,19 @@ interface SigningKey {
   publicKey: CryptoKey;
 }
 
+interface PublishedKey extends SigningKey {
+  named: boolean;
+}
+
 /** An issuer of tokens that publishes its keys over HTTP (RFC 7517). */
 export async function openKeyServer() {
-  const published: SigningKey[] = [];
+  const published: PublishedKey[] = [];
   let answer: 'keys' | 'error' | 'nonsense' = 'keys';
   let requests = 0;
   const read = async (): Promise<string> => {
-    const keys = published.map(async ({ id, algorithm, publicKey }) => ({
+    const keys = published.map(async ({ id, algorithm, publicKey, named }) => ({
       ...(await exportJWK(publicKey)),
-      kid: id,
+      ...(named && { kid: id }),
       alg: algorithm,
       use: 'sig',
     }));
@@ -37,7 +41,13 @@ export async function openKeyServer() {
     /** Takes the place of all keys before it. */
     rotate: async (id: string, algorithm = 'ES256'): Promise<SigningKey> => {
       const key = { id, algorithm, ...(await generateKeyPair(algorithm, { extractable: true })) };
-      published.splice(0, published.length, key);
+      published.splice(0, published.length, { ...key, named: true });
+      return key;
+    },
+    /** Stands beside the keys before it; `named: false` publishes it without its id. */
+    add: async (id: string, { algorithm = 'ES256', named = true } = {}): Promise<SigningKey> => {
+      const key = { id, algorithm, ...(await generateKeyPair(algorithm, { extractable: true })) };
+      published.push({ ...key, named });
       return key;
     },
     close: () =>
@@ -50,6 +60,11 @@ export async function openKeyServer() {
 
 export function signWith({ id, algorithm, privateKey }: SigningKey, userId: string): Promise<string> {
   return claims(userId).setProtectedHeader({ alg: algorithm, kid: id }).sign(privateKey);
+}
+
+/** A token that does not say by which key it was signed. */
+export function signUnnamed({ algorithm, privateKey }: SigningKey, userId: string): Promise<string> {
+  return claims(userId).setProtectedHeader({ alg: algorithm }).sign(privateKey);
 }
 
 /** What an attacker makes of a public key: a secret for HS256. */

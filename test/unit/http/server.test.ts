@@ -1,9 +1,13 @@
 import { randomUUID } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
+import type { InjectOptions } from 'fastify';
 import { expect, test } from 'vitest';
 import { isUnavailable } from '../../../backends/http/is-unavailable.ts';
 import { problem } from '../../../backends/http/problem.ts';
 import { createTestServer } from '../../support/http-server.ts';
 import { signToken } from '../../support/tokens.ts';
+
+const origin = 'https://app.example.com';
 
 const bearer = async (options: Partial<Parameters<typeof signToken>[0]> = {}) => ({
   authorization: `Bearer ${await signToken({ userId: randomUUID(), ...options })}`,
@@ -48,6 +52,50 @@ test.each(['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-da
     expect(problem.parse(answer.json())).toMatchObject({ status: 415, code: 'invalid_media_type' });
   },
 );
+
+test.each(['gzip', 'x-gzip', 'deflate', 'br', 'zstd', 'compress', 'GZIP', 'gzip, br', 'identity, gzip', 'aes128gcm'])(
+  'a body in the content coding %s is refused with what is accepted',
+  async (coding) => {
+    const app = await createTestServer();
+    const answer = await app.inject(await post(gzipSync('{"name": "x"}'), { 'content-encoding': coding }));
+    expect(problem.parse(answer.json())).toMatchObject({ status: 415, code: 'unsupported_content_encoding' });
+    expect(answer.headers['accept-encoding']).toBe('identity');
+  },
+);
+
+test.each(['identity', 'Identity', '', 'identity, identity'])('the content coding "%s" is none', async (coding) => {
+  const app = await createTestServer();
+  const answer = await app.inject(await post('{"name": "x"}', { 'content-encoding': coding }));
+  expect(answer.statusCode).toBe(200);
+});
+
+test.each(['utf-8', 'UTF-8', '"utf-8"', 'us-ascii'])('JSON may name the charset %s', async (charset) => {
+  const app = await createTestServer();
+  const type = `application/json; charset=${charset}`;
+  expect((await app.inject(await post('{"name": "x"}', { 'content-type': type }))).statusCode).toBe(200);
+});
+
+test.each(['utf-16', 'utf-16le', 'iso-8859-1', '"latin1"', 'utf-32', 'x'])(
+  'JSON in the charset %s is refused, also where its bytes would pass',
+  async (charset) => {
+    const app = await createTestServer();
+    const type = `application/json; version=1; Charset=${charset}`;
+    const answer = await app.inject(await post('{"name": "x"}', { 'content-type': type }));
+    expect(problem.parse(answer.json())).toMatchObject({ status: 415, code: 'unsupported_charset' });
+  },
+);
+
+test('a byte order mark before JSON is passed over', async () => {
+  const app = await createTestServer();
+  const answer = await app.inject(await post('\uFEFF{"name": "x"}'));
+  expect(answer.json()).toEqual({ name: 'x', text: '{"name": "x"}' });
+});
+
+test('a compressed body without a valid token is a matter of the token', async () => {
+  const app = await createTestServer();
+  const request = await post(gzipSync('{}'), { 'content-encoding': 'gzip', authorization: 'Bearer x' });
+  expect((await app.inject(request)).statusCode).toBe(401);
+});
 
 test('a body is handed on as it was sent, whatever JavaScript makes of it', async () => {
   const app = await createTestServer();
@@ -127,6 +175,38 @@ test('each user has a limit of its own, and whoever has no valid token shares th
   expect(await statuses('/file', {})).toEqual([200, 200, 200, 200]);
 });
 
+test.each<[what: string, request: InjectOptions, status: number]>([
+  ['a malformed address', { url: '/things/%zz' }, 400],
+  ['a malformed address of the page', { url: '/file%' }, 400],
+  ['an address that is cut off within a character', { url: '/%E0%A4%A' }, 400],
+  ['a parameter that is too long', { url: `/things/${'x'.repeat(200)}`, method: 'POST' }, 414],
+  ['an unknown path', { url: '/nowhere' }, 404],
+  ['a file that is not there', { url: '/files/nothing' }, 404],
+  ['another method', { url: '/user', method: 'DELETE' }, 405],
+  ['a method of WebDAV', { url: '/user', method: 'PROPFIND' }, 405],
+  ['HEAD', { url: '/public', method: 'HEAD' }, 200],
+  [
+    'a preflight',
+    { url: '/user', method: 'OPTIONS', headers: { origin, 'access-control-request-method': 'GET' } },
+    204,
+  ],
+  [
+    'a preflight of a foreign origin',
+    { url: '/user', method: 'OPTIONS', headers: { origin: 'https://x.example' } },
+    204,
+  ],
+  ['a missing token', { url: '/user' }, 401],
+  ['a fault', { url: '/fault' }, 500],
+  ['a refused body', { url: '/nothing', method: 'POST', headers: { 'content-encoding': 'gzip' } }, 401],
+])('%s counts towards the limit on the rate, once', async (_what, request, status) => {
+  const app = await createTestServer({ requestsPerMinute: 2, allowedOrigins: [origin] });
+  const statuses = [];
+  for (let count = 0; count < 3; count += 1) statuses.push((await app.inject(request)).statusCode);
+  expect(statuses).toEqual([status, status, 429]);
+  const refused = await app.inject(request);
+  expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+});
+
 test('the address that a proxy names counts only where that proxy is trusted', async () => {
   for (const [trustedProxies, last] of [
     [[], 429],
@@ -157,7 +237,6 @@ test('answers carry the headers that browsers are safer with', async () => {
 });
 
 test('pages of other origins may call only where their origin is allowed', async () => {
-  const origin = 'https://app.example.com';
   const preflight = (from: string) => ({
     method: 'OPTIONS' as const,
     url: '/user',

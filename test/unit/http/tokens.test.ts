@@ -8,7 +8,7 @@ import {
   type TokenSettings,
 } from '../../../backends/http/tokens.ts';
 import { createTestServer } from '../../support/http-server.ts';
-import { openKeyServer, signWith, signWithPublicKey } from '../../support/key-server.ts';
+import { openKeyServer, signUnnamed, signWith, signWithPublicKey } from '../../support/key-server.ts';
 import { signToken, tokenSettings } from '../../support/tokens.ts';
 
 const userId = randomUUID();
@@ -28,6 +28,13 @@ const keyServer = async () => {
   const server = await openKeyServer();
   onTestFinished(() => server.close());
   return { ...server, verify: verifierOf({ key: { jwksUrl: server.url } }) };
+};
+
+/** An issuer that is not asked for keys. */
+const openStranger = async () => {
+  const server = await openKeyServer();
+  onTestFinished(() => server.close());
+  return server;
 };
 
 test('a token says who calls, whether as an admin, and until when', async () => {
@@ -60,6 +67,77 @@ test.each<[what: string, token: () => Promise<string> | string, why: RegExp]>([
   );
 });
 
+test.each<[what: string, claims: Record<string, unknown>]>([
+  ['an end that no Date can hold', { exp: 1e15 }],
+  ['an end of more digits than a number has', { exp: 1e300 }],
+  ['an end in milliseconds', { exp: 4_102_444_800_000 }],
+  ['the first second of the year 10000', { exp: 253_402_300_800 }],
+  ['a negative end', { exp: -1 }],
+  ['an end before every Date', { exp: -1e300 }],
+  ['an end that is text', { exp: '4000000000' }],
+  ['an end that is null', { exp: null }],
+  ['an end in a list', { exp: [4_000_000_000] }],
+  ['a beginning that no Date can hold', { nbf: 1e15 }],
+  ['a beginning that is text', { nbf: 'now' }],
+  ['a time of issue that is text', { iat: 'now' }],
+  ['a subject that is a number', { sub: 1 }],
+  ['a subject that is a list', { sub: [userId] }],
+  ['a subject with more behind it', { sub: `${userId}\n` }],
+  ['roles that are an object', { roles: { admin: true } }],
+  ['roles of other things than text', { roles: [1] }],
+  ['an audience that is an object', { aud: { [audience]: true } }],
+])('a token with %s is 401, and no fault of the server', async (_what, claims) => {
+  const app = await createTestServer();
+  const headers = { authorization: `Bearer ${await sign(claims)}` };
+  expect((await app.inject({ url: '/me', headers })).json()).toMatchObject({ status: 401, code: 'invalid_token' });
+});
+
+test.each([253_402_300_799, 4_000_000_000.5])('a token may be good until %s', async (exp) => {
+  const { expiresAt } = await verifierOf()(await sign({ exp }));
+  expect(expiresAt.toISOString()).toMatch(/^\d{4}-/);
+});
+
+test('what only looks like a token is refused by a secret and by published keys, as the fault of its sender', async () => {
+  const { rotate, add, verify } = await keyServer();
+  await rotate('first');
+  await add('second', { algorithm: 'RS256' });
+  const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const claims = part({ sub: userId, aud: audience, exp: 4_000_000_000 });
+  const deep = `${'['.repeat(5_000)}${']'.repeat(5_000)}`;
+  const headers = [
+    { alg: 'none' },
+    { alg: 'ES256', kid: 1 },
+    { alg: 'ES256', kid: { a: 1 } },
+    { alg: ['ES256'] },
+    { alg: 1 },
+    { alg: 'ES256', crit: ['exp'] },
+    { alg: 'ES256', b64: false, crit: ['b64'] },
+    { alg: 'ES256', jwk: {} },
+    { alg: 'HS256', kid: 'first' },
+    { alg: 'ES512', kid: 'first' },
+    { alg: 'dir', enc: 'A256GCM' },
+    {},
+    [],
+    null,
+    'x',
+  ];
+  const tokens = [
+    ...headers.flatMap((header) => [`${part(header)}.${claims}.AAAA`, `${part(header)}.${claims}.`]),
+    `${part({ alg: 'ES256' })}.${Buffer.from(deep).toString('base64url')}.AAAA`,
+    `${part({ alg: 'ES256' })}.${Buffer.from('{').toString('base64url')}.AAAA`,
+    `${Buffer.from(deep).toString('base64url')}.${claims}.AAAA`,
+    '..',
+    '....',
+    'ä.ä.ä',
+    `${part({ alg: 'ES256' })}.${claims}.${'A'.repeat(10_000)}`,
+  ];
+  for (const token of tokens) {
+    for (const check of [verifierOf(), verify]) {
+      await expect(check(token)).rejects.toBeInstanceOf(InvalidToken);
+    }
+  }
+});
+
 test('where an issuer is set, tokens of others are refused', async () => {
   const verify = verifierOf({ issuer: 'https://login.example.com' });
   expect(await verify(await sign({ iss: 'https://login.example.com' }))).toMatchObject({ userId });
@@ -86,6 +164,24 @@ test('a public key is never taken for a secret, nor a secret for one of the publ
   ]) {
     await expect(verify(token)).rejects.toBeInstanceOf(InvalidToken);
   }
+});
+
+test.each([true, false])('a token that names no key is checked by each published one (named: %s)', async (named) => {
+  const { add, verify } = await keyServer();
+  const keys = [
+    await add('first', { named }),
+    await add('second', { named }),
+    await add('third', { named, algorithm: 'RS256' }),
+  ];
+  const stranger = { ...(await (await openStranger()).add('first')), id: 'first' };
+  for (const key of keys) expect(await verify(await signUnnamed(key, userId))).toMatchObject({ userId });
+  await expect(verify(await signUnnamed(stranger, userId))).rejects.toBeInstanceOf(InvalidToken);
+});
+
+test('a token is checked by each key of the name that it gives', async () => {
+  const { add, verify } = await keyServer();
+  const keys = [await add('same'), await add('same')];
+  for (const key of keys) expect(await verify(await signWith(key, userId))).toMatchObject({ userId });
 });
 
 test('a new key is looked for when a token names it, and one that was taken back counts no longer', async () => {
