@@ -3,8 +3,8 @@ import type { Cause } from '../workflows/messages.ts';
 
 /** The way to agents that listen, as the activities need it. */
 export interface ControlPlane {
-  /** RabbitMQ as agents reach it. */
-  agentUrl: string;
+  /** RabbitMQ as agents reach it. Undefined: no account was made for agents, so that those that listen cannot start. */
+  agentUrl: string | undefined;
   /** Makes the queue of an instance anew. Rejects, to be tried again, when RabbitMQ is away. */
   openQueue(binding: { instanceId: string; agentId: string }): Promise<void>;
   /** Tolerates that there is none. Rejects, to be tried again, when RabbitMQ is away. */

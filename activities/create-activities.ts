@@ -4,7 +4,7 @@ import type { Pool } from 'pg';
 import { z } from 'zod';
 import { controlQueueName, type ProvisioningFailureCode } from '../contracts/names.ts';
 import { runtimeSpec, type RestartSpec, type RuntimeSpec } from '../contracts/runtime-spec.ts';
-import { AgentNotReady, SpecRejected } from '../runtimes/runtime.ts';
+import { AgentNotReady, RuntimeUnavailable, SpecRejected } from '../runtimes/runtime.ts';
 import type { EffectContext, ProvisionRequest, RunningAgent, Runtime } from '../runtimes/runtime.ts';
 import type { InstanceActivities } from '../workflows/activities.ts';
 import type { RestartPolicy } from '../workflows/state.ts';
@@ -46,7 +46,7 @@ export function createActivities({ pool, runtimes, control }: ActivityDependenci
         generation: row.generation,
         spec: spec.data,
         config,
-        ...(listens && { control: { url: control.agentUrl, queue: controlQueueName(instanceId) } }),
+        ...(listens && { control: { url: agentUrlOf(control), queue: controlQueueName(instanceId) } }),
       };
       const context: EffectContext = {
         ...effectContext((signal) => control.requestStop({ instanceId, reason: 'replaced', cause, signal })),
@@ -84,6 +84,15 @@ function provisionOn(
     case 'docker':
       return runtimes.docker.provision({ ...request, spec }, context);
   }
+}
+
+/** @throws RuntimeUnavailable: the agent waits, as the worker's own login must never reach it. */
+function agentUrlOf({ agentUrl }: ControlPlane): string {
+  if (agentUrl !== undefined) return agentUrl;
+  throw new RuntimeUnavailable(
+    'The agent listens for commands, and agents_worker has no account of RabbitMQ to give to it: set CONTROL_AMQP_URL ' +
+      'of agents_worker.',
+  );
 }
 
 function toRestartPolicy(spec: RestartSpec): RestartPolicy {

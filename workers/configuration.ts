@@ -2,6 +2,7 @@ import type { NativeConnectionOptions } from '@temporalio/worker';
 import { z } from 'zod';
 import type { TokenSettings } from '../backends/http/tokens.ts';
 import type { EngineAddress } from '../runtimes/docker/connection.ts';
+import { findControlAccountProblem } from './control-account.ts';
 import { readTemporal, withoutEmpty, type Environment } from './environment.ts';
 import { findTokenProblem, toHttp, type HttpConfiguration } from './http-configuration.ts';
 import { readRunningStart } from './running-start.ts';
@@ -12,7 +13,8 @@ export interface Configuration {
   databaseUrl: string;
   databaseDirectUrl: string;
   amqpUrl: string;
-  controlAmqpUrl: string;
+  /** Undefined: agents that listen for commands wait until agents_worker has an account for them. */
+  controlAmqpUrl: string | undefined;
   controlHeadStartSeconds: number;
   temporal: { connection: NativeConnectionOptions; namespace: string };
   taskQueue: string;
@@ -50,11 +52,13 @@ export function readConfiguration(overrides: Environment = {}, { needsTokens = f
   const parsed = settings.safeParse(withoutEmpty(environment));
   const temporal = readTemporal(environment);
   const tokenProblem = findTokenProblem(environment, needsTokens);
-  if (!parsed.success || 'problem' in temporal || tokenProblem !== undefined) {
+  const controlProblem = findControlAccountProblem(environment);
+  if (!parsed.success || 'problem' in temporal || tokenProblem !== undefined || controlProblem !== undefined) {
     const problems = [
       ...(parsed.error?.issues.map(({ path, message }) => `${path.join('.')} ${message}`) ?? []),
       ...('problem' in temporal ? [temporal.problem] : []),
       ...(tokenProblem === undefined ? [] : [tokenProblem]),
+      ...(controlProblem === undefined ? [] : [controlProblem]),
     ];
     throw new InvalidConfiguration(
       `The configuration is not complete:\n${problems.map((line) => `- ${line}`).join('\n')}`,
@@ -65,7 +69,7 @@ export function readConfiguration(overrides: Environment = {}, { needsTokens = f
     databaseUrl: data.DATABASE_URL,
     databaseDirectUrl: data.DATABASE_DIRECT_URL ?? data.DATABASE_URL,
     amqpUrl: data.AMQP_URL,
-    controlAmqpUrl: data.CONTROL_AMQP_URL ?? data.AMQP_URL,
+    controlAmqpUrl: data.CONTROL_AMQP_URL,
     controlHeadStartSeconds: data.CONTROL_HEAD_START_SECONDS,
     temporal,
     taskQueue: data.TASK_QUEUE,

@@ -8,6 +8,11 @@ export const urlOf = (schemes: RegExp, example: string) =>
 export const postgresUrl = urlOf(/^postgres(ql)?:/, 'postgres://user:password@127.0.0.1:5432/shared_psql');
 export const amqpUrl = urlOf(/^amqps?:/, 'amqp://user:password@127.0.0.1:5672');
 const httpUrl = urlOf(/^https?:/, 'http://127.0.0.1:8080');
+/** Whoever can change the keys on their way can sign tokens of anybody: without TLS they must not leave this machine. */
+const keysUrl = httpUrl.refine(
+  (text) => !URL.canParse(text) || new URL(text).protocol === 'https:' || isLoopback(new URL(text).hostname),
+  'must begin with https:, but for a key server on the loopback interface',
+);
 export const port = z.coerce.number().int().min(0).max(65_535);
 const list = z.string().transform((text) =>
   text
@@ -23,7 +28,7 @@ export const settings = z.object({
   /** A way to the same database that passes no transaction-pooling proxy: LISTEN needs one. */
   DATABASE_DIRECT_URL: postgresUrl.optional(),
   AMQP_URL: amqpUrl,
-  /** RabbitMQ as agents that listen reach it; best with an account that may only read control queues. */
+  /** RabbitMQ as agents that listen reach it, with an account that may only read control queues; never that of a service. */
   CONTROL_AMQP_URL: amqpUrl.optional(),
   /** What an agent that listens has between `instance.stop` and SIGTERM. */
   CONTROL_HEAD_START_SECONDS: z.coerce.number().min(0).max(60).default(1),
@@ -55,7 +60,7 @@ export const settings = z.object({
   /** Shared with whoever issues tokens; for development. */
   JWT_SECRET: z.string().min(32, 'must have at least 32 characters').optional(),
   /** Where the issuer of tokens publishes its keys. */
-  JWT_JWKS_URL: httpUrl.optional(),
+  JWT_JWKS_URL: keysUrl.optional(),
   JWT_ISSUER: z.string().min(1).optional(),
   JWT_AUDIENCE: z.string().min(1).default('instance-engine'),
   /** Origins whose pages may call the backends, besides the page that user_backend serves. */
@@ -69,3 +74,7 @@ export const settings = z.object({
 });
 
 export type Settings = z.infer<typeof settings>;
+
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+}

@@ -10,7 +10,7 @@ const complete = {
   TEMPORAL_ADDRESS: '127.0.0.1:7233',
 };
 const own =
-  /^(DATABASE|AMQP|RABBITMQ|TEMPORAL|STACK|TASK|RUNTIME|WORKFLOW|HEALTH|EVENT|AGENTS|LOG|USER|ADMIN|HTTP|JWT|ALLOWED|REQUESTS|TRUSTED)_/;
+  /^(DATABASE|AMQP|CONTROL|RABBITMQ|TEMPORAL|STACK|TASK|RUNTIME|WORKFLOW|HEALTH|EVENT|AGENTS|LOG|USER|ADMIN|HTTP|JWT|ALLOWED|REQUESTS|TRUSTED)_/;
 let home: string;
 
 // What the machine running the tests has set, or keeps in its home, is not what is tested.
@@ -146,6 +146,47 @@ test('tokens are checked by one thing, and lists are separated by commas', () =>
   const [tooShort = ''] = problemsOf({ ...complete, JWT_SECRET: 'hunter2' });
   expect(tooShort).toContain('JWT_SECRET must have at least 32 characters');
   expect(tooShort).not.toContain('hunter2');
+});
+
+test.each([
+  ['the same login', 'amqp://user:secret@127.0.0.1:5672'],
+  ['the same user by another address and password', 'amqps://user:other@bus.example.com:5671/agents'],
+  ['the same user, percent-encoded', 'amqp://us%65r:secret@127.0.0.1:5672'],
+])('agents never get the account of agents_worker: %s is refused', (_, controlUrl) => {
+  const [problem = '', ...others] = problemsOf({ ...complete, CONTROL_AMQP_URL: controlUrl });
+  expect(others).toEqual([]);
+  expect(problem).toMatch(/CONTROL_AMQP_URL names the user of AMQP_URL.*contracts:check -- --apply --accounts/);
+  expect(problem).not.toContain('secret');
+});
+
+test('without CONTROL_AMQP_URL there is no account for agents, and a URL without a user means guest', () => {
+  expect(readConfiguration(complete).controlAmqpUrl).toBeUndefined();
+  const agents = 'amqp://agents:secret@127.0.0.1:5672';
+  expect(readConfiguration({ ...complete, CONTROL_AMQP_URL: agents }).controlAmqpUrl).toBe(agents);
+  const guest = { ...complete, AMQP_URL: 'amqp://127.0.0.1', CONTROL_AMQP_URL: 'amqp://guest:guest@127.0.0.1' };
+  expect(problemsOf(guest)).toEqual([expect.stringContaining('CONTROL_AMQP_URL names the user of AMQP_URL')]);
+});
+
+test.each([
+  'https://login.example.com/jwks.json',
+  'http://127.0.0.1:8080/jwks.json',
+  'http://localhost/jwks.json',
+  'http://[::1]:8080/jwks.json',
+])('keys of tokens are taken from %s', (url) => {
+  expect(problemsOf({ ...complete, JWT_JWKS_URL: url })).toEqual([]);
+});
+
+test.each([
+  'http://login.example.com/jwks.json',
+  'http://10.0.0.7/jwks.json',
+  'http://127.0.0.1.example.com/jwks.json',
+  'http://localhost.example.com/jwks.json',
+  'http://127.0.0.1@login.example.com/jwks.json',
+  'http://keys/jwks.json',
+])('keys of tokens are not taken over a network without TLS: %s', (url) => {
+  expect(problemsOf({ ...complete, JWT_JWKS_URL: url })).toEqual([
+    expect.stringMatching(/JWT_JWKS_URL must begin with https:/),
+  ]);
 });
 
 test('agents get to see no secret of the host environment', () => {
