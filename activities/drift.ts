@@ -48,11 +48,12 @@ export async function* readRows(pool: Pool, graceSeconds: number): AsyncGenerato
 /** Of these instances, those without a row, with the sequence that a message about its end must have to count. */
 export async function findGone(pool: Pool, ids: string[]): Promise<{ id: string; sequence: number }[]> {
   const { rows } = await pool.query(
-    // That of the deletion, or one more than the last where none was logged.
+    // That of the deletion, or one more than the last of the log where none is known.
     `select wanted.id,
-       coalesce(last.sequence + (last.notification ->> 'event_type' = 'update' and last.notification -> 'row_data' ->> 'status' <> 'stopped'
+       coalesce(deleted.sequence, last.sequence + (last.notification ->> 'event_type' = 'update' and last.notification -> 'row_data' ->> 'status' <> 'stopped'
          or last.notification ->> 'event_type' = 'insert')::int, 1) as sequence
      from unnest($1::uuid[]) as wanted (id)
+     left join deleted_entities deleted on deleted.entity_id = wanted.id
      left join lateral (
        select sequence, notification from event_log where entity_id = wanted.id order by sequence desc limit 1) last on true
      where not exists (select from instances where instances.id = wanted.id)`,

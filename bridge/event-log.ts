@@ -45,10 +45,12 @@ export async function takeUnpublished(client: ClientBase, { maxEntries, maxBytes
              select array_agg(id) filter (where position is not null) as again,
                array_agg(id order by id) filter (where position is null) as fresh
              from waiting where bytes_before < $2
+           ), counter as (
+             update event_log_positions set last_given = last_given + cardinality(taken.fresh)
+             from taken where taken.fresh is not null returning last_given - cardinality(taken.fresh) as before
            ), given as (
-             update event_log set position = (select coalesce(max(position), 0) from event_log)
-               + array_position((select fresh from taken), id)
-             where id = any ((select fresh from taken)::bigint[]) returning *
+             update event_log set position = (select before from counter) + array_position((select fresh from taken), id)
+             where id = any ((select fresh from taken)::bigint[]) and position is null returning *
            )
            select id, notification, ${entryColumns} from given
            union all

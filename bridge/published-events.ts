@@ -35,11 +35,13 @@ export interface Page {
   upTo: number;
   /** Whether there is, or may be, another page. */
   more: boolean;
+  /** False when entries behind `after`, of this scope or of others, were removed from the log: events may be missing. */
+  isComplete: boolean;
 }
 
-/** The highest position that was given so far; 0 when none was. */
+/** The highest position that was given so far, also where its entry was removed from the log; 0 when none was. */
 export async function readHead(pool: Pool): Promise<number> {
-  const { rows } = await pool.query<{ head: string }>('select coalesce(max(position), 0) as head from event_history');
+  const { rows } = await pool.query<{ head: string }>('select last_given as head from event_log_positions');
   return Number(rows[0]?.head);
 }
 
@@ -67,12 +69,15 @@ export async function readPage(pool: Pool, options: PageOptions): Promise<Page> 
      where bytes_before < $3 order by position`,
     [after, maxEntries, maxBytes, ...values],
   );
+  // Read afterwards: what was removed while the entries were read counts, too.
+  const removed = await pool.query<{ last: string }>('select last_removed as last from event_log_positions');
   const entries = rows.map(toLogEntry);
   const found = rows[0]?.found ?? 0;
   return {
     events: entries.flatMap((entry) => toLiveEvent(entry) ?? []),
     upTo: entries.at(-1)?.position ?? after,
     more: found === maxEntries || found > rows.length,
+    isComplete: Number(removed.rows[0]?.last) <= after,
   };
 }
 

@@ -19,6 +19,8 @@ export interface ReplicaFeedOptions {
   onFatal: (error: FatalError) => void;
   /** Called with each event that concerns clients: each once, in the order of the positions, from the start on. */
   onEvent: (event: LiveEvent) => void;
+  /** Called when events may be missing between those before and those after: whoever needs them reads anew. */
+  onLoss: () => void;
   /** An event that is known of and has not come by then was lost: the log is read, over a new queue. */
   silenceMs?: number;
   /** How often the log is asked for its newest position. */
@@ -36,10 +38,11 @@ export interface ReplicaFeed extends Supervised {
 
 /** What every replica of user_backend gets, whichever others there are, over a queue of its own that goes with the connection. */
 export function startReplicaFeed(options: ReplicaFeedOptions): ReplicaFeed {
-  const { amqpUrl, pool, logger, onFatal, onEvent, silenceMs = 2_000, pollMs = 10_000 } = options;
+  const { amqpUrl, pool, logger, onFatal, onEvent, onLoss, silenceMs = 2_000, pollMs = 10_000 } = options;
   const head = (): Promise<number> => readHead(pool);
   const intake = createIntake({
     onEvent,
+    onLoss,
     logger,
     readHead: head,
     readPage: (after) => readPage(pool, { scope: 'everything', after }),

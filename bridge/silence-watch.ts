@@ -10,7 +10,10 @@ export interface SilenceWatchOptions {
 export interface SilenceWatch {
   /** Says that there is such a position. */
   expect(position: number): void;
-  /** Rejects when one that the log knows did not come within `silenceMs`, or when the log cannot be asked. */
+  /**
+   * Rejects when one that the log knows did not come within `silenceMs`, when the log was set back to below what has come
+   * (an older copy of the database took its place), or when it cannot be asked.
+   */
   silent: Promise<never>;
   end(): void;
 }
@@ -45,8 +48,16 @@ export function watchSilence({ position, readHead, silenceMs, pollMs }: SilenceW
     newest = Math.max(newest, at);
     arm();
   };
+  const ask = async (): Promise<void> => {
+    const before = position();
+    const head = await readHead();
+    if (head < before) {
+      throw new Error(`the event log ends at position ${head}, before what has come: it was set back`);
+    }
+    expect(head);
+  };
   const poll = setInterval(() => {
-    readHead().then(expect, fail);
+    ask().catch(fail);
   }, pollMs);
 
   return {

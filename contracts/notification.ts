@@ -77,8 +77,9 @@ const versions = firstVersion({
 });
 
 /**
- * The triggers' JSON, as `event_log` keeps it. The payload of NOTIFY is the same, except that past `notifyLimitBytes` it
- * leaves `row_data` out and names the log entry in `event_log_id` (PostgreSQL refuses 8,000 bytes and more).
+ * The triggers' JSON, as `event_log` keeps it. The payload of NOTIFY is the same, except that it leaves `row_data` out and
+ * names the log entry in `event_log_id` where `table` is `agents`, because every login of the database may LISTEN and
+ * `runtime` may hold secrets, and past `notifyLimitBytes` (PostgreSQL refuses 8,000 bytes and more).
  */
 export const notification = { versions, notifyLimitBytes: 7_500 };
 export type Notification = ReturnType<typeof versions.read>;

@@ -2,7 +2,7 @@ import pRetry from 'p-retry';
 import type { Logger } from 'pino';
 import type { WebSocket } from 'ws';
 import type { InstancePush, Page } from '../../bridge/published-events.ts';
-import { closeWith, toPushed, type Closing, type ControlMessage } from './messages.ts';
+import { closeWith, toPushed, type Closing, type ControlMessage, type ResyncReason } from './messages.ts';
 import type { Start } from './start-after.ts';
 
 export interface ClientOptions {
@@ -24,6 +24,8 @@ export interface Client {
   readonly isLive: boolean;
   /** An event of the feed that concerns it; `text` makes what is sent of it. */
   offer(position: number, text: () => string): void;
+  /** Tells it to read its instances anew: events that the feed should have brought are lost. */
+  miss(): void;
   /** Finds out whether it is still there; to be called as often as an answer may take. */
   beat(): void;
   end(closing: Closing): void;
@@ -45,6 +47,8 @@ export function createClient(options: ClientOptions): Client {
   let sent = 0;
   /** The newest that was offered while it caught up. */
   let missed = 0;
+  /** Whether events were lost while it caught up. */
+  let isIncomplete = false;
 
   const end = (closing: Closing): void => {
     isLive = false;
@@ -79,28 +83,38 @@ export function createClient(options: ClientOptions): Client {
       onFailedAttempt: ({ error }) => logger.warn({ error: error.message }, 'a client cannot catch up; trying again'),
     });
 
+  /** What the client knows is no use any more, and neither is where it stood: the log may have been set back. */
+  const beginAnew = (reason?: ResyncReason): void => {
+    if (reason) tell({ type: 'resync', reason });
+    sent = feedPosition();
+    missed = 0;
+    isIncomplete = false;
+    goLive();
+  };
+
   const catchUp = async (): Promise<void> => {
     for (let more = true; more || missed > sent;) {
       const page = await untilDone(() => readPage(sent));
+      isIncomplete ||= !page.isComplete;
+      if (isIncomplete) break;
       // Of the scope of a client there are no agents.
       for (const event of page.events) send(toPushed(event as InstancePush));
       sent = Math.max(sent, page.upTo);
       more = page.more;
       if (socket.bufferedAmount > maxBufferedBytes) await drained();
     }
-    goLive();
+    if (isIncomplete) beginAnew('removed_events');
+    else goLive();
   };
 
   const begin = async (): Promise<void> => {
     const start = await untilDone(findStart);
-    if ('after' in start) {
-      sent = start.after;
-      await catchUp();
+    if (!('after' in start)) {
+      beginAnew(start.resync);
       return;
     }
-    if (start.resync) tell({ type: 'resync', reason: start.resync });
-    sent = feedPosition();
-    goLive();
+    sent = start.after;
+    await catchUp();
   };
 
   const fallBehind = async (): Promise<void> => {
@@ -141,6 +155,10 @@ export function createClient(options: ClientOptions): Client {
         sent = position;
         if (socket.bufferedAmount > maxBufferedBytes) fallBehind().catch(giveUp);
       }
+    },
+    miss: () => {
+      if (isLive) beginAnew('removed_events');
+      else isIncomplete = true;
     },
     beat: () => {
       if (!hasAnswered) {

@@ -28,6 +28,8 @@ export interface LiveUpdatesOptions {
   onFatal: (error: FatalError) => void;
   /** Called with each event of an agent, once and in order; the catalog of agents is refreshed by it. */
   onAgentEvent?: (event: AgentPush) => void;
+  /** Called when events may be missing, those of agents among them: the catalog is to be loaded anew. */
+  onLoss?: () => void;
   heartbeatMs?: number;
   maxConnectionsPerUser?: number;
   /** A client that missed more reads its instances anew. */
@@ -67,7 +69,7 @@ const goodbyeMs = 2_000;
 
 /** Pushes `instance.updated` and `instance.deleted` to the clients of their user: each once, in order, none left out. */
 export function startLiveUpdates(options: LiveUpdatesOptions): LiveUpdates {
-  const { amqpUrl, pool, logger, onFatal, onAgentEvent, silenceMs = 2_000, heartbeatMs = 30_000 } = options;
+  const { amqpUrl, pool, logger, onFatal, onAgentEvent, onLoss, silenceMs = 2_000, heartbeatMs = 30_000 } = options;
   const { maxConnectionsPerUser = 50, maxMissedEvents = 10_000, catchUpLanes = 4 } = options;
   const { maxBufferedBytes = 1024 * 1024, drainMs = 30_000 } = options;
   const audience = createAudience();
@@ -86,6 +88,10 @@ export function startLiveUpdates(options: LiveUpdatesOptions): LiveUpdates {
     logger,
     onFatal,
     silenceMs,
+    onLoss: () => {
+      audience.clients.forEach((client) => client.miss());
+      onLoss?.();
+    },
     onEvent: (event) => (isOfInstance(event) ? push(event) : onAgentEvent?.(event)),
   });
   // Whichever replica gets a copy of the shared queues: its own queue should have brought the event by then.

@@ -2,7 +2,7 @@ import type { WebSocket } from 'ws';
 import type { InstancePush } from '../../bridge/published-events.ts';
 
 /** Why a client is to read its instances anew: what it missed cannot be sent. */
-export type ResyncReason = 'unknown_event' | 'too_many_events';
+export type ResyncReason = 'unknown_event' | 'too_many_events' | 'removed_events';
 
 /** What is sent besides events; docs/live-updates.md says what a client does with it. */
 export type ControlMessage = { type: 'ready' } | { type: 'lagging' } | { type: 'resync'; reason: ResyncReason };

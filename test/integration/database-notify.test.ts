@@ -46,15 +46,29 @@ async function entriesOf(id: string) {
   return rows;
 }
 
-test('each change is notified with the JSON that the log keeps', async () => {
-  const agentId = await rig.publishAgent();
-  const id = await rig.insertInstance(agentId, { model: 'small' });
+test('each change of an instance is notified with the JSON that the log keeps', async () => {
+  const id = await rig.insertInstance(randomUUID(), { model: 'small' });
   await rig.pool.query(`update instances set desired_state = 'stopped' where id = $1`, [id]);
   await rig.deleteInstance(id);
   await untilAllHeard();
-  expect(heard.map(({ channel }) => channel)).toEqual(['agents_notify', ...Array<string>(3).fill('instances_notify')]);
-  const logged = [...(await entriesOf(agentId)), ...(await entriesOf(id))].map(({ notification }) => notification);
+  expect(heard.map(({ channel }) => channel)).toEqual(Array<string>(3).fill('instances_notify'));
+  const logged = (await entriesOf(id)).map(({ notification }) => notification);
   expect(heard.map(({ payload }) => payload)).toEqual(logged);
+});
+
+test('a change of an agent is notified without its row, in which a runtime may have secrets', async () => {
+  const id = await rig.publishAgent({ command: ['agent', '--key', 'hunter2'], environment: { API_KEY: 'hunter2' } });
+  await rig.pool.query(`update agents set version = '2' where id = $1`, [id]);
+  await rig.pool.query(`update agents set retired_at = now() where id = $1`, [id]);
+  await rig.pool.query('delete from agents where id = $1', [id]);
+  await untilAllHeard();
+  const named = (await entriesOf(id)).map(({ id: entry, notification: { event_type: eventType } }) => ({
+    channel: 'agents_notify',
+    payload: { schema_version: 1, event_type: eventType, table: 'agents', event_log_id: Number(entry) },
+  }));
+  expect(named).toHaveLength(4);
+  expect(heard.map(({ channel, payload }) => ({ channel, payload }))).toEqual(named);
+  expect(heard.map(({ text }) => text).join()).not.toContain('hunter2');
 });
 
 test('1 MB of config: the row is written, and the notification names the log entry instead of holding it', async () => {

@@ -74,7 +74,7 @@ test('a replica that loses RabbitMQ hands on what it missed, and nothing twice',
   await vi.waitUntil(() => warnings('lost its connection') > 0, { timeout: 20_000 });
   await note(id, 301, 310);
   await client.until(310);
-  await rig.untilBusIsQuiet();
+  await untilPublished();
   expect(sequencesOf(client)).toEqual(notes(310));
   expect(rig.fatal).toEqual([]);
 }, 60_000);
@@ -89,7 +89,7 @@ test('what event_broker publishes again is not pushed again', async () => {
   broker = await rig.startEventBroker();
   await note(id, 51, 60);
   await client.until(60);
-  await rig.untilBusIsQuiet();
+  await untilPublished();
   expect(rig.bus.of(id)).toHaveLength(seen + 51 + 10);
   expect(sequencesOf(client)).toEqual(notes(60));
 }, 60_000);
@@ -168,3 +168,59 @@ test('a queue that is bound no more is noticed by what comes over the shared one
   await client.until(10);
   expect(sequencesOf(client)).toEqual(notes(10));
 }, 60_000);
+
+const untilPublished = () =>
+  vi.waitUntil(
+    async () => {
+      const { rowCount } = await rig.pool.query('select from event_log where published_at is null');
+      return rowCount === 0;
+    },
+    { timeout: 20_000 },
+  );
+
+test('a client that is live goes on where the whole log was removed by hand', async () => {
+  const { client, id } = await open();
+  await note(id, 1, 5);
+  await client.until(5);
+  await untilPublished();
+  await rig.pool.query('delete from event_log where published_at < now()');
+  await note(id, 6, 10);
+  await client.until(10);
+  expect(sequencesOf(client)).toEqual(notes(10));
+});
+
+test('a client that missed entries which were removed is told so, and goes on from now', async () => {
+  const { client, userId, id } = await open();
+  await note(id, 1, 5);
+  await client.until(5);
+  await client.close();
+  await note(id, 6, 8);
+  await untilPublished();
+  await rig.pool.query('delete from event_log where entity_id = $1 and sequence in (7, 8)', [id]);
+  const again = await replica.watch({ userId, after: client.lastSeen() });
+  await again.ready();
+  await note(id, 9, 9);
+  await again.until(1);
+  expect(again.messages.map(({ type, reason, sequence }) => reason ?? sequence ?? type)).toEqual([
+    'removed_events',
+    'ready',
+    10,
+  ]);
+});
+
+test('clients are told where an older copy of the log took the place of the one that they have seen', async () => {
+  const { client, id } = await open();
+  await note(id, 1, 3);
+  await client.until(3);
+  await untilPublished();
+  // As after a failover that lost the last commits.
+  await rig.pool.query(`with lost as (delete from event_log where entity_id = $1 and sequence = 4 returning position)
+    update event_log_positions set last_given = lost.position - 1, last_removed = 0 from lost`, [id]); // prettier-ignore
+  await rig.pool.query('delete from event_log where position > (select last_given from event_log_positions)');
+  await rig.pool.query('update event_log_positions set last_removed = 0');
+  await note(id, 4, 5);
+  await vi.waitUntil(() => client.messages.filter(({ type }) => type === 'ready').length === 2, { timeout: 20_000 });
+  expect(client.messages.map(({ type, reason }) => reason ?? type)).toContain('removed_events');
+  await note(id, 6, 6);
+  await vi.waitUntil(() => client.events().at(-1)?.sequence === 7, { timeout: 20_000 });
+});

@@ -4,22 +4,30 @@ import { expect, test } from 'vitest';
 import type { LiveEvent } from '../../bridge/published-events.ts';
 import { createIntake } from '../../bridge/replica-intake.ts';
 
-const event = (position: number) => ({ metadata: { id: `event ${position}`, position } }) as LiveEvent;
+const event = (position: number, edition = '') =>
+  ({ metadata: { id: `event ${position}${edition}`, position } }) as LiveEvent;
 
 /** A log of positions from 1 on, of which some concern no client, and an intake that has begun behind `from`. */
 async function open({ head = 0, hidden = [] as number[], pageSize = 3, maxWaiting = 1_000 } = {}) {
   const got: number[] = [];
+  const losses: number[] = [];
   const warnings: string[] = [];
-  const log = { head, reads: 0, isAway: false };
+  const log = { head, reads: 0, isAway: false, removed: 0, edition: '' };
   const intake = createIntake({
     onEvent: ({ metadata }) => void got.push(metadata.position),
+    onLoss: () => void losses.push(log.head),
     readHead: async () => log.head,
     readPage: async (after) => {
       log.reads += 1;
       if (log.isAway) throw new Error('away');
       const all = Array.from({ length: Math.max(log.head - after, 0) }, (_, index) => after + 1 + index);
       const page = all.filter((position) => !hidden.includes(position)).slice(0, pageSize);
-      return { events: page.map(event), upTo: page.at(-1) ?? after, more: page.length === pageSize };
+      return {
+        events: page.map((position) => event(position, log.edition)),
+        upTo: page.at(-1) ?? after,
+        more: page.length === pageSize,
+        isComplete: log.removed <= after,
+      };
     },
     logger: pino({}, { write: (line: string) => void warnings.push((JSON.parse(line) as { msg: string }).msg) }),
     maxWaiting,
@@ -28,9 +36,9 @@ async function open({ head = 0, hidden = [] as number[], pageSize = 3, maxWaitin
   /** As the broker does: into the log, then onto the bus. */
   const publish = (position: number): Promise<void> => {
     log.head = Math.max(log.head, position);
-    return intake.take(event(position));
+    return intake.take(event(position, log.edition));
   };
-  return { intake, got, log, warnings, publish };
+  return { intake, got, losses, log, warnings, publish };
 }
 
 test('begins where the log ends, and hands on what follows without asking it', async () => {
@@ -110,4 +118,46 @@ test('whatever the bus loses, repeats or brings while the log is read: each once
       },
     ),
   );
+});
+
+test('says so where entries were removed before it could read them, and goes on behind them', async () => {
+  const { got, losses, log, publish } = await open();
+  await publish(1);
+  log.head = 9;
+  log.removed = 5;
+  await publish(10);
+  await publish(11);
+  expect([got, losses]).toEqual([[1, 11], [10]]);
+});
+
+test('does not miss entries that were removed after they had come', async () => {
+  const { got, losses, log, publish } = await open();
+  for (const position of [1, 2, 3]) await publish(position);
+  log.removed = 3;
+  log.head = 4;
+  await publish(5);
+  expect([got, losses]).toEqual([[1, 2, 3, 4, 5], []]);
+});
+
+test.each(['below what has come', 'to a place that was overtaken before anybody looked'])(
+  'begins anew where the log was set back %s',
+  async (where) => {
+    const { intake, got, losses, log, publish } = await open();
+    for (const position of [1, 2, 3, 4]) await publish(position);
+    log.edition = ' of the copy';
+    log.head = where === 'below what has come' ? 2 : 9;
+    if (where === 'below what has come') await intake.catchUp();
+    else await publish(3);
+    expect(losses).toEqual([log.head]);
+    await publish(log.head + 1);
+    expect(got).toEqual([1, 2, 3, 4, where === 'below what has come' ? 3 : 10]);
+  },
+);
+
+test('an event at a place that another one has, of which the log knows nothing, changes nothing', async () => {
+  const { intake, got, losses, publish } = await open();
+  for (const position of [1, 2, 3]) await publish(position);
+  await intake.take(event(2, ' that was forged'));
+  await publish(4);
+  expect([got, losses, intake.position]).toEqual([[1, 2, 3, 4], [], 4]);
 });

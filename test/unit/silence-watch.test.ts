@@ -56,3 +56,13 @@ test('a position that the log does not know is not waited for', async () => {
   expect(failed).toHaveBeenCalledTimes(1);
   watch.end();
 });
+
+test('a log that ends before what has come was set back', async () => {
+  const at = { position: 7, head: 4 };
+  const { watch, failed } = open(at);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(failed).toHaveBeenCalledWith(
+    new Error('the event log ends at position 4, before what has come: it was set back'),
+  );
+  watch.end();
+});

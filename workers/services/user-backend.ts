@@ -20,16 +20,16 @@ export async function startUserBackend({ configuration, logger, onFatal }: Servi
   const pool = openPool({ databaseUrl: configuration.databaseUrl, service: 'user_backend', logger, max: 20 });
   const { client: temporalClient, connection } = openTemporal(temporal);
   const catalog = createCatalog({ pool });
+  const warnOfCatalog = (error: unknown): void =>
+    logger.warn({ error: describe(error) }, 'the catalog of agents is not refreshed');
   const live = startLiveUpdates({
     amqpUrl,
     pool,
     logger,
     onFatal,
     // What fails here is made up for by the next load.
-    onAgentEvent: (event) =>
-      void catalog
-        .apply(event)
-        .catch((error: unknown) => logger.warn({ error: describe(error) }, 'the catalog of agents is not refreshed')),
+    onAgentEvent: (event) => void catalog.apply(event).catch(warnOfCatalog),
+    onLoss: () => void catalog.reload().catch(warnOfCatalog),
   });
 
   const app = await createUserServer({
