@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { rabbitmq4Project, testsOfTheBus } from './test/support/rabbitmq-4.ts';
 
 export default defineConfig({
   test: {
@@ -39,6 +40,17 @@ export default defineConfig({
           isolate: false,
           include: ['test/integration/**/*.test.ts'],
           globalSetup: ['test/support/workflow-bundle.ts', 'test/support/servers.ts', 'test/support/docker-engine.ts'],
+          setupFiles: ['test/support/quiet-temporal.ts', 'test/support/patience.ts'],
+          testTimeout: 90_000,
+          hookTimeout: 90_000,
+        },
+      },
+      {
+        test: {
+          name: rabbitmq4Project,
+          isolate: false,
+          include: testsOfTheBus,
+          globalSetup: ['test/support/workflow-bundle.ts', 'test/support/servers.ts'],
           setupFiles: ['test/support/quiet-temporal.ts', 'test/support/patience.ts'],
           testTimeout: 90_000,
           hookTimeout: 90_000,

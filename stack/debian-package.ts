@@ -1,8 +1,13 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 
-import { runCommand } from './command.ts';
+import { findOnPath, runCommand } from './command.ts';
 
 const policyFile = '/usr/sbin/policy-rc.d';
+
+/** Root on Debian or Ubuntu, who may install packages. */
+export async function isRootOnDebian(): Promise<boolean> {
+  return process.getuid?.() === 0 && existsSync('/etc/debian_version') && (await findOnPath('apt-get')) !== undefined;
+}
 
 /** Installs a package as root without starting the service of its name, where it has one, now or at the next boot. */
 export async function installDebianPackage(name: string, { hasService = true } = {}): Promise<void> {

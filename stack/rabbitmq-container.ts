@@ -22,15 +22,7 @@ export async function startContainer({
   const name = containerNameOf(directory);
   const folder = resolve(directory, 'rabbitmq');
   mkdirSync(folder, { recursive: true });
-  const present = await runCommand('docker', ['image', 'inspect', image]).then(
-    () => true,
-    () => false,
-  );
-  if (!present) {
-    await withProgress(`RabbitMQ: pulling the image ${image} …`, onProgress, () =>
-      runCommand('docker', ['pull', '-q', image], { signal }),
-    );
-  }
+  await pullImage({ onProgress, signal });
   writeFileSync(markerOf(directory), name);
   const reference = await spawnServer({
     command: 'docker',
@@ -45,6 +37,24 @@ export async function startContainer({
     stop: () => removeContainer(name, ['stop', '-t', '30']),
     kill: () => removeContainer(name, ['kill']),
   };
+}
+
+/** Nothing happens when the engine has it already. */
+export async function pullImage({
+  onProgress,
+  signal,
+}: {
+  onProgress: Progress;
+  signal: AbortSignal | undefined;
+}): Promise<void> {
+  const present = await runCommand('docker', ['image', 'inspect', image]).then(
+    () => true,
+    () => false,
+  );
+  if (present) return;
+  await withProgress(`RabbitMQ: pulling the image ${image} …`, onProgress, () =>
+    runCommand('docker', ['pull', '-q', image], { signal }),
+  );
 }
 
 /** For `docker run`: ports on 127.0.0.1 alone, and a fixed host name, since the node's data folder is named after it. */

@@ -2,11 +2,15 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { findOnPath, runCommand, withProgress } from './command.ts';
-import { installDebianPackage } from './debian-package.ts';
+import { installDebianPackage, isRootOnDebian } from './debian-package.ts';
 import { findFirst, type Way } from './find-first.ts';
 import type { Progress } from './server.ts';
 
-export type FoundRabbitmq = { kind: 'node'; executable: string } | { kind: 'container' };
+/** `root` is the folder of the system that the executable is in, when that is not this machine's own. */
+export type FoundRabbitmq = { kind: 'node'; executable: string; root?: string } | { kind: 'container' };
+
+/** Of a Debian package. The script that Debian puts on the PATH changes the user to `rabbitmq`. */
+export const packagedExecutable = '/usr/lib/rabbitmq/bin/rabbitmq-server';
 
 /** What is looked at on the machine; tests put their own in place. */
 export interface RabbitmqFacts {
@@ -43,38 +47,41 @@ export async function findRabbitmq({
         return node();
       },
     },
-    {
-      name: 'container rabbitmq:4-management',
-      advice: 'start a Docker engine that this user may use, which runs the image rabbitmq:4-management',
-      find: async () => ((await facts.dockerAnswers()) ? { kind: 'container' } : undefined),
-    },
+    containerWay(facts.dockerAnswers),
   ];
   return findFirst('RabbitMQ', ways, { instead: 'set AMQP_URL to a broker of your own' });
+}
+
+export function containerWay(dockerAnswers: () => Promise<boolean>): Way<FoundRabbitmq> {
+  return {
+    name: 'container rabbitmq:4-management',
+    advice: 'start a Docker engine that this user may use, which runs the image rabbitmq:4-management',
+    find: async () => ((await dockerAnswers()) ? { kind: 'container' } : undefined),
+  };
+}
+
+export async function dockerAnswers(): Promise<boolean> {
+  if ((await findOnPath('docker')) === undefined) return false;
+  return runCommand('docker', ['version', '--format', '{{.Server.Version}}']).then(
+    () => true,
+    () => false,
+  );
 }
 
 function factsOfThisMachine(onProgress: Progress): RabbitmqFacts {
   return {
     findExecutable: findRabbitmqServer,
-    canInstallDebianPackage: async () =>
-      process.getuid?.() === 0 && existsSync('/etc/debian_version') && (await findOnPath('apt-get')) !== undefined,
+    canInstallDebianPackage: isRootOnDebian,
     installDebianPackage: () =>
       withProgress('RabbitMQ: installing the Debian package rabbitmq-server …', onProgress, () =>
         installDebianPackage('rabbitmq-server'),
       ),
-    dockerAnswers: async () => {
-      if ((await findOnPath('docker')) === undefined) return false;
-      return runCommand('docker', ['version', '--format', '{{.Server.Version}}']).then(
-        () => true,
-        () => false,
-      );
-    },
+    dockerAnswers,
   };
 }
 
 async function findRabbitmqServer(): Promise<string | undefined> {
-  // The package's own script comes first: the one that Debian puts on the PATH changes the user to `rabbitmq`.
-  const packaged = '/usr/lib/rabbitmq/bin/rabbitmq-server';
-  if (existsSync(packaged)) return packaged;
+  if (existsSync(packagedExecutable)) return packagedExecutable;
   const folders = [
     '/opt/homebrew/sbin',
     '/usr/local/sbin',

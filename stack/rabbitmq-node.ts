@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
+import { inDebianRoot, insideDirectory } from './debian-root.ts';
 import { endEpmd } from './epmd.ts';
 import { endProcess, endRecorded, isRunning } from './process-reference.ts';
 import type { RabbitmqLaunch, RabbitmqOptions } from './rabbitmq.ts';
@@ -14,18 +15,20 @@ import { spawnServer } from './server.ts';
 export async function startNode({
   directory,
   executable,
+  root,
   port,
   managementPort,
   epmdPort,
   distributionPort,
-}: RabbitmqOptions & { executable: string }): Promise<RabbitmqLaunch> {
+}: RabbitmqOptions & { executable: string; root?: string }): Promise<RabbitmqLaunch> {
   const { folder, recordFile, epmdFile } = filesOf(directory);
-  const settings = join(folder, 'settings');
-  mkdirSync(settings, { recursive: true });
+  mkdirSync(join(folder, 'settings'), { recursive: true });
+  // The names of these folders as the node sees them.
+  const seen = root === undefined ? resolve(directory) : insideDirectory;
+  const seenFolder = join(seen, 'rabbitmq');
   const write = (name: string, text: string): string => {
-    const file = join(settings, name);
-    writeFileSync(file, text);
-    return file;
+    writeFileSync(join(folder, 'settings', name), text);
+    return join(seenFolder, 'settings', name);
   };
   const configuration = [
     `listeners.tcp.local = 127.0.0.1:${port}`,
@@ -34,22 +37,22 @@ export async function startNode({
     '',
   ];
   const variables = {
-    HOME: folder,
+    HOME: seenFolder,
     ERL_EPMD_PORT: epmdPort,
     ERL_EPMD_ADDRESS: '127.0.0.1',
-    ERL_CRASH_DUMP: join(folder, 'erl_crash.dump'),
+    ERL_CRASH_DUMP: join(seenFolder, 'erl_crash.dump'),
     RABBITMQ_NODENAME: 'instance-engine@localhost',
     RABBITMQ_DIST_PORT: distributionPort,
-    RABBITMQ_MNESIA_BASE: join(folder, 'data'),
-    RABBITMQ_LOG_BASE: resolve(directory, 'logs'),
+    RABBITMQ_MNESIA_BASE: join(seenFolder, 'data'),
+    RABBITMQ_LOG_BASE: join(seen, 'logs'),
     RABBITMQ_LOGS: '-',
-    RABBITMQ_PID_FILE: join(folder, 'node.pid'),
+    RABBITMQ_PID_FILE: join(seenFolder, 'node.pid'),
     RABBITMQ_CONFIG_FILE: write('rabbitmq.conf', configuration.join('\n')),
     RABBITMQ_ENABLED_PLUGINS_FILE: write('enabled_plugins', '[rabbitmq_management].\n'),
     // Of its own as well, so that what the machine has in /etc/rabbitmq is not read.
     RABBITMQ_CONF_ENV_FILE: write('rabbitmq-env.conf', ''),
     RABBITMQ_ADVANCED_CONFIG_FILE: write('advanced.config', '[].\n'),
-    RABBITMQ_CONFIG_FILES: join(settings, 'conf.d'),
+    RABBITMQ_CONFIG_FILES: join(seenFolder, 'settings', 'conf.d'),
     // Its schedulers wait asleep: the machine is shared with all the other servers.
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS:
       '-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none',
@@ -57,9 +60,14 @@ export async function startNode({
     RUNNING_UNDER_SYSTEMD: 'true',
   };
   writeFileSync(epmdFile, String(epmdPort));
+  const command = ['env', ...Object.entries(variables).map(([name, value]) => `${name}=${value}`), executable];
+  const { program, args } =
+    root === undefined
+      ? { program: 'env', args: command.slice(1) }
+      : inDebianRoot({ root, directory: resolve(directory), command });
   const reference = await spawnServer({
-    command: 'env',
-    args: [...Object.entries(variables).map(([name, value]) => `${name}=${value}`), executable],
+    command: program,
+    args,
     cwd: folder,
     logFile: logFileOf(directory, 'rabbitmq'),
     recordFile,

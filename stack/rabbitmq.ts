@@ -1,7 +1,7 @@
 import { connect } from 'amqplib';
 
 import { endContainer, startContainer } from './rabbitmq-container.ts';
-import { findRabbitmq } from './rabbitmq-find.ts';
+import { findRabbitmq, type FoundRabbitmq } from './rabbitmq-find.ts';
 import { endNode, startNode } from './rabbitmq-node.ts';
 import type { ProcessReference } from './process-reference.ts';
 import { logFileOf } from './server-log.ts';
@@ -16,6 +16,11 @@ export interface RabbitmqOptions {
   epmdPort: number;
   /** The node's own port for Erlang distribution. */
   distributionPort: number;
+  /** How to come by the broker; `findRabbitmq` by default. */
+  find?: (options: { onProgress: Progress; signal?: AbortSignal | undefined }) => Promise<{
+    way: string;
+    found: FoundRabbitmq;
+  }>;
   onProgress?: Progress;
   signal?: AbortSignal;
 }
@@ -32,11 +37,11 @@ export interface RabbitmqLaunch extends Omit<Server, 'way'> {
 
 /** Runs a broker of the project's own with the management plugin, as `guest`, on 127.0.0.1 alone. */
 export async function startRabbitmq(options: RabbitmqOptions): Promise<RabbitmqServer> {
-  const { directory, port, managementPort, onProgress = () => {}, signal } = options;
+  const { directory, port, managementPort, find = findRabbitmq, onProgress = () => {}, signal } = options;
   await endLeftRabbitmq(directory);
-  const { way, found } = await findRabbitmq({ onProgress });
+  const { way, found } = await find({ onProgress, signal });
   const launch = await (found.kind === 'node'
-    ? startNode({ ...options, executable: found.executable })
+    ? startNode({ ...options, ...found })
     : startContainer({ ...options, onProgress }));
   const url = `amqp://guest:guest@127.0.0.1:${port}`;
   const managementUrl = `http://127.0.0.1:${managementPort}`;

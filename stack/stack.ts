@@ -25,6 +25,8 @@ export interface StackOptions {
   amqpUrl?: string;
   /** The management page of that RabbitMQ. */
   managementUrl?: string;
+  /** `4` for release 4 alone, which the tests run on as well; whichever is found first by default. */
+  rabbitmq?: '4';
   /** False when the caller has a Temporal server already. */
   temporal?: boolean;
   onProgress?: Progress;

@@ -3,6 +3,7 @@ import type { TestProject } from 'vitest/node';
 import { resetStack, startStack } from '../../stack/stack.ts';
 import { stackRoot, toolsDirectory } from '../../stack/paths.ts';
 import { readGivenServers } from '../../workers/configuration.ts';
+import { givenRabbitmq4, rabbitmq4Project } from './rabbitmq-4.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -14,6 +15,8 @@ declare module 'vitest' {
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   const directory = resolve(stackRoot, `test-${project.name}`);
   const given = readGivenServers();
+  const onRelease4 = project.name === rabbitmq4Project;
+  const { amqpUrl: givenAmqpUrl, managementUrl: givenManagementUrl } = onRelease4 ? (givenRabbitmq4() ?? {}) : given;
   await resetStack(directory);
   const stack = await startStack({
     directory,
@@ -22,8 +25,9 @@ export default async function setUp(project: TestProject): Promise<() => Promise
     temporal: given.temporalAddress === undefined,
     onProgress: (line) => process.stdout.write(`${line}\n`),
     ...(given.databaseUrl !== undefined && { databaseUrl: given.databaseUrl }),
-    ...(given.amqpUrl !== undefined && { amqpUrl: given.amqpUrl }),
-    ...(given.managementUrl !== undefined && { managementUrl: given.managementUrl }),
+    ...(givenAmqpUrl !== undefined && { amqpUrl: givenAmqpUrl }),
+    ...(givenManagementUrl !== undefined && { managementUrl: givenManagementUrl }),
+    ...(onRelease4 && { rabbitmq: '4' }),
   });
   const temporalAddress = given.temporalAddress ?? stack.temporal?.address;
   if (temporalAddress === undefined || stack.managementUrl === undefined) {
