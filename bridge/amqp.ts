@@ -1,5 +1,6 @@
 import { connect, type Channel, type ChannelModel, type ConfirmChannel } from 'amqplib';
-import { describe, FatalError } from './supervise.ts';
+import { explainRefusal } from './refusal.ts';
+import { CannotWork, describe, FatalError } from './supervise.ts';
 
 export interface AmqpOptions {
   amqpUrl: string;
@@ -19,6 +20,11 @@ export interface AmqpConnection {
   openSeparateChannel(): Promise<Channel>;
   /** Rejects when the connection, or a channel that is not separate, breaks. */
   broken: Promise<never>;
+  /**
+   * What was wrong when a call failed. An error that says it already stays as it is. Where the connection or its channel
+   * broke, it is the reason for that, since later calls fail only because of it; else what RabbitMQ refused.
+   */
+  explain(error: unknown): unknown;
   close(): Promise<void>;
 }
 
@@ -41,7 +47,7 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
     }
     // Not fatal: a server that is starting refuses its virtual hosts, too. The client does not tell its reason.
     if (message.includes('ConnectionOpenOk')) {
-      throw new Error(
+      throw new CannotWork(
         `RabbitMQ at ${url.host} refuses the virtual host ${virtualHostOf(url)}. ` +
           `Create it and let the user in, or correct ${setting}.`,
         { cause: error },
@@ -50,10 +56,15 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
     throw new Error(`${message} Start it, or correct ${setting}.`, { cause: error });
   }
 
-  let fail: (error: Error) => void = () => undefined;
-  const broken = new Promise<never>((_, reject) => {
-    fail = reject;
+  let failure: unknown;
+  let reject: (error: unknown) => void = () => undefined;
+  const broken = new Promise<never>((_, rejectBroken) => {
+    reject = rejectBroken;
   });
+  const fail = (error: unknown): void => {
+    failure ??= explainRefusal(error, { amqpUrl, setting });
+    reject(failure);
+  };
   broken.catch(() => undefined);
   model.on('error', fail);
   model.on('close', () => fail(new Error('RabbitMQ closed the connection')));
@@ -75,6 +86,10 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
       return channel;
     },
     broken,
+    explain: (error) => {
+      if (error instanceof FatalError || error instanceof CannotWork) return error;
+      return failure ?? explainRefusal(error, { amqpUrl, setting });
+    },
     close: async () => {
       // Channels first: the client lets the connection's goodbye overtake the last acknowledgements of a channel.
       const goodbye = async (): Promise<void> => {

@@ -7,7 +7,7 @@ import { eventTypesOf, serviceOf, type DomainQueueName, type EventTypeOf } from 
 import { openAmqp } from './amqp.ts';
 import { deadLetter } from './dead-letter.ts';
 import { ContractViolation, parseEvent, type IncomingEvent } from './incoming-event.ts';
-import { supervise, type FatalError, type Session, type Supervised } from './supervise.ts';
+import { CannotWork, supervise, type FatalError, type Session, type Supervised } from './supervise.ts';
 import { assertTopology } from './topology.ts';
 
 export interface ConsumerOptions<Queue extends DomainQueueName> {
@@ -52,7 +52,9 @@ export function startConsumer<Queue extends DomainQueueName>(options: ConsumerOp
         amqp.broken.catch(reject);
         const onMessage = (message: ConsumeMessage | null): void => {
           if (message === null) {
-            reject(new Error(`RabbitMQ cancelled the consumer of ${queue}`));
+            reject(
+              new CannotWork(`RabbitMQ cancelled the consumer of ${queue}, because the queue was deleted or moved`),
+            );
             return;
           }
           const handled = settle({
@@ -73,6 +75,8 @@ export function startConsumer<Queue extends DomainQueueName>(options: ConsumerOp
       });
       await channel.cancel(name);
       await Promise.race([Promise.allSettled(inHand), delay(finishMs)]);
+    } catch (error) {
+      throw amqp.explain(error);
     } finally {
       // What is not done by now goes back to the queue when the connection closes.
       ended.abort();

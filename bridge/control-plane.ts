@@ -45,12 +45,14 @@ export function startControlPlane(options: ControlPlaneOptions) {
       const channel = await amqp.openChannel();
       await assertTopology(channel, 'agents_worker');
       const publish = createConfirmedPublish({ channel, appId: 'agents_worker', confirmTimeoutMs });
-      current = { queues: createControlQueues(amqp), publish };
-      ready();
       await new Promise<void>((resolve, reject) => {
         signal.addEventListener('abort', () => resolve(), { once: true });
         amqp.broken.catch(reject);
+        current = { queues: createControlQueues(amqp, { onFatal: reject }), publish };
+        ready();
       });
+    } catch (error) {
+      throw amqp.explain(error);
     } finally {
       current = undefined;
       await amqp.close();

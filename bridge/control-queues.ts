@@ -3,7 +3,7 @@ import type { Channel } from 'amqplib';
 import { controlQueueName } from '../contracts/names.ts';
 import { controlQueueOf } from '../contracts/topology.ts';
 import type { AmqpConnection } from './amqp.ts';
-import { describe } from './supervise.ts';
+import { describe, FatalError } from './supervise.ts';
 
 /** RabbitMQ is away at the moment, or a queue's node is: to be tried again. */
 export class ControlPlaneUnavailable extends Error {
@@ -12,8 +12,13 @@ export class ControlPlaneUnavailable extends Error {
 
 const pollMs = 25;
 
+export interface ControlQueuesOptions {
+  /** Called when the account lacks a right, which no further try can give it. */
+  onFatal: (error: FatalError) => void;
+}
+
 /** The control queues of instances. Every call rejects with `ControlPlaneUnavailable` when RabbitMQ does not serve it. */
-export function createControlQueues(amqp: AmqpConnection) {
+export function createControlQueues(amqp: AmqpConnection, { onFatal }: ControlQueuesOptions) {
   /** Each on a channel of its own, so that what RabbitMQ refuses of one queue disturbs nobody else. */
   const onChannel = async <T>(work: (channel: Channel) => Promise<T>): Promise<T> => {
     try {
@@ -22,7 +27,9 @@ export function createControlQueues(amqp: AmqpConnection) {
       channel.close().catch(() => undefined);
       return result;
     } catch (error) {
-      throw new ControlPlaneUnavailable(`RabbitMQ did not serve a control queue: ${describe(error)}`, { cause: error });
+      const cause = amqp.explain(error);
+      if (cause instanceof FatalError) onFatal(cause);
+      throw new ControlPlaneUnavailable(`RabbitMQ did not serve a control queue: ${describe(cause)}`, { cause });
     }
   };
 

@@ -1,11 +1,12 @@
 import { serialize } from 'node:v8';
 import type { ConfirmChannel, ConsumeMessage, Message, MessageProperties } from 'amqplib';
-import { exchangeNames } from '../contracts/names.ts';
+import { deadLetterExchangeName } from '../contracts/names.ts';
+import { serviceOf, type DomainQueueName } from '../contracts/topology.ts';
 
 interface DeadLetterOptions {
   channel: ConfirmChannel;
   /** The queue that the message came from; its dead-letter queue gets it. */
-  queue: string;
+  queue: DomainQueueName;
   message: ConsumeMessage;
   /** Becomes the header `dead_letter_reason`. */
   reason: string;
@@ -29,7 +30,7 @@ export async function deadLetter({ channel, queue, message, reason }: DeadLetter
   const { headers, ...properties } = carriedProperties(message);
   await new Promise<void>((resolve, reject) => {
     channel.publish(
-      exchangeNames.deadLetters,
+      deadLetterExchangeName(serviceOf(queue)),
       queue,
       message.content,
       {

@@ -16,6 +16,8 @@ export interface EventBrokerOptions {
   onFatal: (error: FatalError) => void;
   /** The log is read at least this often, for notifications that were lost; also finds dead connections. */
   pollMs?: number;
+  /** How often the topology is declared anew: what somebody removes meanwhile is missing for no longer. */
+  topologyMs?: number;
   maxBatchEntries?: number;
   maxBatchBytes?: number;
 }
@@ -25,7 +27,7 @@ export interface EventBrokerOptions {
  * one leads, the others wait for its lock.
  */
 export function startEventBroker(options: EventBrokerOptions): Supervised {
-  const { databaseUrl, amqpUrl, logger, onFatal, pollMs = 1_000 } = options;
+  const { databaseUrl, amqpUrl, logger, onFatal, pollMs = 1_000, topologyMs = 5_000 } = options;
   const { maxBatchEntries = 200, maxBatchBytes = 16 * 1024 * 1024 } = options;
   const limits = { maxEntries: maxBatchEntries, maxBytes: maxBatchBytes };
 
@@ -46,13 +48,20 @@ export function startEventBroker(options: EventBrokerOptions): Supervised {
       try {
         const channel = await amqp.openChannel();
         await assertTopology(channel, 'event_broker');
+        let assertedAt = Date.now();
         const publish = createPublisher({ channel });
         ready();
         while (!signal.aborted) {
+          if (Date.now() - assertedAt >= topologyMs) {
+            await assertTopology(channel, 'event_broker');
+            assertedAt = Date.now();
+          }
           await drain({ leader, publish, limits, logger, signal });
           await alarm.wait(pollMs);
           if (failure) throw failure;
         }
+      } catch (error) {
+        throw amqp.explain(error);
       } finally {
         await amqp.close();
       }

@@ -8,7 +8,7 @@ import { ContractViolation, parseEvent } from './incoming-event.ts';
 import { readHead, readPage, type LiveEvent } from './published-events.ts';
 import { createIntake } from './replica-intake.ts';
 import { watchSilence, type SilenceWatch } from './silence-watch.ts';
-import { supervise, type FatalError, type Session, type Supervised } from './supervise.ts';
+import { CannotWork, supervise, type FatalError, type Session, type Supervised } from './supervise.ts';
 import { assertTopology } from './topology.ts';
 
 export interface ReplicaFeedOptions {
@@ -68,7 +68,7 @@ export function startReplicaFeed(options: ReplicaFeedOptions): ReplicaFeed {
         amqp.broken.catch(reject);
         const onMessage = (message: ConsumeMessage | null): void => {
           if (message === null) {
-            reject(new Error(`RabbitMQ cancelled the consumer of ${queue}`));
+            reject(new CannotWork(`RabbitMQ cancelled the consumer of ${queue}, because the queue was deleted`));
             return;
           }
           const event = read(message);
@@ -85,6 +85,8 @@ export function startReplicaFeed(options: ReplicaFeedOptions): ReplicaFeed {
         };
         begins().catch(reject);
       });
+    } catch (error) {
+      throw amqp.explain(error);
     } finally {
       hasEnded = true;
       watch?.end();

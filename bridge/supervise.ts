@@ -6,6 +6,11 @@ export class FatalError extends Error {
   override name = 'FatalError';
 }
 
+/** Although the connection holds, something keeps the session from its work for now: it is tried again. */
+export class CannotWork extends Error {
+  override name = 'CannotWork';
+}
+
 export interface Session {
   /** Aborted when the session is to end. */
   signal: AbortSignal;
@@ -60,7 +65,8 @@ export function supervise(options: SuperviseOptions): Supervised {
           return;
         }
         const waitMs = Math.round(delayMs * (0.75 + Math.random() / 2));
-        logger.warn({ retryInMs: waitMs, error: describe(error) }, `${name} lost its connection; trying again`);
+        const what = error instanceof CannotWork ? 'cannot do its work' : 'lost its connection';
+        logger.warn({ retryInMs: waitMs, error: describe(error) }, `${name} ${what}; trying again`);
         await delay(waitMs, undefined, { signal: stopping.signal }).catch(() => undefined);
         delayMs = Math.min(delayMs * 2, maxDelayMs);
       }

@@ -1,6 +1,6 @@
 import type { Channel, ConsumeMessage } from 'amqplib';
 import { exchangeNames } from '../contracts/names.ts';
-import { topology, type RoutingKey } from '../contracts/topology.ts';
+import type { RoutingKey } from '../contracts/topology.ts';
 
 export interface WatchOptions {
   channel: Channel;
@@ -12,8 +12,6 @@ export interface WatchOptions {
 /** Shows what comes over `events.topic` from now on, through a queue of its own that goes with the connection. */
 export async function watchEvents({ channel, keys, onMessage }: WatchOptions): Promise<void> {
   const { events } = exchangeNames;
-  const type = topology.exchanges.find(({ name }) => name === events)?.type ?? 'topic';
-  await channel.assertExchange(events, type, { durable: true });
   const { queue } = await channel.assertQueue('', { exclusive: true });
   for (const key of keys) await channel.bindQueue(queue, events, key);
   await channel.consume(queue, (message) => message && onMessage(message), { noAck: true });

@@ -1,5 +1,11 @@
-import { controlQueueName, exchangeNames, type ServiceName } from './names.ts';
-import { deadLetterQueueOf, queuesOf, topology } from './topology.ts';
+import {
+  controlQueueName,
+  deadLetterExchangeName,
+  exchangeNames,
+  replicaQueueName,
+  type ServiceName,
+} from './names.ts';
+import { deadLetterQueueNames, domainQueueNames, queuesOf, topology } from './topology.ts';
 
 /**
  * What an account may do in the virtual host, as names of exchanges and queues; `*` stands for one part of a name. What
@@ -17,16 +23,13 @@ export interface Access {
 /** As RabbitMQ takes them: one regular expression for each right. */
 export type Permissions = Record<keyof Access, string>;
 
-const { events, agents, deadLetters } = exchangeNames;
-/** By its own name, the empty one, the default exchange could not be told from a right to nothing. */
-const defaultExchange = 'amq.default';
+const { events, agents, deadLetters, sentAgain } = exchangeNames;
 const controlQueues = controlQueueName('*');
+const replicaQueues = replicaQueueName('*');
 
-/** What every consumer needs: its queues and their dead letters, which it declares and publishes itself. */
+/** What every consumer needs. It declares and binds nothing: event_broker does. */
 function consumer(service: ServiceName): Access {
-  const queues: string[] = queuesOf(service);
-  const own = [...queues, ...queues.map(deadLetterQueueOf)];
-  return { configure: own, write: [...own, deadLetters], read: [...queues, events, deadLetters] };
+  return { configure: [], write: [deadLetterExchangeName(service)], read: queuesOf(service) };
 }
 
 function both(one: Access, other: Access): Access {
@@ -38,14 +41,15 @@ function both(one: Access, other: Access): Access {
 }
 
 const everyQueue = topology.queues.map(({ name }) => name);
-const everyDeadLetterQueue = topology.queues.filter(({ exchange }) => exchange === deadLetters).map(({ name }) => name);
+/** To bind a queue takes the right to read the exchange. */
+const boundExchanges = [...topology.queues, ...topology.bindings].map(({ exchange }) => exchange);
 
 const serviceAccess = {
-  // Declares everything. To declare a queue that has a dead-letter exchange takes the right to read it.
+  // Declares everything. To declare a queue that has a dead-letter exchange takes the right to read it, and to write that.
   event_broker: {
     configure: [...topology.exchanges.map(({ name }) => name), ...everyQueue],
     write: [events, deadLetters, ...everyQueue],
-    read: [events, deadLetters, ...everyQueue.filter((name) => !everyDeadLetterQueue.includes(name))],
+    read: [...boundExchanges, ...domainQueueNames],
   },
   agents_worker: both(consumer('agents_worker'), {
     configure: [controlQueues],
@@ -54,15 +58,15 @@ const serviceAccess = {
   }),
   // Each of its processes has a queue of its own besides, for as long as it runs.
   user_backend: both(consumer('user_backend'), {
-    configure: ['user_backend.replica.*'],
-    write: ['user_backend.replica.*'],
-    read: ['user_backend.replica.*'],
+    configure: [replicaQueues],
+    write: [replicaQueues],
+    read: [replicaQueues, events],
   }),
   // Shows dead letters, and sends them to their queue again.
   admin_backend: both(consumer('admin_backend'), {
     configure: [],
-    write: [defaultExchange],
-    read: everyDeadLetterQueue,
+    write: [sentAgain],
+    read: deadLetterQueueNames,
   }),
 } satisfies Record<ServiceName, Access>;
 

@@ -20,7 +20,13 @@ export const exchangeNames = {
   events: 'events.topic',
   agents: 'agents.direct',
   deadLetters: 'events.dead_letters',
+  sentAgain: 'events.sent_again',
 } as const;
+
+/** The exchange to which one service alone publishes the messages of its queues that it could not handle. */
+export function deadLetterExchangeName<Service extends ServiceName>(service: Service): `${Service}.dead_letters` {
+  return `${service}.dead_letters`;
+}
 
 export const queueNames = {
   agentsWorkerInstance: 'agents_worker.instance',

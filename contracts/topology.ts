@@ -1,5 +1,6 @@
 import {
   controlQueueName,
+  deadLetterExchangeName,
   eventTypes,
   exchangeNames,
   queueNames,
@@ -21,6 +22,13 @@ export interface QueueDefinition {
   consumers: readonly string[];
   /** Arguments of queue.declare (https://www.rabbitmq.com/docs/quorum-queues). */
   arguments: Readonly<Record<string, string | number>>;
+}
+
+/** A binding besides that of the queue's own definition. */
+export interface BindingDefinition {
+  exchange: string;
+  queue: string;
+  routingKey: string;
 }
 
 const MiB = 1024 * 1024;
@@ -164,6 +172,9 @@ export function queuesOf(service: ServiceName): DomainQueueName[] {
   return domainQueues.map(({ name }) => name).filter((name) => serviceOf(name) === service);
 }
 
+/** The services that consume queues of `events.topic`, in the order of the queues. */
+export const consumerNames: readonly ServiceName[] = [...new Set(domainQueueNames.map(serviceOf))];
+
 /** In the order of the queues. */
 export function consumersOf(type: EventType): ServiceName[] {
   const queues = domainQueues.filter(({ name }) => eventTypesOf(name).includes(type));
@@ -217,8 +228,12 @@ export function replicaQueueOf(replicaId: string) {
 /** Goes up with a change that RabbitMQ refuses for what exists, or that takes messages from a consumer. */
 export const topologyVersion = 1;
 
-/** Every exchange and queue of the bus, in the order in which they can be declared. */
-export const topology: { exchanges: readonly ExchangeDefinition[]; queues: readonly QueueDefinition[] } = {
+/** Every exchange, queue and further binding of the bus, in the order in which they can be declared. */
+export const topology: {
+  exchanges: readonly ExchangeDefinition[];
+  queues: readonly QueueDefinition[];
+  bindings: readonly BindingDefinition[];
+} = {
   exchanges: [
     { name: exchangeNames.events, type: 'topic', purpose: 'domain events; only `event_broker` publishes' },
     {
@@ -229,7 +244,18 @@ export const topology: { exchanges: readonly ExchangeDefinition[]; queues: reado
     {
       name: exchangeNames.deadLetters,
       type: 'direct',
-      purpose: 'messages that a consumer could not handle; the routing key is the queue they were in',
+      purpose: 'messages that RabbitMQ itself gave up; the routing key is the queue they were in',
+    },
+    ...consumerNames.map((service) => ({
+      name: deadLetterExchangeName(service),
+      type: 'direct' as const,
+      purpose: `messages that \`${service}\` could not handle, which alone publishes; the routing key is the queue they were in`,
+    })),
+    {
+      name: exchangeNames.sentAgain,
+      type: 'direct',
+      purpose:
+        'dead letters that are sent again; only `admin_backend` publishes; the routing key is the queue they were in',
     },
   ],
   queues: [
@@ -243,4 +269,9 @@ export const topology: { exchanges: readonly ExchangeDefinition[]; queues: reado
     })),
     ...domainQueues,
   ],
+  bindings: domainQueueNames.flatMap((name) => [
+    // No service can publish into the dead-letter queue of another: its exchange has no binding to it.
+    { exchange: deadLetterExchangeName(serviceOf(name)), queue: deadLetterQueueOf(name), routingKey: name },
+    { exchange: exchangeNames.sentAgain, queue: name, routingKey: name },
+  ]),
 };

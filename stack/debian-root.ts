@@ -23,11 +23,9 @@ export async function buildDebianRoot(
   mkdirSync(toolsDirectory, { recursive: true });
   if ((await findOnPath('debootstrap')) === undefined) await installDebianPackage('debootstrap', { hasService: false });
   const folder = join(realpathSync(toolsDirectory), name);
-  await runCommand(
-    'flock',
-    [`${folder}.lock`, ...inOwnMounts, 'sh', '-euc', buildScript, 'sh', folder, packageName],
-    { signal },
-  );
+  await runCommand('flock', [`${folder}.lock`, ...inOwnMounts, 'sh', '-euc', buildScript, 'sh', folder, packageName], {
+    signal,
+  });
 }
 
 /**

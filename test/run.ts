@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { prepareRabbitmq4, rabbitmq4Project } from './support/rabbitmq-4.ts';
 
 /** `npm test`: every check and every test, then one line that counts them. A check counts as one test. */
 const root = fileURLToPath(new URL('../', import.meta.url));
@@ -24,6 +25,7 @@ const report = z.object({
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
 
+const rabbitmq4 = prepareRabbitmq4();
 await Promise.all(
   checks.map(async ({ name, command, args }) => {
     const passed = (await run(command, args)) === 0;
@@ -34,8 +36,10 @@ await Promise.all(
 
 const folder = await mkdtemp(join(tmpdir(), 'test-report-'));
 const reportFile = join(folder, 'report.json');
+const hasRabbitmq4 = await rabbitmq4;
 const exitCode = await run('vitest', [
   'run',
+  ...(hasRabbitmq4 ? [] : [`--project=!${rabbitmq4Project}`]),
   '--reporter=default',
   '--reporter=json',
   `--outputFile.json=${reportFile}`,
@@ -47,7 +51,7 @@ const tests = await readFile(reportFile, 'utf8').then(
 await rm(folder, { recursive: true, force: true });
 counts.passed += tests?.numPassedTests ?? 0;
 counts.failed += tests?.numFailedTests ?? 0;
-counts.skipped += (tests?.numPendingTests ?? 0) + (tests?.numTodoTests ?? 0);
+counts.skipped += (tests?.numPendingTests ?? 0) + (tests?.numTodoTests ?? 0) + (hasRabbitmq4 ? 0 : 1);
 // A file that breaks outside of its tests, or a run that never got to them, must not pass for green.
 if (exitCode !== 0 && (tests?.numFailedTests ?? 0) === 0) counts.failed += 1;
 

@@ -7,12 +7,23 @@ const pollMs = 1;
 /** A batch normally takes some 40 ms. Another reader that takes letters meanwhile makes the count useless. */
 const patienceMs = 2_000;
 
+/** For a batch whose arrival cannot be seen. */
+const pauseMs = 150;
+
+export interface GiveBackOptions {
+  channel: Channel;
+  queue: string;
+  messages: readonly GetMessage[];
+  /** Whether the account may ask for the number of messages in the queue. */
+  canBeCounted: boolean;
+}
+
 /** Puts messages back into their queue in this order; returns once they are there. */
-export async function giveBack(channel: Channel, queue: string, messages: readonly GetMessage[]): Promise<void> {
+export async function giveBack({ channel, queue, messages, canBeCounted }: GiveBackOptions): Promise<void> {
   if (messages.length === 0) return;
   const count = async (): Promise<number> => (await channel.checkQueue(queue)).messageCount;
-  const others = await count();
-  let countIsOfUse = true;
+  const others = canBeCounted ? await count() : 0;
+  let countIsOfUse = canBeCounted;
   for (let given = 0; given < messages.length; given += batchSize) {
     const batch = messages.slice(given, given + batchSize);
     for (const message of batch) channel.nack(message, false, true);
@@ -21,5 +32,6 @@ export async function giveBack(channel: Channel, queue: string, messages: readon
       countIsOfUse = Date.now() < deadline;
       await delay(pollMs);
     }
+    if (!canBeCounted) await delay(pauseMs);
   }
 }

@@ -1,4 +1,5 @@
 import type { ConfirmChannel, GetMessage } from 'amqplib';
+import { exchangeNames } from '../../contracts/names.ts';
 import { publishConfirmed } from '../confirmed-publish.ts';
 import { carriedProperties } from '../dead-letter.ts';
 import { describe } from '../supervise.ts';
@@ -63,7 +64,7 @@ async function publish(channel: ConfirmChannel, { name, origin }: LetterQueue, m
   try {
     await publishConfirmed({
       channel,
-      exchange: '',
+      exchange: exchangeNames.sentAgain,
       routingKey: origin,
       content: message.content,
       properties: { ...properties, headers: withoutDeath(headers) },
@@ -79,7 +80,7 @@ async function publish(channel: ConfirmChannel, { name, origin }: LetterQueue, m
   }
   if (returned) {
     throw new Error(
-      `There is no queue ${origin}: start its consumer, or npm run contracts:check -- --apply. ` +
+      `There is no queue ${origin}: start event_broker, or npm run contracts:check -- --apply. ` +
         `The letter stays in ${name}.`,
     );
   }

@@ -1,12 +1,12 @@
 import type { ConfirmChannel, GetMessage } from 'amqplib';
 import { deadLetterQueueOf, domainQueueNames, type DeadLetterQueueName } from '../../contracts/topology.ts';
 import { openAmqp, type AmqpConnection } from '../amqp.ts';
-import { describe } from '../supervise.ts';
+import { isClosedWith, refusals } from '../refusal.ts';
 import { giveBack } from './give-back.ts';
 import type { LetterQueue } from './letter.ts';
 
 export interface LettersOptions {
-  /** Of an account that may read the dead-letter queues; to send letters again, also write to `amq.default`. */
+  /** Of an account that may read the dead-letter queues; to send letters again, also write to `events.sent_again`. */
   amqpUrl: string;
   /** All when left out. */
   queue?: DeadLetterQueueName | undefined;
@@ -46,16 +46,18 @@ export async function visitQueues(
     for (const origin of domainQueueNames) {
       const name = deadLetterQueueOf(origin);
       if (queue !== undefined && queue !== name) continue;
-      const waiting = await countOf(amqp, name);
+      const { waiting, canBeCounted } = await countOf(amqp, name);
       const channel = await amqp.openChannel();
       const take: OpenedQueue['take'] = ({ atMost = Infinity } = {}) =>
-        takeLetters(channel, name, Math.min(waiting, atMost));
+        takeLetters({ channel, queue: name, count: Math.min(waiting, atMost), canBeCounted });
       if ((await visit({ name, origin, channel, waiting, take })) === 'done') return;
     }
   };
   try {
     // What RabbitMQ refuses shows there, in its own words.
     await Promise.race([visitAll(), amqp.broken]);
+  } catch (error) {
+    throw amqp.explain(error);
   } finally {
     await amqp.close();
   }
@@ -65,11 +67,17 @@ export async function visitQueues(
  * After a loop that ends early, the rest is taken as well: RabbitMQ puts what comes back behind all that came back before,
  * so that only a queue that is given back as a whole keeps its order.
  */
-async function* takeLetters(
-  channel: ConfirmChannel,
-  queue: DeadLetterQueueName,
-  count: number,
-): AsyncGenerator<TakenLetter, void, void> {
+async function* takeLetters({
+  channel,
+  queue,
+  count,
+  canBeCounted,
+}: {
+  channel: ConfirmChannel;
+  queue: DeadLetterQueueName;
+  count: number;
+  canBeCounted: boolean;
+}): AsyncGenerator<TakenLetter, void, void> {
   const kept = new Map<number, GetMessage>();
   let taken = 0;
   const takeOne = async (): Promise<GetMessage | undefined> => {
@@ -91,19 +99,36 @@ async function* takeLetters(
     }
   } finally {
     while (await takeOne());
-    await giveBack(channel, queue, [...kept.values()]);
+    await giveBack({ channel, queue, messages: [...kept.values()], canBeCounted });
   }
 }
 
+interface Count {
+  waiting: number;
+  /** Whether this account may ask for the number of messages without taking one. */
+  canBeCounted: boolean;
+}
+
 /** A queue that does not exist (yet) is empty. */
-async function countOf(amqp: AmqpConnection, queue: DeadLetterQueueName): Promise<number> {
+async function countOf(amqp: AmqpConnection, queue: DeadLetterQueueName): Promise<Count> {
   const channel = await amqp.openSeparateChannel();
   try {
     const { messageCount } = await channel.checkQueue(queue);
     await channel.close();
-    return messageCount;
+    return { waiting: messageCount, canBeCounted: true };
   } catch (error) {
-    if (describe(error).includes('NOT_FOUND')) return 0;
+    if (isClosedWith(error, refusals.notFound)) return { waiting: 0, canBeCounted: false };
+    // RabbitMQ 4.2.6 and 4.3.0 ask for the right to configure the queue, of which only event_broker needs to have one.
+    if (isClosedWith(error, refusals.accessRefused)) return countByTaking(amqp, queue);
     throw error;
   }
+}
+
+/** With the right to read the queue alone: the answer to a `get` says how many messages are left. */
+async function countByTaking(amqp: AmqpConnection, queue: DeadLetterQueueName): Promise<Count> {
+  const channel = await amqp.openSeparateChannel();
+  const message = await channel.get(queue);
+  // What was not acknowledged goes back to its place when the channel closes.
+  await channel.close();
+  return { waiting: message ? (message.fields.messageCount ?? 0) + 1 : 0, canBeCounted: false };
 }

@@ -22,9 +22,10 @@ export function catalogFor(found: VirtualHost): VirtualHost {
       name,
       properties: { durable: true, auto_delete: false, exclusive: false, ...given },
     })),
-    bindings: queues.flatMap(({ name, exchange, routingKeys }) =>
-      routingKeys.map((key) => bindingOf(name, exchange, key)),
-    ),
+    bindings: [
+      ...queues.flatMap(({ name, exchange, routingKeys }) => routingKeys.map((key) => bindingOf(name, exchange, key))),
+      ...topology.bindings.map(({ queue, exchange, routingKey }) => bindingOf(queue, exchange, routingKey)),
+    ],
   };
 }
 

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { ConsumeMessage } from 'amqplib';
 import { openAmqp } from '../../bridge/amqp.ts';
 import { parseEvent, type IncomingEvent } from '../../bridge/incoming-event.ts';
-import { describe } from '../../bridge/supervise.ts';
+import { CannotWork, describe, FatalError } from '../../bridge/supervise.ts';
 import { watchEvents } from '../../bridge/watch-events.ts';
 import { readCommandLineConfiguration } from '../../workers/configuration.ts';
 import { CommandError } from '../command-error.ts';
@@ -51,9 +51,12 @@ async function watch(prefix: IdPrefix | undefined, { json, ...options }: WatchOp
     });
     await Promise.race([interrupted, amqp.broken]);
   } catch (error) {
-    throw new CommandError(`Events are no longer seen: ${describe(error)}. Watch again once RabbitMQ is back.`, {
-      cause: error,
-    });
+    const cause = amqp.explain(error);
+    const wasRefused = cause instanceof FatalError || cause instanceof CannotWork;
+    throw new CommandError(
+      wasRefused ? cause.message : `Events are no longer seen: ${describe(cause)}. Watch again once RabbitMQ is back.`,
+      { cause },
+    );
   } finally {
     await amqp.close();
   }

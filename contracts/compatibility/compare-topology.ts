@@ -13,6 +13,7 @@ export function compareTopology(before: JsonObject, after: JsonObject): Change[]
   return [...keys].flatMap((key) => {
     if (key === 'exchanges') return compareNamed('exchange', before[key], after[key], compareExchange);
     if (key === 'queues') return compareNamed('queue', before[key], after[key], compareQueue);
+    if (key === 'bindings') return compareFurtherBindings(before[key], after[key]);
     return compareValues(key, before[key], after[key], 'it cannot be judged, so it counts as breaking.');
   });
 }
@@ -88,6 +89,28 @@ function compareBindings(before: unknown, after: unknown, path: string): Change[
       .filter((key) => !old.includes(key))
       .map((key) => compatible(at(key), 'is a new binding: consumers get what they got, and more.')),
   ];
+}
+
+/** A binding has nothing but its three names: two that differ are two bindings. */
+function compareFurtherBindings(before: unknown, after: unknown): Change[] {
+  const [old, now] = [bindingNames(before), bindingNames(after)];
+  return [
+    ...old
+      .filter((name) => !now.includes(name))
+      .map((name) => breaking(`bindings(${name})`, 'is gone: its queue no longer gets what came through it.')),
+    ...now
+      .filter((name) => !old.includes(name))
+      .map((name) => compatible(`bindings(${name})`, 'is a new binding: its queue gets what it got, and more.')),
+  ];
+}
+
+/** e.g. `events.topic → admin_backend.audit by "agent.*"` */
+function bindingNames(list: unknown): string[] {
+  const bindings = Array.isArray(list) ? list.filter(isObject) : [];
+  return bindings.map(({ exchange, queue, routingKey, ...more }) => {
+    const further = Object.keys(more).length > 0 ? ` with ${shown(more)}` : '';
+    return `${String(exchange)} → ${String(queue)} by ${shown(routingKey)}${further}`;
+  });
 }
 
 /** In whatever order. */

@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import type { Channel } from 'amqplib';
+import type { Channel, Options } from 'amqplib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openAmqp, type AmqpConnection } from '../../bridge/amqp.ts';
 import { assertTopology } from '../../bridge/topology.ts';
 import { accountNames, serviceNames, type AccountName } from '../../contracts/access.ts';
 import { controlQueueName, queueNames } from '../../contracts/names.ts';
-import { controlQueueOf, deadLetterQueueOf, queuesOf } from '../../contracts/topology.ts';
+import { controlQueueOf, deadLetterQueueOf, domainQueueNames, queuesOf, topology } from '../../contracts/topology.ts';
 import { openRig, type Rig } from '../support/rig.ts';
 
 const instanceId = randomUUID();
 const controlQueue = controlQueueName(instanceId);
+const replicaQueue = `user_backend.replica.${randomUUID()}`;
 let rig: Rig;
 const connections = new Map<AccountName, AmqpConnection>();
 
@@ -23,6 +24,9 @@ beforeAll(async () => {
       account === 'agents' ? rig.environmentOf('agents_worker').CONTROL_AMQP_URL : rig.environmentOf(account).AMQP_URL;
     connections.set(account, await openAmqp({ amqpUrl, connectionName: account }));
   }
+  // Exclusive, as a replica makes it: its connection keeps it.
+  const channel = await connections.get('user_backend')?.openSeparateChannel();
+  await channel?.assertQueue(replicaQueue, { exclusive: true, durable: false });
 });
 afterAll(async () => {
   await Promise.all([...connections.values()].map((connection) => connection.close()));
@@ -34,77 +38,156 @@ async function act(account: AccountName, work: (channel: Channel) => unknown): P
   const channel = await connections.get(account)?.openSeparateChannel();
   if (!channel) throw new Error(`no connection of ${account}`);
   await work(channel);
-  await channel.checkExchange('events.topic');
+  // It needs no right, and is answered after all that went before.
+  await channel.prefetch(0);
   await channel.close();
 }
 const publish =
-  (exchange: string, key = 'instance.created') =>
+  (exchange: string, key = 'instance.created', options: Options.Publish = {}) =>
   (channel: Channel): unknown =>
-    channel.publish(exchange, key, Buffer.from('{}'));
+    channel.publish(exchange, key, Buffer.from('{}'), options);
 const except = (...allowed: AccountName[]): AccountName[] =>
   accountNames.filter((account) => !allowed.includes(account));
 const refused = /ACCESS.REFUSED/;
 
-describe.each([
-  { exchange: 'events.topic', alone: ['event_broker'] },
-  { exchange: 'agents.direct', alone: ['agents_worker'] },
-  // Past every exchange, into any queue.
-  { exchange: '', alone: ['admin_backend'] },
-] as const)('to the exchange "$exchange"', ({ exchange, alone }) => {
-  test.each(alone)('%s publishes', async (account) => {
-    await expect(act(account, publish(exchange, 'nobody'))).resolves.toBeUndefined();
-  });
-  test.each(except(...alone))('%s does not', async (account) => {
-    await expect(act(account, publish(exchange))).rejects.toThrow(refused);
+/** Every exchange of the catalog, the one of RabbitMQ that leads into every queue, and others that RabbitMQ has. */
+const writers: Record<string, AccountName[]> = {
+  'events.topic': ['event_broker'],
+  'agents.direct': ['agents_worker'],
+  // To declare a queue that names it takes the right.
+  'events.dead_letters': ['event_broker'],
+  'agents_worker.dead_letters': ['agents_worker'],
+  'user_backend.dead_letters': ['user_backend'],
+  'admin_backend.dead_letters': ['admin_backend'],
+  'events.sent_again': ['admin_backend'],
+  '': [],
+  'amq.topic': [],
+  'amq.direct': [],
+  'amq.fanout': [],
+};
+
+test('the writers of every exchange of the catalog are known', () => {
+  for (const { name } of topology.exchanges) expect(writers).toHaveProperty([name]);
+});
+
+describe.each(Object.entries(writers))('to the exchange "%s"', (exchange, allowed) => {
+  test(`of all accounts, [${allowed.join()}] may publish`, async () => {
+    for (const account of allowed) await act(account, publish(exchange, 'nobody'));
+    for (const account of except(...allowed)) await expect(act(account, publish(exchange))).rejects.toThrow(refused);
   });
 });
 
-describe.each(serviceNames.filter((service) => queuesOf(service).length > 0))('the queues of %s', (owner) => {
-  const queues = queuesOf(owner);
-  const letters = queues.map(deadLetterQueueOf);
+const queues = topology.queues.map(({ name }) => name);
+const everyQueue = [...queues, controlQueue, replicaQueue];
 
-  // event_broker may read what it declares: RabbitMQ asks for that of a queue that has a dead-letter exchange.
-  test.each(except(owner, 'event_broker'))('are not consumed by %s', async (account) => {
-    for (const queue of queues) {
-      await expect(act(account, (channel) => channel.consume(queue, () => undefined))).rejects.toThrow(refused);
+/** Neither event_broker, which the queues get their content from, nor admin_backend, which sends letters again. */
+const cannotForge = ['agents_worker', 'user_backend', 'agents'] as const;
+
+test.each(cannotForge)('%s cannot put a message into a queue that another service trusts', async (account) => {
+  const own: string[] = account === 'agents' ? [] : queuesOf(account).map(deadLetterQueueOf);
+  const control = account === 'agents_worker' ? [controlQueue] : [];
+  const others = everyQueue.filter((queue) => ![...own, ...control].includes(queue));
+  const depths = async () =>
+    Promise.all(
+      others.filter((queue) => queue !== replicaQueue).map(async (queue) => rig.bus.channel.checkQueue(queue)),
+    );
+  const before = await depths();
+  for (const exchange of Object.keys(writers)) {
+    for (const queue of others) {
+      // The key of a message may be several: https://www.rabbitmq.com/docs/sender-selected
+      for (const headers of [{}, { CC: [queue] }, { BCC: [queue] }]) {
+        await act(account, publish(exchange, queue, { headers })).catch(() => undefined);
+        await act(account, publish(exchange, own[0] ?? 'instance.created', { headers })).catch(() => undefined);
+      }
     }
-  });
-  test.each(except(owner, 'event_broker'))('are neither declared, bound nor deleted by %s', async (account) => {
-    for (const queue of [...queues, ...letters]) {
+  }
+  expect((await depths()).map(({ messageCount }) => messageCount)).toEqual(
+    before.map(({ messageCount }) => messageCount),
+  );
+});
+
+test('a service publishes its own dead letters, each into its queue', async () => {
+  for (const service of serviceNames) {
+    for (const queue of queuesOf(service)) {
+      await act(service, publish(`${service}.dead_letters`, queue));
+      const letter = await rig.bus.channel.get(deadLetterQueueOf(queue), { noAck: true });
+      expect(letter && letter.fields.exchange).toBe(`${service}.dead_letters`);
+    }
+  }
+});
+
+test('admin_backend sends letters again, each to the queue that it was in and to no other', async () => {
+  for (const queue of domainQueueNames) {
+    await rig.bus.channel.purgeQueue(deadLetterQueueOf(queue));
+    await rig.bus.publish('', deadLetterQueueOf(queue), 'a letter');
+    await act('admin_backend', async (channel) => {
+      const letter = await channel.get(deadLetterQueueOf(queue));
+      expect(letter && letter.content.toString()).toBe('a letter');
+      channel.publish('events.sent_again', queue, Buffer.from('a letter'));
+      if (letter) channel.ack(letter);
+    });
+    const sent = await rig.bus.channel.get(queue, { noAck: true });
+    expect(sent && sent.content.toString()).toBe('a letter');
+  }
+  for (const queue of [controlQueue, replicaQueue, ...queues.filter((name) => name.endsWith('.dead'))]) {
+    await act('admin_backend', publish('events.sent_again', queue));
+    const sent = queue !== replicaQueue && (await rig.bus.channel.get(queue, { noAck: true }));
+    expect(sent).toBe(false);
+  }
+});
+
+/** Who may read each queue. event_broker has to be able to, where a queue that it declares has a dead-letter exchange. */
+const readersOf = (queue: string): AccountName[] => {
+  if (queue === controlQueue) return ['agents'];
+  if (queue === replicaQueue) return ['user_backend'];
+  if (queue.endsWith('.dead')) return ['admin_backend'];
+  return ['event_broker', ...serviceNames.filter((service) => queuesOf(service).some((name) => name === queue))];
+};
+/** Who may declare, bind, unbind, delete. */
+const makersOf = (queue: string): AccountName[] => {
+  if (queue === controlQueue) return ['agents_worker'];
+  return [queue === replicaQueue ? 'user_backend' : 'event_broker'];
+};
+
+test.each(everyQueue)(
+  '%s is read by whom it is for alone, and made, bound and removed by its maker alone',
+  async (queue) => {
+    for (const account of except(...readersOf(queue))) {
+      for (const work of [
+        (channel: Channel) => channel.consume(queue, () => undefined),
+        (channel: Channel) => channel.get(queue),
+        (channel: Channel) => channel.purgeQueue(queue),
+      ]) {
+        await expect(act(account, work)).rejects.toThrow(refused);
+      }
+    }
+    for (const account of except(...makersOf(queue))) {
       for (const work of [
         (channel: Channel) => channel.assertQueue(queue, { durable: true }),
         (channel: Channel) => channel.bindQueue(queue, 'events.topic', '#'),
+        (channel: Channel) => channel.unbindQueue(queue, 'events.topic', '#'),
         (channel: Channel) => channel.deleteQueue(queue),
       ]) {
         await expect(act(account, work)).rejects.toThrow(refused);
       }
     }
-  });
-  test.each(except('admin_backend'))('have dead letters that %s cannot see', async (account) => {
-    for (const queue of letters) {
-      await expect(act(account, (channel) => channel.get(queue))).rejects.toThrow(refused);
-    }
-  });
-  test('have dead letters that admin_backend reads, and sends again', async () => {
-    for (const queue of queues) {
-      await rig.bus.publish('', deadLetterQueueOf(queue), 'a letter');
-      await act('admin_backend', async (channel) => {
-        const letter = await channel.get(deadLetterQueueOf(queue));
-        expect(letter && letter.content.toString()).toBe('a letter');
-        channel.sendToQueue(queue, Buffer.from('a letter'));
-        if (letter) channel.ack(letter);
-      });
-      const sent = await rig.bus.channel.get(queue, { noAck: true });
-      expect(sent && sent.content.toString()).toBe('a letter');
-    }
-  });
-});
+  },
+);
 
-test('no service makes or removes an exchange but event_broker', async () => {
+test('no service makes, feeds or removes an exchange but event_broker', async () => {
   for (const account of except('event_broker')) {
-    for (const exchange of ['events.topic', 'agents.direct', 'events.dead_letters', 'of-its-own']) {
-      await expect(act(account, (channel) => channel.deleteExchange(exchange))).rejects.toThrow(refused);
-      await expect(act(account, (channel) => channel.assertExchange(exchange, 'topic'))).rejects.toThrow(refused);
+    for (const exchange of [...Object.keys(writers).filter(Boolean), 'of-its-own']) {
+      if (!writers[exchange]?.includes(account)) {
+        const feed = (channel: Channel) => channel.bindExchange(exchange, 'events.topic', '#');
+        await expect(act(account, feed)).rejects.toThrow(refused);
+      }
+      for (const work of [
+        (channel: Channel) => channel.deleteExchange(exchange),
+        (channel: Channel) => channel.assertExchange(exchange, 'topic'),
+        (channel: Channel) => channel.bindExchange('amq.topic', exchange, '#'),
+      ]) {
+        await expect(act(account, work)).rejects.toThrow(refused);
+      }
     }
   }
   await act('event_broker', (channel) => assertTopology(channel, 'event_broker'));
@@ -116,29 +199,33 @@ test.each(accountNames)('%s makes no queue of another name', async (account) => 
   }
 });
 
-test('a replica of user_backend has a queue of its own, which no other service reads', async () => {
-  const queue = `user_backend.replica.${randomUUID()}`;
-  await act('user_backend', async (channel) => {
-    await channel.assertQueue(queue, { exclusive: true, durable: false });
-    await channel.bindQueue(queue, 'events.topic', 'instance.*');
-    await channel.consume(queue, () => undefined);
-  });
-  for (const account of except('user_backend')) {
-    await expect(act(account, (channel) => channel.consume(queue, () => undefined))).rejects.toThrow(refused);
+test('a queue that an account makes leads into no other by its own dead-letter exchange', async () => {
+  for (const [account, name] of [
+    ['user_backend', `user_backend.replica.${randomUUID()}`],
+    ['agents_worker', controlQueueName(randomUUID())],
+  ] as const) {
+    for (const deadLetterExchange of ['', 'events.topic', 'events.dead_letters', 'events.sent_again', 'amq.direct']) {
+      const options = { deadLetterExchange, deadLetterRoutingKey: 'admin_backend.audit' };
+      await expect(act(account, (channel) => channel.assertQueue(name, options))).rejects.toThrow(refused);
+    }
   }
 });
 
-describe('a control queue', () => {
-  test('is consumed by agents alone', async () => {
-    await act('agents', (channel) => channel.consume(controlQueue, () => undefined));
-    for (const account of except('agents')) {
-      await expect(act(account, (channel) => channel.consume(controlQueue, () => undefined))).rejects.toThrow(refused);
-    }
+test('a replica of user_backend has a queue of its own, which it binds and reads', async () => {
+  await act('user_backend', async (channel) => {
+    await channel.bindQueue(replicaQueue, 'events.topic', 'instance.*');
+    await channel.consume(replicaQueue, () => undefined);
   });
-  test('is removed by agents_worker alone', async () => {
-    for (const account of except('agents_worker')) {
-      await expect(act(account, (channel) => channel.deleteQueue(controlQueue))).rejects.toThrow(refused);
-    }
-    await act('agents_worker', (channel) => channel.deleteQueue(controlQueue));
+});
+
+describe('a control queue', () => {
+  test('is consumed by agents', async () => {
+    await act('agents', (channel) => channel.consume(controlQueue, () => undefined));
+  });
+  test('is bound and removed by agents_worker', async () => {
+    await act('agents_worker', async (channel) => {
+      await channel.bindQueue(controlQueue, 'agents.direct', instanceId);
+      await channel.deleteQueue(controlQueue);
+    });
   });
 });

@@ -13,7 +13,7 @@ const origin = 'agents_worker.instance';
 const queue = 'agents_worker.instance.dead';
 
 /** The catalog on a virtual host of its own, and an account with no more rights than sending letters again needs. */
-async function openPost({ write = '^amq\\.default$' } = {}) {
+async function openPost({ write = '^events\\.sent_again$' } = {}) {
   const host = await openVirtualHost();
   onTestFinished(() => host[Symbol.asyncDispose]());
   const user = `clerk_${randomUUID()}`;
@@ -198,7 +198,7 @@ test('a letter that RabbitMQ does not take stays in its place, with a reason', a
   );
   await channel.deleteQueue(origin);
   await expect(sendAllAgain({ amqpUrl })).rejects.toThrow(
-    /^There is no queue agents_worker\.instance: start its consumer/,
+    /^There is no queue agents_worker\.instance: start event_broker/,
   );
   await vi.waitFor(async () => expect(await channel.checkQueue(queue)).toMatchObject({ messageCount: 3 }));
   expect(contentsOf(await takeAll(channel, queue))).toEqual(['1', '2', '3']);

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { topology } from '../../contracts/topology.ts';
+import { assertTopology } from '../../bridge/topology.ts';
 import { openRig, type Rig } from '../support/rig.ts';
 import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts';
 
@@ -80,16 +80,25 @@ test('a virtual host that is not there is named, and tried again: a server that 
   expect(await kill('SIGTERM')).toBe(0);
 });
 
+test('a queue that was declared with other arguments is named, with what differs', async () => {
+  const queue = 'agents_worker.instance';
+  const { channel } = rig.bus;
+  await channel.assertQueue(queue, { durable: true });
+  const words = await lastWordsOf('event-broker', {});
+  expect(words).toMatch(/differs from the catalog.*agents_worker\.instance.*delete it/);
+  await channel.deleteQueue(queue);
+});
+
 test.each(entries)(
-  'a queue that was declared with other arguments ends %s, which names it and what differs',
+  'the account of another service ends %s, which names it, the right and the way out',
   async (entry) => {
-    const queue = 'agents_worker.instance';
-    const { channel } = rig.bus;
-    for (const { name, type } of topology.exchanges) await channel.assertExchange(name, type, { durable: true });
-    await channel.assertQueue(queue, { durable: true });
-    const words = await lastWordsOf(entry, {});
-    expect(words).toMatch(/differs from the catalog.*agents_worker\.instance.*delete it/);
-    await channel.deleteQueue(queue);
+    await assertTopology(rig.bus.channel, 'event_broker');
+    const { AMQP_URL } = rig.environmentOf('admin_backend');
+    const words = await lastWordsOf(entry, { AMQP_URL, CONTROL_AMQP_URL: AMQP_URL });
+    expect(words).toMatch(
+      /the right to (configure|write) to the account \w+_admin_backend: .*ACCESS_REFUSED - .*access to .*AMQP_URL; npm run contracts:check -- --accounts/,
+    );
+    expect(words).not.toContain('lost its connection');
   },
 );
 

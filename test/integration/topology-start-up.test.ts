@@ -1,8 +1,11 @@
 import type { Channel } from 'amqplib';
-import { describe, expect, test } from 'vitest';
+import { pino } from 'pino';
+import { describe, expect, test, vi } from 'vitest';
 import { openAmqp } from '../../bridge/amqp.ts';
-import { FatalError } from '../../bridge/supervise.ts';
+import { startConsumer } from '../../bridge/consumer.ts';
+import { CannotWork, FatalError } from '../../bridge/supervise.ts';
 import { assertTopology } from '../../bridge/topology.ts';
+import { access } from '../../contracts/access.ts';
 import { topology } from '../../contracts/topology.ts';
 import { openRig } from '../support/rig.ts';
 import { openVirtualHost } from '../support/virtual-host.ts';
@@ -23,27 +26,47 @@ async function refusal(declare: (channel: Channel) => PromiseLike<unknown>): Pro
 }
 
 describe.concurrent('at start-up', () => {
-  test('a consumer waits for the exchanges, which event_broker makes', async () => {
-    await using host = await openVirtualHost();
-    const early: unknown = await assertTopology(host.channel, 'user_backend').catch((error: unknown) => error);
-    expect(early).not.toBeInstanceOf(FatalError);
-    expect((early as Error).message).toBe(
-      'event_broker has not made the exchange events.topic yet: start it, if it does not run.',
-    );
-  });
+  test.each(['agents_worker', 'user_backend', 'admin_backend'] as const)(
+    '%s waits for the exchanges that it publishes to, which event_broker makes',
+    async (service) => {
+      await using host = await openVirtualHost();
+      const written = topology.exchanges.filter(({ name }) => (access[service].write as string[]).includes(name));
+      expect(written.length).toBeGreaterThan(0);
+      for (const { name, type } of written) {
+        const channel = await host.openChannel();
+        const early: unknown = await assertTopology(channel, service).catch((error: unknown) => error);
+        expect(early).toBeInstanceOf(CannotWork);
+        expect((early as Error).message).toBe(
+          `event_broker has not made the exchange ${name} yet: start it, if it does not run.`,
+        );
+        await host.channel.assertExchange(name, type, durable);
+      }
+      await assertTopology(host.channel, service);
+    },
+  );
 
-  test('a consumer declares its own queues with their dead letters, and no others', async () => {
-    await using host = await openVirtualHost();
-    for (const { name, type } of topology.exchanges) await host.channel.assertExchange(name, type, durable);
-    await assertTopology(host.channel, 'user_backend');
-    const answer = await host.management('GET', `queues/${host.name}?columns=name`);
-    const names = ((await answer.json()) as { name: string }[]).map(({ name }) => name).toSorted();
-    expect(names).toEqual([
-      'user_backend.agent',
-      'user_backend.agent.dead',
-      'user_backend.ws_updates',
-      'user_backend.ws_updates.dead',
-    ]);
+  test('a consumer waits for its queue, which event_broker makes, and has lost no connection', async () => {
+    const rig = await openRig();
+    const { channel } = rig.bus;
+    for (const { name, type } of topology.exchanges) await channel.assertExchange(name, type, durable);
+    const log: { msg: string; error?: string }[] = [];
+    const consumer = startConsumer({
+      name: 'audit',
+      amqpUrl: rig.environmentOf('admin_backend').AMQP_URL,
+      queue: 'admin_backend.audit',
+      logger: pino({}, { write: (line: string) => void log.push(JSON.parse(line) as (typeof log)[number]) }),
+      onFatal: (error) => rig.fatal.push(error),
+      handle: () => Promise.resolve(),
+    });
+    await vi.waitFor(() => expect(log.length).toBeGreaterThan(1));
+    expect(consumer.health.ready).toBe(false);
+    expect(log[0]?.msg).toBe('audit cannot do its work; trying again');
+    expect(log[0]?.error).toMatch(/no queue 'admin_backend\.audit'.*event_broker makes it: start it/);
+    await assertTopology(channel, 'event_broker');
+    await vi.waitFor(() => expect(consumer.health.ready).toBe(true));
+    expect(rig.fatal).toEqual([]);
+    await consumer.stop();
+    await rig.close();
   });
 
   test('the account of another service is fatal, with what to do', async () => {
@@ -52,10 +75,10 @@ describe.concurrent('at start-up', () => {
     const { AMQP_URL: amqpUrl } = rig.environmentOf('user_backend');
     const amqp = await openAmqp({ amqpUrl, connectionName: 'test' });
     const channel = await amqp.openSeparateChannel();
-    const error: unknown = await assertTopology(channel, 'admin_backend').catch((reason: unknown) => reason);
+    const error: unknown = await assertTopology(channel, 'admin_backend').catch(amqp.explain);
     expect(error).toBeInstanceOf(FatalError);
     expect((error as Error).message).toMatch(
-      /declare the queue admin_backend\.audit\.dead as admin_backend does: .*AMQP_URL; npm run contracts:check -- --accounts/,
+      /the right to write to the account \w+_user_backend: .*exchange 'admin_backend\.dead_letters'.*AMQP_URL; npm run contracts:check -- --accounts/,
     );
     await amqp.close();
     await rig.close();

@@ -36,7 +36,9 @@ export async function prepareRabbitmq4(): Promise<boolean> {
     await findRabbitmq4({ toolsDirectory, onProgress: say });
     return true;
   } catch (error) {
-    say(`RabbitMQ 4: THE TESTS OF THE BUS ARE NOT RUN ON IT: ${error instanceof Error ? error.message : String(error)}`);
+    say(
+      `RabbitMQ 4: THE TESTS OF THE BUS ARE NOT RUN ON IT: ${error instanceof Error ? error.message : String(error)}`,
+    );
     return false;
   }
 }

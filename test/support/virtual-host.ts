@@ -21,6 +21,7 @@ export async function openVirtualHost() {
     management,
     /** Survives what RabbitMQ refuses on other channels. */
     channel: await amqp.openSeparateChannel(),
+    openChannel: amqp.openSeparateChannel,
     [Symbol.asyncDispose]: async () => {
       await amqp.close();
       await management('DELETE', `vhosts/${name}`);

@@ -8,7 +8,13 @@ const whoMay = (right: 'configure' | 'write' | 'read', name: string): string[] =
 test('each exchange has the writers that the contract says', () => {
   expect(whoMay('write', 'events.topic')).toEqual(['event_broker']);
   expect(whoMay('write', 'agents.direct')).toEqual(['agents_worker']);
-  expect(whoMay('write', 'amq.default')).toEqual(['admin_backend']);
+  expect(whoMay('write', 'events.dead_letters')).toEqual(['event_broker']);
+  expect(whoMay('write', 'events.sent_again')).toEqual(['admin_backend']);
+  for (const service of ['agents_worker', 'user_backend', 'admin_backend']) {
+    expect(whoMay('write', `${service}.dead_letters`)).toEqual([service]);
+  }
+  // Through it, anybody could put anything into every queue.
+  expect(whoMay('write', 'amq.default')).toEqual([]);
 });
 
 test('a right is to the whole of a name, in which a dot is a dot and a star one part', () => {

@@ -32,6 +32,15 @@ test('every queue with a consumer has a dead-letter queue of its own, declared b
   }
 });
 
+test('no exchange that a service may publish to leads into the dead letters of another', () => {
+  for (const { exchange, queue: bound, routingKey } of topology.bindings) {
+    if (!bound.endsWith('.dead')) continue;
+    expect(exchange).toBe(`${bound.split('.')[0]}.dead_letters`);
+    expect(bound).toBe(deadLetterQueueOf(routingKey));
+  }
+  expect(topology.bindings.filter(({ queue: bound }) => bound.endsWith('.dead'))).toHaveLength(5);
+});
+
 test('only the queues whose messages must not be lost refuse when they are full', () => {
   const domain = topology.queues.filter(({ consumers }) => consumers.length > 0);
   expect(Object.fromEntries(domain.map(({ name, arguments: given }) => [name, given['x-overflow']]))).toEqual({

@@ -16,7 +16,8 @@ const withArguments = (changes: object) => withQueue({ arguments: { ...work.argu
 const withExchanges = (...exchanges: object[]) => ({ ...before, exchanges });
 
 test('the topology of the bus agrees with itself, in whatever order it stands', () => {
-  const turned = { queues: topology.queues.toReversed(), exchanges: topology.exchanges.toReversed() };
+  const { exchanges, queues, bindings } = topology;
+  const turned = { bindings: bindings.toReversed(), queues: queues.toReversed(), exchanges: exchanges.toReversed() };
   expect(compareTopology(topology, JSON.parse(JSON.stringify(turned)) as typeof turned)).toEqual([]);
 });
 
@@ -82,7 +83,21 @@ test.each([
   ]);
 });
 
+const further = { exchange: 'more', queue: 'app.work', routingKey: 'a' };
+
+test('a further binding that is gone, or differs in anything, is breaking', () => {
+  const withBinding = (changes: object) => ({ ...before, bindings: [{ ...further, ...changes }] });
+  expect(compareTopology(withBinding({}), before)).toMatchObject([
+    { kind: 'breaking', path: 'bindings(more → app.work by "a")' },
+  ]);
+  for (const changes of [{ routingKey: 'b' }, { exchange: 'events' }, { queue: 'other' }, { arguments: { x: 1 } }]) {
+    const kinds = compareTopology(withBinding({}), withBinding(changes)).map(({ kind }) => kind);
+    expect(kinds, JSON.stringify(changes)).toEqual(['breaking', 'compatible']);
+  }
+});
+
 test.each([
+  ['further binding', { ...before, bindings: [further] }, 'bindings(more → app.work by "a")', 'is a new binding'],
   ['exchange', withExchanges(events, more, { ...events, name: 'new' }), 'exchanges(new)', 'is a new exchange'],
   ['queue', { ...before, queues: [work, { ...work, name: 'new' }] }, 'queues(new)', 'is a new queue'],
   ['binding', withQueue({ routingKeys: ['c.*', 'a.*', 'b.*'] }), `${queue}.routingKeys(c.*)`, 'is a new binding'],
