@@ -17,14 +17,14 @@ export interface AmqpConnection {
   /** A confirm channel whose failure fails the connection: both are then made anew. */
   openChannel(): Promise<ConfirmChannel>;
   /** A channel whose failure is its user's alone: every call on it then rejects. */
-  openSeparateChannel(): Promise<Channel>;
+  openSeparateChannel: () => Promise<Channel>;
   /** Rejects when the connection, or a channel that is not separate, breaks. */
   broken: Promise<never>;
   /**
    * What was wrong when a call failed. An error that says it already stays as it is. Where the connection or its channel
    * broke, it is the reason for that, since later calls fail only because of it; else what RabbitMQ refused.
    */
-  explain(error: unknown): unknown;
+  explain: (error: unknown) => unknown;
   close(): Promise<void>;
 }
 

@@ -52,11 +52,11 @@ export async function findRabbitmq({
   return findFirst('RabbitMQ', ways, { instead: 'set AMQP_URL to a broker of your own' });
 }
 
-export function containerWay(dockerAnswers: () => Promise<boolean>): Way<FoundRabbitmq> {
+export function containerWay(answers: () => Promise<boolean>): Way<FoundRabbitmq> {
   return {
     name: 'container rabbitmq:4-management',
     advice: 'start a Docker engine that this user may use, which runs the image rabbitmq:4-management',
-    find: async () => ((await dockerAnswers()) ? { kind: 'container' } : undefined),
+    find: async () => ((await answers()) ? { kind: 'container' } : undefined),
   };
 }
 

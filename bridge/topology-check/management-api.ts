@@ -99,7 +99,7 @@ function explain({ status, body, place, virtualHost }: Answer): string {
     const tag = reason.includes('administrator') ? 'administrator' : 'management';
     return (
       `RabbitMQ's management API at ${place} refuses the user for the virtual host ${virtualHost}: ${reason}. ` +
-      `Give one with the tag ${tag} that may use it: --management-url http://user:password@host:port`
+      `Check its password, or give a user with the tag ${tag} that may use it: --management-url http://user:password@host:port`
     );
   }
   if (status === 404 && reason !== undefined) {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
+import { findRabbitmq4, type Rabbitmq4Facts } from '../../stack/rabbitmq-4.ts';
 import { findRabbitmq, type RabbitmqFacts } from '../../stack/rabbitmq-find.ts';
 import { findTemporal, type TemporalFacts } from '../../stack/temporal-find.ts';
 
@@ -100,5 +101,54 @@ describe('Temporal', () => {
 
   test('when no way works, the error lists them all, with the reason of the one that was tried', async () => {
     await expect(find({})).rejects.toThrow(/TEMPORAL_ADDRESS[^]*Temporal CLI[^]*no network[^]*install Go/);
+  });
+});
+
+describe('RabbitMQ 4', () => {
+  const nothing: Rabbitmq4Facts = {
+    findRoot: () => undefined,
+    canBuildRoot: async () => false,
+    buildRoot: async () => {},
+    dockerAnswers: async () => false,
+    pullImage: async () => {},
+  };
+  const find = (facts: Partial<Rabbitmq4Facts>) =>
+    findRabbitmq4({ toolsDirectory: '/tools', onProgress, facts: { ...nothing, ...facts } });
+  const node = (root: string) => ({ kind: 'node', executable: '/usr/lib/rabbitmq/bin/rabbitmq-server', root });
+
+  test('one that was installed before is used as it is', async () => {
+    const buildRoot = () => Promise.reject(new Error('must not be called'));
+    const { found } = await find({ findRoot: () => '/tools/rabbitmq-4', canBuildRoot: async () => true, buildRoot });
+    expect(found).toEqual(node('/tools/rabbitmq-4'));
+  });
+
+  test('on Debian as root it is installed into a folder', async () => {
+    let root: string | undefined;
+    const buildRoot = async () => void (root = '/tools/rabbitmq-4');
+    const { found } = await find({ findRoot: () => root, canBuildRoot: async () => true, buildRoot });
+    expect(found).toEqual(node('/tools/rabbitmq-4'));
+  });
+
+  test('when it cannot be installed, a container is used, once its image is there', async () => {
+    const buildRoot = () => Promise.reject(new Error('no network'));
+    let pulled = false;
+    const pullImage = async () => void (pulled = true);
+    const { found } = await find({
+      canBuildRoot: async () => true,
+      buildRoot,
+      dockerAnswers: async () => true,
+      pullImage,
+    });
+    expect({ found, pulled }).toEqual({ found: { kind: 'container' }, pulled: true });
+  });
+
+  test('when no way works, the error lists them all, with the reasons of those that were tried', async () => {
+    const error = find({
+      canBuildRoot: async () => true,
+      buildRoot: () => Promise.reject(new Error('no mounts')),
+      dockerAnswers: async () => true,
+      pullImage: () => Promise.reject(new Error('no registry')),
+    });
+    await expect(error).rejects.toThrow(/RABBITMQ_4_AMQP_URL[^]*as root[^]*no mounts[^]*Docker[^]*no registry/);
   });
 });
