@@ -16,13 +16,20 @@ const storedRow = z
     desiredState: z.enum(desiredStates),
     observed: z.boolean(),
     settled: z.boolean(),
+    awaitsPublishedAgent: z.boolean(),
+    isToBeDrained: z.boolean(),
+    listens: z.boolean(),
   })
   .transform(({ sequence, generation, desiredState, ...rest }) => ({
     ...rest,
     reading: { sequence, generation, desiredState } satisfies RowReading,
   }));
 
-/** A row as the sweeper sees it. `settled`: nothing about it changed within the grace period. */
+/**
+ * A row as the sweeper sees it. `settled`: nothing about it changed within the grace period. `awaitsPublishedAgent`: it says
+ * that its agent is not published, which it is by now. `isToBeDrained`: it may run, although the retirement of its agent asked
+ * for an end. `listens`: it runs, and its agent has a control queue.
+ */
 export type StoredRow = z.infer<typeof storedRow>;
 
 const pageSize = 500;
@@ -32,9 +39,15 @@ export async function* readRows(pool: Pool, graceSeconds: number): AsyncGenerato
   let after = '00000000-0000-0000-0000-000000000000';
   for (;;) {
     const { rows } = await pool.query(
-      `select id, agent_id as "agentId", user_id as "userId", sequence, generation, desired_state as "desiredState",
-         observed_generation >= generation as observed, updated_at < clock_timestamp() - make_interval(secs => $3) as settled
-       from instances where id > $1 order by id limit $2`,
+      `select i.id, agent_id as "agentId", user_id as "userId", i.sequence, generation, desired_state as "desiredState",
+         observed_generation >= generation as observed,
+         i.updated_at < clock_timestamp() - make_interval(secs => $3) as settled,
+         status = 'pending' and coalesce(metadata #>> '{status_reason,code}' = 'agent_unknown', false) and a.id is not null
+           as "awaitsPublishedAgent",
+         desired_state = 'running' and status in ('pending', 'running') and a.retired_at is not null and a.drain is true
+           as "isToBeDrained",
+         desired_state = 'running' and status = 'running' and coalesce(a.runtime -> 'control' = 'true', false) as listens
+       from instances i left join agents a on a.id = i.agent_id where i.id > $1 order by i.id limit $2`,
       [after, pageSize, graceSeconds],
     );
     const page = z.array(storedRow).parse(rows);
@@ -43,6 +56,12 @@ export async function* readRows(pool: Pool, graceSeconds: number): AsyncGenerato
     if (!last || page.length < pageSize) return;
     after = last.id;
   }
+}
+
+/** Whether the agent's retirement asks its instances to end; not one that was published again since, or is gone. */
+export async function isDrained(pool: Pool, agentId: string): Promise<boolean> {
+  const { rows } = await pool.query('select from agents where id = $1 and retired_at is not null and drain', [agentId]);
+  return rows.length > 0;
 }
 
 /** Of these instances, those without a row, with the sequence that a message about its end must have to count. */

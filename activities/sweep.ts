@@ -3,9 +3,9 @@ import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { SweepResult } from '../workflows/activities.ts';
-import type { Cause, InstanceMessage } from '../workflows/messages.ts';
+import { toAgentDrained, type Cause, type InstanceMessage } from '../workflows/messages.ts';
 import type { Runtime } from '../runtimes/runtime.ts';
-import { findGone, readRows } from './drift.ts';
+import { findGone, isDrained, readRows, type StoredRow } from './drift.ts';
 
 export interface SweepDependencies {
   pool: Pool;
@@ -34,7 +34,14 @@ const heartbeatMs = 5_000;
  */
 export async function sweepOnce(dependencies: SweepDependencies): Promise<SweepResult> {
   const { pool, listWorkflows, signalInstance, graceSeconds = 30 } = dependencies;
-  const result = { rowsNotObserved: 0, rowsWithoutWorkflow: 0, workflowsWithoutRow: 0, runtimesWithoutOwner: 0 };
+  const result: SweepResult = {
+    rowsNotObserved: 0,
+    rowsWithoutWorkflow: 0,
+    workflowsWithoutRow: 0,
+    runtimesWithoutOwner: 0,
+    rowsAwaitingPublishedAgent: 0,
+    rowsOfDrainedAgent: 0,
+  };
 
   // Read before the rows: what is found here and has no row then has lost it, or never had one.
   const running = await listRunning(dependencies);
@@ -46,11 +53,14 @@ export async function sweepOnce(dependencies: SweepDependencies): Promise<SweepR
 
   for await (const page of readRows(pool, graceSeconds)) {
     heartbeat();
-    for (const { id, agentId, userId, reading, observed, settled } of page) {
-      const hasWorkflow = workflows.has(id);
-      if (!settled || (hasWorkflow && observed)) continue;
-      result[hasWorkflow ? 'rowsNotObserved' : 'rowsWithoutWorkflow'] += 1;
-      await signalInstance(id, { type: 'rowChanged', ...reading, cause: newCause() }, { agentId, userId });
+    for (const row of page) {
+      const { id, agentId, userId } = row;
+      const drift = driftOf(row, workflows.has(id));
+      if (!drift) continue;
+      const message = await messageAbout(drift, row, pool);
+      if (!message) continue;
+      result[drift] += 1;
+      await signalInstance(id, message, { agentId, userId });
     }
   }
 
@@ -60,6 +70,37 @@ export async function sweepOnce(dependencies: SweepDependencies): Promise<SweepR
     await signalInstance(id, { type: 'rowDeleted', sequence, cause: newCause() });
   }
   return result;
+}
+
+type RowDrift = 'rowsNotObserved' | 'rowsWithoutWorkflow' | 'rowsAwaitingPublishedAgent' | 'rowsOfDrainedAgent';
+
+/**
+ * The first thing that is wrong. What an event of the agent would have changed comes last: a workflow that has yet to read
+ * its row reads the agent with it.
+ */
+function driftOf(row: StoredRow, hasWorkflow: boolean): RowDrift | undefined {
+  if (!row.settled) return undefined;
+  if (!hasWorkflow) return 'rowsWithoutWorkflow';
+  if (!row.observed) return 'rowsNotObserved';
+  if (row.isToBeDrained) return 'rowsOfDrainedAgent';
+  return row.awaitsPublishedAgent ? 'rowsAwaitingPublishedAgent' : undefined;
+}
+
+/** What the event that was lost would have told. Undefined when, by now, it would tell nothing. */
+async function messageAbout(drift: RowDrift, row: StoredRow, pool: Pool): Promise<InstanceMessage | undefined> {
+  const { agentId, reading } = row;
+  switch (drift) {
+    case 'rowsNotObserved':
+    case 'rowsWithoutWorkflow':
+      return { type: 'rowChanged', ...reading, cause: newCause() };
+    case 'rowsAwaitingPublishedAgent':
+      return { type: 'agentPublished' };
+    case 'rowsOfDrainedAgent': {
+      // The agent may have been published again since its row was read with a whole page of others.
+      if (!(await isDrained(pool, agentId))) return undefined;
+      return toAgentDrained(agentId, reading.generation);
+    }
+  }
 }
 
 /** Ids of all instances for which anything is kept in a runtime that can be listed: what is not in it may exist. */

@@ -3,7 +3,7 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { instanceWorkflowId, type InstanceStatus, type queueNames } from '../contracts/names.ts';
 import type { EventTypeOf } from '../contracts/topology.ts';
-import { instanceMessageSignal, type InstanceMessage } from '../workflows/messages.ts';
+import { instanceMessageSignal, toAgentDrained, type InstanceMessage } from '../workflows/messages.ts';
 import type { ControlPlane } from './control-plane.ts';
 import type { IncomingEvent } from './incoming-event.ts';
 import { untilAccepted } from './until-accepted.ts';
@@ -60,11 +60,10 @@ function audienceOf({ type, body }: AgentEvent): Audience | undefined {
       return { statuses: ['pending'], drains: false, toMessage: () => ({ type: 'agentPublished' }) };
     case 'agent.retired': {
       if (!body.drain) return undefined;
-      const message = `The agent ${body.agent_id} was retired, and its instances are drained.`;
       return {
         statuses: ['pending', 'running'],
         drains: true,
-        toMessage: (generation) => ({ type: 'agentDrained', message, generation }),
+        toMessage: (generation) => toAgentDrained(body.agent_id, generation),
       };
     }
   }

@@ -59,4 +59,8 @@ export interface SweepResult {
   workflowsWithoutRow: number;
   /** Something runs for an instance that has neither row nor workflow. */
   runtimesWithoutOwner: number;
+  /** A row says that its agent is not published, although it is by now. */
+  rowsAwaitingPublishedAgent: number;
+  /** An instance may run, although the retirement of its agent asked for an end. */
+  rowsOfDrainedAgent: number;
 }

@@ -59,6 +59,12 @@ export interface AgentDrained {
   generation: number;
 }
 
+/** What is told to the instances of an agent whose retirement asks for their end. */
+export function toAgentDrained(agentId: string, generation: number): AgentDrained {
+  const message = `The agent ${agentId} was retired, and its instances are drained.`;
+  return { type: 'agentDrained', message, generation };
+}
+
 /** Everything that can be told to a running instance. May come in any order and any number of times. */
 export type InstanceMessage = RowChanged | RowDeleted | RuntimeExited | RetryRequested | AgentPublished | AgentDrained;
 

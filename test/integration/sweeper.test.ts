@@ -64,6 +64,45 @@ test('a workflow whose row is gone without an event cleans up and ends', async (
   expect(await rig.processes(id)).toEqual([]);
 });
 
+/** Changes something as if the event about it had been lost on the way. */
+const withoutEvent = (statement: string) =>
+  rig.pool.query(`begin; set local session_replication_role = replica; ${statement}; commit`);
+
+test('instances that wait for an agent run once it is published, although its event was lost', async () => {
+  const missing = randomUUID();
+  const ids = [await rig.insertInstance(missing), await rig.insertInstance(missing)];
+  for (const id of ids) {
+    await vi.waitFor(
+      async () => {
+        const { rows } = await rig.pool.query('select metadata from instances where id = $1', [id]);
+        expect(rows).toMatchObject([{ metadata: { status_reason: { code: 'agent_unknown' } } }]);
+      },
+      { timeout: 30_000 },
+    );
+    await age(id);
+  }
+  await withoutEvent(
+    `insert into agents (id, name, version, runtime) select '${missing}', name, version, runtime from agents where id = '${agentId}'`,
+  );
+  for (const id of ids) await rig.bus.until(id, 'instance.updated', 'running');
+});
+
+test('instances of an agent whose retirement asked for their end are drained, although its event was lost', async () => {
+  const [drained, kept] = [await rig.publishAgent(), await rig.publishAgent()];
+  const [ends, goesOn] = [await rig.insertInstance(drained), await rig.insertInstance(kept)];
+  for (const id of [ends, goesOn]) {
+    await rig.bus.until(id, 'instance.updated', 'running');
+    await age(id);
+  }
+  await withoutEvent(
+    `update agents set retired_at = now(), drain = id = '${drained}' where id in ('${drained}', '${kept}')`,
+  );
+  const { body } = await rig.bus.until(ends, 'instance.updated', 'stopped');
+  expect(body).toMatchObject({ metadata: { status_reason: { code: 'agent_retired' } } });
+  expect(await rig.processes(ends)).toEqual([]);
+  expect(await rig.processes(goesOn)).toHaveLength(1);
+});
+
 test('with the engine of containers away, everything else is compared all the same, and the log says so', async () => {
   const away = await openRig({
     settings: { SWEEP_INTERVAL_SECONDS: '1', DOCKER_HOST: 'unix:///no/such/docker.sock' },
