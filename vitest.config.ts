@@ -4,7 +4,15 @@ import { rabbitmq4Project, testsOfTheBus } from './test/support/rabbitmq-4.ts';
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          setupFiles: ['test/support/patience.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
       {
         test: {
           name: 'contract',
@@ -20,6 +28,7 @@ export default defineConfig({
           name: 'workflow',
           include: ['test/workflow/**/*.test.ts'],
           globalSetup: ['test/support/workflow-bundle.ts', 'test/support/temporal-programs.ts'],
+          setupFiles: ['test/support/patience.ts'],
           testTimeout: 60_000,
           hookTimeout: 180_000,
         },
@@ -29,6 +38,7 @@ export default defineConfig({
           name: 'replay',
           include: ['test/replay/**/*.test.ts'],
           globalSetup: ['test/support/workflow-bundle.ts'],
+          setupFiles: ['test/support/patience.ts'],
           testTimeout: 60_000,
           hookTimeout: 180_000,
         },
@@ -74,6 +84,7 @@ export default defineConfig({
           include: ['test/model/**/*.test.ts'],
           globalSetup: ['test/support/workflow-bundle.ts', 'test/support/servers.ts'],
           setupFiles: ['test/support/quiet-temporal.ts', 'test/support/patience.ts'],
+          testTimeout: 90_000,
           hookTimeout: 90_000,
           // After the others: it takes the whole machine.
           sequence: { groupOrder: 1 },

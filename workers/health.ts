@@ -1,5 +1,5 @@
-import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { connectionLimits, createLimitedServer } from '../backends/http/connection-limits.ts';
 
 export interface Part {
   name: string;
@@ -13,6 +13,9 @@ export interface HealthOptions {
   parts: readonly Part[];
 }
 
+/** Whoever asks for health is near, and asks in one packet. */
+const limits = { ...connectionLimits, headersMs: 5_000, requestMs: 5_000, idleMs: 5_000, connections: 1_000 };
+
 export interface HealthServer {
   port: number;
   close(): Promise<void>;
@@ -23,7 +26,7 @@ export interface HealthServer {
  * else 503. Both with `{ready, parts: [{name, ready, lastError?}]}`.
  */
 export async function serveHealth({ host, port, parts }: HealthOptions): Promise<HealthServer> {
-  const server = createServer((request, response) => {
+  const server = createLimitedServer(limits, (request, response) => {
     const ready = parts.every(({ health }) => health.ready);
     const status = { '/live': 200, '/ready': ready ? 200 : 503 }[request.url ?? ''] ?? 404;
     response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });

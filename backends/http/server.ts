@@ -13,7 +13,14 @@ import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fas
 import type { Logger } from 'pino';
 import { readIdentity, requireAccess } from './access.ts';
 import { answerError, answerUnknownPaths } from './answer-errors.ts';
+import {
+  answerClientError,
+  connectionLimits,
+  createLimitedServer,
+  type ConnectionLimits,
+} from './connection-limits.ts';
 import { endIdleConnections } from './end-idle-connections.ts';
+import { continueWhenAllowed } from './expect-continue.ts';
 import { readJsonBodies, requirePlainBodies } from './json-body.ts';
 import { noteKnownPaths } from './known-paths.ts';
 import { openApi, type DocumentInfo } from './open-api.ts';
@@ -40,6 +47,8 @@ export interface HttpServerOptions extends DocumentInfo {
   bodyLimitBytes?: number;
   /** Addresses of proxies whose `X-Forwarded-For` is believed. */
   trustedProxies?: readonly string[];
+  /** What one connection may take. */
+  limits?: Partial<ConnectionLimits>;
   /** Further places that a page served from here may connect to. */
   connectTo?: readonly string[];
 }
@@ -52,9 +61,12 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   const { title, description, logger, verifyToken, allowedOrigins = [], trustedProxies = [], connectTo = [] } = options;
   const { requestsPerMinute = 600, bodyLimitBytes = 5 * 1024 * 1024 } = options;
   const loggerInstance: FastifyBaseLogger = logger;
+  const limits = { ...connectionLimits, ...options.limits };
   let rateLimit: RateLimit | undefined;
   /** A request whose address cannot be routed has passed no hook. */
   const answerUnrouted = async (...[error, request, reply]: Parameters<typeof answerError>): Promise<void> => {
+    // After a refused upgrade nobody would end the connection.
+    if (request.headers.upgrade !== undefined) reply.raw.once('finish', () => request.raw.socket.end());
     try {
       await rateLimit?.once(request, reply);
       answerError(error, request, reply);
@@ -66,6 +78,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
+    serverFactory: (handle) => createLimitedServer(limits, handle),
+    clientErrorHandler: answerClientError,
     trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
     // What is in hand is answered first.
     forceCloseConnections: 'idle',
@@ -104,6 +118,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   requireAccess(app);
   answerUnknownPaths(app, rateLimit);
   requirePlainBodies(app);
+  continueWhenAllowed(app, bodyLimitBytes);
 
   await app.register(swagger, openApi({ title, description }));
   app.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, () => app.swagger());

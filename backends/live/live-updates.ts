@@ -16,7 +16,7 @@ import type { FatalError, Supervised } from '../../bridge/supervise.ts';
 import { queueNames } from '../../contracts/names.ts';
 import { createAudience } from './audience.ts';
 import { createClient } from './client.ts';
-import { createLanes } from './lanes.ts';
+import { createLanes } from '../http/lanes.ts';
 import { closeWith, toPushed, type Closing } from './messages.ts';
 import { startAfter, type Start } from './start-after.ts';
 

@@ -5,6 +5,7 @@ import { explanation } from '../../explain/explanation.ts';
 import type { Sources } from '../../explain/gather.ts';
 import { identityOf } from '../http/access.ts';
 import { notFound, ProblemError, problems } from '../http/problem.ts';
+import { createReadLanes } from '../http/read-lanes.ts';
 import type { HttpServer } from '../http/server.ts';
 import { requireEverSeen } from './instance-store.ts';
 import { instanceParams } from './schemas.ts';
@@ -16,6 +17,7 @@ export interface TimelineOptions {
 }
 
 export function addTimelineRoute(app: HttpServer, { pool, sources }: TimelineOptions): void {
+  const inLane = createReadLanes({ perUser: 2, overall: 8 });
   app.get(
     '/v1/instances/:id/timeline',
     {
@@ -37,17 +39,18 @@ export function addTimelineRoute(app: HttpServer, { pool, sources }: TimelineOpt
         response: { 200: explanation.meta({ id: 'Explanation' }), ...problems(404) },
       },
     },
-    async (request) => {
-      const { id } = request.params;
-      await requireEverSeen(pool, identityOf(request), id);
-      const explained = await explainInstance({ instanceId: id.toLowerCase(), last: request.query.last, sources });
-      if (!explained) throw notFound(`instance ${id}`);
-      if (!explained.answered) {
-        throw new ProblemError(503, 'unavailable', 'Neither the row nor the workflow could be asked. Try again.', {
-          retryAfterSeconds: 5,
-        });
-      }
-      return explained.explanation;
-    },
+    (request) =>
+      inLane(request, async () => {
+        const { id } = request.params;
+        await requireEverSeen(pool, identityOf(request), id);
+        const explained = await explainInstance({ instanceId: id.toLowerCase(), last: request.query.last, sources });
+        if (!explained) throw notFound(`instance ${id}`);
+        if (!explained.answered) {
+          throw new ProblemError(503, 'unavailable', 'Neither the row nor the workflow could be asked. Try again.', {
+            retryAfterSeconds: 5,
+          });
+        }
+        return explained.explanation;
+      }),
   );
 }

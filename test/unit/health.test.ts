@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
+import { openRawConnection, requestHead } from '../support/raw-connection.ts';
 import { serveHealth, type HealthServer, type Part } from '../../workers/health.ts';
 
 const host = '127.0.0.1';
@@ -50,4 +51,13 @@ test('any other path is not found', async () => {
 test('a port that is taken is an error that names it', async () => {
   server = await serveHealth({ host, port: 0, parts: [] });
   await expect(serveHealth({ host, port: server.port, parts: [] })).rejects.toThrow(`${host}:${server.port}`);
+});
+
+test('a client that is slow is ended', async () => {
+  server = await serveHealth({ host, port: 0, parts: [] });
+  const body = requestHead('POST', '/live', { 'content-length': '1000' });
+  const ends = await Promise.all(
+    ['', 'GET /li', `${body}x`].map(async (text) => (await openRawConnection(server.port, text)).ended),
+  );
+  expect(Math.max(...ends)).toBeLessThan(20_000);
 });

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import { problems } from '../../http/problem.ts';
+import { createReadLanes } from '../../http/read-lanes.ts';
 import type { HttpServer } from '../../http/server.ts';
 import { auditPage, auditQuery, verificationAnswer, verificationQuery } from './schemas.ts';
 import { findEntries, type IdRange } from './search.ts';
@@ -9,6 +10,8 @@ const config = { access: 'admin' } as const;
 const tags = ['audit'];
 
 export function addAuditRoutes(app: HttpServer, pool: Pool): void {
+  const inSearchLane = createReadLanes({ perUser: 2, overall: 4 });
+  const inVerificationLane = createReadLanes({ perUser: 1, overall: 2 });
   app.get(
     '/v1/audit',
     {
@@ -21,7 +24,8 @@ export function addAuditRoutes(app: HttpServer, pool: Pool): void {
         response: { 200: auditPage, ...problems() },
       },
     },
-    async ({ query }) => {
+    async (request) => {
+      const { query } = request;
       const { limit, type, from, to } = query;
       const filter = {
         instance: only(query.instance_id),
@@ -32,7 +36,7 @@ export function addAuditRoutes(app: HttpServer, pool: Pool): void {
         to,
         before: query.cursor,
       };
-      const found = await findEntries(pool, filter, limit + 1);
+      const found = await inSearchLane(request, () => findEntries(pool, filter, limit + 1));
       const entries = found.slice(0, limit);
       const last = entries.at(-1);
       return {
@@ -58,22 +62,23 @@ export function addAuditRoutes(app: HttpServer, pool: Pool): void {
         response: { 200: verificationAnswer, ...problems() },
       },
     },
-    async ({ query }) => {
-      const client = await pool.connect();
-      try {
-        const { entries, firstPosition, head, problem } = await verifyAudit(client, query.expect);
-        return {
-          intact: problem === undefined,
-          entries,
-          first_position: firstPosition,
-          last_position: head?.position ?? null,
-          head_hash: head?.hash ?? null,
-          problem: problem?.message ?? null,
-        };
-      } finally {
-        client.release();
-      }
-    },
+    (request) =>
+      inVerificationLane(request, async () => {
+        const client = await pool.connect();
+        try {
+          const { entries, firstPosition, head, problem } = await verifyAudit(client, request.query.expect);
+          return {
+            intact: problem === undefined,
+            entries,
+            first_position: firstPosition,
+            last_position: head?.position ?? null,
+            head_hash: head?.hash ?? null,
+            problem: problem?.message ?? null,
+          };
+        } finally {
+          client.release();
+        }
+      }),
   );
 }
 

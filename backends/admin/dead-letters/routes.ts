@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { notFound, problems, type ProblemError } from '../../http/problem.ts';
+import { createReadLanes } from '../../http/read-lanes.ts';
 import type { HttpServer } from '../../http/server.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import { inspectedLetter, letterList, letterPath, letterQuery, toInspectedLetter, toLetter } from './schemas.ts';
@@ -8,6 +9,8 @@ const config = { access: 'admin' } as const;
 const tags = ['dead letters'];
 
 export function addDeadLetterRoutes(app: HttpServer, deadLetters: DeadLetters): void {
+  // Each call has a connection to RabbitMQ of its own.
+  const inLane = createReadLanes({ perUser: 2, overall: 4 });
   app.get(
     '/v1/dead-letters',
     {
@@ -20,8 +23,9 @@ export function addDeadLetterRoutes(app: HttpServer, deadLetters: DeadLetters): 
         response: { 200: letterList, ...problems() },
       },
     },
-    async ({ query: { queue, instance_id: instanceId, limit } }) => {
-      const { letters, notes } = await deadLetters.list({ queue, instanceId, limit });
+    async (request) => {
+      const { queue, instance_id: instanceId, limit } = request.query;
+      const { letters, notes } = await inLane(request, () => deadLetters.list({ queue, instanceId, limit }));
       return { letters: letters.map(toLetter), not_looked_at: notes };
     },
   );
@@ -37,8 +41,9 @@ export function addDeadLetterRoutes(app: HttpServer, deadLetters: DeadLetters): 
         response: { 200: inspectedLetter, ...problems(404) },
       },
     },
-    async ({ params: { queue, letter_id: letterId } }) => {
-      const found = await deadLetters.inspect({ queue, letterId });
+    async (request) => {
+      const { queue, letter_id: letterId } = request.params;
+      const found = await inLane(request, () => deadLetters.inspect({ queue, letterId }));
       if (!found) throw noLetter(letterId);
       return toInspectedLetter(found);
     },
@@ -56,8 +61,10 @@ export function addDeadLetterRoutes(app: HttpServer, deadLetters: DeadLetters): 
         response: { 200: z.object({ sent: z.literal(true) }), ...problems(404) },
       },
     },
-    async ({ params: { queue, letter_id: letterId } }) => {
-      if ((await deadLetters.sendAgain({ queue, letterId })) === 'not found') throw noLetter(letterId);
+    async (request) => {
+      const { queue, letter_id: letterId } = request.params;
+      const sent = await inLane(request, () => deadLetters.sendAgain({ queue, letterId }));
+      if (sent === 'not found') throw noLetter(letterId);
       return { sent: true as const };
     },
   );

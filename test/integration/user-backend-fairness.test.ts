@@ -1,0 +1,35 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startUserBackend, type UserBackend } from '../support/backends.ts';
+import { openRig, type Rig } from '../support/rig.ts';
+
+let rig: Rig;
+let backend: UserBackend;
+let agentId: string;
+
+beforeAll(async () => {
+  rig = await openRig();
+  agentId = await rig.publishAgent();
+  backend = await startUserBackend(rig);
+});
+afterAll(async () => {
+  await backend?.stop();
+  await rig?.close();
+});
+
+test('timelines that take long leave the other routes their connections to the database', async () => {
+  const [ada, bob] = [await backend.user(), await backend.user()];
+  const created = await ada.api('POST', '/v1/instances', { json: { agent_id: agentId } });
+  const path = `/v1/instances/${String(created.body['id'])}/timeline`;
+  const lock = await rig.connect();
+  // Timelines read the log; lists do not.
+  await lock.query('begin; lock table event_log in access exclusive mode');
+  const answers = Array.from({ length: 40 }, () => ada.api('GET', path));
+  const refused = await Promise.race(answers);
+  expect(refused).toMatchObject({ status: 429, body: { code: 'too_many_at_once' } });
+  expect(refused.headers.get('retry-after')).toBe('1');
+  expect((await bob.api('GET', '/v1/instances')).status).toBe(200);
+  await lock.query('rollback');
+  const statuses = (await Promise.all(answers)).map(({ status }) => status);
+  expect(statuses.filter((status) => status === 200)).toHaveLength(10);
+  expect(statuses.filter((status) => status === 429)).toHaveLength(30);
+});
