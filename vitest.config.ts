@@ -49,7 +49,12 @@ export default defineConfig({
           // Files share processes: importing Temporal's SDK takes longer than many of them.
           isolate: false,
           include: ['test/integration/**/*.test.ts'],
-          globalSetup: ['test/support/workflow-bundle.ts', 'test/support/servers.ts', 'test/support/docker-engine.ts'],
+          globalSetup: [
+            'test/support/workflow-bundle.ts',
+            'test/support/servers.ts',
+            'test/support/docker-engine.ts',
+            'test/support/pgbouncer-program.ts',
+          ],
           setupFiles: ['test/support/quiet-temporal.ts', 'test/support/patience.ts'],
           testTimeout: 90_000,
           hookTimeout: 90_000,

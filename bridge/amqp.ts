@@ -1,12 +1,13 @@
 import { connect, type Channel, type ChannelModel, type ConfirmChannel } from 'amqplib';
 import { explainRefusal } from './refusal.ts';
 import { CannotWork, describe, FatalError } from './supervise.ts';
+import { amqpLimits } from './time-limits.ts';
 
 export interface AmqpOptions {
   amqpUrl: string;
   /** Shown in RabbitMQ's management page. */
   connectionName: string;
-  /** A server that answers nothing for twice this long is given up. */
+  /** A server that says nothing for three times as long is given up. */
   heartbeatSeconds?: number;
   connectTimeoutMs?: number;
   /** What messages tell the reader to correct. */
@@ -30,7 +31,8 @@ export interface AmqpConnection {
 
 /** @throws Error naming the server and what to check, when it cannot be reached; FatalError when it refuses the login */
 export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
-  const { amqpUrl, connectionName, heartbeatSeconds = 10, connectTimeoutMs = 5_000, setting = 'AMQP_URL' } = options;
+  const { amqpUrl, connectionName, setting = 'AMQP_URL' } = options;
+  const { heartbeatSeconds = amqpLimits.heartbeatSeconds, connectTimeoutMs = amqpLimits.connectMs } = options;
   const url = new URL(amqpUrl);
   if (!url.searchParams.has('heartbeat')) url.searchParams.set('heartbeat', String(heartbeatSeconds));
   let model: ChannelModel;

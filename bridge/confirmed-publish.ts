@@ -1,5 +1,6 @@
 import type { ConfirmChannel, Message, Options } from 'amqplib';
 import type { CommandHeaders, CommandMetadata } from '../contracts/envelope.ts';
+import { amqpLimits } from './time-limits.ts';
 
 export interface ConfirmedPublishOptions {
   channel: ConfirmChannel;
@@ -22,7 +23,7 @@ export interface OutgoingMessage {
 export type ConfirmedPublish = (message: OutgoingMessage) => Promise<{ routed: boolean }>;
 
 export function createConfirmedPublish(options: ConfirmedPublishOptions): ConfirmedPublish {
-  const { channel, appId, confirmTimeoutMs = 10_000 } = options;
+  const { channel, appId, confirmTimeoutMs = amqpLimits.confirmMs } = options;
   const returned = new Set<string>();
   // A message that no queue takes comes back before its confirm.
   channel.on('return', (message: Message) => returned.add(String(message.properties.messageId)));
@@ -64,7 +65,7 @@ export interface PublishConfirmedOptions {
 
 /** Mandatory and persistent; rejects when RabbitMQ refuses the message, or has not confirmed it in time. */
 export function publishConfirmed(options: PublishConfirmedOptions): Promise<void> {
-  const { channel, exchange, routingKey, content, properties, confirmTimeoutMs = 10_000 } = options;
+  const { channel, exchange, routingKey, content, properties, confirmTimeoutMs = amqpLimits.confirmMs } = options;
   return new Promise((resolve, reject) => {
     channel.publish(
       exchange,

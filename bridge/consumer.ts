@@ -8,6 +8,7 @@ import { openAmqp } from './amqp.ts';
 import { deadLetter } from './dead-letter.ts';
 import { ContractViolation, parseEvent, type IncomingEvent } from './incoming-event.ts';
 import { CannotWork, supervise, type FatalError, type Session, type Supervised } from './supervise.ts';
+import { amqpLimits } from './time-limits.ts';
 import { assertTopology } from './topology.ts';
 
 export interface ConsumerOptions<Queue extends DomainQueueName> {
@@ -32,7 +33,8 @@ export interface ConsumerOptions<Queue extends DomainQueueName> {
 
 /** Consumes a queue, at least once, over connections that recover. */
 export function startConsumer<Queue extends DomainQueueName>(options: ConsumerOptions<Queue>): Supervised {
-  const { name, amqpUrl, queue, logger, onFatal, handle, prefetch = 16, finishMs = 5_000, events = catalog } = options;
+  const { name, amqpUrl, queue, logger, onFatal, handle, prefetch = 16, events = catalog } = options;
+  const { finishMs = amqpLimits.finishMs } = options;
   const read = createReader(queue, events);
 
   const run = async ({ signal, ready }: Session): Promise<void> => {

@@ -6,6 +6,7 @@ import { becomeLeader, type Leader } from './leader.ts';
 import type { EventMessage } from './outgoing-event.ts';
 import { createPublisher, type Publish } from './publisher.ts';
 import { supervise, type FatalError, type Session, type Supervised } from './supervise.ts';
+import { leadership } from './time-limits.ts';
 import { assertTopology } from './topology.ts';
 import { translate, UntranslatableEntry } from './translate.ts';
 
@@ -24,14 +25,14 @@ export interface EventBrokerOptions {
 
 /**
  * Puts what the event log holds onto `events.topic`, at least once and in the order of its positions. Any number may run:
- * one leads, the others wait for its lock.
+ * one leads, the others wait until it gives no more signs of life.
  */
 export function startEventBroker(options: EventBrokerOptions): Supervised {
   const { databaseUrl, amqpUrl, logger, onFatal, pollMs = 1_000, topologyMs = 5_000 } = options;
   const { maxBatchEntries = 200, maxBatchBytes = 16 * 1024 * 1024 } = options;
   const limits = { maxEntries: maxBatchEntries, maxBytes: maxBatchBytes };
 
-  const run = async ({ signal, ready }: Session): Promise<void> => {
+  const run = async ({ signal, ready, standby }: Session): Promise<void> => {
     const alarm = createAlarm();
     signal.addEventListener('abort', alarm.ring, { once: true });
     let failure: unknown;
@@ -40,10 +41,14 @@ export function startEventBroker(options: EventBrokerOptions): Supervised {
       alarm.ring();
     };
 
-    const leader = await becomeLeader({ databaseUrl, signal, onNotification: alarm.ring });
+    const leader = await becomeLeader({ databaseUrl, logger, signal, onNotification: alarm.ring, onStandby: standby });
     leader.broken.catch(fail);
     try {
-      const amqp = await openAmqp({ amqpUrl, connectionName: 'event_broker' });
+      const amqp = await openAmqp({
+        amqpUrl,
+        connectionName: 'event_broker',
+        heartbeatSeconds: leadership.amqpHeartbeatSeconds,
+      });
       amqp.broken.catch(fail);
       try {
         const channel = await amqp.openChannel();
@@ -80,8 +85,10 @@ interface Drain {
   signal: AbortSignal;
 }
 
-async function drain({ leader: { client }, publish, limits, logger, signal }: Drain): Promise<void> {
+async function drain({ leader, publish, limits, logger, signal }: Drain): Promise<void> {
+  const { client } = leader;
   while (!signal.aborted) {
+    leader.assertHeld();
     const entries = await takeUnpublished(client, limits);
     if (entries.length === 0) return;
     const events: { entry: LogEntry; message: EventMessage }[] = [];
@@ -94,6 +101,7 @@ async function drain({ leader: { client }, publish, limits, logger, signal }: Dr
         await markRejected(client, entry.id, error.message);
       }
     }
+    leader.assertHeld();
     const results = await Promise.allSettled(events.map(({ message }) => publish(message)));
     const confirmed = events.filter((_, index) => results[index]?.status === 'fulfilled');
     await markPublished(

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { isConnectionLoss } from './connection-loss.ts';
 
 /** Trying again will not help: a person has to do what the message says. Ends the process. */
 export class FatalError extends Error {
@@ -16,6 +17,8 @@ export interface Session {
   signal: AbortSignal;
   /** To be called once the session does its work: resets the backoff and turns the health green. */
   ready: () => void;
+  /** To be called while another process does the work: the health says so. */
+  standby: (leader: string) => void;
 }
 
 export interface SuperviseOptions {
@@ -32,7 +35,7 @@ export interface SuperviseOptions {
 
 export interface Supervised {
   readonly name: string;
-  readonly health: { ready: boolean; lastError?: string };
+  readonly health: { ready: boolean; lastError?: string; standby?: string };
   /** Ends the session and waits for it. */
   stop(): Promise<void>;
 }
@@ -53,11 +56,17 @@ export function supervise(options: SuperviseOptions): Supervised {
             delayMs = initialDelayMs;
             health.ready = true;
             delete health.lastError;
+            delete health.standby;
             logger.info(`${name} is ready`);
+          },
+          standby: (leader) => {
+            delete health.lastError;
+            health.standby = leader;
           },
         });
       } catch (error) {
         health.ready = false;
+        delete health.standby;
         health.lastError = describe(error);
         if (stopping.signal.aborted) return;
         if (error instanceof FatalError) {
@@ -65,7 +74,8 @@ export function supervise(options: SuperviseOptions): Supervised {
           return;
         }
         const waitMs = Math.round(delayMs * (0.75 + Math.random() / 2));
-        const what = error instanceof CannotWork ? 'cannot do its work' : 'lost its connection';
+        const isLost = !(error instanceof CannotWork) && isConnectionLoss(error);
+        const what = isLost ? 'lost its connection' : 'cannot do its work';
         logger.warn({ retryInMs: waitMs, error: describe(error) }, `${name} ${what}; trying again`);
         await delay(waitMs, undefined, { signal: stopping.signal }).catch(() => undefined);
         delayMs = Math.min(delayMs * 2, maxDelayMs);

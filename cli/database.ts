@@ -1,5 +1,7 @@
 import pg from 'pg';
 import { describe } from '../bridge/supervise.ts';
+import { createClient } from '../database/engine-client.ts';
+import { commandLineLimits } from '../database/time-limits.ts';
 import { readCommandLineConfiguration } from '../workers/configuration.ts';
 import { CommandError } from './command-error.ts';
 
@@ -8,12 +10,15 @@ const undefinedTable = '42P01';
 /** Runs the work on one connection. @throws CommandError saying what to do when the database cannot be used */
 export async function withDatabase<Result>(work: (client: pg.Client) => Promise<Result>): Promise<Result> {
   const connectionString = readCommandLineConfiguration().databaseUrl();
-  const client = new pg.Client({
-    connectionString,
-    application_name: 'instances',
-    connectionTimeoutMillis: 5_000,
-    query_timeout: 15_000,
-  });
+  const client = createClient(
+    {
+      connectionString,
+      application_name: 'instances',
+      connectionTimeoutMillis: commandLineLimits.connectMs,
+      query_timeout: commandLineLimits.queryMs,
+    },
+    commandLineLimits.session,
+  );
   // An error between queries; the next query fails with one of its own.
   client.on('error', () => undefined);
   try {

@@ -1,6 +1,7 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import pRetry from 'p-retry';
-import pg from 'pg';
+import { createClient } from './engine-client.ts';
+import { migrationLimits } from './time-limits.ts';
 
 export interface ServiceLoginOptions<Service extends string> {
   /** Of a login that may change the roles. */
@@ -21,7 +22,8 @@ export async function setServiceLogins<Service extends string>(
 ): Promise<Record<Service, string>> {
   const { databaseUrl, passwords } = options;
   const logins = Object.entries<string>(passwords) as [Service, string][];
-  const client = new pg.Client(databaseUrl);
+  const { connectMs: connectionTimeoutMillis, session } = migrationLimits;
+  const client = createClient({ connectionString: databaseUrl, connectionTimeoutMillis }, session);
   await client.connect();
   try {
     for (const [service, password] of logins) {

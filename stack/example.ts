@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import pg from 'pg';
+import type pg from 'pg';
 import { z } from 'zod';
 import { runtimeSpec } from '../contracts/runtime-spec.ts';
+import { createClient } from '../database/engine-client.ts';
+import { poolLimits } from '../database/time-limits.ts';
 
 const folder = fileURLToPath(new URL('../examples/heartbeat-agent/', import.meta.url));
 const agentId = '5f0c9a52-6a0e-4c4b-9d0a-0f6f4d1c7a01';
@@ -56,7 +58,7 @@ async function query<Row extends pg.QueryResultRow>(
   text: string,
   values: unknown[],
 ): Promise<Row[]> {
-  const client = new pg.Client(databaseUrl);
+  const client = createClient({ connectionString: databaseUrl }, poolLimits.session);
   await client.connect();
   try {
     return (await client.query<Row>(text, values)).rows;

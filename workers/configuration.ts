@@ -96,6 +96,7 @@ export function readConfiguration(overrides: Environment = {}, { needsTokens = f
 
 const serverSettings = z.object({
   DATABASE_URL: postgresUrl.optional(),
+  DATABASE_DIRECT_URL: settings.shape.DATABASE_DIRECT_URL,
   AMQP_URL: amqpUrl.optional(),
   CONTROL_AMQP_URL: settings.shape.CONTROL_AMQP_URL,
   RABBITMQ_MANAGEMENT_URL: urlOf(/^https?:/, 'http://127.0.0.1:15672').optional(),
@@ -106,6 +107,7 @@ const serverSettings = z.object({
 /** Which servers the environment names; those that it does not are for `stack/` to bring up. */
 export interface GivenServers {
   databaseUrl: string | undefined;
+  databaseDirectUrl: string | undefined;
   amqpUrl: string | undefined;
   controlAmqpUrl: string | undefined;
   managementUrl: string | undefined;
@@ -122,6 +124,7 @@ export function readGivenServers(): GivenServers {
   if (!parsed.success) throw new InvalidConfiguration(z.prettifyError(parsed.error));
   return {
     databaseUrl: parsed.data.DATABASE_URL,
+    databaseDirectUrl: parsed.data.DATABASE_DIRECT_URL,
     amqpUrl: parsed.data.AMQP_URL,
     controlAmqpUrl: parsed.data.CONTROL_AMQP_URL,
     managementUrl: parsed.data.RABBITMQ_MANAGEMENT_URL,

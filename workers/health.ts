@@ -3,7 +3,7 @@ import { connectionLimits, createLimitedServer } from '../backends/http/connecti
 
 export interface Part {
   name: string;
-  health: { ready: boolean; lastError?: string };
+  health: { ready: boolean; lastError?: string; standby?: string };
 }
 
 export interface HealthOptions {
@@ -23,7 +23,8 @@ export interface HealthServer {
 
 /**
  * `GET /live` answers 200 while the process runs; `GET /ready` answers 200 when every part is connected and at work,
- * else 503. Both with `{ready, parts: [{name, ready, lastError?}]}`.
+ * else 503. Both with `{ready, parts: [{name, ready, lastError?, standby?}]}`:
+ * `standby` says who does the work in its place.
  */
 export async function serveHealth({ host, port, parts }: HealthOptions): Promise<HealthServer> {
   const server = createLimitedServer(limits, (request, response) => {

@@ -4,7 +4,8 @@ import { setServiceLogins } from '../database/service-logins.ts';
 import { readGivenServers, readServicePasswords } from './configuration.ts';
 
 try {
-  const { databaseUrl } = readGivenServers();
+  const { databaseUrl: given, databaseDirectUrl } = readGivenServers();
+  const databaseUrl = databaseDirectUrl ?? given;
   if (databaseUrl === undefined) throw new Error('DATABASE_URL is required: the database to bring up to date');
   const ran = await migrate({ databaseUrl });
   process.stdout.write(ran.length > 0 ? `Ran ${ran.join(', ')}.\n` : 'The database is up to date.\n');

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { one, openRig, type Rig } from '../support/rig.ts';
 import type { Service } from '../../workers/services/service.ts';
 
@@ -20,15 +20,18 @@ async function start(): Promise<Service> {
   return broker;
 }
 
+const health = async ({ healthPort }: Service): Promise<unknown> =>
+  (await fetch(`http://127.0.0.1:${healthPort}/ready`)).json();
+
 const readiness = async ({ healthPort }: Service): Promise<number> =>
   (await fetch(`http://127.0.0.1:${healthPort}/ready`)).status;
 
-/** Processes that hold, and that hold or ask for, the leader's lock of this database. */
+/** Connections of event_broker to this database, and those among them that lead. */
 async function brokers(): Promise<{ connected: number; leading: number }> {
   const { rows } = await rig.pool.query<{ connected: number; leading: number }>(
-    `select count(distinct a.pid)::int as connected, count(distinct l.pid)::int as leading
-     from pg_stat_activity a left join pg_locks l
-       on l.pid = a.pid and l.locktype = 'advisory' and l.granted
+    `select count(*)::int as connected, count(l.backend_pid)::int as leading
+     from pg_stat_activity a left join event_broker_leader l
+       on l.backend_pid = a.pid and l.backend_start = a.backend_start and l.holder is not null
      where a.datname = current_database() and a.application_name = 'event_broker'`,
   );
   return one(rows);
@@ -54,6 +57,13 @@ test('of two brokers one publishes, and the other takes over when it is stopped 
   await expectOnceEach(before);
   expect(await brokers()).toEqual({ connected: 2, leading: 1 });
   expect([await readiness(first), await readiness(second)]).toEqual([200, 503]);
+  await vi.waitFor(async () =>
+    expect(await health(second)).toMatchObject({
+      parts: [
+        { ready: false, standby: expect.stringMatching(/^event_broker on .*, process \d+ leads since 20/) as string },
+      ],
+    }),
+  );
 
   const during = insertMany();
   await first.stop();
@@ -63,11 +73,7 @@ test('of two brokers one publishes, and the other takes over when it is stopped 
   expect(await readiness(second)).toBe(200);
 
   const third = await start();
-  await rig.pool.query(
-    `select pg_terminate_backend(l.pid) from pg_locks l join pg_stat_activity a using (pid)
-     where l.locktype = 'advisory' and l.granted and a.application_name = 'event_broker'
-       and a.datname = current_database()`,
-  );
+  await rig.pool.query(`select pg_terminate_backend(backend_pid) from event_broker_leader`);
   for (const id of await insertMany()) await rig.bus.until(id, 'instance.created');
   expect((await brokers()).leading).toBe(1);
 

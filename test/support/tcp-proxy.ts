@@ -7,12 +7,15 @@ export interface TcpProxy {
   /** Breaks every connection and refuses new ones, until `restore`. Either may be repeated. */
   cut(): Promise<void>;
   restore(): Promise<void>;
+  /** Keeps every connection open and accepts new ones, but forwards nothing any more: the other side looks alive. */
+  mute(): void;
 }
 
 /** Stands between a client and the server at `target` (`host:port`), so that a test can take the server away. */
 export async function openTcpProxy(target: string): Promise<TcpProxy> {
   const { hostname, port } = new URL(`tcp://${target}`);
   const sockets = new Set<Socket>();
+  let isMute = false;
   const relay = (from: Socket, to: Socket): void => {
     sockets.add(from);
     from
@@ -25,6 +28,11 @@ export async function openTcpProxy(target: string): Promise<TcpProxy> {
   };
   const listen = async (at: number): Promise<Server> => {
     const server = createServer((client) => {
+      if (isMute) {
+        sockets.add(client);
+        client.on('error', () => undefined).on('close', () => sockets.delete(client));
+        return;
+      }
       const upstream = connect(Number(port), hostname);
       relay(client, upstream);
       relay(upstream, client);
@@ -45,7 +53,12 @@ export async function openTcpProxy(target: string): Promise<TcpProxy> {
       for (const socket of sockets) socket.destroy();
       await closed;
     },
+    mute: () => {
+      isMute = true;
+      for (const socket of sockets) socket.unpipe().pause();
+    },
     restore: async () => {
+      isMute = false;
       if (!server.listening) server = await listen(own);
     },
   };

@@ -120,6 +120,42 @@ test('a second stop is as good as the first', async () => {
   expect(part.health.ready).toBe(false);
 });
 
+test.each([
+  [Object.assign(new Error('terminating connection due to administrator command'), { code: '57P01' }), true],
+  [Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), { code: 'ECONNREFUSED' }), true],
+  [new AggregateError([Object.assign(new Error('::1'), { code: 'ECONNREFUSED' })]), true],
+  [
+    new Error('RabbitMQ at h cannot be used.', { cause: new Error('Socket closed abruptly during opening handshake') }),
+    true,
+  ],
+  [new Error('Heartbeat timeout'), true],
+  [new Error('Connection closed: 320 (CONNECTION-FORCED) with message "x"'), true],
+  [new Error('Query read timeout'), true],
+  [Object.assign(new Error('14 UNAVAILABLE: No connection established'), { code: 14 }), true],
+  [Object.assign(new Error('invalid input syntax for type bigint'), { code: '22P02' }), false],
+  [Object.assign(new Error('cannot execute UPDATE in a read-only transaction'), { code: '25006' }), false],
+  [Object.assign(new Error('Channel closed by server: 404 (NOT-FOUND) with message "x"'), { code: 404 }), false],
+  [new Error('RabbitMQ did not confirm instance.created within 10000 ms'), false],
+  [new RangeError('Invalid time value'), false],
+])('%s: says that a connection was lost only where one was', async (problem, lost) => {
+  const { lines } = start(() => Promise.reject(problem));
+  await vi.waitFor(() =>
+    expect(lines.at(0)?.msg).toBe(
+      lost ? 'part lost its connection; trying again' : 'part cannot do its work; trying again',
+    ),
+  );
+});
+
+test('while another process does the work, the health says which', async () => {
+  const { supervised: part } = start(async ({ signal, standby, ready }) => {
+    standby('part on b leads');
+    await untilAborted(signal);
+    ready();
+  });
+  expect(part.health).toEqual({ ready: false, standby: 'part on b leads' });
+  await part.stop();
+});
+
 test('an error is described in one line, also where node hides it in an AggregateError', () => {
   expect(describeError(new AggregateError([new Error('::1 refused'), new Error('127.0.0.1 refused')]))).toBe(
     '::1 refused; 127.0.0.1 refused',

@@ -1,5 +1,7 @@
 import pg from 'pg';
 import type { Logger } from 'pino';
+import { clientsWith } from '../../database/engine-client.ts';
+import { poolLimits } from '../../database/time-limits.ts';
 
 export interface PoolOptions {
   databaseUrl: string;
@@ -16,10 +18,10 @@ export function openPool({ databaseUrl, service, logger, max = 10 }: PoolOptions
     connectionString: databaseUrl,
     application_name: service,
     max,
-    connectionTimeoutMillis: 5_000,
-    // Shorter than the activities' own limit: an attempt that was given up cannot write later on.
-    statement_timeout: 10_000,
-    query_timeout: 12_000,
+    connectionTimeoutMillis: poolLimits.connectMs,
+    query_timeout: poolLimits.queryMs,
+    keepAlive: true,
+    Client: clientsWith(poolLimits.session),
   });
   pool.on('error', (error) => logger.warn({ error: error.message }, 'an idle connection to PostgreSQL broke'));
   return pool;

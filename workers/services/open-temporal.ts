@@ -1,5 +1,6 @@
 import { Client, Connection } from '@temporalio/client';
 import type { Configuration } from '../configuration.ts';
+import { temporalLimits } from './time-limits.ts';
 
 /**
  * A client that is not connected yet. gRPC reconnects by itself; a call made meanwhile fails at once and is retried by
@@ -13,7 +14,11 @@ export function openTemporal({ connection: options, namespace }: Configuration['
   const connection = Connection.lazy({
     ...options,
     interceptors: [],
-    channelArgs: { 'grpc.max_reconnect_backoff_ms': 5_000 },
+    channelArgs: {
+      'grpc.max_reconnect_backoff_ms': 5_000,
+      'grpc.keepalive_time_ms': temporalLimits.keepAliveMs,
+      'grpc.keepalive_timeout_ms': temporalLimits.keepAliveAnswerMs,
+    },
   });
   return { client: new Client({ connection, namespace }), connection };
 }

@@ -6,6 +6,7 @@ import type { InstanceActivities, SweepActivities } from '../../workflows/activi
 import type { Configuration } from '../configuration.ts';
 import { loadWorkflowBundle, type WorkflowBundle } from '../workflow-bundle.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
+import { temporalLimits } from './time-limits.ts';
 
 export interface TemporalWorkerOptions {
   temporal: Configuration['temporal'];
@@ -33,9 +34,8 @@ export function startTemporalWorker(options: TemporalWorkerOptions): Supervised 
         taskQueue,
         activities: { ...activities },
         workflowBundle: await bundle,
-        // A provisioning that is no longer wanted learns of it with a heartbeat: not later than this.
-        maxHeartbeatThrottleInterval: '500 milliseconds',
-        shutdownGraceTime: '5 seconds',
+        maxHeartbeatThrottleInterval: temporalLimits.heartbeatThrottleMs,
+        shutdownGraceTime: temporalLimits.shutdownGraceMs,
       });
       signal.addEventListener('abort', () => shutDown(worker), { once: true });
       const running = worker.run();

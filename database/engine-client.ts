@@ -1,0 +1,112 @@
+import pg from 'pg';
+import { beginSettled, settleSession, type SessionLimits } from './session-settings.ts';
+
+type Callback = (error: Error | null, result?: unknown) => void;
+
+/** A connection of ours; `isPooled` tells that a pooler (such as PgBouncer) answers in place of the server. */
+export type EngineClient = pg.Client & { readonly isPooled: boolean };
+
+/** To be connected by the caller, like one of `pg`. */
+export function createClient(config: pg.ClientConfig, limits: SessionLimits): EngineClient {
+  return new SettledClient(config, limits) as EngineClient;
+}
+
+/** What a `pg.Pool` makes its connections with. */
+export function clientsWith(limits: SessionLimits): new () => pg.ClientBase {
+  return class extends SettledClient {
+    constructor(config: pg.ClientConfig = {}) {
+      super(config, limits);
+    }
+  };
+}
+
+/**
+ * A connection that does not depend on the settings of the database, the role or a proxy. Its own session is settled
+ * once. Behind a pooler, statements of others come in between: each statement outside of a transaction then becomes a
+ * transaction that sets what it needs, and no statement is prepared under a name.
+ */
+class SettledClient extends pg.Client {
+  readonly #limits: SessionLimits;
+  #serverVersion = 0;
+  #sharesItsSession = false;
+  /** Ends with the last query that was handed over: one transaction at a time. */
+  #queue: Promise<unknown> = Promise.resolve();
+
+  constructor(config: pg.ClientConfig, limits: SessionLimits) {
+    super(config);
+    this.#limits = limits;
+  }
+
+  get isPooled(): boolean {
+    return this.#sharesItsSession;
+  }
+
+  override connect(): Promise<this>;
+  override connect(callback: (error: Error | null) => void): undefined;
+  override connect(callback?: (error: Error | null) => void): Promise<this> | undefined {
+    const connected = this.#connect();
+    if (!callback) return connected;
+    return answerBy(connected, (error) => callback(error));
+  }
+
+  async #connect(): Promise<this> {
+    await super.connect();
+    try {
+      const { rows } = await super.query<{ pid: number; version: number }>(
+        `select pg_catalog.pg_backend_pid() as pid, pg_catalog.current_setting('server_version_num')::int as version`,
+      );
+      const [{ pid, version } = { pid: 0, version: 0 }] = rows;
+      this.#serverVersion = version;
+      // A pooler makes up the id that it tells its clients, because their server process changes.
+      this.#sharesItsSession = pid !== (this as unknown as { processID: number }).processID;
+      if (!this.#sharesItsSession) await super.query(settleSession(this.#limits, version));
+    } catch (error) {
+      // The pool takes the client for one that never connected, and does not close it.
+      this.connection.stream.destroy();
+      throw error;
+    }
+    return this;
+  }
+
+  // `pg` declares an overload for each form of its arguments; all of them end here.
+  override query(...given: unknown[]): never {
+    const query = super.query.bind(this) as unknown as (...args: unknown[]) => Promise<unknown>;
+    if (!this.#sharesItsSession) return query(...given) as never;
+    const callback = typeof given.at(-1) === 'function' ? (given.pop() as Callback) : undefined;
+    const result = this.#queue.then(() => this.#queryInTransaction(query, given));
+    this.#queue = result.catch(() => undefined);
+    return (callback ? answerBy(result, callback) : result) as never;
+  }
+
+  async #queryInTransaction(query: (...args: unknown[]) => Promise<unknown>, given: unknown[]): Promise<unknown> {
+    const [statement, values] = given as [string | pg.QueryConfig, unknown[] | undefined];
+    const { name: _, ...config } = typeof statement === 'string' ? { name: '', text: statement } : statement;
+    const begin = /^\s*begin\b/i.test(config.text);
+    if (begin) return query(beginSettled(this.#limits, this.#serverVersion, config.text));
+    if (this.getTransactionStatus() !== 'I') return query(config, values);
+
+    await query(beginSettled(this.#limits, this.#serverVersion));
+    try {
+      const result = await query(config, values);
+      await query('commit');
+      return result;
+    } catch (error) {
+      // Without an answer of the server the connection is of no use any more.
+      if (error instanceof pg.DatabaseError) await query('rollback').catch(() => undefined);
+      throw error;
+    }
+  }
+}
+
+/** For callers that hand over a callback, as `pg.Pool` does. */
+function answerBy(promise: Promise<unknown>, callback: Callback): undefined {
+  const call = async (): Promise<void> => {
+    try {
+      const value = await promise;
+      process.nextTick(callback, null, value);
+    } catch (error) {
+      process.nextTick(callback, error);
+    }
+  };
+  void call();
+}

@@ -1,0 +1,95 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { openRig, type Rig } from '../support/rig.ts';
+import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts';
+
+/** A leader is replaced within this time after its last sign of life; the rest is for a busy machine. */
+const takeOverMs = 16_000;
+const patienceMs = takeOverMs + 9_000;
+
+let rig: Rig;
+const started: WorkerProcess[] = [];
+const proxies: TcpProxy[] = [];
+
+beforeAll(async () => {
+  rig = await openRig();
+});
+afterEach(async () => {
+  for (const proxy of proxies.splice(0)) await proxy.cut();
+  await Promise.all(started.splice(0).map(({ kill }) => kill('SIGKILL')));
+});
+afterAll(() => rig.close());
+
+function start(environment: Record<string, string> = {}): WorkerProcess {
+  const broker = startWorkerProcess('event-broker', { ...rig.environmentOf('event_broker'), ...environment });
+  started.push(broker);
+  return broker;
+}
+
+async function startProxy(): Promise<TcpProxy> {
+  const proxy = await openTcpProxy(new URL(rig.environment.DATABASE_URL).host);
+  proxies.push(proxy);
+  return proxy;
+}
+
+/** The first broker leads, the second one waits. */
+async function startTwo(environment: Record<string, string> = {}): Promise<[WorkerProcess, WorkerProcess]> {
+  const leader = start(environment);
+  await vi.waitFor(() => expect(leader.output()).toContain('event_broker is ready'));
+  const standby = start();
+  await vi.waitFor(() => expect(standby.output()).toContain('event_broker waits'));
+  return [leader, standby];
+}
+
+async function insertMany(count: number): Promise<string[]> {
+  const { rows } = await rig.pool.query<{ id: string }>(
+    'insert into instances (agent_id, user_id) select $1, $1 from generate_series(1, $2::int) returning id',
+    [randomUUID(), count],
+  );
+  return rows.map(({ id }) => id);
+}
+
+const missing = (ids: string[]): string[] => {
+  const published = new Set(rig.bus.seen.map(({ subject }) => subject));
+  return ids.filter((id) => !published.has(id));
+};
+const untilPublished = (ids: string[]) =>
+  vi.waitFor(() => expect(missing(ids).length).toBe(0), { timeout: patienceMs, interval: 100 });
+
+test('a leader that is stopped by a signal is replaced, and publishes nothing of its own once it goes on', async () => {
+  const [leader, standby] = await startTwo();
+  const backlog = await insertMany(4_000);
+  await vi.waitFor(() => expect(missing(backlog).length).toBeLessThan(4_000), { interval: 2 });
+  leader.child.kill('SIGSTOP');
+  expect(missing(backlog).length).toBeGreaterThan(0);
+  await untilPublished(backlog);
+  expect(standby.output()).toMatch(/took over/);
+
+  const later = await insertMany(20);
+  await untilPublished(later);
+  await rig.untilBusIsQuiet();
+  const publishedBefore = rig.bus.seen.length;
+  leader.child.kill('SIGCONT');
+  await vi.waitFor(() => expect(leader.output()).toMatch(/trying again[^]*event_broker waits/));
+  await rig.untilBusIsQuiet();
+  expect(rig.bus.seen.length - publishedBefore).toBe(1);
+});
+
+test('a leader that the database no longer hears is replaced', async () => {
+  const proxy = await startProxy();
+  const url = Object.assign(new URL(rig.environmentOf('event_broker').DATABASE_URL), { host: proxy.address });
+  await startTwo({ DATABASE_URL: url.href });
+  proxy.mute();
+  const ids = await insertMany(20);
+  await untilPublished(ids);
+  await rig.untilBusIsQuiet();
+  expect(ids.filter((id) => rig.bus.of(id).length !== 1)).toEqual([]);
+});
+
+test('no other login can keep the leader out', async () => {
+  const stranger = await rig.connect();
+  await stranger.query('select pg_advisory_lock(7310224)');
+  const leader = start();
+  await vi.waitFor(() => expect(leader.output()).toContain('event_broker is ready'));
+});

@@ -1,0 +1,77 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { amqpLimits, leadership } from '../../bridge/time-limits.ts';
+import { commandLineLimits, leaderLimits, poolLimits } from '../../database/time-limits.ts';
+import { temporalLimits } from '../../workers/services/time-limits.ts';
+
+const root = new URL('../../', import.meta.url);
+const unitsMs: Record<string, number> = {
+  milliseconds: 1,
+  second: 1_000,
+  seconds: 1_000,
+  minutes: 60_000,
+  hours: 3_600_000,
+};
+
+/** Every limit of that name in the workflow code, in milliseconds. */
+async function activityLimits(name: string): Promise<number[]> {
+  const files = (await readdir(new URL('workflows/', root))).filter((file) => file.endsWith('.ts'));
+  const sources = await Promise.all(files.map((file) => readFile(new URL(`workflows/${file}`, root), 'utf8')));
+  return sources.flatMap((source) =>
+    [...source.matchAll(new RegExp(`${name}: '(\\d+) (\\w+)'`, 'g'))].map(
+      ([, count, unit]) => Number(count) * (unitsMs[unit ?? ''] ?? Number.NaN),
+    ),
+  );
+}
+
+/** The shortest time that the compose file leaves any of our processes to end. */
+async function composeGraceMs(): Promise<number> {
+  const compose = parse(await readFile(new URL('docker-compose.yml', root), 'utf8'), { merge: true }) as {
+    'x-engine': { stop_grace_period: string };
+  };
+  return Number.parseInt(compose['x-engine'].stop_grace_period) * 1_000;
+}
+
+test('an attempt of an activity that was given up cannot write to the database later on', async () => {
+  const { connectMs, session } = poolLimits;
+  const limits = await activityLimits('startToCloseTimeout');
+  expect(limits.length).toBeGreaterThan(2);
+  expect(connectMs + session.statementMs).toBeLessThan(Math.min(...limits));
+});
+
+test.each(Object.entries({ poolLimits, commandLineLimits, leaderLimits }))(
+  '%s: the server ends a statement before the client gives it up, and a client before its transaction',
+  (_, { queryMs, session }) => {
+    expect(session.statementMs).toBeLessThan(queryMs);
+    expect(queryMs).toBeLessThan(session.idleInTransactionMs);
+  },
+);
+
+test('a leader renews its lease in time, stops publishing before it ends, and is replaced after that', () => {
+  const { beatMs, fenceMs, leaseMs, pollMs } = leadership;
+  // A beat may have to wait for the query in hand.
+  expect(beatMs + leaderLimits.queryMs).toBeLessThanOrEqual(fenceMs);
+  expect(fenceMs + pollMs).toBeLessThan(leaseMs);
+  expect(3 * beatMs).toBeLessThan(leaderLimits.session.idleMs ?? 0);
+  expect(leaderLimits.session.idleMs).toBeLessThanOrEqual(leaseMs);
+});
+
+test('RabbitMQ gives a stopped leader up before another one leads', () => {
+  expect(3_000 * leadership.amqpHeartbeatSeconds).toBeLessThan(leadership.leaseMs);
+});
+
+test('a heartbeat of an activity comes several times within its limit', async () => {
+  const limits = await activityLimits('heartbeatTimeout');
+  expect(limits.length).toBeGreaterThan(2);
+  expect(3 * temporalLimits.heartbeatThrottleMs).toBeLessThan(Math.min(...limits));
+});
+
+test('Temporal allows the signs of life that are asked of it', () => {
+  expect(temporalLimits.keepAliveMs).toBeGreaterThan(10_000);
+});
+
+test('what a stop waits for fits into the time that the compose file gives it', async () => {
+  const { finishMs } = amqpLimits;
+  expect(finishMs + temporalLimits.shutdownGraceMs + poolLimits.queryMs).toBeLessThan(await composeGraceMs());
+});
