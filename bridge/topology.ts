@@ -14,7 +14,11 @@ export interface Binding {
 }
 
 export type TopologyObject =
-  { type: 'exchange'; name: string } | { type: 'queue'; name: string } | ({ type: 'binding' } & Binding);
+  | { type: 'exchange'; name: string }
+  | { type: 'queue'; name: string }
+  /** Of the virtual host, e.g. `max-queues`. */
+  | { type: 'limit'; name: string }
+  | ({ type: 'binding' } & Binding);
 
 /** A user of the server, or what it may do in the virtual host. */
 export interface AccountObject {
@@ -129,6 +133,6 @@ function differenceIn(text: string): string | undefined {
     `inequivalent arg '(.+?)' for .* in vhost '(.+)': received ${value} but current is ${value}`,
   );
   const [, property, virtualHost, catalog, actual] = pattern.exec(text) ?? [];
-  if (property === undefined) return undefined;
+  if (property === undefined) return text.includes('inequivalent arg') ? `: ${text}` : undefined;
   return ` in the virtual host ${virtualHost} has ${property} ${actual}, the catalog says ${catalog}`;
 }

@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { nameOf, type Binding, type TopologyObject } from '../topology.ts';
 import { catalogFor, isOfControlQueue } from './catalog.ts';
-import type { Declared, VirtualHost } from './read-virtual-host.ts';
+import { limitDifferences } from './limits.ts';
+import { policyDifferences, type Policy } from './policies.ts';
+import type { Declared, FoundVirtualHost, VirtualHost } from './read-virtual-host.ts';
 import { wayOutOf } from './way-out.ts';
 
 export interface Difference<Subject = TopologyObject> {
@@ -13,6 +15,8 @@ export interface Difference<Subject = TopologyObject> {
   catalog: unknown;
   /** What RabbitMQ has, as JSON; null: nothing. */
   actual: unknown;
+  /** That makes it different from what was declared. */
+  policy?: Pick<Policy, 'kind' | 'name'>;
   /** Foreign, and changes nothing of what the catalog's exchanges and queues do. */
   harmless: boolean;
   /** Missing, not the engine's to make, and nothing that it hangs on is different. */
@@ -27,7 +31,7 @@ export interface Finding<Subject = TopologyObject> extends Difference<Subject> {
 export const plain = { catalog: null, actual: null, harmless: false, creatable: false };
 
 /** In the order missing, different, extra; within each exchanges, queues, bindings. */
-export function compare(found: VirtualHost): Finding[] {
+export function compare(found: FoundVirtualHost): Finding[] {
   const catalog = catalogFor(found);
   const declared = [
     ...compareDeclared('exchange', catalog.exchanges, found.exchanges),
@@ -36,6 +40,9 @@ export function compare(found: VirtualHost): Finding[] {
   const different = new Set(declared.filter(({ kind }) => kind === 'different').map(({ object }) => nameOf(object)));
   const differences = [
     ...declared,
+    ...changedByPolicies('exchange', catalog.exchanges, found.exchanges, found.policies),
+    ...changedByPolicies('queue', catalog.queues, found.queues, found.policies),
+    ...limitDifferences(found.limits, new Set([...catalog.queues, ...found.queues].map(({ name }) => name)).size),
     ...missingBindings({ catalog, found, different }),
     ...extraBindings({ catalog, found }),
   ];
@@ -71,6 +78,19 @@ function compareDeclared(
         harmless: true,
       })),
   ];
+}
+
+function changedByPolicies(
+  type: 'exchange' | 'queue',
+  catalog: readonly Declared[],
+  found: readonly Declared[],
+  policies: readonly Policy[],
+): Difference[] {
+  const present = new Map(found.map((declared) => [declared.name, declared]));
+  return catalog.flatMap((wanted) => {
+    const declared = present.get(wanted.name);
+    return declared ? policyDifferences({ type, wanted, found: declared }, policies) : [];
+  });
 }
 
 interface Both {

@@ -12,7 +12,8 @@ export interface ManagementOptions {
 
 const refusal = z.object({ reason: z.string() });
 
-type List = 'exchanges' | 'queues' | 'bindings' | 'permissions' | 'users';
+type List =
+  'exchanges' | 'queues' | 'bindings' | 'policies' | 'operator-policies' | 'vhost-limits' | 'permissions' | 'users';
 
 /**
  * What the HTTP API of RabbitMQ's management plugin (https://www.rabbitmq.com/docs/management#http-api) lists of a virtual
@@ -104,8 +105,8 @@ function explain({ status, body, place, virtualHost }: Answer): string {
   }
   if (status === 404 && reason !== undefined) {
     return (
-      `RabbitMQ's management API at ${place} knows no virtual host ${virtualHost}. Create it, correct the path of ` +
-      '--amqp-url, or name the management API of the same server with --management-url.'
+      `RabbitMQ's management API at ${place} knows no virtual host ${virtualHost} that this user may see. Create it, let ` +
+      'the user in, correct the path of --amqp-url, or name the management API of the same server with --management-url.'
     );
   }
   if (reason !== undefined) return `RabbitMQ's management API at ${place} refuses it: ${reason}.`;

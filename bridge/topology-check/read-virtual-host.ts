@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import type { Binding } from '../topology.ts';
+import { readLimits, type Limits } from './limits.ts';
 import { listOf, type ManagementOptions } from './management-api.ts';
+import { readPolicies, type Policy } from './policies.ts';
 
 /** Attributes (`durable`, `type`, …) and arguments of a declaration, named as in RabbitMQ's own messages. */
 export type Properties = Readonly<Record<string, unknown>>;
@@ -8,6 +10,8 @@ export type Properties = Readonly<Record<string, unknown>>;
 export interface Declared {
   name: string;
   properties: Properties;
+  /** Of the policy that applies to it. */
+  policyName?: string | undefined;
 }
 
 export interface VirtualHost {
@@ -16,11 +20,17 @@ export interface VirtualHost {
   bindings: readonly Binding[];
 }
 
+export interface FoundVirtualHost extends VirtualHost {
+  policies: readonly Policy[];
+  limits: Limits;
+}
+
 const common = {
   name: z.string(),
   durable: z.boolean(),
   auto_delete: z.boolean(),
   arguments: z.record(z.string(), z.unknown()),
+  policy: z.string().nullish(),
 };
 const exchange = z.object({ ...common, type: z.string(), internal: z.boolean() });
 const queue = z.object({ ...common, exclusive: z.boolean() });
@@ -33,11 +43,13 @@ const binding = z.object({
 });
 
 /** Over HTTP, because AMQP shows neither bindings nor arguments. @throws Error that says which option to give */
-export async function readVirtualHost(options: ManagementOptions): Promise<VirtualHost> {
-  const [exchanges, queues, bindings] = await Promise.all([
+export async function readVirtualHost(options: ManagementOptions): Promise<FoundVirtualHost> {
+  const [exchanges, queues, bindings, policies, limits] = await Promise.all([
     listOf(options, 'exchanges', exchange),
     listOf(options, 'queues', queue),
     listOf(options, 'bindings', binding),
+    readPolicies(options),
+    readLimits(options),
   ]);
   return {
     exchanges: exchanges.map(toDeclared),
@@ -47,13 +59,16 @@ export async function readVirtualHost(options: ManagementOptions): Promise<Virtu
       destinationType,
       routingKey,
     })),
+    policies,
+    limits,
   };
 }
 
 function toDeclared({
   name,
   arguments: given,
+  policy,
   ...attributes
-}: Properties & { name: string; arguments: Properties }): Declared {
-  return { name, properties: { ...attributes, ...given } };
+}: Properties & { name: string; arguments: Properties; policy?: string | null | undefined }): Declared {
+  return { name, properties: { ...attributes, ...given }, policyName: policy ?? undefined };
 }

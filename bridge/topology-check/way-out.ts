@@ -3,8 +3,18 @@ import { isOfControlQueue } from './catalog.ts';
 import type { Difference } from './compare.ts';
 
 /** A sentence for the person who has to decide: nothing is ever deleted for them. */
-export function wayOutOf({ kind, object, harmless, creatable }: Difference): string {
+export function wayOutOf({ kind, object, harmless, creatable, policy }: Difference): string {
+  if (harmless && object.type === 'limit') return 'Nothing to do as long as it leaves room.';
   if (harmless) return 'Nothing to do; remove it if nobody uses it.';
+  if (policy) {
+    return (
+      `The ${policy.kind} ${policy.name} sets it: leave this ${object.type} out of its pattern, or remove it with ` +
+      `rabbitmqctl ${policy.kind === 'policy' ? 'clear_policy' : 'clear_operator_policy'}.`
+    );
+  }
+  if (object.type === 'limit') {
+    return 'Raise it with rabbitmqctl set_vhost_limits: each replica of user_backend and each agent that listens needs a queue and a connection.';
+  }
   if (isOfControlQueue(object)) {
     return 'Stop the instance and start it again, which makes the queue anew; if there is no such instance, delete the queue.';
   }

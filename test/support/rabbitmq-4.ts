@@ -16,6 +16,7 @@ export const testsOfTheBus = [
   'event-broker',
   'event-broker-queues',
   'topology-check',
+  'topology-policies',
   'topology-start-up',
   'topology-unchecked',
 ].map((name) => `test/integration/${name}.test.ts`);
