@@ -1,5 +1,6 @@
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { ProblemError } from './problem.ts';
+import { writtenOutBytes } from './written-out.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -17,12 +18,16 @@ export function readJsonBodies(app: FastifyInstance): void {
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
     if (body.length === 0) return undefined;
     request.bodyText = decode(body);
-    try {
-      // A member named __proto__ is one like any other: nothing is merged with it.
-      return JSON.parse(request.bodyText) as unknown;
-    } catch {
-      throw new InvalidJson();
+    const parsed = parse(request.bodyText);
+    const { bodyLimit = Infinity } = app.initialConfig;
+    if (writtenOutBytes(request.bodyText) > bodyLimit) {
+      throw new ProblemError(
+        413,
+        'body_too_large',
+        `The body has more than ${bodyLimit} bytes once its numbers are written without exponents: write them as texts.`,
+      );
     }
+    return parsed;
   });
 }
 
@@ -56,6 +61,15 @@ const utf8 = new Set(['utf-8', 'utf8', 'us-ascii']);
 
 function charsetIn(contentType = ''): string | undefined {
   return /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(contentType)?.[1]?.toLowerCase();
+}
+
+function parse(text: string): unknown {
+  try {
+    // A member named __proto__ is one like any other: nothing is merged with it.
+    return JSON.parse(text);
+  } catch {
+    throw new InvalidJson();
+  }
 }
 
 function decode(body: Buffer): string {

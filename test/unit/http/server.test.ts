@@ -28,6 +28,15 @@ test.each([
   ['a member that nobody asked for', '{"name": "x", "__proto__": {}}', 400, 'invalid_request'],
   ['JSON that is no object', '[]', 400, 'invalid_request'],
   ['more than the limit', `{"name": "${'x'.repeat(2_000)}"}`, 413, 'body_too_large'],
+  ['a number of many digits', '{"name": "x", "config": {"a": 1e1000}}', 413, 'body_too_large'],
+  ['a number of many places', '{"name": "x", "config": {"a": [0e-990, 1]}}', 413, 'body_too_large'],
+  [
+    'an exponent that is a number itself',
+    '{"name": "x", "config": {"a": -1E+99999999999999999999}}',
+    413,
+    'body_too_large',
+  ],
+  ['many numbers of some digits', `{"name": "x", "config": [${'1.5e308,'.repeat(3)}1e300]}`, 413, 'body_too_large'],
 ])('a body with %s is a problem', async (_case, payload, status, code) => {
   const app = await createTestServer({ bodyLimitBytes: 1_000 });
   const answer = await app.inject(await post(payload));
