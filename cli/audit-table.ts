@@ -17,7 +17,7 @@ export function toAuditTable(entries: readonly AuditEntry[], { formatTime, width
     String(entry.position),
     formatTime(entry.time),
     plain(entry.type),
-    (entry.instance_id ?? entry.agent_id).slice(0, idLength),
+    (entry.instance_id ?? entry.agent_id ?? '').slice(0, idLength),
     inWords(entry),
   ]);
   const [head = '', ...lines] = table([['POSITION', 'TIME', 'TYPE', 'SUBJECT', 'SAYS'], ...rows]);

@@ -77,12 +77,20 @@ async function list({ instance, agent, user, type, from, to, limit, json, ...opt
 }
 
 async function verify({ expect, json }: VerifyOptions): Promise<void> {
-  const { entries, firstPosition, head, problem } = await withDatabase((client) => verifyAudit(client, expect));
+  const { entries, firstPosition, head, problem, notice } = await withDatabase((client) => verifyAudit(client, expect));
   if (json) {
-    const found = { intact: !problem, entries, first_position: firstPosition, head, problem: problem ?? null };
+    const found = {
+      intact: !problem,
+      entries,
+      first_position: firstPosition,
+      head,
+      problem: problem ?? null,
+      ...(notice !== undefined && { notice }),
+    };
     print(JSON.stringify(found, undefined, 2));
   } else if (!problem) {
     print(head ? `The audit log is intact: ${entries} entries, ${firstPosition} to ${head.position}.` : 'The audit log is empty.'); // prettier-ignore
+    if (notice !== undefined) warn(notice);
     if (head) print(`Its head, for --expect: ${head.position}:${head.hash}`);
   }
   if (problem) {

@@ -150,6 +150,7 @@ test('the verification says that the log is intact, what its head is, and what i
     last_position: 2,
     head_hash: expect.any(String),
     problem: 'entry 3 was changed: its fields do not give its hash',
+    notice: null,
   });
   const { entries: found } = await search({ user_id: user });
   expect(found[0]).toMatchObject({ position: 3, body: 'not JSON' });

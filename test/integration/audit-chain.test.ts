@@ -1,6 +1,8 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { removeEntries } from '../../backends/admin/audit/retention.ts';
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { removeEntries, startRetention } from '../../backends/admin/audit/retention.ts';
 import type { ChainHead } from '../../backends/admin/audit/verify.ts';
 import { auditRecord, openAuditLog } from '../support/audit.ts';
 import { one } from '../support/rig.ts';
@@ -213,54 +215,206 @@ test.each([
 });
 
 describe('retention', () => {
-  const pool = () => new pg.Pool({ connectionString: audit.databaseUrl, max: 2 });
+  const pools: pg.Pool[] = [];
+  const pool = (): pg.Pool => {
+    const own = new pg.Pool({ connectionString: audit.databaseUrl, max: 2 });
+    own.on('error', () => undefined);
+    pools.push(own);
+    return own;
+  };
+  afterEach(() => Promise.all(pools.splice(0).map((own) => own.end())));
   const ages = (...days: number[]) =>
     days.map((age, index) => `update audit_log set recorded_at = now() - interval '${age} days' where position = ${index + 1}`); // prettier-ignore
   const daysAgo = (days: number) => new Date(Date.now() - days * 24 * 60 * 60 * 1000);
+  const keep = (days: number) => audit.client.query('update audit_retention set minimum_days = $1', [days]);
+  const removals = async () => {
+    const { rows } = await audit.client.query<{ position: string; body: string }>(
+      `select position, body from audit_log where type = 'audit_log.entries_removed' order by position`,
+    );
+    return rows.map(({ position, body }) => ({ position: Number(position), ...(JSON.parse(body) as object) }));
+  };
 
-  test('removes the oldest, and the rest is a chain that goes on', async () => {
+  test('removes the oldest, and the rest is a chain that goes on, in which that is said', async () => {
     await fill();
-    await audit.tamper(...ages(30, 20, 10, 5, 1), rewriteFrom(1));
+    await audit.tamper(...ages(60, 50, 40, 5, 1), rewriteFrom(1));
     const { head } = await audit.verify();
     const both = [pool(), pool()];
-    const removed = await Promise.all(both.map((each) => removeEntries(each, daysAgo(7))));
+    const removed = await Promise.all(both.map((each) => removeEntries(each, daysAgo(35))));
     expect(removed.toSorted((a, b) => a - b)).toEqual([0, 3]);
-    expect(await audit.verify(head ?? undefined)).toEqual({ entries: 2, firstPosition: 4, head, problem: undefined });
+    expect(await removals()).toMatchObject([
+      { position: 6, up_to_position: 3, hash: expect.any(String), by: 'postgres' },
+    ]);
+    expect(await audit.verify(head ?? undefined)).toMatchObject({ entries: 3, firstPosition: 4, problem: undefined });
     await audit.append(auditRecord());
-    expect(await audit.verify()).toMatchObject({ entries: 3, firstPosition: 4, head: { position: 6 } });
+    expect(await audit.verify()).toMatchObject({ entries: 4, firstPosition: 4, head: { position: 7 } });
 
     await audit.tamper('delete from audit_log where position = 4');
     expect((await audit.verify()).problem).toEqual({ position: 4, message: 'entry 4 is missing' });
-    await Promise.all(both.map((each) => each.end()));
   });
 
   test('keeps what follows an entry that is to be kept, and what was recorded after it', async () => {
     await fill();
-    await audit.tamper(...ages(30, 1, 30, 30, 30), rewriteFrom(1));
-    const own = pool();
-    expect(await removeEntries(own, daysAgo(7))).toBe(1);
-    expect(await audit.verify()).toMatchObject({ entries: 4, firstPosition: 2, problem: undefined });
-    await own.end();
+    await audit.tamper(...ages(60, 1, 60, 60, 60), rewriteFrom(1));
+    expect(await removeEntries(pool(), daysAgo(35))).toBe(1);
+    expect(await audit.verify()).toMatchObject({ entries: 5, firstPosition: 2, problem: undefined });
   });
 
-  test('may remove everything: the next entry follows the last that was removed', async () => {
-    const head = await fill();
-    const all = pool();
-    expect(await removeEntries(all, new Date(Date.now() + 60_000))).toBe(5);
-    expect(await audit.verify(head)).toEqual({ entries: 0, firstPosition: null, head: null, problem: undefined });
-    const { rows } = await audit.append(auditRecord());
-    expect(one(rows)).toMatchObject({ position: '6' });
-    expect(await audit.verify(head)).toMatchObject({ entries: 1, firstPosition: 6, problem: undefined });
-    await all.end();
-  });
-
-  test('a head that it removed is of no more use, and that is said', async () => {
+  test('may remove everything that is old enough: the entry that says so follows the last that was removed', async () => {
     await fill();
-    const noted = (await audit.verify()).head as ChainHead;
-    const early = { ...noted, position: 2 };
-    const all = pool();
-    await removeEntries(all, new Date(Date.now() + 60_000));
-    expect((await audit.verify(early)).problem?.message).toContain('was removed by retention: note a later one');
-    await all.end();
+    await audit.tamper(...ages(60, 60, 60, 60, 60), rewriteFrom(1));
+    const { head } = await audit.verify();
+    expect(await removeEntries(pool(), daysAgo(35))).toBe(5);
+    expect(await audit.verify(head ?? undefined)).toMatchObject({
+      entries: 1,
+      firstPosition: 6,
+      head: { position: 6 },
+      problem: undefined,
+    });
+    const { rows } = await audit.append(auditRecord());
+    expect(one(rows)).toMatchObject({ position: '7' });
+    expect(await audit.verify(head ?? undefined)).toMatchObject({ entries: 2, firstPosition: 6, problem: undefined });
+  });
+
+  test('goes on over records of earlier removals', async () => {
+    await fill();
+    await audit.tamper(...ages(60, 50, 40, 35, 34), rewriteFrom(1));
+    const own = pool();
+    for (const days of [55, 45, 38]) expect(await removeEntries(own, daysAgo(days))).toBe(1);
+    expect(await audit.verify()).toMatchObject({ entries: 5, firstPosition: 4, problem: undefined });
+    await audit.tamper(`update audit_log set recorded_at = now() - interval '90 days'`, rewriteFrom(4));
+    expect(await removeEntries(own, daysAgo(38))).toBe(5);
+    expect(await removals()).toMatchObject([{ position: 9, up_to_position: 8 }]);
+    expect(await audit.verify()).toMatchObject({ entries: 1, firstPosition: 9, problem: undefined });
+  });
+
+  test('of an earlier head that it removed it is said that it cannot be compared any more', async () => {
+    await fill();
+    await audit.tamper(...ages(60, 60, 60, 60, 60), rewriteFrom(1));
+    await removeEntries(pool(), daysAgo(35));
+    const { problem, notice } = await audit.verify({ position: 2, hash: 'a'.repeat(64) });
+    expect(problem).toBeUndefined();
+    expect(notice).toBe(
+      'Entry 2, which was noted, was removed by retention, which entry 6 says: it cannot be compared any more. Note a later one.',
+    );
+  });
+
+  test.each([
+    ['infinity', 5],
+    ['9999-01-01', 5],
+    ['2000-01-01', 5],
+    ['-infinity', 5],
+    ['infinity', 2_147_483_647],
+  ])('removes nothing that is younger than its owner says: before %s, at most %i', async (before, limit) => {
+    const head = await fill();
+    await audit.tamper(...ages(29, 29, 29, 29, 29), rewriteFrom(1));
+    const { rows } = await audit.client.query('select remove_audit_entries($1, $2) as removed', [before, limit]);
+    expect(rows).toEqual([{ removed: 0 }]);
+    expect(await audit.verify()).toMatchObject({ entries: 5, problem: undefined, head: { position: head.position } });
+  });
+
+  test.each([
+    ['null', '5'],
+    [`'infinity'`, 'null'],
+    [`'infinity'`, '0'],
+    [`'infinity'`, '-1'],
+  ])('takes no such arguments: %s, %s', async (before, limit) => {
+    await fill();
+    await keep(0);
+    await expect(audit.client.query(`select remove_audit_entries(${before}, ${limit})`)).rejects.toMatchObject({
+      code: '22023',
+    });
+    expect(await audit.verify()).toMatchObject({ entries: 5 });
+  });
+
+  test('removes no more at once than it was told', async () => {
+    await fill();
+    await keep(0);
+    await audit.client.query(`select remove_audit_entries('infinity', 2)`);
+    expect(await audit.verify()).toMatchObject({ entries: 4, firstPosition: 3, problem: undefined });
+  });
+
+  test('a service cannot change for how long entries are kept, nor what was removed', async () => {
+    await fill();
+    const login = `login_${randomUUID().replaceAll('-', '')}`;
+    await audit.client.query(`create role ${login} login password 'x' in role admin_backend`);
+    const service = new pg.Client(Object.assign(new URL(audit.databaseUrl), { username: login, password: 'x' }).href);
+    await service.connect();
+    try {
+      await service.query(`set timezone = 'Pacific/Kiritimati'`);
+      await service.query(`set audit_log.removes = 'on'`);
+      await service
+        .query('create temporary table audit_retention as select true as only_row, 0 as minimum_days')
+        .catch(() => undefined);
+      const { rows } = await service.query(`select remove_audit_entries('infinity', 1000) as removed`);
+      expect(rows).toEqual([{ removed: 0 }]);
+      for (const statement of [
+        'update public.audit_retention set minimum_days = 0',
+        'insert into public.audit_retention values (true, 0)',
+        'delete from public.audit_retention',
+        'truncate public.audit_retention',
+        'alter table public.audit_retention disable trigger all',
+        'delete from audit_log',
+        'update audit_anchor set position = 5',
+        `select record_audit_removal(5, '')`,
+        'select lock_audit_head()',
+        `select append_audit_entry(null, null)`,
+      ]) {
+        await expect(service.query(statement), statement).rejects.toMatchObject({ code: '42501' });
+      }
+    } finally {
+      await service.end();
+      await audit.client.query(`drop role ${login}`);
+    }
+  });
+
+  test('an event of the bus cannot pass for the record of a removal', async () => {
+    await fill();
+    for (const type of ['audit_log.entries_removed', 'audit_log.other']) {
+      await expect(audit.append(auditRecord(), auditRecord({ type }))).rejects.toMatchObject({ code: '23514' });
+    }
+    expect(await audit.verify()).toMatchObject({ entries: 5 });
+  });
+
+  test.each([
+    ['all of it', 5],
+    ['its beginning', 2],
+  ])('what the anchor alone says is no record: %s', async (_, position) => {
+    const head = await fill();
+    await audit.tamper(
+      `update audit_anchor set (position, hash) = (select position, hash from audit_log where position = ${position})`,
+      `delete from audit_log where position <= ${position}`,
+    );
+    const { problem } = await audit.verify(head);
+    expect(problem).toEqual({
+      position,
+      message: `entries up to ${position} are missing, and no entry says that they were removed`,
+    });
+    expect((await audit.verify()).problem).toEqual(problem);
+  });
+
+  test('entries that a later removal hides behind the record of an earlier one are missed', async () => {
+    await fill();
+    await audit.tamper(...ages(60, 50, 40, 5, 1), rewriteFrom(1));
+    await removeEntries(pool(), daysAgo(45));
+    await audit.tamper(
+      'update audit_anchor set (position, hash) = (select position, hash from audit_log where position = 4)',
+      'delete from audit_log where position <= 4',
+    );
+    expect((await audit.verify()).problem?.message).toContain('no entry says that they were removed');
+  });
+
+  test('where the service is told to keep entries for less than their owner wants, that is logged', async () => {
+    await fill();
+    const lines: string[] = [];
+    const retention = startRetention({
+      pool: pool(),
+      days: 7,
+      logger: pino({}, { write: (line: string) => void lines.push(line) }),
+      onFatal: (error) => lines.push(error.message),
+    });
+    await vi.waitUntil(() => retention.health.ready);
+    await retention.stop();
+    expect(lines.join()).toContain('AUDIT_RETENTION_DAYS is less than audit_retention.minimum_days');
+    expect(await audit.verify()).toMatchObject({ entries: 5 });
   });
 });

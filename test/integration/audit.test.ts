@@ -277,6 +277,7 @@ test('old entries are removed where that is set, and the log says how many', asy
   const client = await rig.connect();
   await client.query('set session_replication_role = replica');
   await client.query(`update audit_log set recorded_at = recorded_at - interval '3 days'`);
+  await client.query('update audit_retention set minimum_days = 1');
   const admin = await start({ AUDIT_RETENTION_DAYS: '2' });
   expect(await entriesOf(idOf(old))).toEqual([]);
   expect(admin.log).toContainEqual(expect.objectContaining({ msg: 'old entries of the audit log were removed' }));

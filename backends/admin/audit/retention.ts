@@ -15,9 +15,24 @@ const intervalMs = 60 * 60 * 1000;
 /** Appends wait while one statement removes. */
 const entriesPerStatement = 5_000;
 
+/**
+ * How long entries are kept at least, whatever `days` says: the owner of the database decides.
+ */
+async function readMinimumDays(pool: Pool): Promise<number> {
+  const { rows } = await pool.query<{ days: number }>('select minimum_days as days from audit_retention');
+  return rows[0]?.days ?? 0;
+}
+
 /** Removes entries that are older, now and once an hour. Several replicas take turns. */
 export function startRetention({ pool, days, logger, onFatal }: RetentionOptions): Supervised {
   const run = async ({ signal, ready }: Session): Promise<void> => {
+    const minimumDays = await readMinimumDays(pool);
+    if (days < minimumDays) {
+      logger.warn(
+        { days, minimumDays },
+        'AUDIT_RETENTION_DAYS is less than audit_retention.minimum_days, for which entries are kept: the owner of the database may change it',
+      );
+    }
     while (!signal.aborted) {
       const before = new Date(Date.now() - days * 24 * 60 * 60 * 1000);
       const entries = await removeEntries(pool, before);

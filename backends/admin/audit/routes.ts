@@ -66,7 +66,7 @@ export function addAuditRoutes(app: HttpServer, pool: Pool): void {
       inVerificationLane(request, async () => {
         const client = await pool.connect();
         try {
-          const { entries, firstPosition, head, problem } = await verifyAudit(client, request.query.expect);
+          const { entries, firstPosition, head, problem, notice } = await verifyAudit(client, request.query.expect);
           return {
             intact: problem === undefined,
             entries,
@@ -74,6 +74,7 @@ export function addAuditRoutes(app: HttpServer, pool: Pool): void {
             last_position: head?.position ?? null,
             head_hash: head?.hash ?? null,
             problem: problem?.message ?? null,
+            notice: notice ?? null,
           };
         } finally {
           client.release();

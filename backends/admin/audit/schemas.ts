@@ -30,7 +30,9 @@ export const auditPage = z.object({
       type: z.string(),
       time: timestamp('When it happened.'),
       instance_id: id('The instance that it is about.').nullable(),
-      agent_id: id('The agent that it is about, or that the instance runs.'),
+      agent_id: id(
+        'The agent that it is about, or that the instance runs; null where entries of the log were removed.',
+      ).nullable(),
       user_id: id('Whose the instance is.').nullable(),
       sequence: z.int().meta({ description: 'Version of the row.' }),
       correlation_id: id('Shared by everything that one change led to.'),
@@ -69,4 +71,5 @@ export const verificationAnswer = z.object({
   last_position: position.nullable(),
   head_hash: hash.nullable().meta({ description: 'Of the entry at `last_position`.' }),
   problem: z.string().nullable().meta({ description: 'The first thing that is wrong.' }),
+  notice: z.string().nullable().meta({ description: 'What to know although nothing is wrong.' }),
 });

@@ -22,8 +22,10 @@ export interface AuditFilter {
 }
 
 /** An entry as it is shown. */
-export interface AuditEntry extends Omit<AuditRecord, 'occurred_at' | 'body'> {
+export interface AuditEntry extends Omit<AuditRecord, 'occurred_at' | 'body' | 'agent_id'> {
   position: number;
+  /** Null where the log says that entries of its own were removed. */
+  agent_id: string | null;
   /** When the event happened. */
   time: Date;
   /** A text where it is no JSON, which no event is: somebody has changed it. */

@@ -1,4 +1,5 @@
 import type { ClientBase } from 'pg';
+import { z } from 'zod';
 import { sha256 } from './record.ts';
 
 /** A place in the chain, as it was noted earlier: nobody can rewrite what is before it without being noticed. */
@@ -14,6 +15,8 @@ export interface Verification {
   head: ChainHead | null;
   /** The first thing that is wrong. */
   problem: { position: number; message: string } | undefined;
+  /** What a person should know although nothing is wrong. */
+  notice?: string;
 }
 
 /**
@@ -35,19 +38,22 @@ async function verifySnapshot(client: ClientBase, expected: ChainHead | undefine
   const anchor = await readAnchor(client);
   let head = anchor;
   let entries = 0;
+  let removal: Removal | undefined;
   let problem = anchor.position > 0 ? findDifference(anchor, expected) : undefined;
   for await (const entry of readEntries(client)) {
     problem ??= findFault(entry, head) ?? findDifference(toHead(entry), expected);
     if (problem) break;
     head = toHead(entry);
+    removal = readRemoval(entry) ?? removal;
     entries += 1;
   }
-  problem ??= findCut({ anchor, head, expected });
+  problem ??= findUnrecordedRemoval(anchor, removal) ?? findCut(head, expected);
   return {
     entries,
     firstPosition: entries > 0 ? anchor.position + 1 : null,
     head: entries > 0 ? head : null,
     problem,
+    ...(!problem && wasRemoved(anchor, expected) && { notice: noticeOf(expected.position, removal) }),
   };
 }
 
@@ -79,24 +85,46 @@ function findDifference(found: ChainHead, expected: ChainHead | undefined): Veri
   return { position, message };
 }
 
-interface Ends {
-  anchor: ChainHead;
-  head: ChainHead;
-  expected: ChainHead | undefined;
+function findCut(head: ChainHead, expected: ChainHead | undefined): Verification['problem'] {
+  if (!expected || expected.position <= head.position) return undefined;
+  const end = head.position === 0 ? 'the audit log is empty' : `the audit log ends with entry ${head.position}`;
+  return {
+    position: head.position + 1,
+    message: `${end}, but entry ${expected.position} was noted: its end is missing`,
+  };
 }
 
-function findCut({ anchor, head, expected }: Ends): Verification['problem'] {
-  if (!expected || expected.position === 0) return undefined;
-  const { position } = expected;
-  if (position > head.position) {
-    const end = head.position === 0 ? 'the audit log is empty' : `the audit log ends with entry ${head.position}`;
-    return { position: head.position + 1, message: `${end}, but entry ${position} was noted: its end is missing` };
-  }
-  if (position < anchor.position) {
-    const message = `entry ${position}, which was noted, was removed by retention: note a later one`;
-    return { position, message };
-  }
-  return undefined;
+/** The anchor alone says nothing: whoever removes entries could move it. The chain has to say so, too. */
+function findUnrecordedRemoval(anchor: ChainHead, removal: Removal | undefined): Verification['problem'] {
+  if (anchor.position === 0) return undefined;
+  if (removal?.upTo === anchor.position && removal.hash === anchor.hash) return undefined;
+  const { position } = anchor;
+  return { position, message: `entries up to ${position} are missing, and no entry says that they were removed` };
+}
+
+function wasRemoved(anchor: ChainHead, expected: ChainHead | undefined): expected is ChainHead {
+  return expected !== undefined && expected.position < anchor.position;
+}
+
+function noticeOf(noted: number, removal: Removal | undefined): string {
+  const where = removal ? `, which entry ${removal.recordedIn} says` : '';
+  return `Entry ${noted}, which was noted, was removed by retention${where}: it cannot be compared any more. Note a later one.`;
+}
+
+/** An entry that says that all before a place were removed; see database/migrations/0019_audit_removals.sql. */
+interface Removal {
+  upTo: number;
+  hash: string;
+  /** Position of the entry. */
+  recordedIn: number;
+}
+
+const removalBody = z.object({ up_to_position: z.int(), hash: z.string() });
+
+function readRemoval({ type, position, body }: Entry): Removal | undefined {
+  if (type !== 'audit_log.entries_removed') return undefined;
+  const { up_to_position: upTo, hash } = removalBody.parse(JSON.parse(body ?? ''));
+  return { upTo, hash, recordedIn: Number(position) };
 }
 
 /** The lines of `audit_text` in database/migrations/0011_audit_log.sql: each column as text, in this order, hash left out. */

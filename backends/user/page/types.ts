@@ -108,7 +108,7 @@ export interface AuditEntry {
   type: string;
   time: string;
   instance_id: string | null;
-  agent_id: string;
+  agent_id: string | null;
   user_id: string | null;
   sequence: number;
   body: unknown;
@@ -123,6 +123,7 @@ export interface AuditVerification {
   last_position: number | null;
   head_hash: string | null;
   problem: string | null;
+  notice: string | null;
 }
 
 export interface DeadLetter {

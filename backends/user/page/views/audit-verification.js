@@ -29,11 +29,12 @@ export function verificationPanel(verify) {
 }
 
 /** @param {AuditVerification} verification */
-function words({ intact, entries, first_position: first, last_position: last, head_hash: head, problem }) {
+function words({ intact, entries, first_position: first, last_position: last, head_hash: head, problem, notice }) {
   if (!intact) return [h('p', {}, badge('failed', 'not intact')), h('p', { class: 'problem' }, problem)];
   const extent = first === null ? 'There is no entry yet.' : `${entries} entries, from position ${first} to ${last}.`;
   return [
     h('p', {}, badge('running', 'intact'), ` ${extent}`),
+    notice !== null && h('p', { class: 'quiet' }, notice),
     head !== null && h('p', { class: 'quiet' }, 'Hash of the last one: ', h('code', { class: 'whole' }, head)),
   ];
 }

@@ -66,7 +66,7 @@ function row(entry) {
         instance !== null &&
           h('span', {}, ' instance ', h('a', { href: addressOf(['instances', instance]) }, idElement(instance))),
         h('span', { class: 'quiet' }, ` #${sequence}`),
-        h('span', { class: 'quiet' }, ' agent ', idElement(agent)),
+        agent !== null && h('span', { class: 'quiet' }, ' agent ', idElement(agent)),
         user !== null && h('span', { class: 'quiet' }, ' user ', idElement(user)),
       ),
       h(
