@@ -359,7 +359,7 @@ describe('retention', () => {
         'select lock_audit_head()',
         `select append_audit_entry(null, null)`,
       ]) {
-        await expect(service.query(statement), statement).rejects.toMatchObject({ code: '42501' });
+        await expect(service.query(statement)).rejects.toMatchObject({ code: '42501' });
       }
     } finally {
       await service.end();

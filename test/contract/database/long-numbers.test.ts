@@ -22,13 +22,13 @@ beforeEach(async () => {
 });
 afterEach(() => client.end());
 
-/** The most memory of its own that a process of the server ever had, in MiB; undefined where the server is on another machine. */
-function peakMemory(): number | undefined {
-  if (!/^(127\.|localhost)/.test(new URL(inject('postgresUrl')).hostname)) return undefined;
+/** The most memory of its own that a process of the server ever had, in MiB; 0 where the server is on another machine. */
+function peakMemory(): number {
+  if (!/^(127\.|localhost)/.test(new URL(inject('postgresUrl')).hostname)) return 0;
   try {
     return Number(/VmHWM:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
   } catch {
-    return undefined;
+    return 0;
   }
 }
 
@@ -81,8 +81,7 @@ describe.each(bombs)('%s', (_, json) => {
   test.each(Object.keys(writes))('in %s is refused before it is written out', async (where) => {
     const before = peakMemory();
     await expect(writes[where]?.()).rejects.toMatchObject({ code: '23514' });
-    const after = peakMemory();
-    if (before !== undefined && after !== undefined) expect(after - before).toBeLessThan(400);
+    expect(peakMemory() - before).toBeLessThan(400);
   });
 });
 
@@ -104,9 +103,10 @@ test('as many long numbers as fit are taken, and so is any number of short ones'
   await insertInstance(listOf('1e308', 12_000), listOf('1e-300', 150));
   await insertInstance(listOf('0', 400_000));
   await insertInstance(listOf('0.5', 400_000));
-  await client.query(`insert into agents (name, version, runtime) values ('a', '1', $1)`, [
+  const agent = client.query(`insert into agents (name, version, runtime) values ('a', '1', $1)`, [
     '{"a": [1e131071, 0.1, 1e-400, 9007199254740993]}',
   ]);
+  await expect(agent).resolves.toMatchObject({ rowCount: 1 });
 });
 
 test('a great many numbers of 17 digits are read in a time that grows with their number', async () => {
