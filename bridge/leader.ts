@@ -55,27 +55,30 @@ export async function becomeLeader(options: LeaderOptions): Promise<Leader> {
   // A half-open socket never answers the goodbye.
   const close = (): Promise<void> => Promise.race([client.end().catch(() => undefined), delay(1_000)]);
 
+  let lease: ReturnType<typeof keepLease> | undefined;
   try {
     await client.connect();
     if (client.isPooled) throw new Pooled();
     // Tells that the table, or the right to it, is missing.
     await client.query('update event_log set published_at = published_at where false');
     const epoch = await waitForLeadership(client, options);
-    const lease = keepLease(client, epoch, fail);
+    const held = keepLease(client, epoch, fail);
+    lease = held;
     client.on('notification', onNotification);
     for (const channel of notificationChannels) await client.query(`listen ${channel}`);
     signal.throwIfAborted();
     return {
       client,
       broken,
-      assertHeld: lease.assertHeld,
+      assertHeld: held.assertHeld,
       close: async () => {
-        lease.end();
+        held.end();
         await Promise.race([resign(client, epoch).catch(() => undefined), delay(1_000)]);
         await close();
       },
     };
   } catch (error) {
+    lease?.end();
     await close();
     throw explain(error, databaseUrl);
   }

@@ -63,6 +63,7 @@ describe.each(serviceNames)('%s', (service) => {
     ],
     ['become the owner', `set role "${owner}"`],
     ['change a status', `update instances set status = 'running'`],
+    ['put the leader of event_broker out of its row', 'truncate event_broker_leader'],
     ['change the generation that was observed', 'update instances set observed_generation = 7'],
     ['change why a status is what it is', `update instances set metadata = '{"status_reason": {}}'`],
     ['change a sequence', 'update instances set sequence = 7'],
@@ -76,6 +77,8 @@ describe.each(serviceNames)('%s', (service) => {
 test.each([
   ['event_broker', `select * from instances`],
   ['event_broker', `select id from agents`],
+  ['event_broker', `delete from event_broker_leader`],
+  ['event_broker', `insert into event_broker_leader (epoch, beats) values (9, 9)`],
   ['event_broker', `insert into instances (agent_id, user_id) values (gen_random_uuid(), gen_random_uuid())`],
   ['agents_worker', `update instances set config = '{}'`],
   ['agents_worker', `update instances set desired_state = 'stopped'`],
@@ -102,6 +105,21 @@ test.each([
 ] as const)('%s is refused: %s', async (service, statement) => {
   await expect(as(service).query(statement)).rejects.toMatchObject(insufficientPrivilege);
 });
+
+test.each(['agents_worker', 'user_backend', 'admin_backend'] as const)(
+  '%s can neither lead in the place of event_broker nor hold its row',
+  async (service) => {
+    for (const statement of [
+      'update event_broker_leader set epoch = epoch + 1',
+      'select from event_broker_leader for update',
+      'select from event_broker_leader for key share',
+      'begin; lock table event_broker_leader in access share mode',
+    ]) {
+      await expect(as(service).query(statement)).rejects.toMatchObject(insufficientPrivilege);
+      await as(service).query('rollback');
+    }
+  },
+);
 
 test.each(['event_broker', 'user_backend', 'admin_backend'] as const)(
   '%s cannot record a status, nor the last one',
