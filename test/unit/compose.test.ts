@@ -1,9 +1,15 @@
-import { expect, test } from 'vitest';
-import { accountNames } from '../../contracts/access.ts';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { accountNames, serviceNames } from '../../contracts/access.ts';
 import { readConfiguration } from '../../workers/configuration.ts';
 import { passwordVariable } from '../../workers/service-passwords.ts';
 import { settings } from '../../workers/settings.ts';
-import { readComposeFile } from '../support/compose-file.ts';
+import { givenValueOf, readComposeFile, readComposeText, readRequiredVariables } from '../support/compose-file.ts';
 
 const services = await readComposeFile();
 const own = Object.entries(services).filter(([, { build }]) => build !== undefined);
@@ -30,8 +36,8 @@ test.each([
 ])('what docker-compose.yml sets is all that %s needs, as its own login', (name, login) => {
   const { environment = {} } = services[name] ?? {};
   expect(readConfiguration(environment, { needsTokens: name.endsWith('backend') })).toMatchObject({
-    databaseUrl: `postgres://${login}:${login}@postgres:5432/shared_psql`,
-    amqpUrl: `amqp://${login}:${login}@rabbitmq:5672`,
+    databaseUrl: `postgres://${login}:${givenValueOf(passwordVariable(login, 'DATABASE'))}@postgres:5432/shared_psql`,
+    amqpUrl: `amqp://${login}:${givenValueOf(passwordVariable(login, 'AMQP'))}@rabbitmq:5672`,
     temporal: { connection: { address: 'temporal:7233' }, namespace: 'default' },
   });
 });
@@ -57,4 +63,114 @@ test('ports are published on the loopback interface alone', () => {
   const ports = Object.values(services).flatMap((service) => service.ports);
   expect(ports).not.toHaveLength(0);
   expect(ports.filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([]);
+});
+
+/** Names of variables whose values let somebody in. */
+const secretName = /PASSWORD|PASSWD|PWD|PASS$|SECRET|TOKEN|KEY$/;
+
+test('nothing that the compose file holds is a working credential: all of them have to be given', async () => {
+  const text = await readComposeText();
+  const withDefault = [...text.matchAll(/\$\{(\w+)(?::?-|\})/g)].map(([, name = '']) => name);
+  expect(withDefault.filter((name) => secretName.test(name))).toEqual([]);
+  // Of what stands in the file itself, no value of a secret and no password of a URL is there.
+  const values = Object.values(services).flatMap(({ environment }) => Object.entries(environment));
+  const passwords = values.flatMap(([name, value]) => {
+    const ofUrl = /^\w+:\/\/[^/]*@/.test(value) ? [new URL(value).password] : [];
+    return secretName.test(name) ? [value] : ofUrl;
+  });
+  const given = new Set((await readRequiredVariables()).map((name) => givenValueOf(name)));
+  expect(passwords).not.toHaveLength(0);
+  expect(passwords.filter((password) => !given.has(password))).toEqual([]);
+});
+
+test('every variable that is required says how to get one', async () => {
+  const messages = [...(await readComposeText()).matchAll(/\$\{\w+:?\?(.*?)\}/g)].map(([, message]) => message);
+  expect(messages).not.toHaveLength(0);
+  expect(new Set(messages)).toEqual(new Set(['is not set. Run this first - npm run compose:secrets']));
+});
+
+describe('npm run compose:secrets', () => {
+  const script = fileURLToPath(new URL('../../compose/secrets.mjs', import.meta.url));
+  let folder: string;
+  let file: string;
+  const run = () => promisify(execFile)(process.execPath, [script, file]);
+  const modeOf = async (path: string): Promise<number> => (await stat(path)).mode & 0o777;
+  const read = async (): Promise<[name: string, value: string][]> =>
+    (await readFile(file, 'utf8'))
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]);
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'compose-secrets-'));
+    file = join(folder, '.env');
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  test('gives every required variable a random value of its own, in a file that its owner alone may read', async () => {
+    await run();
+    const first = await read();
+    expect(first.map(([name]) => name)).toEqual(await readRequiredVariables());
+    expect(new Set(first.map(([, value]) => value)).size).toBe(first.length);
+    for (const [, value] of first) expect(value).toMatch(/^[0-9a-f]{64}$/);
+    expect(await modeOf(file)).toBe(0o600);
+    await rm(file);
+    await run();
+    expect(await read()).not.toEqual(first);
+  });
+
+  test('keeps what is there, an empty value included, adds what is missing, and closes the file to others', async () => {
+    await writeFile(file, '# mine\nJWT_SECRET=\nexport POSTGRES_PASSWORD=mine\nPOSTGRES_PORT=5433', { mode: 0o644 });
+    await run();
+    const text = await readFile(file, 'utf8');
+    expect(text).toMatch(/^# mine\nJWT_SECRET=\nexport POSTGRES_PASSWORD=mine\nPOSTGRES_PORT=5433\nENGINE_DATABASE/);
+    expect(text.match(/JWT_SECRET|POSTGRES_PASSWORD/g)).toHaveLength(2);
+    expect(await modeOf(file)).toBe(0o600);
+    await run();
+    expect(await readFile(file, 'utf8')).toBe(text);
+  });
+});
+
+test('compose/database.sql makes the role of every service', async () => {
+  const text = await readFile(new URL('../../compose/database.sql', import.meta.url), 'utf8');
+  const grant = /^grant connect on database shared_psql to (.*);$/m.exec(text)?.[1]?.split(', ');
+  expect(grant?.toSorted()).toEqual(serviceNames.toSorted());
+});
+
+test('compose/database.sql lets the owner attach every parameter of its own that a migration attaches to a function', async () => {
+  const folder = new URL('../../database/migrations/', import.meta.url);
+  const names = await readdir(folder);
+  const texts = await Promise.all(names.map((name) => readFile(new URL(name, folder), 'utf8')));
+  const attached = texts.flatMap((text) =>
+    [...text.matchAll(/(?<!perform |local )\bset (\w+\.\w+) (?:=|to) /g)].map(([, parameter = '']) => parameter),
+  );
+  const prepared = await readFile(new URL('../../compose/database.sql', import.meta.url), 'utf8');
+  const granted = [...prepared.matchAll(/^grant set on parameter "(.*)" to engine;$/gm)].map(
+    ([, parameter]) => parameter,
+  );
+  expect(new Set(attached)).toEqual(new Set(granted));
+});
+
+test('no server is reached by a container that does not use it', () => {
+  const reach = (name: string): string[] =>
+    Object.keys(services).filter(
+      (other) => other !== name && services[other]?.networks.some((net) => services[name]?.networks.includes(net)),
+    );
+  const servers = new Set(['postgres', 'rabbitmq', 'temporal', 'temporal-ui']);
+  const reached = (name: string) => reach(name).filter((other) => servers.has(other));
+  expect(Object.fromEntries(Object.keys(services).map((name) => [name, reached(name)]))).toEqual({
+    postgres: ['temporal'],
+    database: ['postgres'],
+    rabbitmq: [],
+    'temporal-schema': ['postgres', 'temporal'],
+    temporal: ['postgres', 'temporal-ui'],
+    'temporal-namespace': ['temporal'],
+    'temporal-ui': ['temporal'],
+    migrate: ['postgres'],
+    topology: ['rabbitmq'],
+    'event-broker': ['postgres', 'rabbitmq'],
+    'agents-worker': ['postgres', 'rabbitmq', 'temporal'],
+    'user-backend': ['postgres', 'rabbitmq', 'temporal'],
+    'admin-backend': ['postgres', 'rabbitmq'],
+  });
 });
