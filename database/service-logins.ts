@@ -44,7 +44,7 @@ export async function setServiceLogins<Service extends string>(
 }
 
 /** What PostgreSQL keeps of a password: in the clear it could get into the server's log (RFC 5803, SCRAM-SHA-256). */
-function verifierOf(password: string): string {
+export function verifierOf(password: string): string {
   const salt = randomBytes(16);
   const iterations = 4_096;
   const salted = pbkdf2Sync(password, salt, iterations, 32, 'sha256');

@@ -1,8 +1,9 @@
+import { join } from 'node:path';
 import { signDevelopmentToken } from '../backends/http/development-tokens.ts';
 import { readConfiguration, type Configuration } from '../workers/configuration.ts';
-import { tokenSecret } from './token-secret.ts';
 import { adminId, exampleUserId } from './example.ts';
 import { defaultPortBase, portsFrom } from './ports.ts';
+import { keptSecret } from './kept-secret.ts';
 import type { StackServers } from './stack.ts';
 
 export interface BackendSettingsOptions {
@@ -35,7 +36,7 @@ export async function backendSettings(options: BackendSettingsOptions): Promise<
     ADMIN_BACKEND_URL: adminUrl,
     ALLOWED_ORIGINS: pageUrl,
     ...(servers.temporal && { TEMPORAL_UI_URL: servers.temporal.uiUrl }),
-    ...(!given && { JWT_SECRET: await tokenSecret(directory) }),
+    ...(!given && { JWT_SECRET: await keptSecret(join(directory, 'token-secret')) }),
   };
   const { tokens } = readConfiguration({ ...settings, ...own }, { needsTokens: true }).http;
   return { settings: own, tokens, pageUrl, adminUrl };

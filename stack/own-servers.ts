@@ -1,8 +1,14 @@
 import { connect } from 'amqplib';
 import { Client } from 'pg';
 
+/** A server of the user's own has no password file: its password is the user's to keep. */
+interface OwnServer {
+  url: string;
+  passwordFile?: string;
+}
+
 /** Rejects when the user's own database does not answer. The error never shows the password. */
-export async function checkDatabase(url: string): Promise<{ url: string }> {
+export async function checkDatabase(url: string): Promise<OwnServer> {
   const client = new Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
   try {
     await client.connect();
@@ -16,7 +22,7 @@ export async function checkDatabase(url: string): Promise<{ url: string }> {
 }
 
 /** Rejects when the user's own broker does not answer. The error never shows the password. */
-export async function checkAmqp(url: string, managementUrl?: string): Promise<{ url: string; managementUrl?: string }> {
+export async function checkAmqp(url: string, managementUrl?: string): Promise<OwnServer & { managementUrl?: string }> {
   try {
     await (await connect(url, { timeout: 10_000 })).close();
   } catch (error) {

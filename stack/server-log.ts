@@ -1,5 +1,7 @@
-import { existsSync, mkdirSync, openSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, openSync, readFileSync, renameSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+
+import { closedFolder } from './closed-folder.ts';
 
 /** `<directory>/logs/<name>.log`. */
 export function logFileOf(directory: string, name: string): string {
@@ -8,9 +10,9 @@ export function logFileOf(directory: string, name: string): string {
 
 /** Opens a new log for writing; the log of the run before stays beside it as `<name>.log.1`. */
 export function openLog(file: string): number {
-  mkdirSync(dirname(file), { recursive: true });
+  closedFolder(dirname(file));
   if (existsSync(file)) renameSync(file, `${file}.1`);
-  return openSync(file, 'a');
+  return openSync(file, 'a', 0o600);
 }
 
 /** An error that names the log file and quotes its last lines. */

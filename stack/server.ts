@@ -38,7 +38,7 @@ export async function spawnServer({
 }): Promise<ProcessReference> {
   const log = openLog(logFile);
   try {
-    const child = spawn(command, args, { cwd, stdio: ['ignore', log, log], ...user });
+    const child = withClosedFiles(() => spawn(command, args, { cwd, stdio: ['ignore', log, log], ...user }));
     await once(child, 'spawn').catch((error: unknown) => {
       throw new Error(`${command} could not be started: ${String(error)}`, { cause: error });
     });
@@ -48,6 +48,16 @@ export async function spawnServer({
     return reference;
   } finally {
     closeSync(log);
+  }
+}
+
+/** What is spawned here makes files that only its own user may read. */
+function withClosedFiles<T>(start: () => T): T {
+  const before = process.umask(0o077);
+  try {
+    return start();
+  } finally {
+    process.umask(before);
   }
 }
 

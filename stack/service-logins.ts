@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { setAccount } from '../bridge/topology-check/set-account.ts';
 import { accountNames, permissionsOf, serviceNames, type AccountName } from '../contracts/access.ts';
 import type { ServiceName } from '../contracts/names.ts';
 import { setServiceLogins } from '../database/service-logins.ts';
 import type { GivenServers } from '../workers/configuration.ts';
+import { newSecret } from './kept-secret.ts';
 import type { StackServers } from './stack.ts';
 
 /** What each service is told of its own, as variables of the environment. */
@@ -22,7 +22,7 @@ export async function openServiceLogins(servers: StackServers, given: GivenServe
 }
 
 async function databaseLogins({ databaseUrl }: StackServers): Promise<ServiceSettings> {
-  const urls = await setServiceLogins({ databaseUrl, passwords: ofEveryService(newPassword) });
+  const urls = await setServiceLogins({ databaseUrl, passwords: ofEveryService(newSecret) });
   return ofEveryService((service) => ({ DATABASE_URL: urls[service] }));
 }
 
@@ -31,7 +31,7 @@ async function busLogins(
   { controlAmqpUrl }: GivenServers,
 ): Promise<ServiceSettings> {
   const open = async (name: AccountName): Promise<[AccountName, string]> => {
-    const account = { name, password: newPassword(), permissions: permissionsOf(name) };
+    const account = { name, password: newSecret(), permissions: permissionsOf(name) };
     return [name, await setAccount({ amqpUrl, managementUrl }, account)];
   };
   const urls = Object.fromEntries(await Promise.all(accountNames.map(open))) as Record<AccountName, string>;
@@ -43,8 +43,4 @@ async function busLogins(
 
 function ofEveryService<Value>(make: (service: ServiceName) => Value): Record<ServiceName, Value> {
   return Object.fromEntries(serviceNames.map((service) => [service, make(service)])) as Record<ServiceName, Value>;
-}
-
-function newPassword(): string {
-  return randomBytes(24).toString('base64url');
 }

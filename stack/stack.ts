@@ -37,6 +37,8 @@ export interface StackServers {
   amqpUrl: string;
   managementUrl?: string;
   temporal?: { address: string; namespace: string; uiUrl: string };
+  /** Of the servers that the stack runs: PostgreSQL's in the form of libpq's password file, RabbitMQ's alone. */
+  passwordFiles?: { database?: string; amqp?: string };
 }
 
 export interface Stack extends StackServers {

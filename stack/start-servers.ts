@@ -93,6 +93,10 @@ export async function startServers(
   return {
     databaseUrl: database.url,
     amqpUrl: broker.url,
+    passwordFiles: {
+      ...(database.passwordFile !== undefined && { database: database.passwordFile }),
+      ...(broker.passwordFile !== undefined && { amqp: broker.passwordFile }),
+    },
     ...(broker.managementUrl !== undefined && { managementUrl: broker.managementUrl }),
     ...(engine !== undefined && {
       temporal: { address: engine.address, namespace: engine.namespace, uiUrl: engine.uiUrl },

@@ -108,9 +108,10 @@ async function start(): Promise<void> {
     say(`  Temporal Web UI       ${stack.temporal.uiUrl}`);
     say(`  its workflow          ${stack.temporal.uiUrl}/namespaces/${stack.temporal.namespace}/workflows/${workflow}`);
   }
-  say(`  PostgreSQL            ${stack.databaseUrl}`);
-  say(`  RabbitMQ              ${stack.amqpUrl}`);
-  if (stack.managementUrl) say(`  RabbitMQ management   ${stack.managementUrl}  (guest / guest)`);
+  say(`  PostgreSQL            ${printableUrl(stack.databaseUrl, stack.passwordFiles?.database)}`);
+  say(`  RabbitMQ              ${printableUrl(stack.amqpUrl)}`);
+  if (stack.managementUrl) say(`  RabbitMQ management   ${stack.managementUrl}`);
+  if (stack.passwordFiles?.amqp) say(`                        its password is in ${stack.passwordFiles.amqp}`);
   say('');
   say(`Or in a terminal: npx instances --help`);
 }
@@ -124,6 +125,13 @@ async function end(exitCode: number, message: string): Promise<void> {
     process.exit(exitCode);
   })();
   await ending;
+}
+
+/** Without its password, which a terminal keeps and a command line shows to every user; psql reads it from the file. */
+function printableUrl(url: string, passwordFile?: string): string {
+  const printable = Object.assign(new URL(url), { password: '' });
+  if (passwordFile !== undefined) printable.searchParams.set('passfile', passwordFile);
+  return printable.href.replaceAll('%2F', '/');
 }
 
 function say(line: string): void {

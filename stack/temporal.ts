@@ -1,9 +1,9 @@
-import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 import { Connection } from '@temporalio/client';
 
 import { ensureSearchAttributes } from '../workers/services/search-attributes.ts';
+import { closedFolder } from './closed-folder.ts';
 import { endProcess, endRecorded, isRunning } from './process-reference.ts';
 import { logFileOf } from './server-log.ts';
 import { type Progress, type Server, spawnServer, untilReady } from './server.ts';
@@ -43,7 +43,7 @@ export async function startTemporal({
   const folder = resolve(directory, 'temporal');
   const recordFile = join(folder, 'process.json');
   await endRecorded(recordFile);
-  mkdirSync(folder, { recursive: true });
+  closedFolder(folder);
   const { way, found: command } = await findTemporal({ toolsDirectory: resolve(toolsDirectory), onProgress, signal });
   const logFile = logFileOf(directory, 'temporal');
   const reference = await spawnServer({

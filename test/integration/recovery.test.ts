@@ -14,8 +14,8 @@ import { openRig, type Rig } from '../support/rig.ts';
 
 /** Servers of this file's own: they are killed and started again while the engine runs. */
 const directory = join(stackRoot, 'recovery');
-let start: Record<'postgres' | 'rabbitmq' | 'temporal', () => Promise<Server>>;
-const running = new Map<string, Server>();
+let start: Record<'postgres' | 'rabbitmq' | 'temporal', () => Promise<Server & { url?: string }>>;
+const running = new Map<string, Server & { url?: string }>();
 let rig: Rig;
 let agentId: string;
 
@@ -44,8 +44,8 @@ beforeAll(async () => {
   await Promise.all(Object.keys(start).map((name) => bringUp(name as keyof typeof start)));
   rig = await openRig({
     servers: {
-      databaseUrl: `postgres://postgres:postgres@127.0.0.1:${ports.postgres}/shared_psql`,
-      amqpUrl: `amqp://guest:guest@127.0.0.1:${ports.amqp}`,
+      databaseUrl: urlOf('postgres'),
+      amqpUrl: urlOf('rabbitmq'),
       managementUrl: `http://127.0.0.1:${ports.management}`,
       temporalAddress: `127.0.0.1:${ports.temporal}`,
     },
@@ -59,6 +59,10 @@ afterAll(async () => {
   await Promise.all([...running.values()].map((server) => server.stop()));
   await resetStack(directory);
 });
+
+function urlOf(name: keyof typeof start): string {
+  return running.get(name)?.url ?? '';
+}
 
 async function bringUp(name: keyof typeof start): Promise<void> {
   running.set(name, await start[name]());

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rm } from 'node:fs/promises';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
@@ -101,8 +101,19 @@ test('npm start ends with a running instance; Ctrl-C stops everything; the next 
   const second = npmStart();
   await second.until(lastLine);
   expect(second.output()).toContain(`Found the instance ${id}`);
-  const bus = await openBus(/RabbitMQ +(amqp:\S+)/.exec(second.output())?.[1] ?? '');
+  const { AMQP_URL = '', DATABASE_URL = '' } = readRunningStart(directory) ?? {};
+  const bus = await openBus(AMQP_URL);
   await bus.close();
+  for (const url of [AMQP_URL, DATABASE_URL]) {
+    const { password, host } = new URL(url);
+    expect(password).toMatch(/^[\w-]{43}$/);
+    expect(second.output()).toContain(host);
+    expect(second.output()).not.toContain(password);
+  }
+  const printed = /PostgreSQL +(postgres:\S+)/.exec(second.output())?.[1] ?? '';
+  const passwordFile = new URL(printed).searchParams.get('passfile') ?? '';
+  expect(await readFile(passwordFile, 'utf8')).toContain(`:${new URL(DATABASE_URL).password}\n`);
+  expect((await stat(passwordFile)).mode & 0o777).toBe(0o600);
   await second.pressCtrlC();
   await vi.waitFor(() => assertPortsFree(), { timeout: 10_000 });
 }, 240_000);
