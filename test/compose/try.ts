@@ -1,0 +1,92 @@
+// `npm run test:compose`: docker-compose.yml as it is, on the Docker engine of this machine, from secrets to a whole life over HTTP.
+// Not part of `npm test`: it pulls images and takes some minutes. Ports are those of the file, so that nothing else may have them.
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import assert from 'node:assert/strict';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { signDevelopmentToken } from '../../backends/http/development-tokens.ts';
+import { until } from '../../stack/until.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const folder = await mkdtemp(join(tmpdir(), 'compose-'));
+const secrets = join(folder, 'env');
+const compose = ['compose', '--project-name', 'instance-engine-try', '--env-file', secrets];
+const userId = '8d1f6f3e-2b43-4f0e-8b1e-3c9a5d7e2b02';
+
+try {
+  await run(process.execPath, ['compose/secrets.mjs', secrets]);
+  await run('docker', [...compose, 'up', '--build', '--wait', '--detach']);
+  say('all services are healthy');
+  await liveOnce();
+  say('an instance was created, ran, stopped and was deleted over HTTP');
+  await refuseOthers();
+  say("Temporal's login reaches its own databases alone, and no login but the superuser's is one");
+} catch (error) {
+  await run('docker', [...compose, 'logs', '--tail=20']).catch(() => undefined);
+  throw error;
+} finally {
+  await run('docker', [...compose, 'down', '--volumes']).catch(say);
+  await rm(folder, { recursive: true });
+}
+
+async function liveOnce(): Promise<void> {
+  const secret = /^JWT_SECRET=(.*)$/m.exec(await readFile(secrets, 'utf8'))?.[1] ?? '';
+  const settings = { key: { secret }, issuer: undefined, audience: 'instance-engine' };
+  const user = call('http://127.0.0.1:27440', await signDevelopmentToken(settings, { userId }));
+  const admin = call('http://127.0.0.1:27441', await signDevelopmentToken(settings, { userId, roles: ['admin'] }));
+  const example = JSON.parse(await readFile(join(root, 'examples/heartbeat-agent/agent.json'), 'utf8'));
+  const runtime = { ...example.runtime, working_directory: '/app/examples/heartbeat-agent' };
+  const agent = await admin('POST', '/v1/agents', { ...example, runtime });
+  const { id } = await user('POST', '/v1/instances', { agent_id: agent['id'], config: { interval_ms: 1000 } });
+  const untilStatus = async (status: string): Promise<void> => {
+    const isReached = async () => (await user('GET', `/v1/instances/${String(id)}`))['status'] === status;
+    assert.ok(await until(isReached, 30_000), `the instance is not ${status} after 30 s`);
+  };
+  await untilStatus('running');
+  await user('POST', `/v1/instances/${String(id)}/stop`);
+  await untilStatus('stopped');
+  await user('DELETE', `/v1/instances/${String(id)}`);
+}
+
+async function refuseOthers(): Promise<void> {
+  const asTemporal = (database: string) =>
+    psql(`postgres://temporal:$TEMPORAL_DATABASE_PASSWORD@postgres/${database}`, 'select 1');
+  await asTemporal('temporal_visibility');
+  await assert.rejects(asTemporal('shared_psql'), /permission denied for database/);
+  const superusers = await psql(
+    'postgres://postgres:$PGPASSWORD@postgres',
+    'select rolname from pg_roles where rolsuper',
+  );
+  assert.equal(superusers.trim(), 'postgres');
+}
+
+/** In a container of the service `database`, which has these passwords in its environment. */
+async function psql(url: string, statement: string): Promise<string> {
+  const script = `psql --tuples-only --no-align "${url}" --command="${statement}"`;
+  const command = ['run', '--rm', '--no-deps', '--entrypoint', 'sh', 'database', '-euc', script];
+  return (await promisify(execFile)('docker', [...compose, ...command], { cwd: root })).stdout;
+}
+
+function call(base: string, token: string | undefined) {
+  return async (method: string, path: string, body?: object): Promise<Record<string, unknown>> => {
+    const headers = { authorization: `Bearer ${token}`, ...(body && { 'content-type': 'application/json' }) };
+    const answer = await fetch(base + path, { method, headers, ...(body && { body: JSON.stringify(body) }) });
+    const text = await answer.text();
+    assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${text}`);
+    return text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
+  };
+}
+
+async function run(command: string, args: string[]): Promise<void> {
+  const child = spawn(command, args, { cwd: root, stdio: 'inherit' });
+  const [code] = await once(child, 'close');
+  if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${code}`);
+}
+
+function say(text: unknown): void {
+  process.stdout.write(`${String(text)}\n`);
+}
