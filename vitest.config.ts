@@ -49,6 +49,7 @@ export default defineConfig({
           // Files share processes: importing Temporal's SDK takes longer than many of them.
           isolate: false,
           include: ['test/integration/**/*.test.ts'],
+          exclude: ['test/integration/rabbitmq-4.test.ts'],
           globalSetup: [
             'test/support/workflow-bundle.ts',
             'test/support/servers.ts',

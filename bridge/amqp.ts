@@ -79,7 +79,8 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
       const channel = await model.createConfirmChannel();
       channels.push(channel);
       channel.on('error', fail);
-      channel.on('close', () => fail(new Error('RabbitMQ closed the channel')));
+      // A channel that RabbitMQ closes alone has an error first: this one goes with its connection.
+      channel.on('close', () => fail(new Error('RabbitMQ closed the connection')));
       return channel;
     },
     openSeparateChannel: async () => {

@@ -3,9 +3,13 @@ import { exchangeNames } from '../../contracts/names.ts';
 import { publishConfirmed } from '../confirmed-publish.ts';
 import { carriedProperties } from '../dead-letter.ts';
 import { describe } from '../supervise.ts';
+import { NotInEventLog } from './check-against-log.ts';
 import { findLetter, type FindOptions, type FoundLetter } from './find-letter.ts';
 import { toDeadLetter, withoutDeath, type DeadLetter, type LetterQueue } from './letter.ts';
 import { visitQueues, type LettersOptions } from './take-letters.ts';
+
+/** Whether a letter is what it claims to be. @throws NotInEventLog when it is not; it then stays where it is */
+export type CheckLetter = (message: GetMessage) => Promise<void>;
 
 /**
  * Puts one letter back into the queue that it came from, as it was before it died. Its consumer dead-letters it again,
@@ -14,10 +18,14 @@ import { visitQueues, type LettersOptions } from './take-letters.ts';
  * At least once: it is acknowledged after the confirm, so that a crash in between repeats the message, with its message
  * id, and loses nothing.
  *
- * @throws Error when RabbitMQ does not take it; the letter then stays where it is
+ * @throws Error when RabbitMQ does not take it, or the check refuses it; the letter then stays where it is
  */
-export async function sendAgain(options: FindOptions): Promise<'sent' | 'not found'> {
+export async function sendAgain({
+  check,
+  ...options
+}: FindOptions & { check: CheckLetter }): Promise<'sent' | 'not found'> {
   const sent = await findLetter(options, async (found) => {
+    await check(found.message);
     await send(found);
     return 'sent' as const;
   });
@@ -25,20 +33,29 @@ export async function sendAgain(options: FindOptions): Promise<'sent' | 'not fou
 }
 
 export interface SendAllOptions extends LettersOptions {
+  check: CheckLetter;
   onSent?: (letter: DeadLetter) => void;
+  /** The check refused this one: it stays, and the next ones are sent all the same. */
+  onRefused?: (letter: DeadLetter, reason: NotInEventLog) => void;
 }
 
 /**
  * The same with all letters that are there at the time, in their order: those that die again meanwhile are not sent once
  * more.
  *
- * @returns how many
+ * @returns how many were sent
  * @throws Error when RabbitMQ does not take one; it stays where it is, and so do those behind it
  */
-export async function sendAllAgain({ onSent = () => undefined, ...options }: SendAllOptions): Promise<number> {
+export async function sendAllAgain(options: SendAllOptions): Promise<number> {
+  const { check, onSent = () => undefined, onRefused = () => undefined, ...letters } = options;
   let count = 0;
-  await visitQueues(options, async ({ take, channel, ...queue }) => {
+  await visitQueues(letters, async ({ take, channel, ...queue }) => {
     for await (const letter of take()) {
+      const refusal = await refusalOf(check, letter.message);
+      if (refusal) {
+        onRefused(toDeadLetter(queue, letter.message), refusal);
+        continue;
+      }
       await send({ queue, channel, ...letter });
       count += 1;
       onSent(toDeadLetter(queue, letter.message));
@@ -46,6 +63,16 @@ export async function sendAllAgain({ onSent = () => undefined, ...options }: Sen
     return 'next';
   });
   return count;
+}
+
+async function refusalOf(check: CheckLetter, message: GetMessage): Promise<NotInEventLog | undefined> {
+  try {
+    await check(message);
+    return undefined;
+  } catch (error) {
+    if (error instanceof NotInEventLog) return error;
+    throw error;
+  }
 }
 
 async function send({ queue, channel, message, acknowledge }: FoundLetter): Promise<void> {

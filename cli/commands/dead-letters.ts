@@ -1,8 +1,9 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { checkAgainstLog, NotInEventLog } from '../../bridge/dead-letters/check-against-log.ts';
 import { inspectDeadLetter } from '../../bridge/dead-letters/inspect-letter.ts';
 import { inspectedToJson, letterToJson } from '../../bridge/dead-letters/letter-json.ts';
 import { listDeadLetters } from '../../bridge/dead-letters/list-letters.ts';
-import { sendAgain, sendAllAgain } from '../../bridge/dead-letters/send-again.ts';
+import { sendAgain, sendAllAgain, type CheckLetter } from '../../bridge/dead-letters/send-again.ts';
 import { deadLetterQueueNames, deadLetterQueueOf, type DeadLetterQueueName } from '../../contracts/topology.ts';
 import { readCommandLineConfiguration } from '../../workers/configuration.ts';
 import { CommandError, exitCodes } from '../command-error.ts';
@@ -34,7 +35,8 @@ export function addDeadLetters(program: Command): void {
       `
 Letters are looked at by taking them and giving them back at once, in their
 order. One that is sent again goes to its old queue; if its consumer still
-cannot handle it, it comes back as a dead letter of the same id.
+cannot handle it, it comes back as a dead letter of the same id. Before, it
+is compared with the event log: one that somebody forged is refused.
 
 Examples:
   $ npx instances dead-letters list --instance c6077f7e
@@ -88,14 +90,41 @@ async function send(letterId: string | undefined, { all, queue }: SendOptions): 
     throw new CommandError('Give the id of a letter, or --all.', { exitCode: exitCodes.usage });
   }
   if (letterId === undefined) {
+    let refused = 0;
+    const onRefused = (letter: { letterId: string }, reason: Error): void => {
+      refused += 1;
+      warn(refusalOf(letter.letterId, reason));
+    };
     const onSent = (sent: { letterId: string; originQueue: string }): void =>
       print(`The letter ${sent.letterId} was sent to ${sent.originQueue}.`);
-    const count = await sendAllAgain({ ...rabbitmq(), queue, onSent });
+    const count = await sendAllAgain({ ...rabbitmq(), queue, check, onSent, onRefused });
+    if (refused > 0) throw new CommandError(`${refused} of ${count + refused} letters were not sent.`);
     if (count === 0) warn('There is no dead letter.');
     return;
   }
-  if ((await sendAgain({ ...rabbitmq(), queue, letterId })) === 'not found') throw notFound(letterId);
+  const result = await sendAgain({ ...rabbitmq(), queue, letterId, check }).catch((error: unknown) => {
+    throw error instanceof NotInEventLog ? new CommandError(refusalOf(letterId, error), { cause: error }) : error;
+  });
+  if (result === 'not found') throw notFound(letterId);
   print(`The letter ${letterId} was sent again.`);
+}
+
+/** Against the database of DATABASE_URL. */
+async function check(message: Parameters<CheckLetter>[0]): Promise<void> {
+  const refusal = await withDatabase(async (client) => {
+    try {
+      await checkAgainstLog(client, message);
+      return undefined;
+    } catch (error) {
+      if (error instanceof NotInEventLog) return error;
+      throw error;
+    }
+  });
+  if (refusal) throw refusal;
+}
+
+function refusalOf(letterId: string, { message }: Error): string {
+  return `The letter ${letterId} is refused: ${message}. It stays where it is.`;
 }
 
 function rabbitmq() {

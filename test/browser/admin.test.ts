@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, inject, test } from 'vitest';
-import { createdMessage } from '../support/events.ts';
 import { usePages, statusInList, type PageRig } from '../support/open-page.ts';
 import type { Rig } from '../support/rig.ts';
 
@@ -92,10 +91,13 @@ describe.skipIf(inject('chromium') === null)('an admin', () => {
   });
 
   test('finds a dead letter, reads it, and sends it again', async () => {
-    const instanceId = randomUUID();
-    const { content, headers } = createdMessage({ instanceId });
-    const broken = { ...headers, schema_version: 99 };
-    await rig.bus.publish('events.topic', 'instance.created', content, { messageId: randomUUID(), headers: broken });
+    const instanceId = await rig.insertInstance(await rig.publishAgent());
+    const { message } = await rig.bus.until(instanceId, 'instance.created');
+    const { headers, messageId } = message.properties as { headers: object; messageId: string };
+    await rig.bus.publish('events.dead_letters', 'agents_worker.instance', message.content.toString('utf8'), {
+      messageId,
+      headers: { ...headers, dead_letter_reason: 'not understood' },
+    });
     const page = await pages.signIn({ isAdmin: true });
     await expect
       .poll(async () => {
@@ -108,7 +110,7 @@ describe.skipIf(inject('chromium') === null)('an admin', () => {
 
     await page.locator('.row', { hasText: 'agents_worker.instance' }).getByRole('link').click();
     await page.getByRole('heading', { name: 'A dead letter' }).waitFor();
-    await page.getByText('"schema_version": 99').waitFor();
+    await page.getByText('"schema_version": 1').waitFor();
     await page.getByRole('button', { name: 'Send again …' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Send again' }).click();
     await page.getByText('The letter is sent again.').waitFor();

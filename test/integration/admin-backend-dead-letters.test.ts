@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startAdminBackend, type AdminBackend } from '../support/admin-backend.ts';
-import { foreignEvent, sendForeign } from '../support/foreign-events.ts';
 import { openRig, type Rig } from '../support/rig.ts';
 
 let rig: Rig;
@@ -45,21 +44,21 @@ async function letterIn(queue: string): Promise<Letter> {
 test('a letter is listed and looked at, is handled once the cause is mended and it is sent again, and is then gone', async () => {
   const queue = 'admin_backend.audit.dead';
   await rig.pool.query(`alter table audit_log add constraint no_retirements check (type <> 'agent.retired')`);
-  const body = { agent_id: randomUUID(), retired_at: '2025-01-01T12:00:00.000Z', drain: true };
-  const event = foreignEvent('agent.retired', body);
-  await sendForeign(rig.bus, event, 'admin_backend.audit');
+  const agentId = await rig.publishAgent();
+  await rig.pool.query('update agents set retired_at = now(), drain = true where id = $1', [agentId]);
+  const event = await rig.bus.until(agentId, 'agent.retired');
   const letter = await letterIn(queue);
   const said = {
     id: expect.stringMatching(/^[\da-f]{16}$/),
     queue,
     origin_queue: 'admin_backend.audit',
-    message_id: event.headers['cloudEvents:id'],
-    type: null,
-    subject: body.agent_id,
-    sequence: 1,
+    message_id: event.id,
+    type: 'agent.retired',
+    subject: agentId,
+    sequence: 2,
     reason: expect.stringContaining('no_retirements'),
-    time: '2025-01-01T12:00:00.000Z',
-    size_bytes: Buffer.byteLength(JSON.stringify(body)),
+    time: event.headers['cloudEvents:time'],
+    size_bytes: event.message.content.length,
   };
   expect(letter).toEqual(said);
   const { status, body: whole } = await admin.call(`/v1/dead-letters/${queue}/${letter.id}`);
@@ -68,7 +67,7 @@ test('a letter is listed and looked at, is handled once the cause is mended and 
     {
       ...said,
       headers: expect.objectContaining(event.headers),
-      body: JSON.stringify(body),
+      body: event.message.content.toString('utf8'),
       body_encoding: 'utf-8',
       body_cut: false,
     },
@@ -93,7 +92,13 @@ test('a letter of another service goes back into its queue, and nowhere else', a
   const instanceId = randomUUID();
   const bury = (key: string, content: string) =>
     rig.bus.publish('events.dead_letters', key, content, { messageId: key });
-  await bury('agents_worker.agent', 'this is no event');
+  const event = await rig.bus.until(await rig.publishAgent(), 'agent.published');
+  const { headers, messageId } = event.message.properties as { headers: object; messageId: string };
+  await rig.bus.channel.purgeQueue('agents_worker.agent');
+  await rig.bus.publish('events.dead_letters', 'agents_worker.agent', event.message.content.toString('utf8'), {
+    headers,
+    messageId,
+  });
   await bury('agents_worker.instance', `{"instance_id": "${instanceId}"}`);
   const { id } = await letterIn(queue);
   expect((await list(`?instance_id=${instanceId}`)).letters).toMatchObject([{ queue: 'agents_worker.instance.dead' }]);
@@ -107,8 +112,62 @@ test('a letter of another service goes back into its queue, and nowhere else', a
     if (!message) throw new Error('it is not there');
     return message;
   });
-  expect(sent.content.toString('utf8')).toBe('this is no event');
+  expect(sent.content).toEqual(event.message.content);
   expect((await rig.bus.channel.checkQueue('agents_worker.instance')).messageCount).toBe(0);
+});
+
+/** Letters about a real event of an agent and of an instance, each with something that the log does not say. */
+const forgeries: [string, (event: Forged) => Forged][] = [
+  ['another id', (event) => withHeaders(event, { 'cloudEvents:id': randomUUID() })],
+  ['no id', ({ headers: { 'cloudEvents:id': _id, ...headers }, ...event }) => ({ ...event, headers })],
+  ['another subject', (event) => withHeaders(event, { 'cloudEvents:subject': randomUUID() })],
+  ['a later version of the row', (event) => withHeaders(event, { 'cloudEvents:sequence': '0000000000000000999' })],
+  ['another cause', (event) => withHeaders(event, { 'cloudEvents:causationid': randomUUID() })],
+  ['another time', (event) => withHeaders(event, { 'cloudEvents:time': '2020-01-01T00:00:00.000Z' })],
+  ['another user', (event) => withHeaders(event, { user_id: randomUUID() })],
+  ['another wish', (event) => withHeaders(event, { desired_state: 'stopped' })],
+  ['another source', (event) => withHeaders(event, { 'cloudEvents:source': '/somebody' })],
+  ['another type', (event) => withHeaders(event, { 'cloudEvents:type': 'instance.deleted' })],
+  ['an unknown version', (event) => withHeaders(event, { schema_version: 99 })],
+  ['another field', (event) => ({ ...event, body: { ...event.body, config: { model: 'large' } } })],
+  ['a field more', (event) => ({ ...event, body: { ...event.body, note: 'forged' } })],
+  ['a field less', ({ body: { user_id: _user, ...body }, ...event }) => ({ ...event, body })],
+  ['another message id', (event) => ({ ...event, messageId: randomUUID() })],
+];
+interface Forged {
+  headers: Record<string, unknown>;
+  body: Record<string, unknown>;
+  messageId: string;
+}
+const withHeaders = (event: Forged, headers: object): Forged => ({
+  ...event,
+  headers: { ...event.headers, ...headers },
+});
+
+test('a letter that is not what the event log says is refused, whatever is forged, and stays', async () => {
+  const queue = 'agents_worker.instance.dead';
+  await rig.bus.channel.purgeQueue(queue);
+  await rig.bus.channel.purgeQueue('agents_worker.instance');
+  const instanceId = await rig.insertInstance(await rig.publishAgent());
+  const { body, headers, id } = await rig.bus.until(instanceId, 'instance.created');
+  await rig.bus.channel.purgeQueue('agents_worker.instance');
+  for (const [what, forge] of forgeries) {
+    const forged = forge({ headers, body, messageId: id });
+    const options = { headers: forged.headers, messageId: forged.messageId };
+    await rig.bus.publish('events.dead_letters', 'agents_worker.instance', JSON.stringify(forged.body), options);
+    const letter = await letterIn(queue);
+    const answer = await send(queue, letter.id);
+    expect({ what, ...answer }).toMatchObject({ what, status: 422, body: { code: 'not_in_event_log' } });
+    expect(await letterIn(queue)).toMatchObject({ id: letter.id });
+    await rig.bus.channel.purgeQueue(queue);
+  }
+  expect((await rig.bus.channel.checkQueue('agents_worker.instance')).messageCount).toBe(0);
+
+  await rig.bus.publish('events.dead_letters', 'agents_worker.instance', JSON.stringify(body), {
+    headers,
+    messageId: id,
+  });
+  expect((await send(queue, (await letterIn(queue)).id)).status, 'the event itself').toBe(200);
 });
 
 test('a queue that holds no dead letters is refused', async () => {

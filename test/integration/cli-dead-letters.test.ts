@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => rig.close());
 afterEach(() => rig.bus.channel.purgeQueue(queue));
 
-const run = (...args: string[]) => runInstances(['dead-letters', ...args], { AMQP_URL: rig.environment.AMQP_URL });
+const run = (...args: string[]) => runInstances(['dead-letters', ...args], rig.environment);
 
 async function list(...args: string[]): Promise<DeadLetterJson[]> {
   const { code, out } = await run('list', '--json', ...args);
@@ -88,28 +88,36 @@ test('a letter that is sent again is handled by its consumer, and is then no lon
   });
 });
 
-test('a letter that is still broken comes back under its id, behind those that stayed', async () => {
+test('a letter that is no event of the log is refused, and stays in its place', async () => {
   const [first, second] = await publishBroken('one', 'two');
   const letterId = first?.letter_id ?? '';
-  expect((await run('send', letterId)).code).toBe(0);
+  expect(await run('send', letterId)).toEqual({
+    code: 1,
+    out: '',
+    errors: `The letter ${letterId} is refused: it has no header cloudEvents:id, which every event has. It stays where it is.\n`,
+  });
   const back = await listed(2);
-  expect(back.map(({ letter_id: each }) => each)).toEqual([second?.letter_id, letterId]);
+  expect(back.map(({ letter_id: each }) => each)).toEqual([letterId, second?.letter_id]);
   const { out } = await run('show', letterId, '--json');
-  // Over the default exchange, whose routing key is the queue.
-  expect(inspectedLetterJson.parse(JSON.parse(out)).headers).toMatchObject({ dead_letter_routing_key: origin });
+  expect(inspectedLetterJson.parse(JSON.parse(out)).headers).toHaveProperty('dead_letter_reason');
 });
 
-test('all letters of a queue are sent once, in their order', async () => {
-  const letters = await publishBroken('one', 'two', 'three');
-  const sent = letters.map(({ letter_id: id }) => `The letter ${id} was sent to ${origin}.\n`);
+test('all letters of a queue are sent once; those that are refused stay, and are counted', async () => {
+  const [broken] = await publishBroken('one');
+  const id = await insertUnheard();
+  const [letter] = await list('--instance', id);
   expect(await run('send', '--all', '--queue', 'admin_backend.audit')).toEqual({
     code: 0,
     out: '',
     errors: 'There is no dead letter.\n',
   });
-  expect(await run('send', '--all', '--queue', queue)).toEqual({ code: 0, out: sent.join(''), errors: '' });
-  const back = await listed(3);
-  expect(new Set(back.map(({ letter_id: id }) => id))).toEqual(new Set(letters.map(({ letter_id: id }) => id)));
+  const sent = await run('send', '--all', '--queue', queue);
+  expect(sent).toMatchObject({ code: 1, out: `The letter ${letter?.letter_id} was sent to ${origin}.\n` });
+  expect(sent.errors).toMatch(
+    new RegExp(`^The letter ${broken?.letter_id} is refused: .*\\n1 of 2 letters were not sent\\.`),
+  );
+  await rig.bus.until(id, 'instance.updated', 'running');
+  expect(await listed(1)).toMatchObject([{ letter_id: broken?.letter_id }]);
 });
 
 test('letters are listed on one line each, and one is shown with its headers and its body', async () => {

@@ -11,6 +11,8 @@ import { openVirtualHost } from '../support/virtual-host.ts';
 
 const origin = 'agents_worker.instance';
 const queue = 'agents_worker.instance.dead';
+/** What a letter says is not the question here. */
+const check = () => Promise.resolve();
 
 /** The catalog on a virtual host of its own, and an account with no more rights than sending letters again needs. */
 async function openPost({ write = '^events\\.sent_again$' } = {}) {
@@ -76,8 +78,8 @@ test('only the chosen letter is sent, as it was before it died; the others keep 
   ]);
   const [, { letterId } = { letterId: '' }] = letters;
 
-  expect(await sendAgain({ amqpUrl, letterId })).toBe('sent');
-  expect(await sendAgain({ amqpUrl, letterId })).toBe('not found');
+  expect(await sendAgain({ amqpUrl, check, letterId })).toBe('sent');
+  expect(await sendAgain({ amqpUrl, check, letterId })).toBe('not found');
   const [sent, ...more] = await takeAll(channel, origin);
   expect(more).toEqual([]);
   expect(sent?.content.toString('utf8')).toBe('second');
@@ -102,7 +104,7 @@ test('letters that RabbitMQ gave up are sent without what it wrote into them, an
   expect(letter).toMatchObject({ messageId: 'one', reason: 'RabbitMQ gave it up: rejected' });
   expect(letter?.time?.getTime()).toBeGreaterThan(Date.now() - 60_000);
 
-  expect(await sendAllAgain({ amqpUrl })).toBe(1);
+  expect(await sendAllAgain({ amqpUrl, check })).toBe(1);
   const [sent] = await takeAll(channel, origin);
   expect(headersOf(sent)).toEqual({ note: 'mine' });
   expect(sent?.properties.expiration).toBeUndefined();
@@ -114,7 +116,7 @@ test('a letter that dies again has the same id, others have others', async () =>
   await bury('same', { headers: { a: 1, b: { c: 2 } } });
   const idsNow = async () => (await listDeadLetters({ amqpUrl, limit: 10 })).letters.map(({ letterId }) => letterId);
   const before = await idsNow();
-  expect(await sendAllAgain({ amqpUrl })).toBe(1);
+  expect(await sendAllAgain({ amqpUrl, check })).toBe(1);
   const [again] = await takeAll(channel, origin);
   await bury(again?.content ?? '', { headers: again?.properties.headers });
   expect(await idsNow()).toEqual(before);
@@ -156,7 +158,7 @@ test('however often they are looked at, and some of them sent, many letters keep
   const { letters } = await listDeadLetters({ amqpUrl, limit: 100 });
   const gone = [1, 50];
   for (const index of gone) {
-    expect(await sendAgain({ amqpUrl, letterId: letters[index]?.letterId ?? '' })).toBe('sent');
+    expect(await sendAgain({ amqpUrl, check, letterId: letters[index]?.letterId ?? '' })).toBe('sent');
     expect((await listDeadLetters({ amqpUrl, limit: 2 })).letters).toHaveLength(2);
   }
   expect(contentsOf(await takeAll(channel, queue))).toEqual(contents.filter((_, index) => !gone.includes(index)));
@@ -167,7 +169,7 @@ test('all letters are sent in their order', async () => {
   const contents = Array.from({ length: 50 }, (_, index) => String(index));
   for (const content of contents) await bury(content);
   const sent: number[] = [];
-  expect(await sendAllAgain({ amqpUrl, onSent: ({ sizeBytes }) => sent.push(sizeBytes) })).toBe(50);
+  expect(await sendAllAgain({ amqpUrl, check, onSent: ({ sizeBytes }) => sent.push(sizeBytes) })).toBe(50);
   expect(sent).toEqual(contents.map(({ length }) => length));
   expect(contentsOf(await takeAll(channel, origin))).toEqual(contents);
   expect(await takeAll(channel, queue)).toEqual([]);
@@ -177,7 +179,7 @@ test('queues that do not exist hold no letters', async () => {
   await using host = await openVirtualHost();
   const { amqpUrl } = host;
   expect(await listDeadLetters({ amqpUrl, limit: 10 })).toEqual({ letters: [], notes: [] });
-  expect(await sendAgain({ amqpUrl, letterId: '0123456789abcdef' })).toBe('not found');
+  expect(await sendAgain({ amqpUrl, check, letterId: '0123456789abcdef' })).toBe('not found');
 });
 
 test('a letter that RabbitMQ does not take stays in its place, with a reason', async () => {
@@ -193,11 +195,11 @@ test('a letter that RabbitMQ does not take stays in its place, with a reason', a
     channel.publish('', origin, Buffer.from('filling'));
     await expect(channel.waitForConfirms()).rejects.toThrow('message nacked');
   });
-  await expect(sendAgain({ amqpUrl, letterId })).rejects.toThrow(
+  await expect(sendAgain({ amqpUrl, check, letterId })).rejects.toThrow(
     /does not take a letter into agents_worker\.instance: /,
   );
   await channel.deleteQueue(origin);
-  await expect(sendAllAgain({ amqpUrl })).rejects.toThrow(
+  await expect(sendAllAgain({ amqpUrl, check })).rejects.toThrow(
     /^There is no queue agents_worker\.instance: start event_broker/,
   );
   await vi.waitFor(async () => expect(await channel.checkQueue(queue)).toMatchObject({ messageCount: 3 }));
@@ -207,6 +209,6 @@ test('a letter that RabbitMQ does not take stays in its place, with a reason', a
 test('an account that may not write is told so, and takes nothing away', async () => {
   const { amqpUrl, channel, bury } = await openPost({ write: '^$' });
   await bury('mine');
-  await expect(sendAllAgain({ amqpUrl })).rejects.toThrow(/ACCESS_REFUSED/);
+  await expect(sendAllAgain({ amqpUrl, check })).rejects.toThrow(/ACCESS_REFUSED/);
   await vi.waitFor(async () => expect(contentsOf(await takeAll(channel, queue))).toEqual(['mine']));
 });

@@ -94,7 +94,7 @@ test.each(entries)(
   async (entry) => {
     await assertTopology(rig.bus.channel, 'event_broker');
     const { AMQP_URL } = rig.environmentOf('admin_backend');
-    const words = await lastWordsOf(entry, { AMQP_URL, CONTROL_AMQP_URL: AMQP_URL });
+    const words = await lastWordsOf(entry, { AMQP_URL });
     expect(words).toMatch(
       /the right to (configure|write) to the account \w+_admin_backend: .*ACCESS_REFUSED - .*access to .*AMQP_URL; npm run contracts:check -- --accounts/,
     );

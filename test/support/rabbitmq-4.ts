@@ -4,21 +4,27 @@ import { findRabbitmq4 } from '../../stack/rabbitmq-4.ts';
 /** The project of vitest that runs the tests of the bus once more, on RabbitMQ 4. */
 export const rabbitmq4Project = 'rabbitmq-4';
 
-/** Every test whose result depends on what RabbitMQ does. */
+/** What depends on RabbitMQ, chosen so that a second run of it takes little time. */
 export const testsOfTheBus = [
   'accounts-bus',
   'accounts-check',
+  'admin-backend-dead-letters',
+  'audit',
+  'cli-dead-letters',
   'consumer',
   'contract-consumer',
+  'contract-publisher',
   'control-plane',
   'dead-letters',
   'dead-letters-sent-again',
   'event-broker',
   'event-broker-queues',
+  'rabbitmq-4',
   'topology-check',
   'topology-policies',
   'topology-start-up',
   'topology-unchecked',
+  'user-backend-live',
 ].map((name) => `test/integration/${name}.test.ts`);
 
 /** @throws Error when only one of the two is set */

@@ -16,7 +16,7 @@ export async function startAdminBackend({ configuration, logger, onFatal }: Serv
 
   const app = await createAdminServer({
     pool,
-    deadLetters: openDeadLetters(amqpUrl),
+    deadLetters: openDeadLetters({ amqpUrl, pool }),
     logger,
     ...httpOptions,
   });

@@ -1,3 +1,5 @@
+import type { Pool } from 'pg';
+import { checkAgainstLog } from '../../../bridge/dead-letters/check-against-log.ts';
 import { inspectDeadLetter, type InspectedLetter } from '../../../bridge/dead-letters/inspect-letter.ts';
 import {
   listDeadLetters,
@@ -16,15 +18,16 @@ export interface LetterKey {
 export interface DeadLetters {
   list(filter: Pick<ListOptions, 'queue' | 'instanceId' | 'limit'>): Promise<FoundLetters>;
   inspect(key: LetterKey): Promise<InspectedLetter | undefined>;
+  /** @throws NotInEventLog when the letter is not what the event log says; it then stays where it is */
   sendAgain(key: LetterKey): Promise<'sent' | 'not found'>;
 }
 
 /** Each call has a connection of its own: they are rare, and whatever one takes goes back when it closes. */
-export function openDeadLetters(amqpUrl: string): DeadLetters {
+export function openDeadLetters({ amqpUrl, pool }: { amqpUrl: string; pool: Pool }): DeadLetters {
   const options = { amqpUrl, connectionName: 'admin_backend dead letters' };
   return {
     list: (filter) => listDeadLetters({ ...options, ...filter }),
     inspect: (key) => inspectDeadLetter({ ...options, ...key }),
-    sendAgain: (key) => sendAgain({ ...options, ...key }),
+    sendAgain: (key) => sendAgain({ ...options, ...key, check: (message) => checkAgainstLog(pool, message) }),
   };
 }

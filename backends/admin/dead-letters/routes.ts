@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { notFound, problems, type ProblemError } from '../../http/problem.ts';
+import { NotInEventLog } from '../../../bridge/dead-letters/check-against-log.ts';
+import { notFound, ProblemError, problems } from '../../http/problem.ts';
 import { createReadLanes } from '../../http/read-lanes.ts';
 import type { HttpServer } from '../../http/server.ts';
 import type { DeadLetters } from './dead-letters.ts';
@@ -56,14 +57,16 @@ export function addDeadLetterRoutes(app: HttpServer, deadLetters: DeadLetters): 
         tags,
         operationId: 'sendDeadLetter',
         summary: 'Send a letter to its queue again',
-        description: 'It dies again, under the same id, if what was wrong is not mended.',
+        description:
+          'It dies again, under the same id, if what was wrong is not mended. A letter that the event log does not know ' +
+          'as it is, which somebody may have forged, is refused and stays where it is.',
         params: letterPath,
-        response: { 200: z.object({ sent: z.literal(true) }), ...problems(404) },
+        response: { 200: z.object({ sent: z.literal(true) }), ...problems(404, 422) },
       },
     },
     async (request) => {
       const { queue, letter_id: letterId } = request.params;
-      const sent = await inLane(request, () => deadLetters.sendAgain({ queue, letterId }));
+      const sent = await inLane(request, () => deadLetters.sendAgain({ queue, letterId }).catch(refuse));
       if (sent === 'not found') throw noLetter(letterId);
       return { sent: true as const };
     },
@@ -72,4 +75,10 @@ export function addDeadLetterRoutes(app: HttpServer, deadLetters: DeadLetters): 
 
 function noLetter(letterId: string): ProblemError {
   return notFound(`dead letter ${letterId} in this queue (any more)`);
+}
+
+function refuse(error: unknown): never {
+  if (!(error instanceof NotInEventLog)) throw error;
+  const detail = `The letter is refused: ${error.message}. It stays where it is.`;
+  throw new ProblemError(422, 'not_in_event_log', detail, { cause: error });
 }
