@@ -14,7 +14,7 @@ const socketErrors = new Set([
 const grpcAway = new Set([4, 14]);
 /** What `pg` and `amqplib` say without a code. A channel that the server closes for what it was asked is no such loss. */
 const clientWords =
-  /Connection (terminated|closed|ended)|closed the connection|Heartbeat timeout|Socket closed|Channel (closed|ended)(?! by server)|timeout expired|timeout exceeded when trying to connect|Query read timeout|Unexpected close/i;
+  /Connection (terminated|closed|ended)|closed the connection|Heartbeat timeout|Socket closed|Channel (closed|ended)(?! by server)|timeout expired|timeout exceeded when trying to connect|Query read timeout|Unexpected close|connection error and is not queryable/i;
 
 /** Whether a connection was lost or could not be made, as opposed to a server that refused what it was asked. */
 export function isConnectionLoss(error: unknown): boolean {

@@ -66,7 +66,8 @@ export function startEventBroker(options: EventBrokerOptions): Supervised {
           if (failure) throw failure;
         }
       } catch (error) {
-        throw amqp.explain(error);
+        // What broke a connection comes before what then failed because of it.
+        throw amqp.explain(failure ?? error);
       } finally {
         await amqp.close();
       }
