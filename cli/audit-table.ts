@@ -2,7 +2,7 @@ import type { AuditEntry } from '../backends/admin/audit/search.ts';
 import type { IncomingEvent } from '../bridge/incoming-event.ts';
 import { isEventType } from '../contracts/catalog.ts';
 import { eventInWords } from './event-words.ts';
-import { clipped, colors, plain, table, type FormatTime } from './terminal.ts';
+import { clipped, colors, plainLine, table, type FormatTime } from './terminal.ts';
 
 interface TableOptions {
   formatTime: FormatTime;
@@ -16,7 +16,7 @@ export function toAuditTable(entries: readonly AuditEntry[], { formatTime, width
   const rows = entries.map((entry) => [
     String(entry.position),
     formatTime(entry.time),
-    plain(entry.type),
+    plainLine(entry.type),
     (entry.instance_id ?? entry.agent_id ?? '').slice(0, idLength),
     inWords(entry),
   ]);
@@ -28,8 +28,8 @@ export function toAuditTable(entries: readonly AuditEntry[], { formatTime, width
 function inWords(entry: AuditEntry): string {
   const { type, body, sequence, generation, observed_generation: observedGeneration } = entry;
   // Somebody has changed it, or it is of a release that knew other events.
-  if (!isEventType(type) || typeof body !== 'object') return plain(JSON.stringify(body)).replaceAll('\n', ' ');
+  if (!isEventType(type) || typeof body !== 'object') return plainLine(JSON.stringify(body));
   const instance = { desiredState: entry.desired_state, generation, observedGeneration };
   const event = { type, body, metadata: { sequence, instance } } as unknown as IncomingEvent;
-  return plain(eventInWords(event)).replaceAll('\n', ' ');
+  return plainLine(eventInWords(event));
 }

@@ -1,5 +1,5 @@
 import type { Explanation } from '../explain/explanation.ts';
-import { colors, plain, table, wrap, type FormatTime } from './terminal.ts';
+import { colors, plain, plainLine, table, wrap, type FormatTime } from './terminal.ts';
 
 interface Terminal {
   formatTime: FormatTime;
@@ -12,7 +12,7 @@ type Line = Explanation['timeline'][number];
 /** For eyes: the timeline, what is missing, the verdict. */
 export function toLines(explanation: Explanation, { formatTime, width }: Terminal): string[] {
   const { instance_id: id, verdict, timeline, earlier_lines: earlier, missing, not_looked_at: unseen } = explanation;
-  const wrapped = (text: string): string[] => (width === undefined ? [text] : wrap(text, width));
+  const wrapped = (text: string): string[] => (width === undefined ? [plainLine(text)] : wrap(plainLine(text), width));
   return [
     colors.bold(`instance ${id}`),
     ...(earlier > 0 ? [colors.dim(`${earlier} or more earlier lines: give a larger --last`)] : []),
@@ -24,9 +24,7 @@ export function toLines(explanation: Explanation, { formatTime, width }: Termina
     '',
     ...missing.flatMap(({ part, reason }) => wrapped(`missing the ${part}: ${reason}`).map(colors.yellow)),
     ...unseen.flatMap((what) => wrapped(`not looked at ${what}`).map(colors.yellow)),
-    ...wrapped(plain(verdict.sentence).replaceAll('\n', ' ')).map((line) =>
-      colors.bold(verdictColors[verdict.state](line)),
-    ),
+    ...wrapped(plainLine(verdict.sentence)).map((line) => colors.bold(verdictColors[verdict.state](line))),
   ];
 }
 

@@ -1,6 +1,6 @@
 import type { InstanceView } from '../database/instance-view.ts';
 import { duration } from '../explain/duration.ts';
-import { clipped, colorOfStatus, colors, plain, table, visibleLength, type FormatTime } from './terminal.ts';
+import { clipped, colorOfStatus, colors, plainLine, table, visibleLength, type FormatTime } from './terminal.ts';
 
 interface Column {
   head: string;
@@ -23,7 +23,7 @@ export function toTable(
   const status: Column = { head: 'STATUS', cell: (instance) => colorOfStatus(instance.status)(instance.status) };
   const wanted: Column = { head: 'WANTED', cell: (instance) => instance.desired_state };
   const generation: Column = { head: 'GENERATION', cell: generations };
-  const reason: Column = { head: 'REASON', cell: (instance) => instance.reason?.code ?? '' };
+  const reason: Column = { head: 'REASON', cell: (instance) => plainLine(instance.reason?.code ?? '') };
   const updated: Column = { head: 'UPDATED', cell: (instance) => formatTime(instance.updated_at) };
   const ago: Column = {
     head: 'UPDATED',
@@ -56,7 +56,7 @@ function shortest(ids: string[]): number | undefined {
 }
 
 function agentOf({ agent_id: id, agent_name: name, agent_version: version }: InstanceView): string {
-  return name === null ? id : plain(`${name} ${version}`);
+  return name === null ? id : plainLine(`${name} ${version}`);
 }
 
 /** e.g. `3`, or `2 → 3` while the status still speaks of the second. */

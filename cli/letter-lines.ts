@@ -1,6 +1,6 @@
 import type { InspectedLetter } from '../bridge/dead-letters/inspect-letter.ts';
 import type { DeadLetter } from '../bridge/dead-letters/letter.ts';
-import { colors, plain, table, visibleLength, wrap, type FormatTime } from './terminal.ts';
+import { colors, plain, plainLine, table, visibleLength, wrap, type FormatTime } from './terminal.ts';
 
 interface Terminal {
   formatTime: FormatTime;
@@ -13,14 +13,14 @@ export function toLetterLines(letters: readonly DeadLetter[], { formatTime, widt
   const cellsOf = (letter: DeadLetter): string[] => [
     letter.letterId,
     letter.originQueue,
-    plain(whatIs(letter)),
+    plainLine(whatIs(letter)),
     letter.time ? formatTime(letter.time) : 'unknown',
-    plain(letter.subject ?? ''),
+    plainLine(letter.subject ?? ''),
     `${letter.sizeBytes} B`,
   ];
   const head = ['LETTER', 'QUEUE', 'MESSAGE', 'TIME', 'SUBJECT', 'SIZE'];
   if (width === undefined) {
-    const rows = letters.map((letter) => [...cellsOf(letter), plain(letter.reason).replaceAll('\n', ' ')]);
+    const rows = letters.map((letter) => [...cellsOf(letter), plainLine(letter.reason)]);
     return table([[...head, 'REASON'], ...rows]);
   }
   const tables = [head.length, 3].map((columns) =>
@@ -74,5 +74,5 @@ function whatIs({ type, sequence }: DeadLetter): string {
 
 function toRows([name, value]: [string, string]): string[][] {
   const [first = '', ...more] = plain(value).split('\n');
-  return [[colors.dim(plain(name)), first], ...more.map((line) => ['', line])];
+  return [[colors.dim(plainLine(name)), first], ...more.map((line) => ['', line])];
 }

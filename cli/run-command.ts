@@ -9,7 +9,7 @@ import { addExplain } from './commands/explain.ts';
 import { addList } from './commands/list.ts';
 import { addToken } from './commands/token.ts';
 import { addWatch } from './commands/watch.ts';
-import { warn } from './terminal.ts';
+import { plain, warn } from './terminal.ts';
 
 const help = `
 Ids may be shortened to their first four characters or more, as long as they
@@ -41,7 +41,7 @@ export async function runCommand(args: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
-    warn(describe(error));
+    warn(plain(describe(error)));
     return error instanceof CommandError ? error.exitCode : exitCodes.error;
   }
 }

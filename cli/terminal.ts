@@ -10,7 +10,12 @@ export const colors = picocolors.createColors(process.stdout.isTTY ? process.std
 
 /** Of the terminal that is written to; undefined for a file or a pipe, whose lines are never cut. */
 export function terminalWidth(): number | undefined {
-  return process.stdout.isTTY ? process.stdout.columns : undefined;
+  return process.stdout.isTTY ? usableWidth(process.stdout.columns) : undefined;
+}
+
+/** Some terminals say 0 or nothing of their width; lines of a few characters would help nobody. */
+export function usableWidth(columns: number | undefined): number {
+  return columns !== undefined && columns > 0 ? Math.max(20, Math.floor(columns)) : 80;
 }
 
 export function print(line: string): void {
@@ -22,9 +27,33 @@ export function warn(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-/** Text of others (agents, messages) without what would steer the terminal. */
+/** Shows nothing, or changes how the text around it is shown: controls, directions, what is invisible, halves of characters. */
+const unseen = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+const newlineOrEmoji = /\n|\uFE0E|\uFE0F/;
+
+/** Text of others (agents, messages): colours are left out, and whatever else would steer the terminal is shown, e.g. as `\\u202e`. */
 export function plain(text: string): string {
-  return stripVTControlCharacters(text).replaceAll(/[^\P{Cc}\n\t]/gu, '');
+  return showUnseen(stripVTControlCharacters(text).replaceAll('\t', '  ').replaceAll('\r\n', '\n'));
+}
+
+/** The same on one line, for a table. */
+export function plainLine(text: string): string {
+  return plain(text).replaceAll('\n', ' ');
+}
+
+/** JSON that reads back the same, without what would steer the terminal. */
+export function toJson(value: unknown, indent?: number): string {
+  return showUnseen(JSON.stringify(value, undefined, indent));
+}
+
+function showUnseen(text: string): string {
+  return text.replaceAll(unseen, (character) => {
+    if (newlineOrEmoji.test(character)) return character;
+    return Array.from({ length: character.length }, (_, index) => {
+      const unit = character.charCodeAt(index).toString(16).padStart(4, '0');
+      return `\\u${unit}`;
+    }).join('');
+  });
 }
 
 export type FormatTime = (time: Date) => string;
@@ -51,22 +80,29 @@ export function colorOfStatus(status: InstanceStatus): (text: string) => string 
   }
 }
 
-/** Broken between words, and within one that is longer than a line. */
+/** Broken between words, and within one that is longer than a line; a line has at least one character. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let rest = text;
   while (rest.length > width) {
     const blank = rest.lastIndexOf(' ', width);
-    const end = blank > 0 ? blank : width;
+    const end = blank > 0 ? blank : wholeCharacters(rest, Math.max(1, Math.floor(width)));
+    if (end >= rest.length) break;
     lines.push(rest.slice(0, end));
     rest = rest.slice(end).trimStart();
   }
   return [...lines, rest];
 }
 
+/** At least one, and no half of one. */
+function wholeCharacters(text: string, length: number): number {
+  const isCut = /[\uD800-\uDBFF]/.test(text.charAt(length - 1)) && /[\uDC00-\uDFFF]/.test(text.charAt(length));
+  return isCut ? (length > 1 ? length - 1 : 2) : length;
+}
+
 /** Of a text without colours. */
 export function clipped(text: string, length = Infinity): string {
-  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
+  return text.length > length ? `${text.slice(0, wholeCharacters(text, Math.max(1, length - 1)))}…` : text;
 }
 
 /** Without what colours it. */

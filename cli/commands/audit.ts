@@ -7,7 +7,7 @@ import { toAuditTable } from '../audit-table.ts';
 import { CommandError } from '../command-error.ts';
 import { withDatabase } from '../database.ts';
 import { parseCount, parseIdPrefix, utcOption, type IdPrefix } from '../options.ts';
-import { print, terminalWidth, timeFormat, warn } from '../terminal.ts';
+import { plain, print, terminalWidth, timeFormat, toJson, warn } from '../terminal.ts';
 
 interface ListOptions {
   instance?: IdPrefix;
@@ -69,7 +69,7 @@ async function list({ instance, agent, user, type, from, to, limit, json, ...opt
     return findEntries(client, { instance, agentIds, user, type, from, to }, limit + 1);
   });
   const entries = found.slice(0, limit);
-  if (json) print(JSON.stringify(entries, undefined, 2));
+  if (json) print(toJson(entries, 2));
   else if (entries.length > 0)
     toAuditTable(entries, { formatTime: timeFormat(options), width: terminalWidth() }).forEach(print);
   else warn('No entry fits.');
@@ -87,10 +87,10 @@ async function verify({ expect, json }: VerifyOptions): Promise<void> {
       problem: problem ?? null,
       ...(notice !== undefined && { notice }),
     };
-    print(JSON.stringify(found, undefined, 2));
+    print(toJson(found, 2));
   } else if (!problem) {
     print(head ? `The audit log is intact: ${entries} entries, ${firstPosition} to ${head.position}.` : 'The audit log is empty.'); // prettier-ignore
-    if (notice !== undefined) warn(notice);
+    if (notice !== undefined) warn(plain(notice));
     if (head) print(`Its head, for --expect: ${head.position}:${head.hash}`);
   }
   if (problem) {

@@ -11,7 +11,7 @@ import { withDatabase } from '../database.ts';
 import { resolveEver } from '../instances.ts';
 import { toLetterLines, toWholeLetter } from '../letter-lines.ts';
 import { parseCount, parseIdPrefix, utcOption, type IdPrefix } from '../options.ts';
-import { print, terminalWidth, timeFormat, warn } from '../terminal.ts';
+import { print, terminalWidth, timeFormat, toJson, warn } from '../terminal.ts';
 
 interface ListOptions {
   queue?: DeadLetterQueueName;
@@ -71,7 +71,7 @@ Examples:
 async function list({ queue, instance, limit, json, ...options }: ListOptions): Promise<void> {
   const instanceId = instance && (await idOf(instance));
   const { letters, notes } = await listDeadLetters({ ...rabbitmq(), queue, instanceId, limit });
-  if (json) print(JSON.stringify(letters.map(letterToJson), undefined, 2));
+  if (json) print(toJson(letters.map(letterToJson), 2));
   else if (letters.length > 0)
     toLetterLines(letters, { formatTime: timeFormat(options), width: terminalWidth() }).forEach(print);
   else warn('No dead letter fits.');
@@ -81,7 +81,7 @@ async function list({ queue, instance, limit, json, ...options }: ListOptions): 
 async function show(letterId: string, { json, ...options }: Pick<ListOptions, 'json' | 'utc'>): Promise<void> {
   const letter = await inspectDeadLetter({ ...rabbitmq(), letterId });
   if (!letter) throw notFound(letterId);
-  if (json) print(JSON.stringify(inspectedToJson(letter), undefined, 2));
+  if (json) print(toJson(inspectedToJson(letter), 2));
   else toWholeLetter(letter, timeFormat(options)).forEach(print);
 }
 

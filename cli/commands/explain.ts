@@ -5,7 +5,7 @@ import { withDatabase } from '../database.ts';
 import { toLines } from '../explanation-lines.ts';
 import { resolveEver } from '../instances.ts';
 import { parseCount, parseIdPrefix, utcOption, type IdPrefix } from '../options.ts';
-import { print, terminalWidth, timeFormat } from '../terminal.ts';
+import { print, terminalWidth, timeFormat, toJson } from '../terminal.ts';
 
 interface ExplainOptions {
   last: number;
@@ -56,7 +56,7 @@ async function explain(prefix: IdPrefix, { last, json, utc }: ExplainOptions): P
   });
   if (!explained) throw new CommandError(`Nothing is known of an instance ${instanceId}. See npx instances list.`);
   const { explanation, answered } = explained;
-  if (json) print(JSON.stringify(explanation, undefined, 2));
+  if (json) print(toJson(explanation, 2));
   else toLines(explanation, { formatTime, width: terminalWidth() }).forEach(print);
   if (!answered) throw new CommandError('No server could be asked. Run npm start, or set what is missing.');
 }

@@ -5,7 +5,7 @@ import { findAgentIds } from '../agents.ts';
 import { withDatabase } from '../database.ts';
 import { parseCount, parseIdPrefix, utcOption, type IdPrefix } from '../options.ts';
 import { toTable } from '../instance-table.ts';
-import { print, terminalWidth, timeFormat, warn } from '../terminal.ts';
+import { print, terminalWidth, timeFormat, toJson, warn } from '../terminal.ts';
 
 interface ListOptions {
   status?: InstanceStatus;
@@ -48,7 +48,7 @@ async function list({ status, agent, user, limit, json, ...options }: ListOption
     return rows.map((row) => instanceView.parse(row));
   });
   const instances = found.slice(0, limit);
-  if (json) print(JSON.stringify(instances, undefined, 2));
+  if (json) print(toJson(instances, 2));
   else if (instances.length > 0)
     toTable(instances, { formatTime: timeFormat(options), width: terminalWidth() }).forEach(print);
   else warn('No instance fits.');

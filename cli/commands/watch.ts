@@ -10,7 +10,7 @@ import { withDatabase } from '../database.ts';
 import { eventInWords, eventToJson } from '../event-words.ts';
 import { resolveInstance } from '../instances.ts';
 import { parseIdPrefix, utcOption, type IdPrefix } from '../options.ts';
-import { plain, print, timeFormat, warn, type FormatTime } from '../terminal.ts';
+import { plainLine, print, timeFormat, toJson, warn, type FormatTime } from '../terminal.ts';
 
 interface WatchOptions {
   json?: true;
@@ -42,7 +42,7 @@ async function watch(prefix: IdPrefix | undefined, { json, ...options }: WatchOp
       onMessage: (message) => {
         const event = readEvent(message);
         if (!event || (id !== undefined && event.metadata.subject !== id)) return;
-        print(json ? JSON.stringify(eventToJson(event)) : toLine(event, formatTime));
+        print(json ? toJson(eventToJson(event)) : toLine(event, formatTime));
       },
     });
     warn(`Watching ${id ?? 'all instances'}. Ctrl-C ends it.`);
@@ -71,13 +71,13 @@ function readEvent(message: ConsumeMessage): IncomingEvent | undefined {
   try {
     return parseEvent(message);
   } catch (error) {
-    warn(`A message that is no event was left out: ${plain(describe(error))}`);
+    warn(`A message that is no event was left out: ${plainLine(describe(error))}`);
     return undefined;
   }
 }
 
 function toLine(event: IncomingEvent, formatTime: FormatTime): string {
   const { type, metadata } = event;
-  const words = plain(eventInWords(event)).replaceAll('\n', ' ');
+  const words = plainLine(eventInWords(event));
   return `${formatTime(new Date(metadata.time))}  ${type.padEnd(16)}  ${metadata.subject}  ${words}`;
 }
