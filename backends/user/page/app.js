@@ -1,6 +1,6 @@
 import { createAdminApi } from './admin-api.js';
 import { createApi } from './api.js';
-import { byId, fill, focusHeading, h } from './dom.js';
+import { byId, fill, focusHeading, h, visible } from './dom.js';
 import { keepAgesFresh, shortId } from './format.js';
 import { createKnownInstances } from './known-instances.js';
 import { keepLive } from './live.js';
@@ -60,7 +60,7 @@ export function openApp({ me, settings, api, token, signal, end, onUnauthorized 
     const onGap = (/** @type {() => void} */ listener) => gaps.addEventListener('gap', listener, { signal: own });
     const { title, content } = findView({ me, settings, api, admin, known, route, onGap, signal: own });
     renewNotices();
-    document.title = `${title} · Instance engine`;
+    document.title = `${visible(title)} · Instance engine`;
     fill(byId('view'), content);
     fill(byId('views'), viewLinks(admin !== undefined, route.path[0]));
     if (shownPath !== '') focusView(isNew ? undefined : key);

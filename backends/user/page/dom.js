@@ -16,7 +16,7 @@ export function h(tag, attributes = {}, ...children) {
     if (value === undefined || value === null || value === false) continue;
     if (typeof value === 'function') element.addEventListener(name.slice(2), value);
     else if (name === 'value') Object.assign(element, { value });
-    else element.setAttribute(name, value === true ? '' : String(value));
+    else element.setAttribute(name, value === true ? '' : spoken.has(name) ? visible(String(value)) : String(value));
   }
   element.append(...present(children.flat()));
   return element;
@@ -128,6 +128,28 @@ export function focusHeading() {
  */
 function present(children) {
   return children.flatMap((child) =>
-    child === null || child === undefined || child === false ? [] : [typeof child === 'number' ? String(child) : child],
+    child === null || child === undefined || child === false
+      ? []
+      : [child instanceof Node ? child : visible(String(child))],
   );
+}
+
+/** Attributes that are read by people. */
+const spoken = new Set(['title', 'aria-label', 'placeholder', 'alt']);
+
+/** Shows nothing, or changes how the text around it is shown: controls, directions, what is invisible, halves of characters. */
+const unseen = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+const harmless = /\n|\t|\uFE0E|\uFE0F/;
+
+/**
+ * A text in which nothing is hidden: what cannot be seen is shown, e.g. as `\\u202e`.
+ *
+ * @param {string} text
+ */
+export function visible(text) {
+  return text.replaceAll(unseen, (character) => {
+    if (harmless.test(character)) return character;
+    const units = Array.from({ length: character.length }, (_, index) => character.charCodeAt(index));
+    return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('');
+  });
 }

@@ -17,8 +17,13 @@ export function say(text) {
  * @param {unknown} error
  */
 export function warn(error) {
+  warnOf(wordsOf(error));
+}
+
+/** @param {string} text what went wrong and what to do */
+export function warnOf(text) {
   fill(byId('notice'));
-  fill(byId('alert'), h('p', {}, wordsOf(error)));
+  fill(byId('alert'), h('p', {}, text));
 }
 
 /**

@@ -17,16 +17,27 @@ export function forgetToken() {
 
 /**
  * Takes the token out of an address such as `…/#token=<token>`, which then is no longer in the address bar or in the
- * history.
+ * history. Whoever is signed in stays so: a link must not make them somebody else unasked.
  *
- * @returns {boolean} whether there was one
+ * @returns {'none' | 'taken' | 'refused'} whether there was one, and whether it is the session's now
  */
 export function takeTokenFromAddress() {
   const token = tokenIn(location.hash);
-  if (token === undefined) return false;
-  keepToken(token);
+  if (token === undefined) return 'none';
   history.replaceState(null, '', `${location.pathname}${location.search}#/instances`);
-  return true;
+  const present = readToken();
+  if (present !== null && present !== token) return 'refused';
+  keepToken(token);
+  return 'taken';
+}
+
+/**
+ * Whether it has the characters of a token. Others cannot be sent.
+ *
+ * @param {string} text
+ */
+export function looksLikeToken(text) {
+  return /^[\w.-]+$/.test(text);
 }
 
 /**
@@ -39,7 +50,16 @@ export function tokenOf(text) {
 }
 
 /** @param {string} text */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** @param {string} text */
 function tokenIn(text) {
   const found = /#token=([^&\s]+)/.exec(text)?.[1];
-  return found && decodeURIComponent(found);
+  return found && decoded(found);
 }

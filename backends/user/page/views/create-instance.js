@@ -49,7 +49,7 @@ function createForm({ api, known, signal }, agents) {
   const chosen = () => agents.find(({ id }) => id === select.value);
   const describe = () => {
     const { capabilities = [], name } = chosen() ?? {};
-    agentHelp.textContent = capabilities.length > 0 ? `It can: ${capabilities.join(', ')}.` : '';
+    fill(agentHelp, capabilities.length > 0 && `It can: ${capabilities.join(', ')}.`);
     config.offerExamples(name ?? '');
   };
   select.addEventListener('change', describe);
