@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
 import type { InstanceEvent } from '../../workflows/state.ts';
 import { silenceReplay } from '../../workers/replay-gate/silence-replay.ts';
-import { readHistories } from './histories.ts';
+import { findHistories } from './histories.ts';
 import { readPayloads } from './scrub.ts';
 import { scenarios } from './scenarios/scenarios.ts';
 import { unreachableCells } from './unreachable.ts';
@@ -30,7 +30,7 @@ const eventTypes: Record<InstanceEvent['type'], true> = {
 };
 
 /** Of the code as it is: those from before a change visit what they always did. */
-const histories = await readHistories();
+const { histories } = await findHistories();
 const current = histories.filter(({ name }) => !name.includes('/'));
 const visits = new Map<string, Visits>();
 

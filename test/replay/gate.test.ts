@@ -1,11 +1,11 @@
 import { beforeAll, expect, test } from 'vitest';
 import { silenceReplay } from '../../workers/replay-gate/silence-replay.ts';
 import { bundleChangedWorkflows, type Change } from './changed-workflows.ts';
-import { readHistories } from './histories.ts';
+import { findHistories } from './histories.ts';
 import { replayHistories } from './replay-histories.ts';
 
 const workflow = 'instance-workflow.ts';
-const histories = await readHistories();
+const { histories } = await findHistories();
 
 beforeAll(() => silenceReplay());
 

@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { silenceReplay } from '../../workers/replay-gate/silence-replay.ts';
-import { readHistories } from './histories.ts';
+import { findHistories } from './histories.ts';
 import { replayHistories } from './replay-histories.ts';
 
-const histories = await readHistories();
+const { histories, unreadable } = await findHistories();
 
 describe('the workflow code of the working tree replays', () => {
   let differences: Map<string, string | undefined>;
@@ -17,4 +17,8 @@ describe('the workflow code of the working tree replays', () => {
     expect([...differences.keys()]).toContain(name);
     expect(differences.get(name)).toBeUndefined();
   });
+});
+
+test.for(unreadable)('$name is a history', ({ problem }) => {
+  expect.unreachable(problem);
 });
