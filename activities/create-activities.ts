@@ -9,7 +9,7 @@ import type { EffectContext, ProvisionRequest, RunningAgent, Runtime } from '../
 import type { InstanceActivities } from '../workflows/activities.ts';
 import type { RestartPolicy } from '../workflows/state.ts';
 import type { ControlPlane } from './control-plane.ts';
-import { readInstance, writeFinalStatus, writeStatus } from './instances.ts';
+import { readInstance, readRowState, writeFinalStatus, writeStatus } from './instances.ts';
 
 export interface ActivityDependencies {
   pool: Pool;
@@ -50,6 +50,10 @@ export function createActivities({ pool, runtimes, control }: ActivityDependenci
       };
       const context: EffectContext = {
         ...effectContext((signal) => control.requestStop({ instanceId, reason: 'replaced', cause, signal })),
+        isRestored: async (higherGeneration) => {
+          const now = await readRowState(pool, instanceId);
+          return now !== null && now.generation === row.generation && now.generation < higherGeneration;
+        },
         beforeStart: listens ? () => control.openQueue({ instanceId, agentId }) : undefined,
       };
       try {
@@ -66,6 +70,8 @@ export function createActivities({ pool, runtimes, control }: ActivityDependenci
       await Promise.all(Object.values(runtimes).map((runtime) => runtime.cleanUp(instanceId, context)));
       await control.removeQueue(instanceId);
     },
+
+    readRow: ({ instanceId }) => readRowState(pool, instanceId),
 
     recordStatus: (input) => writeStatus(pool, input),
 

@@ -1,8 +1,9 @@
 import type { Pool } from 'pg';
 import { z } from 'zod';
-import { desiredStates, type StatusReason } from '../contracts/names.ts';
+import { desiredStates, instanceStatuses, type StatusReason } from '../contracts/names.ts';
+import { statusReason } from '../database/instance-view.ts';
 import type { RecordStatusInput, RecordStatusResult } from '../workflows/activities.ts';
-import type { Cause, RowReading } from '../workflows/messages.ts';
+import type { Cause, RowReading, RowState } from '../workflows/messages.ts';
 
 /** bigint comes as text; versions stay far below 2^53. */
 const version = z.coerce.number().pipe(z.int());
@@ -23,6 +24,33 @@ export interface InstanceAndAgent {
   agent?: { retired: boolean; drain: boolean; runtime: unknown };
   /** The row says that its generation runs. */
   running: boolean;
+}
+
+const rowState = z
+  .object({
+    sequence: version,
+    generation: version,
+    desired_state: z.enum(desiredStates),
+    status: z.enum(instanceStatuses),
+    observed_generation: version,
+    // Metadata belongs to the user, who may have put anything there.
+    reason: statusReason.nullable().catch(null),
+  })
+  .transform(({ desired_state, observed_generation, reason, ...rest }): RowState => ({
+    ...rest,
+    desiredState: desired_state,
+    observedGeneration: observed_generation,
+    ...(reason && { reason }),
+  }));
+
+/** @returns null when the row is gone */
+export async function readRowState(pool: Pool, instanceId: string): Promise<RowState | null> {
+  const { rows } = await pool.query(
+    `select sequence, generation, desired_state, status, observed_generation, metadata -> 'status_reason' as reason
+     from instances where id = $1`,
+    [instanceId],
+  );
+  return rows[0] === undefined ? null : rowState.parse(rows[0]);
 }
 
 /** @returns undefined when the row is gone */

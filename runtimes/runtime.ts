@@ -59,6 +59,11 @@ export interface EffectContext {
   /** To be called at least once a second while working. */
   heartbeat: () => void;
   /**
+   * Asked when an agent of a higher generation than the requested one runs. True: the row asks for the lower generation even
+   * now, so it was restored from a backup after that agent had been started.
+   */
+  isRestored?: ((higherGeneration: number) => Promise<boolean>) | undefined;
+  /**
    * To be awaited right before each start of an agent, once nothing runs for the instance; not when a running one is
    * taken over. Where it rejects, nothing is started, and the call fails with that error: it is tried again.
    */
@@ -77,7 +82,8 @@ export interface EffectContext {
 export interface Runtime<Spec extends RuntimeSpec = RuntimeSpec> {
   /**
    * Resolves once the agent is ready. An agent of the same generation that runs already is taken over as it is; one of
-   * a lower generation is stopped first.
+   * a lower generation is stopped first. One of a higher generation is taken over, too, since the request is out of date
+   * then, unless `isRestored` says otherwise: it is stopped first.
    * @throws SpecRejected, AgentNotReady, RuntimeUnavailable; the signal's reason when aborted
    */
   provision(request: ProvisionRequest<Spec>, context: EffectContext): Promise<RunningAgent>;

@@ -1,5 +1,5 @@
 import type { InstanceStatus, StatusReason, StopReason } from '../contracts/names.ts';
-import type { Cause, RowReading } from './messages.ts';
+import type { Cause, RowReading, RowState } from './messages.ts';
 import type { RestartPolicy } from './state.ts';
 
 /** What the workflow asks of the world; `activities/` does it. */
@@ -11,6 +11,8 @@ export interface InstanceActivities {
   provision(input: ProvisionInput): Promise<ProvisionResult>;
   /** Stops the agent and removes whatever was made for the instance. */
   cleanUp(input: CleanUpInput): Promise<void>;
+  /** The row as it is now; null when there is none. */
+  readRow(input: { instanceId: string }): Promise<RowState | null>;
   recordStatus(input: RecordStatusInput): Promise<RecordStatusResult>;
   recordFinalStatus(input: { instanceId: string; cause?: Cause }): Promise<RowReading | null>;
 }

@@ -7,6 +7,8 @@ export type Effect =
   /** `resume`: this generation has run before, so it goes on though its agent was retired since. */
   | { type: 'provision'; generation: number; resume: boolean }
   | { type: 'cleanUp' }
+  /** Settles the doubt of the state. */
+  | { type: 'readRow' }
   | { type: 'recordStatus'; status: InstanceStatus; generation: number; reason?: StatusReason }
   /** Appends the last `instance.updated`, with `stopped`, of an instance whose row is gone. */
   | { type: 'recordFinalStatus' }
@@ -17,16 +19,17 @@ export type Effect =
 
 const wait: Effect = { type: 'wait' };
 
-/** The next step by the table of transitions. */
+/** The next step by the table of transitions, once no doubt about the row stands against it. */
 export function decide(state: InstanceState): Effect {
-  const { wanted, runtime, obstacle } = state;
+  const { wanted, runtime, obstacle, doubt } = state;
+  if (doubt === 'contradicted') return { type: 'readRow' };
   if (wanted.kind === 'gone' && wanted.finalStatusRecorded && runtime.kind === 'none') return { type: 'complete' };
   const generation = wanted.kind === 'present' ? wanted.generation : 0;
   switch (transitions[conditionOf(state)][wishOf(state)]) {
     case 'wait':
       return restOf(state);
     case 'cleanUp':
-      return { type: 'cleanUp' };
+      return doubt ? { type: 'readRow' } : { type: 'cleanUp' };
     case 'provision':
       // A row that says something else must not go on saying it while work is under way; a new one says `pending`.
       if (state.recorded.status !== 'pending') return record(state, 'pending', generation) ?? wait;

@@ -8,6 +8,8 @@ export function describeProgress(state: InstanceState, effect: Effect): string {
       return `Provisioning generation ${effect.generation}.`;
     case 'cleanUp':
       return 'Stopping the agent and removing what was made for it.';
+    case 'readRow':
+      return 'Reading the row.';
     case 'recordStatus':
       return `Recording the status \`${effect.status}\` of generation ${effect.generation}.`;
     case 'recordFinalStatus':

@@ -1,5 +1,5 @@
 import type { StatusReason } from '../contracts/names.ts';
-import type { RowReading, RuntimeExited } from './messages.ts';
+import type { RowReading, RowState, RuntimeExited } from './messages.ts';
 import { initialState, type InstanceEvent, type InstanceState, type Obstacle } from './state.ts';
 
 const earlyExitsKept = 8;
@@ -7,15 +7,28 @@ const earlyExitsKept = 8;
 /** Between the end of one deadline of a clean-up and the next try. */
 const cleanUpPauseMs = 10 * 60_000;
 
-/** Folds one event, which came at `now` (milliseconds), into the state. Stale and repeated events leave it as it is. */
+/**
+ * Folds one event, which came at `now` (milliseconds), into the state. Sequences put the events of a row into order; an event
+ * that does not fit that order is a repeat, or the row was restored to an earlier version, or the event is false. The row
+ * tells which: it is read, and what was read overrules everything that was heard.
+ */
 export function evolve(state: InstanceState, event: InstanceEvent, now: number): InstanceState {
   switch (event.type) {
     case 'rowChanged':
-      return event.sequence > state.sequence ? { ...observe(state, event), cause: event.cause } : state;
+      if (event.sequence <= state.sequence) return contradicted(state);
+      return { ...observe(state, event), doubt: state.doubt ?? 'heard', cause: event.cause };
     case 'rowDeleted':
+      return { ...contradicted(state), ...(event.sequence > state.sequence && { cause: event.cause }) };
+    case 'rowDeletedUnread':
       return event.sequence > state.sequence ? { ...gone(state, event.sequence), cause: event.cause } : state;
     case 'rowGone':
       return gone(state, state.sequence);
+    case 'checkRequested':
+      return contradicted(doubted(state));
+    case 'rowRead':
+      return overruled(state, event.row);
+    case 'rowNotRead':
+      return settled(state);
     case 'runtimeExited':
       return exited(state, event, now);
     case 'retryRequested': {
@@ -92,13 +105,53 @@ export function evolve(state: InstanceState, event: InstanceEvent, now: number):
 }
 
 function observe(state: InstanceState, row: RowReading): InstanceState {
-  if (row.sequence < state.sequence) return state;
+  if (row.sequence < state.sequence || isAnotherWish(state, row)) return contradicted(state);
   const { sequence, generation, desiredState } = row;
   const observed: InstanceState = { ...state, sequence, wanted: { kind: 'present', generation, desiredState } };
+  if (observed.doubt === 'heard') delete observed.doubt;
   if (generation > wantedGeneration(state)) observed.restarts = initialState.restarts;
   if (!state.obstacle || state.obstacle.generation >= generation) return observed;
   const { obstacle: _, ...unblocked } = observed;
   return unblocked;
+}
+
+/** Each wish has a generation of its own; a restored row may give a number to another wish than before. */
+function isAnotherWish({ wanted }: InstanceState, { generation, desiredState }: RowReading): boolean {
+  return wanted.kind === 'present' && wanted.generation === generation && wanted.desiredState !== desiredState;
+}
+
+function contradicted(state: InstanceState): InstanceState {
+  return { ...state, doubt: 'contradicted' };
+}
+
+function settled(state: InstanceState): InstanceState {
+  const { doubt: _, ...rest } = state;
+  return rest;
+}
+
+/** Whether anything runs has to be found out anew: provisioning takes over what does. */
+function doubted(state: InstanceState): InstanceState {
+  const { runtime } = state;
+  return runtime.kind === 'running' || runtime.kind === 'none' ? { ...state, runtime: { kind: 'unknown' } } : state;
+}
+
+/** The row as it is now is the truth, whatever its numbers: a restored backup brings earlier ones. */
+function overruled(state: InstanceState, row: RowState | null): InstanceState {
+  if (!row) return settled(gone(state, state.sequence));
+  const { sequence, generation, desiredState, status, observedGeneration, reason } = row;
+  const { recorded } = state;
+  // A row that does not say what was last written to it may be another one than the agent was started for.
+  const isKnown = recorded.status === status && recorded.generation === observedGeneration;
+  const { obstacle, doubt: _, ...rest } = isKnown ? state : doubted(state);
+  return {
+    ...rest,
+    ranGeneration: state.ranGeneration > generation ? 0 : state.ranGeneration,
+    sequence,
+    wanted: { kind: 'present', generation, desiredState },
+    recorded: { status, generation: observedGeneration, ...(reason && { reason }) },
+    ...(wantedGeneration(state) !== generation && { restarts: initialState.restarts }),
+    ...(obstacle && !isAnotherWish(state, row) && holdsFor(obstacle, row) && { obstacle }),
+  };
 }
 
 /** Nothing that is known of an instance holds for a later row of its id. */
@@ -125,7 +178,7 @@ function exited(state: InstanceState, event: RuntimeExited, now: number): Instan
   const { generation, since, restart } = runtime;
   const down: InstanceState = { ...state, runtime: { kind: 'unknown' } };
   // What was to end anyway decides nothing.
-  if (event.kind === 'lost' || obstacle || generation < wantedGeneration(state)) return down;
+  if (event.kind === 'lost' || obstacle || generation < wantedGeneration(state) || isToStop(state)) return down;
 
   const mayRestart = restart.policy === 'always' || (restart.policy === 'on_failure' && event.failed);
   const count = now - since >= restart.resetAfterMs ? 0 : restarts.count;
@@ -146,6 +199,7 @@ function exited(state: InstanceState, event: RuntimeExited, now: number): Instan
 /** An obstacle of a generation that is no longer wanted says nothing about the one that is. */
 function blocked(state: InstanceState, obstacle: Obstacle): InstanceState {
   if (state.wanted.kind !== 'present' || state.wanted.generation > obstacle.generation) return state;
+  if (isToStop(state) && state.wanted.generation === obstacle.generation) return state;
   // What stopped running has no right to go on.
   const ranGeneration = obstacle.kind === 'failed' || obstacle.kind === 'drained' ? 0 : state.ranGeneration;
   return { ...state, obstacle, ranGeneration };
@@ -162,6 +216,15 @@ function unhidden(state: InstanceState): InstanceState {
   const { obstacle, ...rest } = state;
   if (obstacle?.kind !== 'stuck') return state;
   return obstacle.hides ? { ...rest, obstacle: obstacle.hides } : rest;
+}
+
+/** Only what is left of an agent, and the end of the agent's use, have a bearing on an instance that is to stop. */
+function holdsFor({ kind, generation }: Obstacle, row: RowReading): boolean {
+  return generation === row.generation && (row.desiredState === 'running' || kind === 'stuck' || kind === 'drained');
+}
+
+function isToStop({ wanted }: InstanceState): boolean {
+  return wanted.kind === 'present' && wanted.desiredState === 'stopped';
 }
 
 function wantedGeneration({ wanted }: InstanceState): number {

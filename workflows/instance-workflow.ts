@@ -6,6 +6,7 @@ import {
   condition,
   continueAsNew,
   isCancellation,
+  patched,
   proxyActivities,
   proxyLocalActivities,
   rootCause,
@@ -42,7 +43,7 @@ const { cleanUp } = proxyActivities<InstanceActivities>({
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
 });
 
-const { recordStatus, recordFinalStatus } = proxyLocalActivities<InstanceActivities>({
+const { readRow, recordStatus, recordFinalStatus } = proxyLocalActivities<InstanceActivities>({
   startToCloseTimeout: '15 seconds',
   // Longer waits are timers of the server. Below the longest retry interval: a workflow task is never held open by an outage.
   localRetryThreshold: '5 seconds',
@@ -51,6 +52,14 @@ const { recordStatus, recordFinalStatus } = proxyLocalActivities<InstanceActivit
 
 /** In events. Below what Temporal suggests: a worker without the run in its cache replays all of it in one go. */
 const longestHistory = 1_000;
+
+/** Names of patches: what runs from before them did otherwise (docs/replay.md). */
+const rowIsRead = 'row-is-read';
+const workHasPauses = 'work-has-pauses';
+
+/** Steps from any news to rest, at most (test/unit/decide.property.test.ts). */
+const longestWork = 24;
+const longestPauseMs = 60_000;
 
 export interface InstanceWorkflowInput {
   instanceId: string;
@@ -71,6 +80,7 @@ export async function instanceWorkflow(input: InstanceWorkflowInput): Promise<vo
 async function live({ instanceId, state: handedOn = initialState }: InstanceWorkflowInput): Promise<void> {
   let state = handedOn;
   const inbox: InstanceMessage[] = [];
+  let stepsSinceNews = 0;
   setHandler(instanceMessageSignal, (message) => void inbox.push(message));
   setHandler(instanceStateQuery, () => state);
 
@@ -79,8 +89,30 @@ async function live({ instanceId, state: handedOn = initialState }: InstanceWork
   };
   const absorbInbox = (): void => {
     const messages = inbox.splice(0);
-    messages.forEach(apply);
+    if (messages.length > 0) stepsSinceNews = 0;
+    for (const message of messages) {
+      apply(message.type === 'rowDeleted' && !patched(rowIsRead) ? { ...message, type: 'rowDeletedUnread' } : message);
+    }
     state = { ...state, messages: state.messages + messages.length };
+  };
+
+  /** The next step, with every doubt about the row settled. */
+  const nextEffect = async (): Promise<Exclude<Effect, { type: 'readRow' }>> => {
+    for (;;) {
+      absorbInbox();
+      const effect = decide(state);
+      if (effect.type !== 'readRow') return effect;
+      stepsSinceNews += 1;
+      apply(patched(rowIsRead) ? { type: 'rowRead', row: await readRow({ instanceId }) } : { type: 'rowNotRead' });
+    }
+  };
+
+  /** No news and no end of steps: the world and this code do not agree, and asking faster would not help. */
+  const pauseUnlessProgress = async (): Promise<void> => {
+    stepsSinceNews += 1;
+    if (stepsSinceNews <= longestWork || !patched(workHasPauses)) return;
+    const pauseMs = Math.min(1_000 * 2 ** (stepsSinceNews - longestWork - 1), longestPauseMs);
+    await condition(() => inbox.length > 0, pauseMs);
   };
 
   const caused = () => state.cause && { cause: state.cause };
@@ -97,8 +129,7 @@ async function live({ instanceId, state: handedOn = initialState }: InstanceWork
     attempt.catch(() => undefined);
     while (!ended) {
       await condition(() => ended || inbox.length > 0);
-      absorbInbox();
-      const next = decide(state);
+      const next = await nextEffect();
       if (next.type !== 'provision' || next.generation !== generation) scope.cancel();
     }
     try {
@@ -121,7 +152,7 @@ async function live({ instanceId, state: handedOn = initialState }: InstanceWork
   };
 
   const perform = async (
-    effect: Exclude<Effect, { type: 'wait' | 'complete' }>,
+    effect: Exclude<Effect, { type: 'wait' | 'complete' | 'readRow' }>,
   ): Promise<InstanceEvent | undefined> => {
     switch (effect.type) {
       case 'provision':
@@ -153,18 +184,20 @@ async function live({ instanceId, state: handedOn = initialState }: InstanceWork
   };
 
   for (;;) {
-    absorbInbox();
-    const effect = decide(state);
+    const effect = await nextEffect();
     setCurrentDetails(describeProgress(state, effect));
     if (effect.type === 'complete') return;
     // The inbox is empty here, so the state is all there is to hand on.
     if (workflowInfo().continueAsNewSuggested || workflowInfo().historyLength > longestHistory)
       await continueAsNew<typeof instanceWorkflow>({ instanceId, state });
     if (effect.type === 'wait') {
+      stepsSinceNews = 0;
       if (effect.until === undefined) await condition(() => inbox.length > 0);
       else if (!(await condition(() => inbox.length > 0, Math.max(effect.until - Date.now(), 1))))
         apply({ type: 'pauseOver' });
     } else {
+      await pauseUnlessProgress();
+      if (inbox.length > 0) continue;
       const event = await perform(effect);
       if (event) apply(event);
     }

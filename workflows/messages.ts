@@ -1,12 +1,19 @@
 import { defineQuery, defineSignal } from '@temporalio/workflow';
-import type { DesiredState } from '../contracts/names.ts';
+import type { DesiredState, InstanceStatus, StatusReason } from '../contracts/names.ts';
 import type { InstanceState } from './state.ts';
 
-/** What the row asked for at one of its versions. A reading with a lower sequence than one seen before is stale. */
+/** What the row asked for at one of its versions. */
 export interface RowReading {
   sequence: number;
   generation: number;
   desiredState: DesiredState;
+}
+
+/** All that the workflow compares itself with: the row as it was at the moment of one query. */
+export interface RowState extends RowReading {
+  status: InstanceStatus;
+  observedGeneration: number;
+  reason?: StatusReason;
 }
 
 /** The event that led to an effect: handed on, so that what the effect causes can be traced back. */
@@ -22,11 +29,16 @@ export interface RowChanged extends RowReading {
   cause: Cause;
 }
 
-/** `instance.deleted`. */
+/** `instance.deleted`. The row is read before anything is done about it, so a false one does no harm. */
 export interface RowDeleted {
   type: 'rowDeleted';
   sequence: number;
   cause: Cause;
+}
+
+/** The sweeper found that row, workflow and runtime do not agree. The workflow reads the row and looks for its agent. */
+export interface CheckRequested {
+  type: 'checkRequested';
 }
 
 /** The runtime saw the agent end, or found it gone, without having been asked to stop it. */
@@ -66,7 +78,8 @@ export function toAgentDrained(agentId: string, generation: number): AgentDraine
 }
 
 /** Everything that can be told to a running instance. May come in any order and any number of times. */
-export type InstanceMessage = RowChanged | RowDeleted | RuntimeExited | RetryRequested | AgentPublished | AgentDrained;
+export type InstanceMessage =
+  RowChanged | RowDeleted | CheckRequested | RuntimeExited | RetryRequested | AgentPublished | AgentDrained;
 
 export const instanceMessageSignal = defineSignal<[InstanceMessage]>('instanceMessage');
 

@@ -1,11 +1,17 @@
 import type { InstanceStatus, StatusReason } from '../contracts/names.ts';
-import type { Cause, InstanceMessage, RowReading, RuntimeExited } from './messages.ts';
+import type { Cause, InstanceMessage, RowReading, RowState, RuntimeExited } from './messages.ts';
 
 /** Everything that an instance's workflow knows. Plain data: it is passed on at continue-as-new. */
 export interface InstanceState {
-  /** The highest version of the row that was seen; 0 before any. */
+  /** The version of the row that `wanted` comes from; 0 before any. It goes back when a backup of the row is restored. */
   sequence: number;
   wanted: Wanted;
+  /**
+   * Why `wanted` may differ from the row. Absent once it was read from the row.
+   * - `heard`: it comes from an event. Nothing is stopped or removed before the row was read.
+   * - `contradicted`: something that was heard or read does not fit. Nothing at all is done before the row was read.
+   */
+  doubt?: 'heard' | 'contradicted';
   runtime: RuntimeState;
   /** What keeps the current generation from running; a new generation clears it. */
   obstacle?: Obstacle;
@@ -70,6 +76,11 @@ export type InstanceEvent =
   | { type: 'agentMissing'; row: RowReading; message: string }
   | { type: 'provisioningFailed'; generation: number; reason: StatusReason }
   | { type: 'rowGone' }
+  /** The row was read to settle a doubt; null when there is none. It overrules everything that was heard. */
+  | { type: 'rowRead'; row: RowState | null }
+  /** Runs from before the row was read take what they heard for true (docs/replay.md). */
+  | { type: 'rowNotRead' }
+  | { type: 'rowDeletedUnread'; sequence: number; cause: Cause }
   | { type: 'cleanedUp' }
   | { type: 'cleanUpFailed'; message: string }
   /** The time of an obstacle that has one. */

@@ -9,7 +9,7 @@ export type Condition =
   | 'obsolete'
   /** The wanted generation runs. */
   | 'current'
-  /** An older generation runs. */
+  /** Another generation runs: an older one, or a later one where a backup of the row was restored. */
   | 'outdated'
   /** Something may run, or may have been begun. */
   | 'uncertain'
@@ -83,6 +83,6 @@ export function conditionOf({ wanted, runtime, obstacle }: InstanceState): Condi
     case 'unknown':
       return 'uncertain';
     case 'running':
-      return wanted.kind === 'present' && runtime.generation < wanted.generation ? 'outdated' : 'current';
+      return wanted.kind === 'present' && runtime.generation !== wanted.generation ? 'outdated' : 'current';
   }
 }

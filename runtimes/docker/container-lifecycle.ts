@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { DockerSpec } from '../../contracts/runtime-spec.ts';
+import { mayGoOn } from '../may-go-on.ts';
 import { RuntimeUnavailable, SpecRejected } from '../runtime.ts';
 import type { EffectContext, ProvisionRequest, RunningAgent, Runtime } from '../runtime.ts';
 import { awaitReady } from './await-ready.ts';
@@ -47,10 +48,11 @@ export function createContainerLifecycle({
         await delay(pollMs);
       } else if (found.instanceId !== request.instanceId) {
         throw new RuntimeUnavailable(`The container ${name} is none of ours. Remove it: docker rm -f ${name}`);
-      } else if (found.generation >= request.generation && found.phase === 'running') {
-        // A higher generation than the requested one means that the request is out of date: what came after stays.
+      } else if (!(await mayGoOn(found, request, context))) {
+        await end(found, context);
+      } else if (found.phase === 'running') {
         return takeOver(found, request, signal);
-      } else if (found.generation < request.generation || !(await isBeingStarted(found, signal))) {
+      } else if (!(await isBeingStarted(found, signal))) {
         await end(found, context);
       }
     }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { ProcessSpec } from '../../contracts/runtime-spec.ts';
+import { mayGoOn } from '../may-go-on.ts';
 import type { EffectContext, ProvisionRequest, RunningAgent, Runtime } from '../runtime.ts';
 import type { AgentWatcher } from './agent-watcher.ts';
 import { awaitReady } from './await-ready.ts';
@@ -36,8 +37,7 @@ export function createAgentLifecycle({
     const record = await folder.readRecord();
     if (!record) return start(folder, request, context);
     const found = await findAgent(folder, record);
-    // A higher generation than the requested one means that the request is out of date: it must not undo what came after.
-    if (found && record.phase !== 'stopping' && record.generation >= request.generation) {
+    if (found && record.phase !== 'stopping' && (await mayGoOn(record, request, context))) {
       return takeOver(folder, { ...record, process: found }, request, context.signal);
     }
     await end(folder, { ...record, process: found ?? record.process }, context);

@@ -1,6 +1,6 @@
 import { decide, type Effect } from '../../workflows/decide.ts';
 import { evolve } from '../../workflows/evolve.ts';
-import type { RowReading } from '../../workflows/messages.ts';
+import type { RowReading, RowState } from '../../workflows/messages.ts';
 import { initialState, type InstanceEvent, type InstanceState, type RestartPolicy } from '../../workflows/state.ts';
 import { conditionOf, wishOf } from '../../workflows/transitions.ts';
 import type { Cell } from './visits.ts';
@@ -42,7 +42,7 @@ export function walk(choices: readonly number[]): Set<Cell> {
       apply(pick(messages(state, log)));
       if (running === 'wait') begun = undefined;
     } else if (begun) {
-      apply(pick(endings(begun.effect, log, begun.since)));
+      apply(pick(endings(begun, state, log)));
       begun = undefined;
     }
     // While something else than provisioning is under way, messages wait for its end.
@@ -98,11 +98,17 @@ function messages({ runtime }: InstanceState, log: readonly LogEntry[]): Instanc
 }
 
 /** How an effect may end; undefined: cancelled, or given up through no fault of the instance. */
-function endings(effect: Effect, log: readonly LogEntry[], since: number): (InstanceEvent | undefined)[] {
+function endings(
+  { effect, since }: { effect: Effect; since: number },
+  { recorded }: InstanceState,
+  log: readonly LogEntry[],
+): (InstanceEvent | undefined)[] {
   const row = log.at(-1);
   switch (effect.type) {
     case 'provision':
       return [undefined, ...log.slice(since).flatMap((entry) => provisionEndings(effect.generation, entry))];
+    case 'readRow':
+      return [{ type: 'rowRead', row: row?.kind === 'row' ? { ...readingOf(row), ...said(recorded) } : null }];
     case 'cleanUp':
       return [{ type: 'cleanedUp' }, { type: 'cleanUpFailed', message: '' }];
     case 'recordStatus':
@@ -126,6 +132,11 @@ function provisionEndings(generation: number, entry: LogEntry): InstanceEvent[] 
     { type: 'agentMissing', row, message: '' },
     { type: 'provisioningFailed', generation, reason: { code: 'provisioning_failed', message: '' } },
   ];
+}
+
+/** In these lives the row says what the workflow wrote to it. */
+function said({ status, generation }: InstanceState['recorded']): Pick<RowState, 'status' | 'observedGeneration'> {
+  return { status, observedGeneration: generation };
 }
 
 function readingOf({ sequence, generation, desiredState }: RowReading): RowReading {

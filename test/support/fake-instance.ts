@@ -75,6 +75,7 @@ export function createFakeActivities(find: (instanceId: string) => FakeInstance)
       const instance = await begin('cleanUp', instanceId);
       instance.agent = undefined;
     },
+    readRow: async ({ instanceId }) => (await begin('readRow', instanceId)).rows.readState() ?? null,
     recordStatus: async (input) => (await begin('recordStatus', input.instanceId)).rows.recordStatus(input),
     recordFinalStatus: async ({ instanceId }) =>
       (await begin('recordFinalStatus', instanceId)).rows.recordFinalStatus(),

@@ -1,6 +1,6 @@
 import type { Effect } from '../../workflows/decide.ts';
 import { evolve } from '../../workflows/evolve.ts';
-import type { Cause, RowReading } from '../../workflows/messages.ts';
+import type { Cause, RowReading, RowState } from '../../workflows/messages.ts';
 import { initialState, type InstanceEvent, type InstanceState, type RestartPolicy } from '../../workflows/state.ts';
 
 type Of<Type extends InstanceEvent['type']> = Extract<InstanceEvent, { type: Type }>;
@@ -36,11 +36,19 @@ export const wants = (...given: Parameters<typeof row>): Of<'rowChanged'> => ({
   ...row(...given),
   cause: causeOf(given[0]),
 });
-export const deleted = (sequence: number): Of<'rowDeleted'> => ({
+/** As it is heard; nothing is believed of it before the row was read. */
+export const deletionHeard = (sequence: number): Of<'rowDeleted'> => ({
   type: 'rowDeleted',
   sequence,
   cause: causeOf(sequence),
 });
+/** Heard, and found to be so. */
+export const deleted = (sequence: number): (Of<'rowDeleted'> | Of<'rowRead'>)[] => [
+  deletionHeard(sequence),
+  rowRead(null),
+];
+export const rowRead = (found: RowState | null): Of<'rowRead'> => ({ type: 'rowRead', row: found });
+export const checkRequested: Of<'checkRequested'> = { type: 'checkRequested' };
 export const exit = (kind: 'exited' | 'lost', runtimeId = 'first', failed = true): Of<'runtimeExited'> => ({
   type: 'runtimeExited',
   runtimeId,

@@ -46,12 +46,30 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 18, arbitrary: fc.record({ do: fc.constant('advance'), ending }) },
 );
 
+const number = fc.oneof(fc.nat({ max: 12 }), fc.constantFrom(999, Number.MAX_SAFE_INTEGER));
+const betrayal: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({ do: fc.constant('restore'), pick }),
+  fc.record({
+    do: fc.constant('forge'),
+    message: fc.oneof(
+      fc.record({ type: fc.constant('rowDeleted'), sequence: number }),
+      fc.record({ type: fc.constant('rowChanged'), sequence: number, generation: number, desiredState }),
+    ),
+  }),
+);
+
+const lifeOf = (steps: fc.Arbitrary<Step>): fc.Arbitrary<Life> =>
+  fc.record({
+    published: fc.constantFrom(true, true, true, false),
+    restart,
+    steps: fc.array(steps, { maxLength: 60, size: 'max' }),
+  });
+
 /** Anything that may happen to an instance, in any order. */
-export const life: fc.Arbitrary<Life> = fc.record({
-  published: fc.constantFrom(true, true, true, false),
-  restart,
-  steps: fc.array(step, { maxLength: 60, size: 'max' }),
-});
+export const life = lifeOf(step);
+
+/** The same, with backups that are restored and messages that are false in between. */
+export const betrayedLife = lifeOf(fc.oneof({ weight: 8, arbitrary: step }, { weight: 1, arbitrary: betrayal }));
 
 export function play({ steps, ...world }: Life, onEvent?: OnEvent): Simulation {
   const simulation = createSimulation({ ...world, ...(onEvent && { onEvent }) });

@@ -2,7 +2,7 @@ import { toMessage } from '../../bridge/instance-router.ts';
 import type { DesiredState } from '../../contracts/names.ts';
 import { decide, type Effect } from '../../workflows/decide.ts';
 import { evolve } from '../../workflows/evolve.ts';
-import type { InstanceMessage, RuntimeExited } from '../../workflows/messages.ts';
+import type { Cause, InstanceMessage, RowChanged, RowDeleted, RuntimeExited } from '../../workflows/messages.ts';
 import { initialState, type InstanceEvent, type InstanceState, type RestartPolicy } from '../../workflows/state.ts';
 import { createInstanceWorld, type Ending, type Looked, type WorldOptions } from './instance-world.ts';
 import { asIncoming } from './row-model.ts';
@@ -19,7 +19,14 @@ export type Step =
   | { do: 'deliver' | 'deliverExit' | 'deliverAgentEvent'; pick: number }
   | { do: 'exit'; kind: RuntimeExited['kind']; failed: boolean }
   | { do: 'pass'; durationMs: number }
+  /** A backup of the row and its log, as it was after `pick` events, modulo their number. */
+  | { do: 'restore'; pick: number }
+  /** A message that no trigger wrote. */
+  | { do: 'forge'; message: ForgedMessage }
   | { do: 'advance'; ending: Ending };
+
+export type ForgedMessage =
+  Pick<RowDeleted, 'type' | 'sequence'> | Pick<RowChanged, 'type' | 'sequence' | 'generation' | 'desiredState'>;
 
 type InFlight =
   | { kind: 'provision'; effect: Extract<Effect, { type: 'provision' }>; looked: Looked }
@@ -34,12 +41,16 @@ interface SimulationOptions extends WorldOptions {
 
 export type Simulation = ReturnType<typeof createSimulation>;
 
+const cause: Cause = { eventId: 'forged', correlationId: 'forged', traceparent: 'forged' };
+
 /** The loop of the workflow over the real decider, in a world of one row and at most one agent. */
 export function createSimulation({ onEvent = () => {}, ...options }: SimulationOptions) {
   const world = createInstanceWorld(options);
   const { rows } = world;
   const delivered = { exits: new Set<number>(), agentEvents: new Set<number>() };
   let lastWish: { sequence: number; delivered: boolean } | undefined;
+  /** Nothing but a sweep finds what was restored, and what a false message said of an instance that has no row. */
+  let isToBeSwept = false;
   let retries = 0;
   let now = 0;
   let run: { state: InstanceState; inbox: InstanceMessage[]; inFlight?: InFlight | undefined } | undefined;
@@ -118,6 +129,7 @@ export function createSimulation({ onEvent = () => {}, ...options }: SimulationO
         run.inFlight = { kind: 'provision', effect, looked: world.look() };
         return true;
       case 'cleanUp':
+      case 'readRow':
       case 'recordStatus':
       case 'recordFinalStatus':
         run.inFlight = perform(effect, ending);
@@ -160,12 +172,46 @@ export function createSimulation({ onEvent = () => {}, ...options }: SimulationO
         return deliverAgentEvent(step.pick % Math.max(world.agentEvents.length, 1));
       case 'exit':
         return world.exit(step.kind, step.failed);
+      case 'restore':
+        isToBeSwept = true;
+        return rows.restore(step.pick % (rows.log.length + 1));
+      case 'forge':
+        isToBeSwept = true;
+        run ??= { state: initialState, inbox: [] };
+        return tell({ ...step.message, cause });
       case 'pass':
         now += step.durationMs;
         return;
       case 'advance':
         advance(step.ending);
     }
+  };
+
+  /** What activities/sweep.ts tells of this instance: of several things that are wrong, one in each sweep. */
+  const sweeps: (() => void)[] = [
+    () => {
+      const reading = rows.read();
+      if (run) return tell({ type: 'checkRequested' });
+      if (!reading && !world.agent()) return;
+      run = { state: initialState, inbox: [] };
+      tell(reading ? { type: 'rowChanged', ...reading, cause } : { type: 'rowDeleted', sequence: 1, cause });
+    },
+    () =>
+      world.agentEvents.slice(-1).forEach((event) => {
+        const message = world.told(event);
+        if (message) tell(message);
+      }),
+  ];
+
+  /** Lets all go well, and time pass. @returns the steps it took */
+  const rest = (limit: number): number => {
+    for (let steps = 0; steps < limit; steps += 1) {
+      if (advance('done')) continue;
+      const effect = run && decide(run.state);
+      if (effect?.type !== 'wait' || effect.until === undefined) return steps;
+      now = effect.until;
+    }
+    throw new Error(`still busy after ${limit} steps: ${JSON.stringify(run)}`);
   };
 
   /**
@@ -177,13 +223,13 @@ export function createSimulation({ onEvent = () => {}, ...options }: SimulationO
     if (lastWish && !lastWish.delivered) deliver(lastWish.sequence - 1);
     for (const index of world.exits.keys()) if (!delivered.exits.has(index)) deliverExit(index);
     for (const index of world.agentEvents.keys()) if (!delivered.agentEvents.has(index)) deliverAgentEvent(index);
-    for (let steps = 0; steps < limit; steps += 1) {
-      if (advance('done')) continue;
-      const effect = run && decide(run.state);
-      if (effect?.type !== 'wait' || effect.until === undefined) return steps;
-      now = effect.until;
-    }
-    throw new Error(`still busy after ${limit} steps: ${JSON.stringify(run)}`);
+    const steps = rest(limit);
+    if (!isToBeSwept) return steps;
+    const afterSweeps = sweeps.map((sweep) => {
+      sweep();
+      return rest(limit);
+    });
+    return Math.max(steps, ...afterSweeps);
   };
 
   return { ...world, deliver, deliverExit, deliverAgentEvent, tell, take, settle, state: () => run?.state };

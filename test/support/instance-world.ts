@@ -142,6 +142,8 @@ export function createInstanceWorld({ published, restart: firstRestart }: WorldO
           }
           agent = undefined;
           return { type: 'cleanedUp' };
+        case 'readRow':
+          return { type: 'rowRead', row: rows.readState() ?? null };
         case 'recordStatus': {
           const result = rows.recordStatus(effect);
           return result.outcome === 'gone'

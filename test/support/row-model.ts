@@ -2,7 +2,7 @@ import type { EventType } from '../../contracts/names.ts';
 import type { DesiredState, InstanceStatus, StatusReason } from '../../contracts/names.ts';
 import type { IncomingEvent } from '../../bridge/incoming-event.ts';
 import type { RecordStatusInput, RecordStatusResult } from '../../workflows/activities.ts';
-import type { RowReading } from '../../workflows/messages.ts';
+import type { RowReading, RowState } from '../../workflows/messages.ts';
 
 export interface ModelRow extends RowReading {
   observedGeneration: number;
@@ -19,12 +19,15 @@ export interface ModelEvent {
 export function createRowModel() {
   let row: ModelRow | undefined;
   const log: ModelEvent[] = [];
+  /** What the table of the log holds: a restored backup holds less than was ever published. */
+  let stored: ModelEvent[] = [];
 
   const append = (type: ModelEvent['type'], entry: ModelRow): ModelRow => {
     log.push({ type, row: entry });
+    stored.push({ type, row: entry });
     return entry;
   };
-  const nextSequence = (): number => log.length + 1;
+  const nextSequence = (): number => stored.length + 1;
   const update = (changes: Partial<ModelRow>): RowReading => {
     row = append('instance.updated', { ...existing(row), ...changes, sequence: nextSequence() });
     return reading(row);
@@ -34,10 +37,18 @@ export function createRowModel() {
   };
 
   return {
-    /** Every event, oldest first; its index is its sequence less one. */
+    /** Every event that was ever published, oldest first. */
     log: log as readonly ModelEvent[],
     row: () => row,
     read: () => row && reading(row),
+    readState: () => row && stateOf(row),
+    /** The backup that was taken after so many events. */
+    restore: (events: number): void => {
+      stored = stored.slice(0, events);
+      const last = stored.at(-1);
+      const wasDeleted = last?.type === 'instance.deleted' || stored.at(-2)?.type === 'instance.deleted';
+      row = wasDeleted && last?.type !== 'instance.created' ? undefined : last?.row;
+    },
     insert: (desiredState: DesiredState = 'running'): void => {
       if (row) throw new Error('there is a row already');
       const sequence = nextSequence();
@@ -53,14 +64,15 @@ export function createRowModel() {
     },
     recordStatus: ({ status, generation, reason }: Omit<RecordStatusInput, 'instanceId'>): RecordStatusResult => {
       if (!row) return { outcome: 'gone' };
-      if (row.observedGeneration > generation) return { outcome: 'stale', row: reading(row) };
+      const isNewer = row.observedGeneration > generation && row.observedGeneration <= row.generation;
+      if (isNewer || generation > row.generation) return { outcome: 'stale', row: reading(row) };
       const same = row.status === status && row.observedGeneration === generation && sameReason(row.reason, reason);
       if (same) return { outcome: 'unchanged', row: reading(row) };
       return { outcome: 'recorded', row: update({ status, observedGeneration: generation, reason }) };
     },
     recordFinalStatus: (): RowReading | null => {
       if (row) return reading(row);
-      const last = log.at(-1);
+      const last = stored.at(-1);
       if (last?.type !== 'instance.deleted') return null;
       const { generation } = last.row;
       append('instance.updated', { ...last.row, sequence: nextSequence(), status: 'stopped', reason: undefined, observedGeneration: generation }); // prettier-ignore
@@ -92,8 +104,12 @@ export function asIncoming(instanceId: string, { type, row }: ModelEvent): Incom
   } as unknown as IncomingEvent;
 }
 
-function reading({ sequence, generation, desiredState }: ModelRow): RowReading {
+function reading({ sequence, generation, desiredState }: RowReading): RowReading {
   return { sequence, generation, desiredState };
+}
+
+function stateOf({ status, observedGeneration, reason, ...row }: ModelRow): RowState {
+  return { ...reading(row), status, observedGeneration, ...(reason && { reason }) };
 }
 
 function existing(row: ModelRow | undefined): ModelRow {

@@ -13,7 +13,8 @@ import {
   cleanedUp,
   cleanUpFailed,
   cleanUpTimedOut,
-  deleted,
+  checkRequested,
+  deletionHeard,
   drained,
   exit,
   finalRecorded,
@@ -27,6 +28,7 @@ import {
   retry,
   row,
   rowGone,
+  rowRead,
   wants,
 } from '../support/instance-events.ts';
 import { conditions, dueAt, generation, obstacleReasons, stateIn, wishes } from '../support/instance-states.ts';
@@ -118,6 +120,15 @@ type Answer = Partial<Record<Condition, Condition>>;
 const unblocked: Answer = { failedUncertain: 'uncertain', failed: 'clean', drainedUncertain: 'uncertain', drained: 'clean' }; // prettier-ignore
 const found: Answer = { awaitingAgentUncertain: 'uncertain', awaitingAgent: 'clean' };
 const resumed: Answer = { restarting: 'uncertain', stuck: 'uncertain' };
+/** Whether something runs is to be found out. */
+const unsure: Answer = {
+  current: 'uncertain',
+  outdated: 'uncertain',
+  clean: 'uncertain',
+  failed: 'failedUncertain',
+  awaitingAgent: 'awaitingAgentUncertain',
+  drained: 'drainedUncertain',
+};
 /** From where something may be left, and from where nothing is. */
 const all = (uncertain: Condition, clean: Condition): Answer => ({
   current: uncertain,
@@ -141,9 +152,24 @@ const answers: Record<InstanceEvent['type'], readonly [InstanceEvent, Answer][]>
     [wants(3, 2), {}],
   ],
   rowDeleted: [
-    [deleted(5), all('obsolete', 'clean')],
-    [deleted(3), {}],
+    [deletionHeard(5), {}],
+    [deletionHeard(3), {}],
   ],
+  rowDeletedUnread: [
+    [{ ...deletionHeard(5), type: 'rowDeletedUnread' }, all('obsolete', 'clean')],
+    [{ ...deletionHeard(3), type: 'rowDeletedUnread' }, {}],
+  ],
+  rowRead: [
+    [rowRead(null), all('obsolete', 'clean')],
+    [rowRead({ ...row(3, 2), status: 'pending', observedGeneration: 0 }), {}],
+    [
+      rowRead({ ...row(3, 1), status: 'pending', observedGeneration: 0 }),
+      { current: 'outdated', outdated: 'current', ...unblocked, ...found, ...resumed },
+    ],
+    [rowRead({ ...row(3, 2), status: 'running', observedGeneration: 2 }), unsure],
+  ],
+  rowNotRead: [[{ type: 'rowNotRead' }, {}]],
+  checkRequested: [[checkRequested, unsure]],
   rowGone: [[rowGone, all('obsolete', 'clean')]],
   runtimeExited: [
     [exit('exited'), { current: 'failedUncertain', outdated: 'uncertain' }],

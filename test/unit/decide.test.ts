@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { decide, type Effect } from '../../workflows/decide.ts';
 import { describeProgress } from '../../workflows/describe-progress.ts';
 import { evolve } from '../../workflows/evolve.ts';
+import type { RowState } from '../../workflows/messages.ts';
 import type { InstanceEvent } from '../../workflows/state.ts';
 import {
   after,
@@ -14,10 +15,13 @@ import {
   cleanedUp,
   cleanUpFailed,
   cleanUpTimedOut,
+  checkRequested,
   deleted,
+  deletionHeard,
   drained,
   exit,
   finalRecorded,
+  from,
   notWanted,
   pauseOver,
   provisioned,
@@ -29,6 +33,7 @@ import {
   retry,
   row,
   rowGone,
+  rowRead,
   wants,
 } from '../support/instance-events.ts';
 
@@ -49,7 +54,7 @@ const recordFinalStatus: Effect = { type: 'recordFinalStatus' };
 const provision = (generation: number): Effect => ({ type: 'provision', generation, resume: false });
 const resume = (generation: number): Effect => ({ type: 'provision', generation, resume: true });
 
-test.each<[situation: string, life: (InstanceEvent | number)[], next: Effect]>([
+test.each<[situation: string, life: (InstanceEvent | InstanceEvent[] | number)[], next: Effect]>([
   ['nothing was heard', [], wait],
   ['an exit came before any event of the row', [exit('exited')], wait],
 
@@ -169,14 +174,15 @@ test.each<[situation: string, life: (InstanceEvent | number)[], next: Effect]>([
   ['recording the end found a new row', [...running, deleted(3), cleanedUp, { type: 'finalStatusRecorded', row: row(4, 4) }], provision(4)], // prettier-ignore
   ['the new row was deleted too', [deleted(2), cleanedUp, finalRecorded, deleted(5)], recordFinalStatus],
 ])('when %s', (_situation, life, next) => {
-  const state = after(...life);
+  const { doubt: _, ...state } = after(...life.flat());
   expect(decide(state)).toEqual(next);
   expect(describeProgress(state, next)).toMatch(/\.$/);
 });
 
 describe('what was heard', () => {
   test('is of the highest sequence, whatever comes later', () => {
-    expect(after(wants(3, 2, 'stopped'), wants(1, 1), deleted(2))).toEqual(after(wants(3, 2, 'stopped')));
+    const state = after(wants(3, 2, 'stopped'));
+    expect(after(wants(3, 2, 'stopped'), wants(1, 1), deletionHeard(2))).toEqual({ ...state, doubt: 'contradicted' });
   });
 
   test('names the latest event from the bus as the cause of what follows', () => {
@@ -187,7 +193,7 @@ describe('what was heard', () => {
   test('never changes the state that it is applied to', () => {
     const state = after(...running, exit('lost'));
     const copy = structuredClone(state);
-    for (const event of [wants(3, 2), deleted(9), exit('exited'), begun, cleanedUp]) evolve(state, event, 0);
+    for (const event of [wants(3, 2), ...deleted(9), exit('exited'), begun, cleanedUp]) evolve(state, event, 0);
     expect(state).toEqual(copy);
   });
 
@@ -202,5 +208,53 @@ describe('what was heard', () => {
     const repeated = Array.from({ length: 100 }, () => exit('exited', 'other'));
     const state = after(wants(1, 1), begun, exit('exited', 'first'), ...repeated, provisioned(row(1, 1), 'first'));
     expect(state.obstacle?.reason).toEqual(agentExited);
+  });
+});
+
+describe('before anything is stopped or removed', () => {
+  const readRow: Effect = { type: 'readRow' };
+  const seen = (sequence: number, generation: number, fields: Partial<RowState> = {}): InstanceEvent =>
+    rowRead({ ...row(sequence, generation), status: 'running', observedGeneration: generation, ...fields });
+
+  test.each<[situation: string, heard: InstanceEvent, read: InstanceEvent, next: Effect]>([
+    ['a deletion was heard that is false', deletionHeard(999), seen(2, 1), wait],
+    ['a deletion was heard', deletionHeard(3), rowRead(null), cleanUp],
+    ['a stop was heard that is false', wants(999, 999, 'stopped'), seen(2, 1), wait],
+    [
+      'a stop was heard',
+      wants(3, 2, 'stopped'),
+      seen(3, 2, { desiredState: 'stopped', observedGeneration: 1 }),
+      cleanUp,
+    ],
+    [
+      'the row was restored, and says that it is to stop',
+      wants(1, 1),
+      seen(1, 1, { desiredState: 'stopped' }),
+      cleanUp,
+    ],
+  ])('%s: the row is read, and decides', (_situation, heard, read, next) => {
+    const doubtful = after(...running, heard);
+    expect(decide(doubtful)).toEqual(readRow);
+    expect(describeProgress(doubtful, readRow)).toMatch(/\.$/);
+    expect(decide(from(doubtful, read))).toEqual(next);
+  });
+
+  test('a row that was restored to an earlier generation gets an agent of that generation, and later events count', () => {
+    const later = [...running, wants(11, 7), begun, provisioned(row(11, 7)), recorded('running', row(12, 7))];
+    const restored = after(...later, checkRequested, seen(2, 1));
+    expect(restored).toMatchObject({ sequence: 2, wanted: { generation: 1 } });
+    expect(decide(restored)).toEqual(record('pending', 1));
+    expect(decide(from(restored, recorded('pending', row(3, 1))))).toEqual(provision(1));
+    expect(from(restored, wants(3, 2)).wanted).toMatchObject({ generation: 2 });
+  });
+
+  test('a row that says running although it was stopped since gets its agent back', () => {
+    const restored = after(...stopped, checkRequested, seen(2, 1));
+    expect(decide(restored)).toEqual(record('pending', 1));
+  });
+
+  test('the end of a row that is there after all is not recorded again and again', () => {
+    const found = after(...running, ...deleted(999), cleanedUp, { type: 'finalStatusRecorded', row: row(2, 1) });
+    expect(decide(found)).toEqual(provision(1));
   });
 });
