@@ -2,7 +2,7 @@ import type { ConsumeMessage } from 'amqplib';
 import { z } from 'zod';
 import { catalog, isEventType, type Catalog, type EventBody } from '../contracts/catalog.ts';
 import { fromWireHeaders, type EventMetadata } from '../contracts/envelope.ts';
-import type { EventType } from '../contracts/names.ts';
+import { exchangeNames, type EventType } from '../contracts/names.ts';
 
 /** A message that is no event of the catalog, whoever sent it: trying again will not help. */
 export class ContractViolation extends Error {
@@ -21,6 +21,7 @@ export type IncomingEvent<Types extends EventType = EventType> = {
 export function parseEvent(message: ConsumeMessage, events: Catalog = catalog): IncomingEvent {
   const metadata = check('headers', () => fromWireHeaders(message.properties.headers));
   const { type, schemaVersion } = metadata;
+  checkAddress(message, metadata);
   if (!isEventType(type)) throw new ContractViolation(`unknown event type: ${type}`);
   const json = check('body is not JSON', (): unknown => JSON.parse(message.content.toString('utf8')));
   const body = check(`body of ${type}`, () => readBody(events, type, schemaVersion, json));
@@ -28,7 +29,32 @@ export function parseEvent(message: ConsumeMessage, events: Catalog = catalog): 
   if (id !== metadata.subject) {
     throw new ContractViolation(`body of ${type}: ${idField} ${id} is not the cloudEvents:subject ${metadata.subject}`);
   }
+  const { instance } = metadata;
+  for (const [field, header] of [
+    ['agent_id', instance?.agentId],
+    ['user_id', instance?.userId],
+  ] as const) {
+    const value = (body as Record<string, unknown>)[field];
+    if (value !== undefined && header !== undefined && value !== header) {
+      throw new ContractViolation(`body of ${type}: ${field} ${String(value)} is not the header ${field} ${header}`);
+    }
+  }
   return { type, body, metadata } as IncomingEvent;
+}
+
+/** What a message is called in different places has to agree: queues are bound by one of them, and read by another. */
+function checkAddress({ fields, properties }: ConsumeMessage, { id, type }: EventMetadata): void {
+  const { exchange, routingKey } = fields;
+  // A letter that is sent again comes through another exchange, by the name of its queue.
+  if (exchange === exchangeNames.events && routingKey !== type) {
+    throw new ContractViolation(`the routing key ${routingKey} is not the cloudEvents:type ${type}`);
+  }
+  const repeated = { type: [properties.type, type], message_id: [properties.messageId, id] } as const;
+  for (const [name, [property, header]] of Object.entries(repeated)) {
+    if (property !== undefined && property !== header) {
+      throw new ContractViolation(`the property ${name} ${String(property)} is not the header's ${header}`);
+    }
+  }
 }
 
 function readBody(events: Catalog, type: EventType, version: number, json: unknown): EventBody<EventType> {

@@ -55,7 +55,7 @@ export function toMessage({
     traceparent: metadata.traceparent,
   };
   if (type === 'instance.deleted') return { type: 'rowDeleted', sequence, cause };
-  if (instance.generation <= instance.observedGeneration) return undefined;
+  if (instance.generation === instance.observedGeneration) return undefined;
   const { generation, desiredState } = instance;
   return { type: 'rowChanged', sequence, generation, desiredState, cause };
 }

@@ -19,17 +19,25 @@ export type Effect =
 
 const wait: Effect = { type: 'wait' };
 
-/** The next step by the table of transitions, once no doubt about the row stands against it. */
+/** The next step by the table of transitions, unless the row has to be read before. */
 export function decide(state: InstanceState): Effect {
-  const { wanted, runtime, obstacle, doubt } = state;
+  const { doubt } = state;
   if (doubt === 'contradicted') return { type: 'readRow' };
+  const effect = stepOf(state);
+  // All other steps read the row themselves.
+  const trustsWhatWasHeard = effect.type === 'cleanUp' || effect.type === 'wait';
+  return doubt === 'heard' && trustsWhatWasHeard ? { type: 'readRow' } : effect;
+}
+
+function stepOf(state: InstanceState): Effect {
+  const { wanted, runtime, obstacle } = state;
   if (wanted.kind === 'gone' && wanted.finalStatusRecorded && runtime.kind === 'none') return { type: 'complete' };
   const generation = wanted.kind === 'present' ? wanted.generation : 0;
   switch (transitions[conditionOf(state)][wishOf(state)]) {
     case 'wait':
       return restOf(state);
     case 'cleanUp':
-      return doubt ? { type: 'readRow' } : { type: 'cleanUp' };
+      return { type: 'cleanUp' };
     case 'provision':
       // A row that says something else must not go on saying it while work is under way; a new one says `pending`.
       if (state.recorded.status !== 'pending') return record(state, 'pending', generation) ?? wait;

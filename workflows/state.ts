@@ -8,7 +8,7 @@ export interface InstanceState {
   wanted: Wanted;
   /**
    * Why `wanted` may differ from the row. Absent once it was read from the row.
-   * - `heard`: it comes from an event. Nothing is stopped or removed before the row was read.
+   * - `heard`: it comes from an event. Nothing is stopped or removed, and nobody goes to rest, before the row was read.
    * - `contradicted`: something that was heard or read does not fit. Nothing at all is done before the row was read.
    */
   doubt?: 'heard' | 'contradicted';

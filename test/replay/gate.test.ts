@@ -52,6 +52,12 @@ test('a change made without patched() is caught by the histories from before it'
   expect(await brokenBy(unguarded)).toContain('before-status-reason-attribute/inserted-as-stopped');
 });
 
+test('so is one that reads the row where runs from before it did not', async () => {
+  const change = { file: workflow, from: '!patched(rowIsRead)', to: 'false' };
+  const broken = await brokenBy(change);
+  expect(broken).toContain('before-row-is-read/runs-and-is-deleted');
+});
+
 test('a change that alters no command is let through', async () => {
   const broken = await brokenBy(
     { file: workflow, from: "summary: 'Run the agent'", to: "summary: 'Start the agent'" },

@@ -71,6 +71,15 @@ export async function openStage(rig: Rig) {
       rig.pool.query('update instances set desired_state = $2 where id = $1', [id, desiredState]),
     configure: (id: string) =>
       rig.pool.query('update instances set config = $2 where id = $1', [id, { changed: randomUUID() }]),
+    /** Puts the row back to where it ran in that generation, as a backup that is restored does: no event tells of it. */
+    restore: (id: string, { sequence, generation }: { sequence: number; generation: number }) =>
+      rig.pool.query(
+        `begin; set local session_replication_role = replica;
+         update instances set sequence = ${sequence}, generation = ${generation}, observed_generation = ${generation}
+           where id = '${id}';
+         delete from event_log where entity_id = '${id}' and sequence > ${sequence};
+         commit`,
+      ),
     /** Deletes the row and inserts another one of its id, in one transaction. */
     reinsert: (id: string, desiredState: DesiredState) =>
       rig.pool.query(
@@ -153,6 +162,15 @@ export async function openStage(rig: Rig) {
     runtimeIdOf: async (id: string) => {
       const text = await readFile(join(rig.environment.RUNTIME_DIRECTORY, `instance-${id}`, 'start.json'), 'utf8');
       return (JSON.parse(text) as { runtimeId: string }).runtimeId;
+    },
+    /** Provisioning has read the row and begun to start its agent. */
+    untilAgentIsBegun: async (id: string) => {
+      const hasBegun = () =>
+        stage.runtimeIdOf(id).then(
+          () => true,
+          () => false,
+        );
+      if (!(await until(hasBegun, limitMs))) throw new Error(`no agent of instance ${id} was begun`);
     },
     /** As an operator does with `temporal activity fail`. */
     failActivity: async (id: string, type: string) => {

@@ -116,3 +116,31 @@ describe('a violation names the field of the body', () => {
     expect(violation({ content: JSON.stringify({ ...body, instance_id: randomUUID() }) })).toContain('instance_id');
   });
 });
+
+describe('what a message is called in several places has to agree', () => {
+  const body = JSON.parse(message.content) as Record<string, string>;
+
+  test.each<[what: string, change: { fields?: object; properties?: object; content?: object }, says: string]>([
+    ['routing key', { fields: { exchange: 'events.topic', routingKey: 'instance.deleted' } }, 'the routing key instance.deleted is not the cloudEvents:type instance.created'], // prettier-ignore
+    ['type', { properties: { type: 'instance.updated' } }, 'the property type instance.updated'],
+    ['message id', { properties: { messageId: randomUUID() } }, 'the property message_id'],
+    ['agent', { content: { ...body, agent_id: randomUUID() } }, 'agent_id'],
+    ['user', { content: { ...body, user_id: randomUUID() } }, 'user_id'],
+    ['instance', { content: { ...body, instance_id: randomUUID() } }, 'instance_id'],
+  ])('%s', (_what, { fields, properties, content }, says) => {
+    const given = delivered({ ...message, ...(content && { content: JSON.stringify(content) }) });
+    const changed = {
+      ...given,
+      fields: { ...given.fields, ...fields },
+      properties: { ...given.properties, ...properties },
+    };
+    expect(() => parseEvent(changed as typeof given)).toThrow(ContractViolation);
+    expect(() => parseEvent(changed as typeof given)).toThrow(says);
+  });
+
+  test('a letter that is sent again comes by the name of its queue', () => {
+    const given = delivered(message);
+    const fields = { ...given.fields, exchange: '', routingKey: 'agents_worker.instance' };
+    expect(parseEvent({ ...given, fields }).type).toBe('instance.created');
+  });
+});

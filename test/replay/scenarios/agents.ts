@@ -57,7 +57,7 @@ export const agents: Scenarios = {
     },
   },
   'drained-while-stopping-unheard-of-the-next-start': {
-    shows: ['drainedUncertain × stopped', 'drained × stopped'],
+    shows: ['drainedUncertain × stopped'],
     play: async (stage) => {
       const id = await stage.insertUntil('running', await stage.rig.publishAgent());
       await stage.stopWorker();
@@ -68,6 +68,22 @@ export const agents: Scenarios = {
       await stage.want(id, 'running');
       await stage.tell(id, { ...drained, generation: 3 });
       await stage.startWorker();
+      await stage.untilRecorded(id, 'stopped', 3);
+      await stage.startAll();
+      return id;
+    },
+  },
+  'drained-unheard-of-the-next-start-after-the-row-was-read': {
+    shows: ['drained × stopped'],
+    play: async (stage) => {
+      const { agentId, becomeReady } = await stage.publishObedient({ stubborn: true });
+      await becomeReady();
+      const id = await stage.insertUntil('running', agentId);
+      await stage.want(id, 'stopped');
+      await stage.untilPending(id, 'cleanUp');
+      await stage.stopBroker();
+      await stage.want(id, 'running');
+      await stage.tell(id, { ...drained, generation: 3 });
       await stage.untilRecorded(id, 'stopped', 3);
       await stage.startAll();
       return id;

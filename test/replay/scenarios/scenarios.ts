@@ -1,5 +1,6 @@
 import { agents } from './agents.ts';
 import { cleanUp } from './clean-up.ts';
+import { doubts } from './doubts.ts';
 import { ends } from './ends.ts';
 import { longLives } from './long-lives.ts';
 import { provisioning } from './provisioning.ts';
@@ -13,4 +14,5 @@ export const scenarios: Scenarios = {
   ...ends,
   ...agents,
   ...cleanUp,
+  ...doubts,
 };

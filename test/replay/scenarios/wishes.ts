@@ -78,14 +78,16 @@ export const wishes: Scenarios = {
       return id;
     },
   },
+  // The row is gone when it is read; the agent that was begun takes a while to end, and meanwhile another row comes.
   'inserted-anew-while-provisioning': {
     shows: ['obsolete × running'],
     play: async (stage) => {
-      const { agentId, becomeReady } = await stage.publishObedient();
+      const { agentId, becomeReady } = await stage.publishObedient({ stubborn: true });
       const id = await stage.insert(agentId);
-      await stage.untilPending(id, 'provision');
-      await stage.reinsert(id, 'running');
-      await stage.untilState(id, ({ sequence }) => sequence >= 3);
+      await stage.untilAgentIsBegun(id);
+      await stage.rig.deleteInstance(id);
+      await stage.untilState(id, ({ runtime }) => runtime.kind === 'obsolete');
+      await stage.insert(agentId, 'running', id);
       await becomeReady();
       await stage.untilRecorded(id, 'running');
       return id;
@@ -94,11 +96,26 @@ export const wishes: Scenarios = {
   'inserted-anew-as-stopped-while-provisioning': {
     shows: ['obsolete × stopped'],
     play: async (stage) => {
-      const { agentId } = await stage.publishObedient();
+      const { agentId } = await stage.publishObedient({ stubborn: true });
       const id = await stage.insert(agentId);
-      await stage.untilPending(id, 'provision');
-      await stage.reinsert(id, 'stopped');
+      await stage.untilAgentIsBegun(id);
+      await stage.rig.deleteInstance(id);
+      await stage.untilState(id, ({ runtime }) => runtime.kind === 'obsolete');
+      await stage.insert(agentId, 'stopped', id);
       await stage.untilRecorded(id, 'stopped');
+      return id;
+    },
+  },
+  // Both rows came and went between two readings: the second one replaces the first one's agent.
+  'replaced-while-provisioning': {
+    play: async (stage) => {
+      const { agentId, becomeReady } = await stage.publishObedient();
+      const id = await stage.insert(agentId);
+      await stage.untilAgentIsBegun(id);
+      await stage.reinsert(id, 'running');
+      await stage.untilState(id, ({ sequence }) => sequence >= 3);
+      await becomeReady();
+      await stage.untilRecorded(id, 'running');
       return id;
     },
   },

@@ -1,0 +1,162 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { instanceStateQuery } from '../../workflows/messages.ts';
+import { one, openRig, type Rig } from '../support/rig.ts';
+
+/** Rows that are no longer what the workflows know of them, and events that no row caused. */
+let rig: Rig;
+let agentId: string;
+
+beforeAll(async () => {
+  rig = await openRig({ settings: { SWEEP_INTERVAL_SECONDS: '1' } });
+  await rig.startAll();
+  agentId = await rig.publishAgent({ command: ['sh', '-c', 'exec sleep 100000'] });
+});
+afterAll(() => rig.close());
+
+const statusOf = async (id: string) => {
+  const { rows } = await rig.pool.query<{ status: string; observed: boolean }>(
+    'select status, observed_generation = generation as observed from instances where id = $1',
+    [id],
+  );
+  return rows[0] && `${rows[0].status}${rows[0].observed ? '' : ' (unobserved)'}`;
+};
+const until = (id: string, status: string | undefined, processes: number) =>
+  vi.waitFor(async () => expect([await statusOf(id), (await rig.processes(id)).length]).toEqual([status, processes]), {
+    timeout: 60_000,
+    interval: 200,
+  });
+const run = async (config: object = {}): Promise<string> => {
+  const id = await rig.insertInstance(agentId, config);
+  await until(id, 'running', 1);
+  return id;
+};
+const want = (id: string, desiredState: string) =>
+  rig.pool.query('update instances set desired_state = $2 where id = $1', [id, desiredState]);
+const configure = (id: string, config: object) =>
+  rig.pool.query('update instances set config = $2 where id = $1', [id, config]);
+const historyLength = async (id: string) => (await rig.workflow(id).describe()).historyLength;
+
+describe('a backup that is restored', () => {
+  /** What the tables held, as a dump of them holds it. */
+  const backUp = () =>
+    rig.pool.query('create table kept_rows as table instances; create table kept_log as table event_log');
+  /** Puts the tables back past every trigger, as pg_restore does; rows are as old as they were then. */
+  const restore = () =>
+    rig.pool.query(
+      `begin;
+       set local session_replication_role = replica;
+       delete from instances; delete from event_log;
+       insert into instances select * from kept_rows;
+       insert into event_log overriding system value select * from kept_log;
+       update instances set updated_at = now() - interval '1 hour';
+       commit`,
+    );
+
+  test('is what every instance goes on from, and what is wished after it is done', async () => {
+    const [changed, stopped, deleted] = [await run({ v: 1 }), await run(), await run()];
+    const started = await run();
+    await want(started, 'stopped');
+    await until(started, 'stopped', 0);
+    await backUp();
+
+    for (const version of [2, 3, 4]) await configure(changed, { v: version });
+    await want(stopped, 'stopped');
+    await want(started, 'running');
+    await rig.deleteInstance(deleted);
+    const created = await run();
+    await Promise.all([until(changed, 'running', 1), until(stopped, 'stopped', 0), until(started, 'running', 1)]);
+    await vi.waitFor(async () => expect(await rig.processes(deleted)).toEqual([]), { timeout: 30_000 });
+    await rig.untilBusIsQuiet();
+    const [laterAgent] = await rig.processes(changed);
+
+    await restore();
+    await Promise.all([
+      until(changed, 'running', 1),
+      until(stopped, 'running', 1),
+      until(started, 'stopped', 0),
+      until(deleted, 'running', 1),
+      until(created, undefined, 0),
+    ]);
+    // The agent of the later config was replaced by one of the config that the backup holds.
+    await vi.waitFor(async () => expect(await rig.processes(changed)).not.toContain(laterAgent), { timeout: 30_000 });
+
+    await want(changed, 'stopped');
+    await want(started, 'running');
+    await configure(stopped, { v: 5 });
+    await rig.deleteInstance(deleted);
+    await Promise.all([
+      until(changed, 'stopped', 0),
+      until(started, 'running', 1),
+      until(stopped, 'running', 1),
+      until(deleted, undefined, 0),
+    ]);
+  }, 180_000);
+});
+
+describe('an event that no row caused', () => {
+  const forge = async (id: string, type: string, headers: object, body: object): Promise<void> => {
+    const [first] = rig.bus.of(id);
+    const eventId = randomUUID();
+    await rig.bus.publish('events.topic', type, JSON.stringify(body), {
+      type,
+      messageId: eventId,
+      headers: {
+        ...first?.headers,
+        'cloudEvents:id': eventId,
+        'cloudEvents:type': type,
+        'cloudEvents:sequence': '999'.padStart(19, '0'),
+        ...headers,
+      },
+    });
+  };
+  const heard = async (id: string, messages: number) =>
+    vi.waitFor(
+      async () => {
+        const state = await rig.workflow(id).query(instanceStateQuery);
+        expect(state.messages).toBeGreaterThan(messages);
+        expect(state.doubt).toBeUndefined();
+      },
+      { timeout: 30_000, interval: 100 },
+    );
+
+  test.each<[what: string, forged: (id: string) => Promise<void>]>([
+    ['a deletion', (id) => forge(id, 'instance.deleted', {}, { instance_id: id })],
+    ['a stop', (id) => forge(id, 'instance.updated', { desired_state: 'stopped', generation: 999 }, { instance_id: id, status: 'running', updated_at: new Date().toISOString() })], // prettier-ignore
+  ])('%s: the agent goes on, and later wishes are met', async (_what, forged) => {
+    const id = await run();
+    const [agent] = await rig.processes(id);
+    const { messages } = await rig.workflow(id).query(instanceStateQuery);
+    await forged(id);
+    await heard(id, messages);
+    await until(id, 'running', 1);
+    expect(await rig.processes(id)).toEqual([agent]);
+    await want(id, 'stopped');
+    await until(id, 'stopped', 0);
+    await want(id, 'running');
+    await until(id, 'running', 1);
+    await rig.deleteInstance(id);
+    await until(id, undefined, 0);
+    await rig.workflow(id).result();
+  });
+
+  test('a status of a generation that the row does not have is not written', async () => {
+    const id = await run();
+    const { rows } = await rig.pool.query<{ outcome: string }>(
+      `select outcome from record_instance_status($1, 'stopped', 999, null, null)`,
+      [id],
+    );
+    expect(one(rows).outcome).toBe('stale');
+    expect(await statusOf(id)).toBe('running');
+  });
+
+  test('repeated without an end leaves the history short', async () => {
+    const id = await run();
+    const before = await historyLength(id);
+    const { messages } = await rig.workflow(id).query(instanceStateQuery);
+    for (let count = 0; count < 50; count += 1) await forge(id, 'instance.deleted', {}, { instance_id: id });
+    await heard(id, messages);
+    await rig.untilBusIsQuiet();
+    expect((await historyLength(id)) - before).toBeLessThan(500);
+  });
+});

@@ -1,0 +1,29 @@
+import { instanceStateQuery } from '../../../workflows/messages.ts';
+import type { Scenarios } from './scenario.ts';
+
+/** What was heard is false, or the row is not the one that it was. */
+export const doubts: Scenarios = {
+  'is-told-of-a-false-deletion': {
+    shows: ['current × running'],
+    play: async (stage) => {
+      const id = await stage.insertUntil('running', await stage.rig.publishAgent());
+      const { messages } = await stage.rig.workflow(id).query(instanceStateQuery);
+      const cause = { eventId: 'false', correlationId: 'false', traceparent: 'false' };
+      await stage.tell(id, { type: 'rowDeleted', sequence: 999, cause });
+      await stage.untilState(id, (state) => state.messages > messages && state.doubt === undefined);
+      return id;
+    },
+  },
+  'row-is-restored': {
+    shows: ['outdated × running'],
+    play: async (stage) => {
+      const id = await stage.insertUntil('running', await stage.rig.publishAgent());
+      await stage.configure(id);
+      await stage.untilRecorded(id, 'running', 2);
+      await stage.restore(id, { sequence: 2, generation: 1 });
+      await stage.tell(id, { type: 'checkRequested' });
+      await stage.untilRecorded(id, 'running', 1);
+      return id;
+    },
+  },
+};
