@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import { z } from 'zod';
-import { desiredStates } from '../contracts/names.ts';
+import { desiredStates, instanceStatuses } from '../contracts/names.ts';
 import type { RowReading } from '../workflows/messages.ts';
 
 /** bigint comes as text; versions stay far below 2^53. */
@@ -14,6 +14,9 @@ const storedRow = z
     sequence: version,
     generation: version,
     desiredState: z.enum(desiredStates),
+    status: z.enum(instanceStatuses),
+    runtime: z.string().nullable(),
+    isStuck: z.boolean(),
     observed: z.boolean(),
     settled: z.boolean(),
     awaitsPublishedAgent: z.boolean(),
@@ -26,7 +29,8 @@ const storedRow = z
   }));
 
 /**
- * A row as the sweeper sees it. `settled`: nothing about it changed within the grace period. `awaitsPublishedAgent`: it says
+ * A row as the sweeper sees it. `runtime`: the kind that its agent runs on, where that is known. `isStuck`: it says that
+ * something could not be removed. `settled`: nothing about it changed within the grace period. `awaitsPublishedAgent`: it says
  * that its agent is not published, which it is by now. `isToBeDrained`: it may run, although the retirement of its agent asked
  * for an end. `listens`: it runs, and its agent has a control queue.
  */
@@ -40,7 +44,8 @@ export async function* readRows(pool: Pool, graceSeconds: number): AsyncGenerato
   for (;;) {
     const { rows } = await pool.query(
       `select i.id, agent_id as "agentId", user_id as "userId", i.sequence, generation, desired_state as "desiredState",
-         observed_generation >= generation as observed,
+         status, a.runtime ->> 'kind' as runtime, observed_generation = generation as observed,
+         coalesce(metadata #>> '{status_reason,code}' = 'cleanup_failed', false) as "isStuck",
          i.updated_at < clock_timestamp() - make_interval(secs => $3) as settled,
          status = 'pending' and coalesce(metadata #>> '{status_reason,code}' = 'agent_unknown', false) and a.id is not null
            as "awaitsPublishedAgent",

@@ -4,7 +4,7 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { SweepResult } from '../workflows/activities.ts';
 import { toAgentDrained, type Cause, type InstanceMessage } from '../workflows/messages.ts';
-import type { Runtime } from '../runtimes/runtime.ts';
+import type { KeptInstance, Runtime } from '../runtimes/runtime.ts';
 import { findGone, isDrained, readRows, type StoredRow } from './drift.ts';
 
 export interface SweepDependencies {
@@ -39,12 +39,14 @@ export async function sweepOnce(dependencies: SweepDependencies): Promise<SweepR
     rowsWithoutWorkflow: 0,
     workflowsWithoutRow: 0,
     runtimesWithoutOwner: 0,
+    rowsWithoutRuntime: 0,
+    rowsUnlikeRuntime: 0,
     rowsAwaitingPublishedAgent: 0,
     rowsOfDrainedAgent: 0,
   };
 
   // Read before the rows: what is found here and has no row then has lost it, or never had one.
-  const running = await listRunning(dependencies);
+  const kept = await listKept(dependencies);
   const workflows = new Set<string>();
   for await (const id of listWorkflows()) {
     workflows.add(id);
@@ -55,7 +57,7 @@ export async function sweepOnce(dependencies: SweepDependencies): Promise<SweepR
     heartbeat();
     for (const row of page) {
       const { id, agentId, userId } = row;
-      const drift = driftOf(row, workflows.has(id));
+      const drift = driftOf(row, workflows.has(id), kept);
       if (!drift) continue;
       const message = await messageAbout(drift, row, pool);
       if (!message) continue;
@@ -64,7 +66,7 @@ export async function sweepOnce(dependencies: SweepDependencies): Promise<SweepR
     }
   }
 
-  for (const { id, sequence } of await findGone(pool, [...new Set([...workflows, ...running])])) {
+  for (const { id, sequence } of await findGone(pool, [...new Set([...workflows, ...kept.instances.keys()])])) {
     heartbeat();
     result[workflows.has(id) ? 'workflowsWithoutRow' : 'runtimesWithoutOwner'] += 1;
     await signalInstance(id, { type: 'rowDeleted', sequence, cause: newCause() });
@@ -72,18 +74,37 @@ export async function sweepOnce(dependencies: SweepDependencies): Promise<SweepR
   return result;
 }
 
-type RowDrift = 'rowsNotObserved' | 'rowsWithoutWorkflow' | 'rowsAwaitingPublishedAgent' | 'rowsOfDrainedAgent';
+type RowDrift = Exclude<keyof SweepResult, 'workflowsWithoutRow' | 'runtimesWithoutOwner'>;
 
 /**
  * The first thing that is wrong. What an event of the agent would have changed comes last: a workflow that has yet to read
  * its row reads the agent with it.
  */
-function driftOf(row: StoredRow, hasWorkflow: boolean): RowDrift | undefined {
+function driftOf(row: StoredRow, hasWorkflow: boolean, kept: Kept): RowDrift | undefined {
   if (!row.settled) return undefined;
   if (!hasWorkflow) return 'rowsWithoutWorkflow';
   if (!row.observed) return 'rowsNotObserved';
   if (row.isToBeDrained) return 'rowsOfDrainedAgent';
-  return row.awaitsPublishedAgent ? 'rowsAwaitingPublishedAgent' : undefined;
+  if (row.awaitsPublishedAgent) return 'rowsAwaitingPublishedAgent';
+  return runtimeDriftOf(row, kept);
+}
+
+/** As after a backup was restored: the row was put back, and what runs was not. */
+function runtimeDriftOf({ id, status, runtime, isStuck, reading }: StoredRow, kept: Kept): RowDrift | undefined {
+  const found = kept.instances.get(id);
+  switch (status) {
+    case 'running': {
+      if (!found) return kept.kinds.has(runtime ?? '') ? 'rowsWithoutRuntime' : undefined;
+      const { generation = reading.generation } = found;
+      return generation === reading.generation ? undefined : 'rowsUnlikeRuntime';
+    }
+    case 'stopped':
+    case 'failed':
+      // What cannot be removed is tried again by its workflow.
+      return found && !isStuck ? 'rowsUnlikeRuntime' : undefined;
+    case 'pending':
+      return undefined;
+  }
 }
 
 /** What the event that was lost would have told. Undefined when, by now, it would tell nothing. */
@@ -93,6 +114,9 @@ async function messageAbout(drift: RowDrift, row: StoredRow, pool: Pool): Promis
     case 'rowsNotObserved':
     case 'rowsWithoutWorkflow':
       return { type: 'rowChanged', ...reading, cause: newCause() };
+    case 'rowsWithoutRuntime':
+    case 'rowsUnlikeRuntime':
+      return { type: 'checkRequested' };
     case 'rowsAwaitingPublishedAgent':
       return { type: 'agentPublished' };
     case 'rowsOfDrainedAgent': {
@@ -103,19 +127,29 @@ async function messageAbout(drift: RowDrift, row: StoredRow, pool: Pool): Promis
   }
 }
 
-/** Ids of all instances for which anything is kept in a runtime that can be listed: what is not in it may exist. */
-async function listRunning({ runtimes, logger }: SweepDependencies): Promise<string[]> {
+/** What is kept in the runtimes that could be listed, and the kinds of those: what is not in it may exist elsewhere. */
+interface Kept {
+  instances: ReadonlyMap<string, KeptInstance>;
+  kinds: ReadonlySet<string>;
+}
+
+async function listKept({ runtimes, logger }: SweepDependencies): Promise<Kept> {
   const timer = setInterval(heartbeat, heartbeatMs);
-  const list = async ([kind, runtime]: [string, Pick<Runtime, 'list'>]): Promise<string[]> => {
+  const instances = new Map<string, KeptInstance>();
+  const kinds = new Set<string>();
+  const list = async ([kind, runtime]: [string, Pick<Runtime, 'list'>]): Promise<void> => {
     try {
-      return await runtime.list();
+      const found = await runtime.list();
+      if (!found) return;
+      kinds.add(kind);
+      for (const instance of found) instances.set(instance.instanceId, instance);
     } catch (error) {
       logger.warn({ err: error, runtime: kind }, 'a runtime cannot be listed; what it keeps for nobody stays for now');
-      return [];
     }
   };
   try {
-    return (await Promise.all(Object.entries(runtimes).map(list))).flat();
+    await Promise.all(Object.entries(runtimes).map(list));
+    return { instances, kinds };
   } finally {
     clearInterval(timer);
   }

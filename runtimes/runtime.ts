@@ -53,6 +53,13 @@ export interface RuntimeDescription {
   output?: { text: string; at: Date };
 }
 
+/** An instance for which a runtime keeps anything. */
+export interface KeptInstance {
+  instanceId: string;
+  /** Of the agent that was started for it; absent where that is not known. */
+  generation?: number | undefined;
+}
+
 export interface EffectContext {
   /** Aborted when the work is no longer wanted; what was begun is then undone by `cleanUp`. */
   signal: AbortSignal;
@@ -96,8 +103,8 @@ export interface Runtime<Spec extends RuntimeSpec = RuntimeSpec> {
   watch(report: (exit: RuntimeExit) => Promise<void>): Promise<void>;
   /** Changes nothing and needs no watching. Undefined when nothing is kept for the instance. */
   describe(instanceId: string): Promise<RuntimeDescription | undefined>;
-  /** Ids of all instances for which anything is kept or runs. */
-  list(): Promise<string[]>;
+  /** Every instance for which anything is kept or runs; undefined where this worker was given no such runtime. */
+  list(): Promise<KeptInstance[] | undefined>;
   /** Stops watching. Agents go on running. */
   close(): Promise<void>;
 }

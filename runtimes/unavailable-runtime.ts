@@ -7,7 +7,7 @@ export function createUnavailableRuntime(advice: string): Runtime<never> {
     cleanUp: async () => {},
     watch: async () => {},
     describe: async () => undefined,
-    list: async () => [],
+    list: async () => undefined,
     close: async () => {},
   };
 }

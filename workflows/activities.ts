@@ -61,6 +61,10 @@ export interface SweepResult {
   workflowsWithoutRow: number;
   /** Something runs for an instance that has neither row nor workflow. */
   runtimesWithoutOwner: number;
+  /** A row says `running`, and nothing is kept for it in its runtime. */
+  rowsWithoutRuntime: number;
+  /** Another generation runs than the row says, or something is kept for a row that says `stopped` or `failed`. */
+  rowsUnlikeRuntime: number;
   /** A row says that its agent is not published, although it is by now. */
   rowsAwaitingPublishedAgent: number;
   /** An instance may run, although the retirement of its agent asked for an end. */

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { DockerSpec } from '../../contracts/runtime-spec.ts';
 import { AgentNotReady, RuntimeUnavailable, SpecRejected } from '../runtime.ts';
-import type { EffectContext, Runtime, RuntimeDescription } from '../runtime.ts';
+import type { EffectContext, KeptInstance, Runtime, RuntimeDescription } from '../runtime.ts';
 import type { EngineAddress } from './connection.ts';
 import { createContainerLifecycle } from './container-lifecycle.ts';
 import { containerNameOf, labels } from './container-spec.ts';
@@ -36,9 +36,12 @@ export function createDockerRuntime({ scope, logger, ...address }: DockerRuntime
     return { phase, runtimeId: id, generation, since, ...(pid > 0 && { pid }), ...(output && { output }) };
   }
 
-  async function list(): Promise<string[]> {
+  async function list(): Promise<KeptInstance[]> {
     const containers = await engine.list(`${labels.scope}=${scope}`);
-    return containers.flatMap(({ Labels }) => Labels[labels.instanceId] ?? []);
+    return containers.flatMap(({ Labels }) => {
+      const instanceId = Labels[labels.instanceId];
+      return instanceId === undefined ? [] : [{ instanceId, generation: Number(Labels[labels.generation]) }];
+    });
   }
 
   /** Says of all that only the engine is to blame for that it can be tried again. */

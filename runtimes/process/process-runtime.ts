@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { Logger } from 'pino';
 import type { ProcessSpec } from '../../contracts/runtime-spec.ts';
 import { RuntimeUnavailable } from '../runtime.ts';
-import type { EffectContext, Runtime } from '../runtime.ts';
+import type { EffectContext, KeptInstance, Runtime } from '../runtime.ts';
 import { createAgentLifecycle } from './agent-lifecycle.ts';
 import { createAgentWatcher } from './agent-watcher.ts';
 import { describeAgent } from './describe-agent.ts';
@@ -47,7 +47,7 @@ export function createProcessRuntime({
       guarded(context, () => exclusively(root, nameOf(instanceId), () => cleanUp(instanceId, context))),
 
     async watch(report) {
-      for (const instanceId of await list()) await watchFound(instanceId);
+      for (const { instanceId } of await list()) await watchFound(instanceId);
       watcher.start(report);
     },
 
@@ -58,10 +58,15 @@ export function createProcessRuntime({
     close: async () => watcher.close(),
   };
 
-  async function list(): Promise<string[]> {
+  async function list(): Promise<KeptInstance[]> {
     await mkdir(root, { recursive: true, mode: 0o700 });
     const names = await readdir(root);
-    return names.flatMap((name) => (name.startsWith(folderPrefix) ? [name.slice(folderPrefix.length)] : []));
+    const ids = names.flatMap((name) => (name.startsWith(folderPrefix) ? [name.slice(folderPrefix.length)] : []));
+    const kept: KeptInstance[] = [];
+    for (const instanceId of ids) {
+      kept.push({ instanceId, generation: (await folderOf(instanceId).readRecord())?.generation });
+    }
+    return kept;
   }
 
   async function watchFound(instanceId: string): Promise<void> {

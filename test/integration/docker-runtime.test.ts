@@ -233,7 +233,7 @@ describe.skipIf(!inject('docker'))('the docker runtime', { concurrent: true }, (
     const request = rig.request({ generation: 7, script: `echo good morning; ${wait}` });
     const { runtimeId } = await runtime.provision(request, context());
     await vi.waitUntil(async () => (await rig.log(request.instanceId)).includes('good morning'));
-    expect(await runtime.list()).toEqual([request.instanceId]);
+    expect(await runtime.list()).toEqual([{ instanceId: request.instanceId, generation: request.generation }]);
     expect(await runtime.describe(request.instanceId)).toEqual({
       phase: 'running',
       runtimeId,

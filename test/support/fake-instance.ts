@@ -8,7 +8,8 @@ import type { RestartPolicy } from '../../workflows/state.ts';
 import { neverRestart } from './instance-events.ts';
 import { createRowModel } from './row-model.ts';
 
-type Activity = keyof InstanceActivities;
+/** Those that change the world, and that trouble can befall. */
+type Activity = Exclude<keyof InstanceActivities, 'readRow'>;
 
 export type FakeInstance = ReturnType<typeof createFakeInstance>;
 
@@ -20,8 +21,10 @@ export function createFakeInstance() {
   const instance = {
     id,
     rows,
-    /** Attempts of activities, oldest first. */
+    /** Attempts of activities that do something, oldest first. */
     calls: [] as Activity[],
+    /** How often the row was read, which changes nothing. */
+    reads: 0,
     agent: undefined as { runtimeId: string; generation: number } | undefined,
     /** What is published of its agent; undefined before its publication. */
     definition: { retired: false, restart: neverRestart } as { retired: boolean; restart: RestartPolicy } | undefined,
@@ -75,7 +78,11 @@ export function createFakeActivities(find: (instanceId: string) => FakeInstance)
       const instance = await begin('cleanUp', instanceId);
       instance.agent = undefined;
     },
-    readRow: async ({ instanceId }) => (await begin('readRow', instanceId)).rows.readState() ?? null,
+    readRow: async ({ instanceId }) => {
+      const instance = find(instanceId);
+      instance.reads += 1;
+      return instance.rows.readState() ?? null;
+    },
     recordStatus: async (input) => (await begin('recordStatus', input.instanceId)).rows.recordStatus(input),
     recordFinalStatus: async ({ instanceId }) =>
       (await begin('recordFinalStatus', instanceId)).rows.recordFinalStatus(),
