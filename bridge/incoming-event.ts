@@ -34,9 +34,9 @@ export function parseEvent(message: ConsumeMessage, events: Catalog = catalog): 
     ['agent_id', instance?.agentId],
     ['user_id', instance?.userId],
   ] as const) {
-    const value = (body as Record<string, unknown>)[field];
+    const value = (body as Record<string, string | undefined>)[field];
     if (value !== undefined && header !== undefined && value !== header) {
-      throw new ContractViolation(`body of ${type}: ${field} ${String(value)} is not the header ${field} ${header}`);
+      throw new ContractViolation(`body of ${type}: ${field} ${value} is not the header ${field} ${header}`);
     }
   }
   return { type, body, metadata } as IncomingEvent;

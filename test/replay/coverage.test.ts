@@ -61,8 +61,8 @@ test('the histories visit every cell of the table that can be reached, and no ot
 
 test('the histories hold every type of event', () => {
   const seen = new Set([...visits.values()].flatMap(({ events }) => [...events]));
-  const current = Object.entries(eventTypes).filter(([, isCurrent]) => isCurrent);
-  expect([...seen].toSorted()).toEqual(current.map(([type]) => type).toSorted());
+  const awaited = Object.entries(eventTypes).filter(([, isCurrent]) => isCurrent);
+  expect([...seen].toSorted()).toEqual(awaited.map(([type]) => type).toSorted());
 });
 
 test('no order of events leads to a cell that is said to be unreachable', () => {
