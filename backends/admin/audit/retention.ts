@@ -12,8 +12,6 @@ export interface RetentionOptions {
 }
 
 const intervalMs = 60 * 60 * 1000;
-/** Appends wait while one statement removes. */
-const entriesPerStatement = 5_000;
 
 /**
  * How long entries are kept at least, whatever `days` says: the owner of the database decides.
@@ -44,15 +42,20 @@ export function startRetention({ pool, days, logger, onFatal }: RetentionOptions
   return supervise({ name: 'audit_retention', logger, run, onFatal });
 }
 
-/** Removes what was recorded before that time; returns how many entries that were. */
-export async function removeEntries(pool: Pool, before: Date): Promise<number> {
+/**
+ * Removes the entries that were recorded before that time.
+ *
+ * @param batchEntries the most entries that one statement removes: appends wait for it
+ * @returns how many entries it removed
+ */
+export async function removeEntries(pool: Pool, before: Date, batchEntries = 5_000): Promise<number> {
   for (let total = 0; ;) {
     const { rows } = await pool.query<{ removed: number }>('select remove_audit_entries($1, $2) as removed', [
       before,
-      entriesPerStatement,
+      batchEntries,
     ]);
     const removed = rows[0]?.removed ?? 0;
     total += removed;
-    if (removed < entriesPerStatement) return total;
+    if (removed < batchEntries) return total;
   }
 }

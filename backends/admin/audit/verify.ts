@@ -24,23 +24,32 @@ export interface Verification {
  * it cannot notice by itself is an end that was cut off, or a chain that was computed anew from some entry on: for that it
  * needs a head that was noted elsewhere.
  */
-export async function verifyAudit(client: ClientBase, expected?: ChainHead): Promise<Verification> {
+export async function verifyAudit(
+  client: ClientBase,
+  expected?: ChainHead,
+  // A body has up to a megabyte.
+  { pageEntries = 100 }: { pageEntries?: number } = {},
+): Promise<Verification> {
   // One snapshot: what is appended or removed meanwhile is not seen.
   await client.query('begin isolation level repeatable read read only');
   try {
-    return await verifySnapshot(client, expected);
+    return await verifySnapshot(client, expected, pageEntries);
   } finally {
     await client.query('rollback');
   }
 }
 
-async function verifySnapshot(client: ClientBase, expected: ChainHead | undefined): Promise<Verification> {
+async function verifySnapshot(
+  client: ClientBase,
+  expected: ChainHead | undefined,
+  pageEntries: number,
+): Promise<Verification> {
   const anchor = await readAnchor(client);
   let head = anchor;
   let entries = 0;
   let removal: Removal | undefined;
   let problem = anchor.position > 0 ? findDifference(anchor, expected) : undefined;
-  for await (const entry of readEntries(client)) {
+  for await (const entry of readEntries(client, pageEntries)) {
     problem ??= findFault(entry, head) ?? findDifference(toHead(entry), expected);
     if (problem) break;
     head = toHead(entry);
@@ -170,18 +179,15 @@ async function readAnchor(client: ClientBase): Promise<ChainHead> {
   return { position: Number(anchor.position), hash: anchor.hash };
 }
 
-/** A body has up to a megabyte. */
-const entriesPerFetch = 100;
-
-async function* readEntries(client: ClientBase): AsyncGenerator<Entry> {
+async function* readEntries(client: ClientBase, pageEntries: number): AsyncGenerator<Entry> {
   const selected = Object.entries(columns).map(([name, sql]) => `${sql} as ${name}`);
   await client.query(
     `declare audit_entries no scroll cursor for
      select ${selected.join(', ')}, hash from audit_log order by audit_log.position`,
   );
   for (;;) {
-    const { rows } = await client.query<Entry>(`fetch ${entriesPerFetch} from audit_entries`);
+    const { rows } = await client.query<Entry>(`fetch ${pageEntries} from audit_entries`);
     yield* rows;
-    if (rows.length < entriesPerFetch) return;
+    if (rows.length < pageEntries) return;
   }
 }
