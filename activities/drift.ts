@@ -36,10 +36,8 @@ const storedRow = z
  */
 export type StoredRow = z.infer<typeof storedRow>;
 
-const pageSize = 500;
-
 /** All rows, page by page, in the order of their ids. */
-export async function* readRows(pool: Pool, graceSeconds: number): AsyncGenerator<StoredRow[]> {
+export async function* readRows(pool: Pool, graceSeconds: number, pageSize = 500): AsyncGenerator<StoredRow[]> {
   let after = '00000000-0000-0000-0000-000000000000';
   for (;;) {
     const { rows } = await pool.query(

@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { startEventBroker as startBroker } from '../../bridge/event-broker.ts';
+import { readConfiguration } from '../../workers/configuration.ts';
 import { one, openRig, type Rig } from '../support/rig.ts';
 import type { Service } from '../../workers/services/service.ts';
 
@@ -98,3 +101,28 @@ test('a queue that was deleted by hand is made anew at the next connection; its 
   await rig.untilBusIsQuiet();
   expect(await takeAll(pushes)).toEqual([lost]);
 });
+
+test.each([1, 2, 3])(
+  'what waits is published in batches of %i, although nothing wakes the publisher in between',
+  async (size) => {
+    await broker.stop();
+    const ids = await insertMany(7);
+    const { databaseDirectUrl, amqpUrl } = readConfiguration(rig.environmentOf('event_broker'));
+    const slow = startBroker({
+      databaseUrl: databaseDirectUrl,
+      amqpUrl,
+      logger: pino({ level: 'silent' }),
+      onFatal: (error) => rig.fatal.push(error),
+      maxBatchEntries: size,
+      pollMs: 60 * 60 * 1000,
+    });
+    try {
+      for (const id of ids) await rig.bus.until(id, 'instance.created');
+      expect(rig.fatal).toEqual([]);
+    } finally {
+      await slow.stop();
+      broker = await rig.startEventBroker();
+      await broker.ready();
+    }
+  },
+);

@@ -207,3 +207,27 @@ test('what a client says is not read, and too much of it ends the connection', a
   client.socket.send('x'.repeat(2_000));
   expect((await client.closed).code).toBe(1009);
 });
+
+test('a client that was away for more events than a page holds gets all of them, although nothing follows', async () => {
+  const replica = await open();
+  const userId = randomUUID();
+  const before = await replica.watch({ userId });
+  await before.ready();
+  await note(await insert(userId), 'first');
+  await before.until(1);
+  await before.close();
+  await rig.pool.query(
+    'insert into instances (agent_id, user_id) select gen_random_uuid(), $1 from generate_series(1, 450)',
+    [userId],
+  );
+  const { rows } = await rig.pool.query<{ id: string }>(
+    `update instances set metadata = '{"away": true}' where user_id = $1 and metadata = '{}' returning id`,
+    [userId],
+  );
+  await rig.untilBusIsQuiet();
+
+  const after = await replica.watch({ userId, after: before.lastSeen() });
+  await after.ready();
+  const told = after.events().map(({ instance }) => String(instance?.['instance_id']));
+  expect(told.toSorted()).toEqual(rows.map(({ id }) => id).toSorted());
+});

@@ -142,3 +142,18 @@ test('an idle instance costs nothing: its history stands still, sweep after swee
   await vi.waitFor(async () => expect(await sweeps()).toBeGreaterThanOrEqual(before + 3), { timeout: 30_000 });
   expect((await rig.workflow(id).describe()).historyLength).toBe(atRest);
 });
+
+test('rows that changed a moment ago are told nothing, whatever they say', async () => {
+  const id = randomUUID();
+  await rig.pool.query(
+    `begin; set local session_replication_role = replica;
+     insert into instances (id, agent_id, user_id, sequence) values ('${id}', '${agentId}', '${randomUUID()}', 1); commit`,
+  );
+  const sweeps = async () =>
+    (await rig.client.schedule.getHandle(`sweeper/${rig.environment.TASK_QUEUE}`).describe()).info.numActionsTaken;
+  const before = await sweeps();
+  await vi.waitFor(async () => expect(await sweeps()).toBeGreaterThanOrEqual(before + 3), { timeout: 30_000 });
+  await expect(rig.workflow(id).describe()).rejects.toThrow();
+  await age(id);
+  await vi.waitFor(async () => expect(await rig.processes(id)).toHaveLength(1), { timeout: 30_000 });
+});
