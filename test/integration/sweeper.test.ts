@@ -153,7 +153,7 @@ test('rows that changed a moment ago are told nothing, whatever they say', async
     (await rig.client.schedule.getHandle(`sweeper/${rig.environment.TASK_QUEUE}`).describe()).info.numActionsTaken;
   const before = await sweeps();
   await vi.waitFor(async () => expect(await sweeps()).toBeGreaterThanOrEqual(before + 3), { timeout: 30_000 });
-  await expect(rig.workflow(id).describe()).rejects.toThrow();
+  await expect(rig.workflow(id).describe()).rejects.toThrow('not found');
   await age(id);
   await vi.waitFor(async () => expect(await rig.processes(id)).toHaveLength(1), { timeout: 30_000 });
 });
