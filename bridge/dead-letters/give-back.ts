@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Channel, GetMessage } from 'amqplib';
+import type { Channel, Message } from 'amqplib';
 
 /** Of more than 32 that come back at once, RabbitMQ 3.10 loses the order (tried): they are under way in an unordered map. */
 const batchSize = 30;
@@ -13,20 +13,21 @@ const pauseMs = 150;
 export interface GiveBackOptions {
   channel: Channel;
   queue: string;
-  messages: readonly GetMessage[];
+  /** Of messages that were taken over this channel. */
+  deliveryTags: readonly number[];
   /** Whether the account may ask for the number of messages in the queue. */
   canBeCounted: boolean;
 }
 
 /** Puts messages back into their queue in this order; returns once they are there. */
-export async function giveBack({ channel, queue, messages, canBeCounted }: GiveBackOptions): Promise<void> {
-  if (messages.length === 0) return;
+export async function giveBack({ channel, queue, deliveryTags, canBeCounted }: GiveBackOptions): Promise<void> {
+  if (deliveryTags.length === 0) return;
   const count = async (): Promise<number> => (await channel.checkQueue(queue)).messageCount;
   const others = canBeCounted ? await count() : 0;
   let countIsOfUse = canBeCounted;
-  for (let given = 0; given < messages.length; given += batchSize) {
-    const batch = messages.slice(given, given + batchSize);
-    for (const message of batch) channel.nack(message, false, true);
+  for (let given = 0; given < deliveryTags.length; given += batchSize) {
+    const batch = deliveryTags.slice(given, given + batchSize);
+    for (const deliveryTag of batch) channel.nack({ fields: { deliveryTag } } as Message, false, true);
     const deadline = Date.now() + patienceMs;
     while (countIsOfUse && (await count()) < others + given + batch.length) {
       countIsOfUse = Date.now() < deadline;

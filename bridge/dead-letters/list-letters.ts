@@ -12,20 +12,20 @@ export interface ListOptions extends LettersOptions {
 export interface DeadLetters {
   /** By queue, the oldest first. */
   letters: DeadLetter[];
-  /** What was not looked at, e.g. `3 of the 1003 messages in agents_worker.instance.dead`. */
+  /** What was not looked at, because the limit was reached, e.g. `3 of the 1003 messages in agents_worker.instance.dead`. */
   notes: string[];
 }
 
-/** Of each queue: some seconds' worth. Beyond it, those that were looked at go behind the others. */
-const maxMessages = 2_000;
-
-/** Looks at dead letters and leaves all of them where they are. */
+/**
+ * Looks at dead letters, queue by queue until the limit is reached, and leaves all of them where they are. One takes about
+ * 2 ms, and those that do not concern the instance are looked at as well.
+ */
 export async function listDeadLetters({ instanceId, limit, ...options }: ListOptions): Promise<DeadLetters> {
   const found: DeadLetters = { letters: [], notes: [] };
   await visitQueues(options, async ({ take, waiting, ...queue }) => {
     let looked = 0;
     if (found.letters.length < limit) {
-      for await (const { message } of take({ atMost: maxMessages })) {
+      for await (const { message } of take()) {
         looked += 1;
         if (instanceId === undefined || concerns(message, instanceId)) found.letters.push(toDeadLetter(queue, message));
         if (found.letters.length >= limit) break;

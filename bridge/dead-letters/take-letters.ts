@@ -25,7 +25,7 @@ export interface OpenedQueue extends LetterQueue {
   /** How many letters are in it. */
   waiting: number;
   /** The oldest first. When the loop over them ends, those that were not acknowledged go back to their places. */
-  take: (options?: { atMost?: number }) => AsyncGenerator<TakenLetter, void, void>;
+  take: () => AsyncGenerator<TakenLetter, void, void>;
 }
 
 /**
@@ -48,8 +48,7 @@ export async function visitQueues(
       if (queue !== undefined && queue !== name) continue;
       const { waiting, canBeCounted } = await countOf(amqp, name);
       const channel = await amqp.openChannel();
-      const take: OpenedQueue['take'] = ({ atMost = Infinity } = {}) =>
-        takeLetters({ channel, queue: name, count: Math.min(waiting, atMost), canBeCounted });
+      const take = () => takeLetters({ channel, queue: name, waiting, canBeCounted });
       if ((await visit({ name, origin, channel, waiting, take })) === 'done') return;
     }
   };
@@ -64,28 +63,30 @@ export async function visitQueues(
 }
 
 /**
- * After a loop that ends early, the rest is taken as well: RabbitMQ puts what comes back behind all that came back before,
- * so that only a queue that is given back as a whole keeps its order.
+ * RabbitMQ puts a message that comes back behind all that came back before, and in front of all that were never taken. After
+ * a loop that ends early, the others that had come back before are therefore taken, too: else they would be in front.
  */
 async function* takeLetters({
   channel,
   queue,
-  count,
+  waiting,
   canBeCounted,
 }: {
   channel: ConfirmChannel;
   queue: DeadLetterQueueName;
-  count: number;
+  waiting: number;
   canBeCounted: boolean;
 }): AsyncGenerator<TakenLetter, void, void> {
-  const kept = new Map<number, GetMessage>();
+  /** Delivery tags, since a message may have 16 MiB, and there may be very many. */
+  const kept = new Set<number>();
   let taken = 0;
+  let lastCameBack = false;
   const takeOne = async (): Promise<GetMessage | undefined> => {
-    const message = taken < count && (await channel.get(queue));
+    const message = taken < waiting && (await channel.get(queue));
     if (!message) return undefined;
     taken += 1;
-    // Without its content, which may be 16 MiB.
-    kept.set(message.fields.deliveryTag, { ...message, content: Buffer.alloc(0) });
+    lastCameBack = message.fields.redelivered;
+    kept.add(message.fields.deliveryTag);
     return message;
   };
   try {
@@ -98,8 +99,8 @@ async function* takeLetters({
       yield { message, acknowledge };
     }
   } finally {
-    while (await takeOne());
-    await giveBack({ channel, queue, messages: [...kept.values()], canBeCounted });
+    while (lastCameBack && (await takeOne()));
+    await giveBack({ channel, queue, deliveryTags: [...kept], canBeCounted });
   }
 }
 

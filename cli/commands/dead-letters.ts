@@ -34,9 +34,10 @@ export function addDeadLetters(program: Command): void {
       'after',
       `
 Letters are looked at by taking them and giving them back at once, in their
-order. One that is sent again goes to its old queue; if its consumer still
-cannot handle it, it comes back as a dead letter of the same id. Before, it
-is compared with the event log: one that somebody forged is refused.
+order, some 2 ms each; with --instance, all of them are looked at. One that is
+sent again goes to its old queue; if its consumer still cannot handle it, it
+comes back as a dead letter of the same id. Before, it is compared with the
+event log: one that somebody forged is refused.
 
 Examples:
   $ npx instances dead-letters list --instance c6077f7e

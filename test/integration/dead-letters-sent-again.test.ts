@@ -149,6 +149,40 @@ test('what is beyond the limit is counted and left alone', async () => {
     letters: [{ sizeBytes: 1 }, { sizeBytes: 1 }],
     notes: [`1 of the 3 messages in ${queue}`],
   });
+  expect(await listDeadLetters({ amqpUrl, limit: 3 })).toMatchObject({ letters: [{}, {}, {}], notes: [] });
+});
+
+test('of very many letters, a list counts those that it did not look at; by instance, it looks at all', async () => {
+  const { amqpUrl, channel, bury } = await openPost();
+  const count = 2_200;
+  const instanceId = randomUUID();
+  const other = 'admin_backend.audit';
+  for (let index = 0; index < count; index += 1) {
+    const headers = index === count - 10 ? { 'cloudEvents:subject': instanceId } : {};
+    channel.publish(exchangeNames.deadLetters, origin, Buffer.from(String(index)), { headers });
+  }
+  channel.publish(exchangeNames.deadLetters, other, Buffer.from(instanceId));
+  // This one names the instance in its content alone.
+  await bury(instanceId);
+
+  const first = await listDeadLetters({ amqpUrl, limit: 20 });
+  expect(first.letters).toHaveLength(20);
+  const notListed = [`${count - 19} of the ${count + 1} messages in ${queue}`, `1 of the 1 messages in ${other}.dead`];
+  expect(first.notes).toEqual(notListed);
+
+  const found = await listDeadLetters({ amqpUrl, instanceId, limit: 10 });
+  expect(found).toMatchObject({
+    letters: [{ queue, subject: instanceId }, { queue, sizeBytes: 36 }, { queue: `${other}.dead` }],
+    notes: [],
+  });
+  // All have come back by now: if these alone were taken again, they would then be behind the others.
+  expect(await listDeadLetters({ amqpUrl, limit: 20 })).toEqual(first);
+
+  const { letterId = '' } = found.letters[1] ?? {};
+  expect(await sendAgain({ amqpUrl, check, queue, letterId })).toBe('sent');
+  expect(contentsOf(await takeAll(channel, origin))).toEqual([instanceId]);
+  const left = contentsOf(await takeAll(channel, queue));
+  expect(left).toEqual(Array.from({ length: count }, (_, index) => String(index)));
 });
 
 test('however often they are looked at, and some of them sent, many letters keep their order', async () => {

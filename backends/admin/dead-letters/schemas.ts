@@ -11,7 +11,11 @@ export const letterPath = z.object({ queue, letter_id: z.string().min(1) });
 
 export const letterQuery = z.strictObject({
   queue: queue.optional(),
-  instance_id: id('Only letters about this instance, or that name it.').toLowerCase().optional(),
+  instance_id: id(
+    'Only letters about this instance, or that name it: all letters are looked at until the limit is reached.',
+  )
+    .toLowerCase()
+    .optional(),
   limit: z.coerce.number().int().min(1).max(1_000).default(200),
 });
 
@@ -21,7 +25,9 @@ type Letter = z.infer<typeof letter>;
 
 export const letterList = z.object({
   letters: z.array(letter),
-  not_looked_at: z.array(z.string()).meta({ description: 'What this answer leaves out, for a person.' }),
+  not_looked_at: z.array(z.string()).meta({
+    description: 'How many letters of which queue were not looked at because the limit was reached, in words.',
+  }),
 });
 
 export const inspectedLetter = letter.extend({
