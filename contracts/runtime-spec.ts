@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isImageReference } from './image-reference.ts';
 
 /** What is done when an agent ends without having been asked to; the same for every kind of runtime. */
 export const restartSpec = z.strictObject({
@@ -13,6 +14,14 @@ export const restartSpec = z.strictObject({
 });
 export type RestartSpec = z.infer<typeof restartSpec>;
 
+/** No system can hold a name with `=`, nor a name or value with NUL. */
+const environmentVariables = z
+  .record(
+    z.string().regex(/^[^=\0]+$/, 'is no name of a variable'),
+    z.string().regex(/^[^\0]*$/, 'holds the character NUL, which no variable can'),
+  )
+  .default({});
+
 /**
  * How the `process` runtime runs an agent: what `agents.runtime` holds when its `kind` is `process`.
  * Only whoever publishes agents writes it; nothing in an instance's config can change it.
@@ -24,7 +33,7 @@ export const processSpec = z.strictObject({
   /** Absolute path; the instance's own state folder when left out. */
   working_directory: z.string().startsWith('/').optional(),
   /** Added to the small environment that every agent gets (see `runtimes/process/`). */
-  environment: z.record(z.string(), z.string()).default({}),
+  environment: environmentVariables,
   /** `started`: ready once the process exists. `file`: ready once it has created the file `$INSTANCE_READY_FILE`. */
   ready: z.enum(['started', 'file']).default('started'),
   ready_timeout_seconds: z.number().positive().max(3600).default(30),
@@ -43,15 +52,11 @@ export type ProcessSpec = z.infer<typeof processSpec>;
 export const dockerSpec = z.strictObject({
   kind: z.literal('docker'),
   /** With tag or digest, as in `registry.example.com/agent:1.4.2`. Pulled when the engine does not have it. */
-  image: z
-    .string()
-    .max(512)
-    .regex(/^[a-zA-Z0-9][\w.:/@-]*$/, 'is no name of an image')
-    .refine((name) => !name.includes('..'), 'is no name of an image'),
+  image: z.string().max(512).refine(isImageReference, 'is no name of an image'),
   /** In the place of the image's CMD; its ENTRYPOINT stays. Never passed through a shell. */
   command: z.array(z.string()).min(1).optional(),
   /** Added to that of the image and the small one that every agent gets (see `runtimes/docker/`). */
-  environment: z.record(z.string().regex(/^[^=\0]+$/, 'is no name of a variable'), z.string()).default({}),
+  environment: environmentVariables,
   /** `name`, `uid` or `uid:gid`. Left out: the image's user, and nobody (65534) where that is root. */
   user: z
     .string()
@@ -65,6 +70,11 @@ export const dockerSpec = z.strictObject({
   pids_limit: z.int().min(2).max(4096).default(128),
   /** Nothing of the image can be written; there is a `/tmp` of 64 MiB, which counts as memory. */
   read_only: z.boolean().default(true),
+  /**
+   * Whether the engine puts a first process before the agent, which collects orphans and passes signals on. False for an
+   * entrypoint that must be process 1 itself, such as systemd or s6: it then has to handle the stop signal.
+   */
+  init: z.boolean().default(true),
   /** `none`, `bridge` (whatever the host may reach), or a network of the engine by its name; never the host's own. */
   network: z
     .string()

@@ -1,6 +1,16 @@
 import { readFileSync } from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import Docker from 'dockerode';
+
+/**
+ * The library follows redirects, and its second request has no error listener, so a failure of it would end the process.
+ * Node's own clients follow none: a redirect is then an answer like any other that was not asked for.
+ */
+const libraryRequire = createRequire(createRequire(import.meta.url).resolve('dockerode'));
+Object.assign(libraryRequire('docker-modem/lib/http') as object, { http, https });
 
 export interface EngineAddress {
   /** `unix:///var/run/docker.sock`, `npipe:////./pipe/docker_engine`, `tcp://host:port` or `https://host:port`. */

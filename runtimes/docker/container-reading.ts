@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import type { ContainerInspectInfo } from 'dockerode';
 import { labels } from './container-spec.ts';
+import { signalNumber } from './stop-signal.ts';
 
 /** What the engine says of a container at one moment. */
 export interface ContainerReading {
@@ -16,13 +17,18 @@ export interface ContainerReading {
   /** On the engine's host; 0 when it does not run. */
   pid: number;
   exitCode: number;
+  /** What the engine sends to have it stop: the STOPSIGNAL of the image, else SIGTERM. */
+  stopSignal: number;
   /** The kernel ended a process of it for want of memory. */
   outOfMemory: boolean;
   memoryBytes: number;
   health: { status: string; lastOutput: string } | undefined;
 }
 
-export function readContainer({ Id, Created, State, Config, HostConfig }: ContainerInspectInfo): ContainerReading {
+/** The library's types leave this field out. */
+type WithStopSignal = ContainerInspectInfo & { Config: { StopSignal?: string } };
+
+export function readContainer({ Id, Created, State, Config, HostConfig }: WithStopSignal): ContainerReading {
   const label = (name: string): string | undefined => Config.Labels[name];
   const phase = State.Running ? 'running' : State.Status === 'created' ? 'created' : 'ended';
   return {
@@ -34,6 +40,7 @@ export function readContainer({ Id, Created, State, Config, HostConfig }: Contai
     since: new Date({ created: Created, running: State.StartedAt, ended: State.FinishedAt }[phase]),
     pid: State.Pid,
     exitCode: State.ExitCode,
+    stopSignal: signalNumber(Config.StopSignal ?? '') ?? constants.signals.SIGTERM,
     outOfMemory: State.OOMKilled,
     memoryBytes: HostConfig.Memory ?? 0,
     health: State.Health && { status: State.Health.Status, lastOutput: State.Health.Log?.at(-1)?.Output.trim() ?? '' },

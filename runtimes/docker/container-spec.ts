@@ -59,7 +59,7 @@ export function containerOptions({
     },
     HostConfig: {
       // A first process that collects orphans and passes signals on: an agent that handles none still ends on SIGTERM.
-      Init: true,
+      Init: spec.init,
       Memory: memory,
       // The sum of memory and swap, so none is swapped.
       MemorySwap: memory,

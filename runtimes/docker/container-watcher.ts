@@ -6,13 +6,14 @@ import { classifyEnd, type ContainerEnd } from './container-end.ts';
 import { labels } from './container-spec.ts';
 import { followEvents, type EngineEvent } from './engine-events.ts';
 import type { DockerEngine } from './engine.ts';
+import { signalNumber } from './stop-signal.ts';
 
 interface Watched {
   instanceId: string;
   /** `held`: being started or ended by this worker, so its end is no news. */
   phase: 'held' | 'watched' | 'reported';
-  /** Somebody had the engine send it a signal that ends. */
-  stopped: boolean;
+  /** Numbers of the signals that somebody had the engine send it. */
+  signals: Set<number>;
   /** Seen while it was held. */
   exitCode?: number;
 }
@@ -20,9 +21,6 @@ interface Watched {
 type Report = (exit: RuntimeExit) => Promise<void>;
 
 export type ContainerWatcher = ReturnType<typeof createContainerWatcher>;
-
-/** SIGINT, SIGQUIT, SIGKILL and SIGTERM: an agent may also be sent others, to which it does not end. */
-const endingSignals = new Set(['2', '3', '9', '15']);
 
 interface WatcherOptions {
   engine: DockerEngine;
@@ -41,7 +39,7 @@ export function createContainerWatcher({ engine, scope, logger }: WatcherOptions
 
   /** The entry of a container, made when this is the first that is heard of it. */
   function entryOf(id: string, instanceId: string): Watched {
-    const entry = containers.get(id) ?? { instanceId, phase: 'watched', stopped: false };
+    const entry = containers.get(id) ?? { instanceId, phase: 'watched', signals: new Set<number>() };
     containers.set(id, entry);
     return entry;
   }
@@ -58,11 +56,11 @@ export function createContainerWatcher({ engine, scope, logger }: WatcherOptions
     if (entry.exitCode !== undefined) ended(id, entry, { exitCode: entry.exitCode, seen: true }, report);
   }
 
-  function ended(id: string, entry: Watched, end: Omit<ContainerEnd, 'stopped'>, report: Report): void {
+  function ended(id: string, entry: Watched, end: Omit<ContainerEnd, 'signals'>, report: Report): void {
     if (entry.phase === 'held' && end.exitCode !== undefined) entry.exitCode = end.exitCode;
     if (entry.phase !== 'watched') return;
     entry.phase = 'reported';
-    deliver(id, entry, { ...end, stopped: entry.stopped }, report).catch((error: unknown) => {
+    deliver(id, entry, { ...end, signals: entry.signals }, report).catch((error: unknown) => {
       // On closing: whoever watches next finds it ended.
       if (!closing.signal.aborted)
         logger.error({ err: error, runtimeId: id }, 'the end of a container is not reported');
@@ -100,7 +98,8 @@ export function createContainerWatcher({ engine, scope, logger }: WatcherOptions
   function onEvent({ Action: action, Actor: { ID: id, Attributes: attributes } }: EngineEvent, report: Report): void {
     const entry = entryOf(id, attributes[labels.instanceId] ?? '');
     if (action === 'kill') {
-      entry.stopped ||= endingSignals.has(attributes['signal'] ?? '');
+      const signal = signalNumber(attributes['signal'] ?? '');
+      if (signal !== undefined) entry.signals.add(signal);
     } else if (action === 'die') {
       ended(id, entry, { exitCode: Number(attributes['exitCode']), seen: true }, report);
     } else if (action === 'destroy') {

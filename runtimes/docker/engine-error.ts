@@ -23,7 +23,8 @@ export function reasonOf(error: unknown): string {
 }
 
 /** Faults of the agent that the engine answers as if they were its own. */
-const faultsOfAgent = /unable to find (user|group)/i;
+const faultsOfAgent =
+  /unable to find (user|group)|invalid reference format|exec format error|executable file not found|no such file or directory: unknown|permission denied: unknown|not a directory: unknown|is not an absolute path|invalid environment variable|minimum memory limit|operation not permitted: unknown/i;
 
 /** What the engine says of a container that is being made or started: the agent's fault, or one that passes. */
 export function asStartFailure(error: unknown): unknown {
@@ -35,11 +36,29 @@ export function asStartFailure(error: unknown): unknown {
   return new SpecRejected(`The Docker engine refuses the agent: ${reason}. ${advice}`, { cause: error });
 }
 
+/** What a registry or engine says of an image that will not be there at the next try either. */
+const faultsOfImage =
+  /manifest unknown|not found|denied|unauthorized|invalid reference format|no matching manifest|does not match the specified platform|cannot be used on this platform|does not (provide|support) the (specified )?platform|unsupported (platform|media type|manifest)/i;
+
+/** A registry that is away may come back, and is worth another try; its answer about an image is final. */
+export function asPullFailure(error: unknown, image: string): unknown {
+  const status = statusOf(error);
+  const refused = status === 400 || status === 404 || faultsOfImage.test(reasonOf(error));
+  if (!refused) return error;
+  const advice = 'Pull or build it on the engine, or publish the agent with another image.';
+  return new SpecRejected(`The image ${image} cannot be pulled: ${reasonOf(error)}. ${advice}`, { cause: error });
+}
+
 /** What no other error class stands for: the engine is away, overloaded, or at odds with itself. */
 export function asUnavailable(error: unknown, host: string): RuntimeUnavailable {
-  const sentence =
-    statusOf(error) === undefined
-      ? `The Docker engine at ${host} does not answer: ${reasonOf(error)}. Start it, or correct DOCKER_HOST.`
-      : `The Docker engine at ${host} cannot do this now: ${reasonOf(error)}`;
+  const sentence = answered(error)
+    ? `The Docker engine at ${host} cannot do this now: ${reasonOf(error)}`
+    : `The Docker engine at ${host} does not answer: ${reasonOf(error)}. Start it, or correct DOCKER_HOST.`;
   return new RuntimeUnavailable(sentence, { cause: error });
+}
+
+/** Errors of the connection carry the system's code, or are the end of a time limit. */
+function answered(error: unknown): boolean {
+  if (statusOf(error) !== undefined) return true;
+  return error instanceof Error && !('code' in error) && error.name !== 'TimeoutError';
 }

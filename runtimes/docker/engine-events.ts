@@ -62,6 +62,8 @@ export async function followEvents({
     const until = AbortSignal.any([signal, lifetime]);
     try {
       const stream = await engine.events(label, since, until);
+      // Until the events are read below, an error has no other listener; the reading meets it all the same.
+      stream.on('error', () => undefined);
       await onConnect(until);
       if (failures > 0) logger.info({ host: engine.host }, 'the Docker engine answers again');
       failures = 0;

@@ -1,6 +1,5 @@
 import type { ImageInspectInfo } from 'dockerode';
-import { SpecRejected } from '../runtime.ts';
-import { reasonOf, statusOf } from './engine-error.ts';
+import { asPullFailure } from './engine-error.ts';
 import type { DockerEngine } from './engine.ts';
 
 /**
@@ -20,14 +19,4 @@ export async function ensureImage(engine: DockerEngine, image: string, signal: A
   const pulled = await engine.inspectImage(image, signal);
   if (!pulled) throw new Error(`the image ${image} was pulled and removed again`);
   return pulled;
-}
-
-/** A registry that is away may come back, and is worth another try; what it says of an image is its last word. */
-function asPullFailure(error: unknown, image: string): unknown {
-  const status = statusOf(error);
-  const refused =
-    status === 400 || status === 404 || /manifest unknown|not found|denied|unauthorized/i.test(reasonOf(error));
-  if (!refused) return error;
-  const advice = 'Pull or build it on the engine, or publish the agent with another image.';
-  return new SpecRejected(`The image ${image} cannot be pulled: ${reasonOf(error)}. ${advice}`, { cause: error });
 }
