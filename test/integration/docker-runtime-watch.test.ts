@@ -1,6 +1,6 @@
 import { describe, expect, inject, vi } from 'vitest';
 import { containerTest, untilGo } from '../support/docker-agents.ts';
-import { checkedImage } from '../support/docker-images.ts';
+import { checkedImage, stoppedBy } from '../support/docker-images.ts';
 import { collectExits, context } from '../support/process-agents.ts';
 
 const patience = { timeout: 20_000 };
@@ -80,6 +80,25 @@ describe.skipIf(!inject('docker'))('watching containers', { concurrent: true }, 
       expect(exit?.message).toContain('The container was stopped through the engine.');
     }
   });
+
+  for (const [signal, image] of Object.entries(stoppedBy)) {
+    containerTest(
+      `calls an agent lost that somebody stops by its STOPSIGNAL, ${signal}, and that ends with 0`,
+      async ({ rig, runtime }) => {
+        const { exits, report } = collectExits();
+        await runtime.watch(report);
+        const script = `trap 'exit 0' ${signal.slice(3)}; touch /tmp/trapped; while :; do sleep 0.05; done`;
+        const request = rig.request({ image, script });
+        await runtime.provision(request, context());
+        await vi.waitUntil(async () => (await rig.run(request.instanceId, 'ls', '/tmp')).includes('trapped'), patience);
+        await rig.containerOf(request.instanceId).stop({ t: 20 });
+        await vi.waitUntil(() => exits.length === 1, patience);
+        expect((await rig.inspect(request.instanceId)).State.ExitCode).toBe(0);
+        expect(exits[0]).toMatchObject({ kind: 'lost', failed: true });
+        expect(exits[0]?.message).toContain('The container was stopped through the engine.');
+      },
+    );
+  }
 
   containerTest(
     'does not report what ends on being asked to, or by a replacement or a failed start',

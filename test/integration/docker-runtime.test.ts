@@ -68,6 +68,16 @@ describe.skipIf(!inject('docker'))('the docker runtime', { concurrent: true }, (
       },
     );
 
+    containerTest('an agent is process 1 of its container when its spec asks for no init', async ({ rig, runtime }) => {
+      const script = 'echo process $$; exec sleep 1000';
+      const requests = [rig.request({ script }), rig.request({ script, init: false })];
+      await Promise.all(requests.map((request) => runtime.provision(request, context())));
+      const printed = requests.map(({ instanceId }) => vi.waitUntil(() => rig.log(instanceId), { timeout: 20_000 }));
+      const [behindInit, alone] = await Promise.all(printed);
+      expect(behindInit).toMatch(/process (?!1\n)\d+\n/);
+      expect(alone).toMatch(/process 1\n/);
+    });
+
     containerTest('waits for the HEALTHCHECK of the image', async ({ rig, runtime }) => {
       const request = rig.request({
         image: checkedImage,
