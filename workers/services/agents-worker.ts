@@ -18,6 +18,7 @@ import { startSweepSchedule } from './sweep-schedule.ts';
 import { startTemporalWorker } from './temporal-worker.ts';
 import { openPool } from './open-pool.ts';
 import { openTemporal } from './open-temporal.ts';
+import { startAfter, startEngineClaim } from './engine-claim.ts';
 import { untilReady } from './until-ready.ts';
 
 /** agents_worker: brings events to the workflows, runs workflows and activities, and watches what they run. */
@@ -65,45 +66,54 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
     }
   };
 
-  const worker = startTemporalWorker({
-    temporal,
-    taskQueue,
-    activities: {
-      ...createActivities({
-        pool,
-        runtimes,
-        control: { ...control, agentUrl: configuration.controlAmqpUrl },
-      }),
-      sweep: () => sweepOnce({ pool, runtimes, listWorkflows, signalInstance, logger }),
-    },
-    workflowBundle: configuration.workflowBundle,
-    logger,
-    onFatal,
-  });
-  const consumer = startConsumer({
-    name: 'agents_worker',
-    amqpUrl: configuration.amqpUrl,
-    queue: queueNames.agentsWorkerInstance,
-    handle: createInstanceRouter({ signalInstance, logger }),
-    logger,
-    onFatal,
-  });
-  const agentConsumer = startConsumer({
-    name: 'agents_worker.agent',
-    amqpUrl: configuration.amqpUrl,
-    queue: queueNames.agentsWorkerAgent,
-    handle: createAgentRouter({ client, pool, control, logger }),
-    logger,
-    onFatal,
-  });
-  const sweeper = startSweepSchedule({
-    client,
-    taskQueue,
-    intervalSeconds: configuration.sweepIntervalSeconds,
-    logger,
-    onFatal,
-  });
-  const parts = [control, worker, consumer, agentConsumer, sweeper];
+  const claim = startEngineClaim({ pool, namespace: temporal.namespace, taskQueue, logger, onFatal });
+  const worker = startAfter('temporal_worker', claim.made, () =>
+    startTemporalWorker({
+      temporal,
+      taskQueue,
+      activities: {
+        ...createActivities({
+          pool,
+          runtimes,
+          control: { ...control, agentUrl: configuration.controlAmqpUrl },
+        }),
+        sweep: () => sweepOnce({ pool, runtimes, listWorkflows, signalInstance, logger }),
+      },
+      workflowBundle: configuration.workflowBundle,
+      logger,
+      onFatal,
+    }),
+  );
+  const consumer = startAfter('agents_worker', claim.made, () =>
+    startConsumer({
+      name: 'agents_worker',
+      amqpUrl: configuration.amqpUrl,
+      queue: queueNames.agentsWorkerInstance,
+      handle: createInstanceRouter({ signalInstance, logger }),
+      logger,
+      onFatal,
+    }),
+  );
+  const agentConsumer = startAfter('agents_worker.agent', claim.made, () =>
+    startConsumer({
+      name: 'agents_worker.agent',
+      amqpUrl: configuration.amqpUrl,
+      queue: queueNames.agentsWorkerAgent,
+      handle: createAgentRouter({ client, pool, control, logger }),
+      logger,
+      onFatal,
+    }),
+  );
+  const sweeper = startAfter('sweep_schedule', claim.made, () =>
+    startSweepSchedule({
+      client,
+      taskQueue,
+      intervalSeconds: configuration.sweepIntervalSeconds,
+      logger,
+      onFatal,
+    }),
+  );
+  const parts = [claim, control, worker, consumer, agentConsumer, sweeper];
   const health = await serveHealth({
     host: configuration.healthHost,
     port: configuration.agentsWorkerHealthPort,
@@ -115,7 +125,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
     healthPort: health.port,
     ready: () => untilReady(parts),
     stop: async () => {
-      await Promise.all([consumer.stop(), agentConsumer.stop(), sweeper.stop()]);
+      await Promise.all([consumer.stop(), agentConsumer.stop(), sweeper.stop(), claim.stop()]);
       await worker.stop();
       await control.stop();
       await Promise.all([processes.close(), containers.close()]);

@@ -1,0 +1,31 @@
+-- Up Migration
+
+-- The one engine that works on this database, written down when agents_worker first starts. A second one, in another namespace of
+-- Temporal or on another task queue, would run an agent of its own for every instance. Addresses are not in here: they may change.
+create table engine (
+  only_row boolean primary key default true check (only_row),
+  namespace text not null,
+  task_queue text not null,
+  recorded_at timestamptz not null default clock_timestamp()
+);
+
+-- Writes the engine down where none is, and returns the one that is there. To move on purpose, stop the old engine and `delete from
+-- engine` as the owner of the database.
+create function claim_engine(p_namespace text, p_task_queue text) returns table (namespace text, task_queue text)
+language plpgsql as $$
+begin
+  insert into engine (namespace, task_queue) values (p_namespace, p_task_queue) on conflict (only_row) do nothing;
+  return query select e.namespace, e.task_queue from engine e;
+end $$;
+
+do $$
+begin
+  execute format('alter function claim_engine security definer set search_path = %I, pg_temp', current_schema());
+end $$;
+revoke execute on function claim_engine from public;
+grant execute on function claim_engine to agents_worker;
+grant select on engine to agents_worker, user_backend;
+
+-- Down Migration
+drop function claim_engine;
+drop table engine;
