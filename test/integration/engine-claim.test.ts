@@ -45,6 +45,7 @@ test('a second engine on the database of another is refused, and runs nothing', 
 });
 
 test('the same engine starts again, also beside itself, and another one once it was moved', async () => {
+  await rig.startEventBroker();
   const first = await rig.startAgentsWorker();
   await first.ready();
   const second = await rig.startAgentsWorker();
