@@ -18,6 +18,8 @@ export interface Configuration {
   controlHeadStartSeconds: number;
   temporal: { connection: NativeConnectionOptions; namespace: string };
   taskQueue: string;
+  /** The same, undefined where it was left to the default. */
+  givenTaskQueue: string | undefined;
   runtimeDirectory: string;
   /** Undefined: this worker runs no containers. */
   docker: EngineAddress | undefined;
@@ -72,7 +74,8 @@ export function readConfiguration(overrides: Environment = {}, { needsTokens = f
     controlAmqpUrl: data.CONTROL_AMQP_URL,
     controlHeadStartSeconds: data.CONTROL_HEAD_START_SECONDS,
     temporal,
-    taskQueue: data.TASK_QUEUE,
+    taskQueue: data.TASK_QUEUE ?? 'instances',
+    givenTaskQueue: data.TASK_QUEUE,
     runtimeDirectory: data.RUNTIME_DIRECTORY,
     docker:
       data.DOCKER_HOST === undefined
@@ -171,6 +174,8 @@ export interface CommandLineConfiguration {
   databaseUrl(): string;
   amqpUrl(): string;
   temporal(): Configuration['temporal'];
+  /** Undefined where the environment does not give it. */
+  taskQueue(): string | undefined;
   runtimeDirectory(): string;
   docker(): EngineAddress | undefined;
   /** By which tokens can be made. */
@@ -207,6 +212,7 @@ export function readCommandLineConfiguration(): CommandLineConfiguration {
       if ('problem' in temporal) throw new InvalidConfiguration(`${temporal.problem}${otherwise}`);
       return temporal;
     },
+    taskQueue: () => read('TASK_QUEUE', shape.TASK_QUEUE),
     runtimeDirectory: () => read('RUNTIME_DIRECTORY', shape.RUNTIME_DIRECTORY),
     docker: () => {
       const host = read('DOCKER_HOST', shape.DOCKER_HOST);

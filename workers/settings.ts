@@ -32,7 +32,7 @@ export const settings = z.object({
   CONTROL_AMQP_URL: amqpUrl.optional(),
   /** What an agent that listens has between `instance.stop` and SIGTERM. */
   CONTROL_HEAD_START_SECONDS: z.coerce.number().min(0).max(60).default(1),
-  TASK_QUEUE: z.string().min(1).default('instances'),
+  TASK_QUEUE: z.string().min(1).optional(),
   /** Folder of the process runtime; must survive a restart of agents_worker. */
   RUNTIME_DIRECTORY: z.string().min(1).default('.stack/runtime'),
   /** The Docker engine that agents of the kind `docker` run on; without it they wait for a worker that has one. */

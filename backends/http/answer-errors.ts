@@ -10,7 +10,16 @@ import type { RateLimit } from './rate-limit.ts';
 export function answerError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   const answer = toProblem(error);
   if (answer.status >= 500) {
-    request.log.error({ error: describe(error), url: request.url, stack: error.stack }, 'a request failed');
+    const { cause } = error;
+    request.log.error(
+      {
+        error: describe(error),
+        ...(cause !== undefined && { cause: describe(cause) }),
+        url: request.url,
+        stack: error.stack,
+      },
+      'a request failed',
+    );
   }
   if (answer.status === 401) reply.header('www-authenticate', 'Bearer');
   if (answer.retryAfterSeconds !== undefined) reply.header('retry-after', answer.retryAfterSeconds);

@@ -15,9 +15,10 @@ const params = instanceParams;
 export interface ChangeOptions {
   pool: Pool;
   temporal: Client;
+  taskQueue: string | undefined;
 }
 
-export function addInstanceChanges(app: HttpServer, { pool, temporal }: ChangeOptions): void {
+export function addInstanceChanges(app: HttpServer, { pool, temporal, taskQueue }: ChangeOptions): void {
   app.patch(
     '/v1/instances/:id',
     {
@@ -68,7 +69,7 @@ export function addInstanceChanges(app: HttpServer, { pool, temporal }: ChangeOp
         response: { 200: instance, ...problems(404, 409) },
       },
     },
-    async (request) => retryInstance({ pool, temporal }, identityOf(request), request.params.id),
+    async (request) => retryInstance({ pool, temporal, taskQueue }, identityOf(request), request.params.id),
   );
 
   app.delete(

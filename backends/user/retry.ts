@@ -1,7 +1,9 @@
 import type { Client } from '@temporalio/client';
 import type { Pool } from 'pg';
+import { AnotherEngine, requireSameEngine } from '../../bridge/engine.ts';
 import { requestRetry } from '../../bridge/request-retry.ts';
 import { canBeRetried } from '../../contracts/can-be-retried.ts';
+import { isUnavailable } from '../http/is-unavailable.ts';
 import { ProblemError } from '../http/problem.ts';
 import type { Identity } from '../http/tokens.ts';
 import { readInstance } from './instance-store.ts';
@@ -10,17 +12,15 @@ import type { Instance } from './schemas.ts';
 export interface RetryOptions {
   pool: Pool;
   temporal: Client;
+  /** Of the engine, where it is known here. */
+  taskQueue: string | undefined;
 }
 
 const deadlineMs = 5_000;
 
 /** @returns the instance as it was before. @throws ProblemError when there is nothing to try again, or nobody to ask */
-export async function retryInstance(
-  { pool, temporal }: RetryOptions,
-  identity: Identity,
-  id: string,
-): Promise<Instance> {
-  const instance = await readInstance(pool, identity, id);
+export async function retryInstance(options: RetryOptions, identity: Identity, id: string): Promise<Instance> {
+  const instance = await readInstance(options.pool, identity, id);
   if (!canBeRetried(instance)) {
     const advice = instance.desired_state === 'stopped' ? ' To run it, start it.' : '';
     throw new ProblemError(
@@ -29,7 +29,7 @@ export async function retryInstance(
       `The instance is ${instance.status}, not failed: there is nothing to try again.${advice}`,
     );
   }
-  if (await askWorkflow(temporal, instance.id)) return instance;
+  if (await askWorkflow(options, instance.id)) return instance;
   throw new ProblemError(
     409,
     'no_workflow',
@@ -37,10 +37,21 @@ export async function retryInstance(
   );
 }
 
-async function askWorkflow(temporal: Client, id: string): Promise<boolean> {
+async function askWorkflow({ pool, temporal, taskQueue }: RetryOptions, id: string): Promise<boolean> {
   try {
-    return await temporal.connection.withDeadline(Date.now() + deadlineMs, () => requestRetry(temporal, id));
+    return await temporal.connection.withDeadline(Date.now() + deadlineMs, async () => {
+      await requireSameEngine(pool, temporal, taskQueue);
+      return requestRetry(temporal, id);
+    });
   } catch (error) {
+    if (error instanceof AnotherEngine) {
+      // Whoever operates it finds in the log what differs.
+      const detail =
+        'This server is set to another engine than the one that runs the instance: tell whoever operates it.';
+      throw new ProblemError(503, 'another_engine', detail, { cause: error, retryAfterSeconds: 60 });
+    }
+    // The caller finds out about the database by another error.
+    if (isUnavailable(error)) throw error;
     throw new ProblemError(503, 'unavailable', 'Temporal does not answer. Try again.', {
       cause: error,
       retryAfterSeconds: 5,

@@ -15,6 +15,8 @@ export interface UserServerOptions extends Omit<HttpServerOptions, 'title' | 'de
   pool: Pool;
   /** For retries alone. */
   temporal: Client;
+  /** Of the engine, where it is known here. */
+  taskQueue?: string | undefined;
   catalog: Catalog;
   live: LiveUpdates;
   page: PageOptions;
@@ -22,7 +24,7 @@ export interface UserServerOptions extends Omit<HttpServerOptions, 'title' | 'de
 
 /** Instances over HTTP and WebSocket, for the users whose they are, and the page. It does not listen yet. */
 export async function createUserServer(options: UserServerOptions): Promise<HttpServer> {
-  const { pool, temporal, catalog, live, sources, page, ...http } = options;
+  const { pool, temporal, taskQueue, catalog, live, sources, page, ...http } = options;
   const app = await createHttpServer({
     ...http,
     title: 'user_backend',
@@ -31,7 +33,7 @@ export async function createUserServer(options: UserServerOptions): Promise<Http
   addMeRoute(app);
   addAgentRoutes(app, catalog);
   addInstanceRoutes(app, pool);
-  addInstanceChanges(app, { pool, temporal });
+  addInstanceChanges(app, { pool, temporal, taskQueue });
   addTimelineRoute(app, { pool, sources });
   await addLiveRoute(app, live);
   await addPage(app, page);

@@ -3,6 +3,7 @@ import type { Client } from 'pg';
 import { canBeRetried } from '../../contracts/can-be-retried.ts';
 import type { DesiredState } from '../../contracts/names.ts';
 import { readInstance } from '../../database/instance-view.ts';
+import { readCommandLineConfiguration } from '../../workers/configuration.ts';
 import { CommandError } from '../command-error.ts';
 import { withDatabase } from '../database.ts';
 import { resolveInstance } from '../instances.ts';
@@ -62,18 +63,29 @@ async function retry(client: Client, id: string, { wait, timeout }: WaitOptions)
     const advice = wanted === 'stopped' ? ` To run it: npx instances start ${id}.` : '';
     throw new CommandError(`The instance ${id} is ${status}, not failed: there is nothing to try again.${advice}`);
   }
-  await askForRetry(id);
+  await askForRetry(client, id);
   if (wait) {
     await waitForStatus({ client, id, status: wanted, generation, afterSequence: sequence, timeoutSeconds: timeout });
     print(`The instance ${id} is ${wanted}.`);
   } else print(`The instance ${id} is asked to try again.`);
 }
 
-async function askForRetry(id: string): Promise<void> {
+async function askForRetry(database: Client, id: string): Promise<void> {
   // Loaded here, since Temporal's client takes longer to load than the other commands need.
   const { withTemporal } = await import('../temporal.ts');
   const { requestRetry } = await import('../../bridge/request-retry.ts');
-  if (await withTemporal((client) => requestRetry(client, id))) return;
+  const { AnotherEngine, requireSameEngine } = await import('../../bridge/engine.ts');
+  const taskQueue = readCommandLineConfiguration().taskQueue();
+  const isAsked = await withTemporal(async (temporal) => {
+    try {
+      await requireSameEngine(database, temporal, taskQueue);
+    } catch (error) {
+      if (!(error instanceof AnotherEngine)) throw error;
+      throw new CommandError(`${error.message} Correct the setting.`, { cause: error });
+    }
+    return requestRetry(temporal, id);
+  });
+  if (isAsked) return;
   throw new CommandError(
     `No workflow looks after the instance ${id}. Try again once the sweeper has started one; see npx instances explain ${id}.`,
   );

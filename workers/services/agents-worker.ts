@@ -6,6 +6,7 @@ import { startConsumer } from '../../bridge/consumer.ts';
 import { startControlPlane } from '../../bridge/control-plane.ts';
 import { createInstanceRouter } from '../../bridge/instance-router.ts';
 import { createSignalInstance } from '../../bridge/signal-instance.ts';
+import type { Supervised } from '../../bridge/supervise.ts';
 import { instanceWorkflowId, instanceWorkflowType, queueNames } from '../../contracts/names.ts';
 import { createDockerRuntime } from '../../runtimes/docker/docker-runtime.ts';
 import { createProcessRuntime } from '../../runtimes/process/process-runtime.ts';
@@ -18,7 +19,8 @@ import { startSweepSchedule } from './sweep-schedule.ts';
 import { startTemporalWorker } from './temporal-worker.ts';
 import { openPool } from './open-pool.ts';
 import { openTemporal } from './open-temporal.ts';
-import { startAfter, startEngineClaim } from './engine-claim.ts';
+import { startEngineClaim } from './engine-claim.ts';
+import { startAfter, type Stop } from './start-after.ts';
 import { untilReady } from './until-ready.ts';
 
 /** agents_worker: brings events to the workflows, runs workflows and activities, and watches what they run. */
@@ -40,13 +42,6 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
 
   const runtimes = { process: processes, docker: containers };
 
-  const control = startControlPlane({
-    amqpUrl: configuration.amqpUrl,
-    headStartMs: configuration.controlHeadStartSeconds * 1000,
-    logger,
-    onFatal,
-  });
-
   const reportExit = async ({ instanceId, ...exit }: RuntimeExit): Promise<void> => {
     logger.info({ instanceId, runtimeId: exit.runtimeId, kind: exit.kind }, exit.message);
     try {
@@ -66,9 +61,18 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
     }
   };
 
-  const claim = startEngineClaim({ pool, namespace: temporal.namespace, taskQueue, logger, onFatal });
-  const worker = startAfter('temporal_worker', claim.made, () =>
-    startTemporalWorker({
+  const claim = startEngineClaim({ pool, client, taskQueue, logger, onFatal });
+  const parts: Supervised[] = [claim];
+
+  // Nothing of it may begin before the claim is made: on the database of another engine, each of these would do harm.
+  const startParts = async (): Promise<Stop> => {
+    const control = startControlPlane({
+      amqpUrl: configuration.amqpUrl,
+      headStartMs: configuration.controlHeadStartSeconds * 1000,
+      logger,
+      onFatal,
+    });
+    const worker = startTemporalWorker({
       temporal,
       taskQueue,
       activities: {
@@ -82,52 +86,60 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
       workflowBundle: configuration.workflowBundle,
       logger,
       onFatal,
-    }),
-  );
-  const consumer = startAfter('agents_worker', claim.made, () =>
-    startConsumer({
+    });
+    const consumer = startConsumer({
       name: 'agents_worker',
       amqpUrl: configuration.amqpUrl,
       queue: queueNames.agentsWorkerInstance,
       handle: createInstanceRouter({ signalInstance, logger }),
       logger,
       onFatal,
-    }),
-  );
-  const agentConsumer = startAfter('agents_worker.agent', claim.made, () =>
-    startConsumer({
+    });
+    const agentConsumer = startConsumer({
       name: 'agents_worker.agent',
       amqpUrl: configuration.amqpUrl,
       queue: queueNames.agentsWorkerAgent,
       handle: createAgentRouter({ client, pool, control, logger }),
       logger,
       onFatal,
-    }),
-  );
-  const sweeper = startAfter('sweep_schedule', claim.made, () =>
-    startSweepSchedule({
+    });
+    const sweeper = startSweepSchedule({
       client,
       taskQueue,
       intervalSeconds: configuration.sweepIntervalSeconds,
       logger,
       onFatal,
-    }),
-  );
-  const parts = [claim, control, worker, consumer, agentConsumer, sweeper];
+    });
+    parts.push(control, worker, consumer, agentConsumer, sweeper);
+    const stop = async (): Promise<void> => {
+      await Promise.all([consumer.stop(), agentConsumer.stop(), sweeper.stop()]);
+      await worker.stop();
+      await control.stop();
+    };
+    try {
+      await Promise.all([processes.watch(reportExit), containers.watch(reportExit)]);
+    } catch (error) {
+      await stop();
+      throw error;
+    }
+    return stop;
+  };
+  const begun = startAfter(claim.made, startParts, onFatal);
+
   const health = await serveHealth({
     host: configuration.healthHost,
     port: configuration.agentsWorkerHealthPort,
     parts,
   });
-  await Promise.all([processes.watch(reportExit), containers.watch(reportExit)]);
-
   return {
     healthPort: health.port,
-    ready: () => untilReady(parts),
+    ready: async () => {
+      await begun.done;
+      await untilReady(parts);
+    },
     stop: async () => {
-      await Promise.all([consumer.stop(), agentConsumer.stop(), sweeper.stop(), claim.stop()]);
-      await worker.stop();
-      await control.stop();
+      await claim.stop();
+      await begun.stop();
       await Promise.all([processes.close(), containers.close()]);
       await Promise.all([pool.end(), connection.close(), health.close()]);
     },

@@ -1,13 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { isGrpcServiceError, type Client } from '@temporalio/client';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { FatalError, supervise, type Session, type Supervised } from '../../bridge/supervise.ts';
+import { AnotherEngine, compareEngines, readNamespaceId, selectEngine, type EngineRow } from '../../bridge/engine.ts';
+import { CannotWork, describe, FatalError, supervise, type Session, type Supervised } from '../../bridge/supervise.ts';
 
 export interface EngineClaimOptions {
   pool: Pool;
-  namespace: string;
-  /** Left out by a service that only talks to the engine: the namespace alone is compared, and nothing is written down. */
-  taskQueue?: string;
+  /** Of the namespace in which the engine works. */
+  client: Client;
+  taskQueue: string;
   logger: Logger;
   onFatal: (error: FatalError) => void;
   /** How often it is compared again: the owner of the database may have moved the engine. */
@@ -24,76 +26,64 @@ export interface EngineClaim extends Supervised {
  * says how to move. Two would run two agents for every instance.
  */
 export function startEngineClaim(options: EngineClaimOptions): EngineClaim {
-  const { pool, namespace, taskQueue, logger, onFatal, intervalMs = 30_000 } = options;
+  const { logger, onFatal, intervalMs = 30_000 } = options;
   let succeed: () => void = () => undefined;
   const made = new Promise<void>((resolve) => {
     succeed = resolve;
   });
 
   const run = async ({ signal, ready }: Session): Promise<void> => {
+    await claim(options);
+    ready();
+    succeed();
     while (!signal.aborted) {
-      await compare(pool, namespace, taskQueue);
-      ready();
-      succeed();
       await delay(intervalMs, undefined, { signal }).catch(() => undefined);
+      if (!signal.aborted) await claim(options);
     }
   };
   return { ...supervise({ name: 'engine_claim', logger, run, onFatal }), made };
 }
 
-/** Starts a part once the condition is met; until then the part is not ready. */
-export function startAfter(name: string, condition: Promise<void>, start: () => Supervised): Supervised {
-  let started: Supervised | undefined;
-  let isStopped = false;
-  void condition.then(() => {
-    if (!isStopped) started = start();
-  });
-  return {
-    name,
-    get health() {
-      return started?.health ?? { ready: false };
-    },
-    stop: async () => {
-      isStopped = true;
-      await started?.stop();
-    },
-  };
-}
+const undefinedObjects = new Set(['42P01', '42883']);
 
-const undefinedObject = new Set(['42P01', '42883']);
-
-/** @throws FatalError when another engine is written down, or the migrations were not run */
-async function compare(pool: Pool, namespace: string, taskQueue: string | undefined): Promise<void> {
-  const engine = await read(pool, namespace, taskQueue);
-  if (!engine || (engine.namespace === namespace && (taskQueue ?? engine.task_queue) === engine.task_queue)) return;
-  const own = `TEMPORAL_NAMESPACE=${namespace}${taskQueue === undefined ? '' : ` and TASK_QUEUE=${taskQueue}`}`;
-  throw new FatalError(
-    `The engine of this database has TEMPORAL_NAMESPACE=${engine.namespace} and TASK_QUEUE=${engine.task_queue}, and not ${own}. ` +
-      'Two engines would run two agents for every instance: correct the setting, or give this engine another database. To move ' +
-      'the database on purpose, stop every agents_worker of the old engine, run `delete from engine` as the owner of the ' +
-      'database, and start again.',
-  );
-}
-
-interface Engine {
-  namespace: string;
-  task_queue: string;
-}
-
-async function read(pool: Pool, namespace: string, taskQueue: string | undefined): Promise<Engine | undefined> {
+/** @throws FatalError when another engine is written down, the migrations were not run, or there is no such namespace */
+async function claim({ pool, client, taskQueue }: EngineClaimOptions): Promise<void> {
+  const { namespace } = client.options;
   try {
-    const { rows } =
-      taskQueue === undefined
-        ? await pool.query<Engine>('select namespace, task_queue from engine')
-        : await pool.query<Engine>('select * from claim_engine($1, $2)', [namespace, taskQueue]);
-    return rows[0];
+    const { rows } = await pool.query<EngineRow>(selectEngine);
+    // A difference that needs no answer of Temporal is said while Temporal is away, too.
+    if (rows[0]) compareEngines(rows[0], { namespace, taskQueue });
+    const namespaceId = await askForId(client);
+    const claimed = await pool.query<EngineRow>('select * from claim_engine($1, $2, $3)', [
+      namespace,
+      taskQueue,
+      namespaceId ?? null,
+    ]);
+    if (claimed.rows[0]) compareEngines(claimed.rows[0], { namespace, taskQueue, namespaceId });
   } catch (error) {
-    if (!undefinedObject.has((error as { code?: string }).code ?? '')) throw error;
-    throw new FatalError(
-      'The database does not say which engine it belongs to. Run `npm run migrate`, then start again.',
-      {
-        cause: error,
-      },
-    );
+    if (error instanceof AnotherEngine) throw new FatalError(`${error.message} ${advice}`, { cause: error });
+    if (!undefinedObjects.has((error as { code?: string }).code ?? '')) throw error;
+    const missing = 'The database does not say which engine it belongs to. Run `npm run migrate`, then start again.';
+    throw new FatalError(missing, { cause: error });
+  }
+}
+
+const advice =
+  'Two engines would run two agents for every instance: correct the setting, or give this engine another database. To move the ' +
+  'database on purpose, stop every agents_worker of the old engine, run `delete from engine` as the owner of the database, and ' +
+  'start again.';
+
+const deadlineMs = 10_000;
+const grpcNotFound = 5;
+
+async function askForId({ connection, options: { namespace } }: Client): Promise<string | undefined> {
+  try {
+    return await connection.withDeadline(Date.now() + deadlineMs, () => readNamespaceId(connection, namespace));
+  } catch (error) {
+    const message = `Temporal cannot be used (namespace ${namespace}): ${describe(error)}.`;
+    if (isGrpcServiceError(error) && error.code === grpcNotFound) {
+      throw new FatalError(`${message} Create the namespace, or correct TEMPORAL_NAMESPACE.`, { cause: error });
+    }
+    throw new CannotWork(`${message} Start it, or correct TEMPORAL_ADDRESS.`, { cause: error });
   }
 }

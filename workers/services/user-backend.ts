@@ -38,6 +38,7 @@ export async function startUserBackend({ configuration, logger, onFatal }: Servi
     connectTo: http.adminBackendUrl === undefined ? [] : [new URL(http.adminBackendUrl).origin],
     pool,
     temporal: temporalClient,
+    taskQueue: configuration.givenTaskQueue,
     catalog,
     live,
     sources: {
