@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import pg from 'pg';
 import { pino } from 'pino';
-import { FatalError } from '../../bridge/supervise.ts';
+import type { FatalError } from '../../bridge/supervise.ts';
 import { queueNames } from '../../contracts/names.ts';
 import { stackRoot, toolsDirectory } from '../../stack/paths.ts';
 import { choosePorts } from '../../stack/ports.ts';
@@ -79,6 +79,8 @@ test('of two that start at once on a new database, one is refused', async () => 
     }),
   );
   await vi.waitUntil(() => fatal.length === 1 && claims.some(({ health }) => health.ready));
+  expect(claims.filter(({ health }) => health.ready)).toHaveLength(1);
+  expect((await rig.pool.query('select from engine')).rowCount).toBe(1);
   await Promise.all(claims.map((claim) => claim.stop()));
   await pool.end();
 });
@@ -96,6 +98,7 @@ test('an engine that works ends once the database was given to another', async (
   await claim.made;
   await rig.pool.query(`update engine set namespace = 'elsewhere'`);
   await vi.waitUntil(() => fatal.length === 1);
+  expect(fatal[0]).toContain('TEMPORAL_NAMESPACE=elsewhere');
   await claim.stop();
 });
 
@@ -182,7 +185,7 @@ describe('of a cluster of Temporal with namespaces of the same names', () => {
       { TASK_QUEUE: 'another' },
     ] satisfies Record<string, string>[];
     for (const settings of others) {
-      const backend = await startUserBackend(rig, settings as Record<string, string>);
+      const backend = await startUserBackend(rig, settings);
       try {
         const { api } = await backend.user({ userId });
         const answer = await api('POST', `/v1/instances/${id}/retry`);
