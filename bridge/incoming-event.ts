@@ -29,16 +29,6 @@ export function parseEvent(message: ConsumeMessage, events: Catalog = catalog): 
   if (id !== metadata.subject) {
     throw new ContractViolation(`body of ${type}: ${idField} ${id} is not the cloudEvents:subject ${metadata.subject}`);
   }
-  const { instance } = metadata;
-  for (const [field, header] of [
-    ['agent_id', instance?.agentId],
-    ['user_id', instance?.userId],
-  ] as const) {
-    const value = (body as Record<string, string | undefined>)[field];
-    if (value !== undefined && header !== undefined && value !== header) {
-      throw new ContractViolation(`body of ${type}: ${field} ${value} is not the header ${field} ${header}`);
-    }
-  }
   return { type, body, metadata } as IncomingEvent;
 }
 

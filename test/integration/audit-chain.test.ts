@@ -49,8 +49,29 @@ test('an event that is appended again has its entry, in the same call, a later o
   const positions = async (...records: (typeof first)[]) =>
     (await audit.append(...records)).rows.map(({ position }: { position: string }) => Number(position));
   expect(await positions(first, second, first)).toEqual([1, 2, 1]);
-  expect(await positions({ ...second, body: '{"other": true}' })).toEqual([2]);
   expect(await positions(first, third, second)).toEqual([1, 3, 2]);
+  expect(await audit.verify()).toMatchObject({ entries: 3, problem: undefined });
+});
+
+test.each([
+  ['body', { body: '{"other": true}' }],
+  ['type', { type: 'instance.deleted' }],
+  ['user', { user_id: randomUUID() }],
+  ['time', { occurred_at: '2026-01-01T00:00:00Z' }],
+  ['generation', { generation: 999 }],
+])('an id that comes again with another %s is on record once, next to what it said first', async (_what, change) => {
+  const [first, second] = [auditRecord(), auditRecord()];
+  await audit.append(first, second);
+  const differing = { ...first, ...change };
+  await audit.append(differing, second);
+  await audit.append(differing);
+  const { rows } = await audit.client.query<{ position: string; body: string }>(
+    `select position, body from audit_log where type = 'audit_log.event_differs'`,
+  );
+  const { position, body } = one(rows);
+  expect(position).toBe('3');
+  const { type, body: said } = { ...first, ...change };
+  expect(JSON.parse(body)).toEqual({ position: 1, event_id: first.event_id, type, body: said });
   expect(await audit.verify()).toMatchObject({ entries: 3, problem: undefined });
 });
 
