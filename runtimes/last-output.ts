@@ -3,9 +3,9 @@ import { stripVTControlCharacters } from 'node:util';
 const quotedLines = 5;
 const quotedCharacters = 1000;
 
-/** The end of what an agent printed, as much as a person reads in passing. */
+/** The end of what an agent printed, as much as a person reads in passing. Without NUL, which PostgreSQL refuses. */
 export function lastLines(output: string): string {
-  const lines = stripVTControlCharacters(output).trim().split('\n');
+  const lines = stripVTControlCharacters(output).replaceAll('\0', '').trim().split('\n');
   return lines.slice(-quotedLines).join('\n').slice(-quotedCharacters);
 }
 

@@ -1,5 +1,4 @@
 import type { ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import type { ProcessSpec } from '../../contracts/runtime-spec.ts';
 import { AgentNotReady } from '../runtime.ts';
@@ -25,7 +24,7 @@ export async function awaitReady({ folder, spec, identity, child, signal }: Read
   const ended = (): boolean => (child === undefined ? !isAlive(identity) : hasEnded(child));
   if (spec.ready === 'file') {
     const deadlineMs = performance.now() + spec.ready_timeout_seconds * 1000;
-    if (!(await waitUntil(() => ended() || existsSync(folder.readyFile), { deadlineMs, signal }))) {
+    if (!(await waitUntil(() => ended() || folder.isReady(), { deadlineMs, signal }))) {
       const sentence = `The agent did not create the file $INSTANCE_READY_FILE within ${spec.ready_timeout_seconds} s.`;
       throw new AgentNotReady(`${sentence} ${await folder.lastOutput()}`);
     }

@@ -11,7 +11,7 @@ import { instanceFolder } from './instance-folder.ts';
 export async function endAgents(directory: string): Promise<void> {
   const names = await readdir(resolve(directory)).catch(() => []);
   const { signal } = new AbortController();
-  await Promise.all(
+  const endings = await Promise.allSettled(
     names
       .filter((name) => name.startsWith('instance-'))
       .map(async (name) => {
@@ -22,4 +22,6 @@ export async function endAgents(directory: string): Promise<void> {
         await endProcesses({ name, leader, graceSeconds: record.stopGraceSeconds, signal });
       }),
   );
+  const failures = endings.flatMap((ending) => (ending.status === 'rejected' ? [ending.reason as unknown] : []));
+  if (failures.length > 0) throw new AggregateError(failures, `${failures.length} agents may not have been ended.`);
 }

@@ -1,7 +1,8 @@
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RuntimeUnavailable } from '../runtime.ts';
 import { identify, isAlive } from './process-table.ts';
+import { createFile } from './safe-files.ts';
 
 const turns = new Map<string, Promise<unknown>>();
 
@@ -35,7 +36,7 @@ async function withClaim<T>(directory: string, name: string, work: () => Promise
   if (!self) throw new RuntimeUnavailable('This process cannot find itself in the process table: is /proc mounted?');
   const own = `${name}.${self.pid}.${encodeURIComponent(self.startedAt)}`;
   await mkdir(claims, { recursive: true, mode: 0o700 });
-  await writeFile(join(claims, own), '');
+  await (await createFile(join(claims, own))).close();
   try {
     const others = (await readdir(claims)).filter((claim) => claim.startsWith(`${name}.`) && claim !== own);
     await Promise.all(others.map((claim) => dismiss(claims, claim)));
@@ -47,8 +48,10 @@ async function withClaim<T>(directory: string, name: string, work: () => Promise
 
 async function dismiss(claims: string, claim: string): Promise<void> {
   const [name, pid, startedAt] = claim.split('.');
-  if (isAlive({ pid: Number(pid), startedAt: decodeURIComponent(startedAt ?? '') })) {
+  const found = identify(Number(pid));
+  // Names of claims may come from anywhere, so they are compared rather than decoded.
+  if (found && encodeURIComponent(found.startedAt) === startedAt && isAlive(found)) {
     throw new RuntimeUnavailable(`Another worker (pid ${pid}) is working on ${name}; try again once it is done.`);
   }
-  await rm(join(claims, claim), { force: true });
+  await rm(join(claims, claim), { recursive: true, force: true });
 }

@@ -1,19 +1,31 @@
-import { open, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { lstatSync } from 'node:fs';
+import { lstat, mkdir, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { lastLines, quoteLastOutput } from '../last-output.ts';
 import { errorCode } from './error-code.ts';
 import type { ProcessIdentity } from './process-table.ts';
+import { removeFolder } from './remove-folder.ts';
+import {
+  createFile,
+  inFolder,
+  readEnd,
+  readText,
+  renameOver,
+  replaceFile,
+  UnsafeFile,
+  unlessMissing,
+} from './safe-files.ts';
 
 const startRecord = z.object({
   runtimeId: z.string(),
   generation: z.number(),
-  stopGraceSeconds: z.number(),
+  stopGraceSeconds: z.number().min(0).max(600),
   /** `starting`: until ready. `stopping`: it was asked to end, so its end is no news. */
   phase: z.enum(['starting', 'running', 'stopping']),
-  /** Missing between the intent to start and the word that it started. */
-  process: z.object({ pid: z.number(), startedAt: z.string() }).optional(),
+  /** Missing between the intent to start and the word that it started. Process 1 is never an agent's. */
+  process: z.object({ pid: z.int().min(2), startedAt: z.string() }).optional(),
 });
 
 /** What is known of the latest start. No record means that nothing runs: it goes only after the last process. */
@@ -24,92 +36,92 @@ export type StartedRecord = StartRecord & { process: ProcessIdentity };
 const unreadable: StartRecord = { runtimeId: '', generation: -1, stopGraceSeconds: 10, phase: 'stopping' };
 
 const tailBytes = 4096;
+const recordBytes = 65_536;
 
 export type InstanceFolder = ReturnType<typeof instanceFolder>;
 
-/** The files kept for one instance. Each is replaced as a whole, so that a crash never leaves half of one. */
+/**
+ * The files kept for one instance. Each is replaced as a whole, so that a crash never leaves half of one. The agent may
+ * be able to put anything in their place: no link is followed, nothing is waited for, and only so much is read.
+ */
 export function instanceFolder(directory: string, name: string) {
   const path = resolve(directory, name);
-  const recordFile = join(path, 'start.json');
-  const reportedFile = join(path, 'reported');
-  const logFile = join(path, 'agent.log');
-  const stateDirectory = join(path, 'state');
-  const configFile = join(path, 'config.json');
-  const readyFile = join(path, 'ready');
 
   return {
     name,
     path,
-    stateDirectory,
-    configFile,
-    readyFile,
+    stateDirectory: join(path, 'state'),
+    configFile: join(path, 'config.json'),
+    readyFile: join(path, 'ready'),
 
     /** Makes the folder ready for a start. Resolves to the agent's new, empty log; the log of the start before is kept. */
     async prepare(config: Record<string, unknown>): Promise<FileHandle> {
-      await mkdir(stateDirectory, { recursive: true, mode: 0o700 });
-      await rm(readyFile, { force: true });
-      await replace(configFile, JSON.stringify(config));
-      await rename(logFile, join(path, 'agent.previous.log')).catch(unlessMissing);
-      return open(logFile, 'a', 0o600);
+      await mkdir(path, { recursive: true, mode: 0o700 });
+      return inFolder(path, async (entry) => {
+        const state = await lstat(entry('state')).catch(unlessMissing);
+        if (state && !state.isDirectory()) await rm(entry('state'));
+        await mkdir(entry('state'), { recursive: true, mode: 0o700 });
+        await rm(entry('ready'), { recursive: true, force: true });
+        await replaceFile(entry('config.json'), JSON.stringify(config));
+        await renameOver(entry('agent.log'), entry('agent.previous.log')).catch(unlessMissing);
+        return createFile(entry('agent.log'));
+      });
     },
 
+    /** Whether the agent has created its ready file. */
+    isReady: (): boolean => lstatSync(join(path, 'ready'), { throwIfNoEntry: false }) !== undefined,
+
     async readRecord(): Promise<StartRecord | undefined> {
-      const text = await readFile(recordFile, 'utf8').catch(unlessMissing);
-      if (text === undefined) return undefined;
       try {
-        return startRecord.parse(JSON.parse(text));
-      } catch {
-        return unreadable;
+        const text = await inFolder(path, (entry) => readText(entry('start.json'), recordBytes)).catch(unlessMissing);
+        return text === undefined ? undefined : startRecord.parse(JSON.parse(text));
+      } catch (error) {
+        const isNoRecord = [SyntaxError, z.ZodError, UnsafeFile].some((kind) => error instanceof kind);
+        if (isNoRecord || errorCode(error) === 'ENOTDIR') return unreadable;
+        throw error;
       }
     },
 
     /** When the latest start came to the phase that its record says. */
-    recordWrittenAt: async (): Promise<Date | undefined> => (await stat(recordFile).catch(unlessMissing))?.mtime,
+    recordWrittenAt: async (): Promise<Date | undefined> =>
+      (await inFolder(path, (entry) => lstat(entry('start.json'))).catch(unlessMissing))?.mtime,
 
-    writeRecord: (record: StartRecord): Promise<void> => replace(recordFile, JSON.stringify(record)),
-    removeRecord: (): Promise<void> => rm(recordFile, { force: true }),
+    writeRecord: (record: StartRecord): Promise<void> =>
+      inFolder(path, (entry) => replaceFile(entry('start.json'), JSON.stringify(record))),
+    removeRecord: (): Promise<void> =>
+      inFolder(path, (entry) => rm(entry('start.json'), { recursive: true, force: true })).catch((error: unknown) =>
+        errorCode(error) === 'ENOTDIR' ? undefined : unlessMissing(error),
+      ),
 
     /** The start whose end somebody has accepted to know about. */
-    readReported: async (): Promise<string | undefined> => readFile(reportedFile, 'utf8').catch(unlessMissing),
-    async writeReported(runtimeId: string): Promise<void> {
-      await writeFile(reportedFile, runtimeId).catch(unlessMissing);
-    },
+    readReported: async (): Promise<string | undefined> =>
+      inFolder(path, (entry) => readText(entry('reported'), recordBytes)).catch((error: unknown) =>
+        error instanceof UnsafeFile ? undefined : unlessMissing(error),
+      ),
+    writeReported: (runtimeId: string): Promise<void> =>
+      inFolder(path, (entry) => replaceFile(entry('reported'), runtimeId)).catch(unlessMissing),
 
     /** A sentence with the last lines that the agent printed, to be put behind another one. */
-    lastOutput: async (): Promise<string> => quoteLastOutput(await readTail(logFile)),
-
-    /** The last lines that the agent printed, and when; undefined when it printed nothing. */
-    async output(): Promise<{ text: string; at: Date } | undefined> {
-      const text = await readTail(logFile);
-      const at = (await stat(logFile).catch(unlessMissing))?.mtime;
-      return text === '' || at === undefined ? undefined : { text, at };
+    async lastOutput(): Promise<string> {
+      try {
+        return quoteLastOutput((await readLog())?.text);
+      } catch {
+        return 'What it printed cannot be read: it has put something else in the place of its log.';
+      }
     },
 
-    remove: (): Promise<void> => rm(path, { recursive: true, force: true }),
+    /** The last lines that the agent printed, and when; undefined when it printed nothing, or they cannot be read. */
+    async output(): Promise<{ text: string; at: Date } | undefined> {
+      const log = await readLog().catch(() => undefined);
+      if (log === undefined) return undefined;
+      const text = lastLines(log.text);
+      return text === '' ? undefined : { text, at: log.at };
+    },
+
+    remove: (): Promise<void> => removeFolder(path),
   };
-}
 
-async function replace(file: string, content: string): Promise<void> {
-  const draft = `${file}.new`;
-  await writeFile(draft, content, { mode: 0o600 });
-  await rename(draft, file);
-}
-
-async function readTail(file: string): Promise<string> {
-  const handle = await open(file).catch(unlessMissing);
-  if (!handle) return '';
-  try {
-    const { size } = await handle.stat();
-    const { buffer, bytesRead } = await handle.read({
-      buffer: Buffer.alloc(tailBytes),
-      position: Math.max(0, size - tailBytes),
-    });
-    return lastLines(buffer.toString('utf8', 0, bytesRead));
-  } finally {
-    await handle.close();
+  function readLog(): Promise<{ text: string; at: Date } | undefined> {
+    return inFolder(path, (entry) => readEnd(entry('agent.log'), tailBytes)).catch(unlessMissing);
   }
-}
-
-function unlessMissing(error: unknown): undefined {
-  if (errorCode(error) !== 'ENOENT') throw error;
 }

@@ -1,6 +1,7 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Logger } from 'pino';
+import { z } from 'zod';
 import type { ProcessSpec } from '../../contracts/runtime-spec.ts';
 import { RuntimeUnavailable } from '../runtime.ts';
 import type { EffectContext, KeptInstance, Runtime } from '../runtime.ts';
@@ -25,6 +26,7 @@ export interface ProcessRuntimeOptions {
   pollIntervalMs?: number;
 }
 
+const uuid = z.guid();
 const folderPrefix = 'instance-';
 const heartbeatMs = 500;
 
@@ -47,7 +49,11 @@ export function createProcessRuntime({
       guarded(context, () => exclusively(root, nameOf(instanceId), () => cleanUp(instanceId, context))),
 
     async watch(report) {
-      for (const { instanceId } of await list()) await watchFound(instanceId);
+      for (const { instanceId } of await list()) {
+        await watchFound(instanceId).catch((error: unknown) =>
+          logger.error({ err: error, instanceId }, 'an agent is not watched: its folder cannot be read'),
+        );
+      }
       watcher.start(report);
     },
 
@@ -63,8 +69,15 @@ export function createProcessRuntime({
     const names = await readdir(root);
     const ids = names.flatMap((name) => (name.startsWith(folderPrefix) ? [name.slice(folderPrefix.length)] : []));
     const kept: KeptInstance[] = [];
-    for (const instanceId of ids) {
-      kept.push({ instanceId, generation: (await folderOf(instanceId).readRecord())?.generation });
+    // An agent of the worker's user can put any name into the directory.
+    for (const instanceId of ids.filter((id) => uuid.safeParse(id).success)) {
+      const record = await folderOf(instanceId)
+        .readRecord()
+        .catch((error: unknown) => {
+          logger.warn({ err: error, instanceId }, 'the folder of an instance cannot be read');
+          return undefined;
+        });
+      kept.push({ instanceId, generation: record?.generation });
     }
     return kept;
   }

@@ -1,0 +1,131 @@
+import { constants } from 'node:fs';
+import { chmod, lstat, open, rename, rm } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errorCode } from './error-code.ts';
+
+const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY, O_RDONLY, O_WRONLY } = constants;
+
+/** Where a regular file belongs, an agent has put something else, or a file that is too large. */
+export class UnsafeFile extends Error {
+  override name = 'UnsafeFile';
+}
+
+/**
+ * Gives the paths of entries of a folder, which stay those of the same folder while the work lasts, whatever its name
+ * comes to stand for. Follows no link in the place of the folder. Elsewhere than on Linux the folder is only looked at first.
+ */
+export async function inFolder<T>(path: string, work: (entry: (name: string) => string) => Promise<T>): Promise<T> {
+  const folder = await openFolder(path);
+  try {
+    const base = process.platform === 'linux' ? `/proc/self/fd/${folder.fd}` : path;
+    return await work((name) => join(base, name));
+  } finally {
+    await folder.close();
+  }
+}
+
+/**
+ * The text of a regular file.
+ * @throws UnsafeFile when it is none, or larger; ENOENT
+ */
+export async function readText(file: string, maxBytes: number): Promise<string> {
+  return withRegular(file, async (handle, { size }) => {
+    if (size > maxBytes) throw new UnsafeFile(`A file of ${size} bytes is too large: ${maxBytes} are read.`);
+    return readFrom(handle, 0, maxBytes);
+  });
+}
+
+/**
+ * The end of a regular file, and when it was written last.
+ * @throws UnsafeFile when it is none; ENOENT
+ */
+export async function readEnd(file: string, maxBytes: number): Promise<{ text: string; at: Date }> {
+  return withRegular(file, async (handle, { size, mtime }) => ({
+    text: await readFrom(handle, Math.max(0, size - maxBytes), maxBytes),
+    at: mtime,
+  }));
+}
+
+/** A new, empty file to append to, in the place of whatever is there. Only its user can read it. */
+export async function createFile(file: string): Promise<FileHandle> {
+  await rm(file, { recursive: true, force: true });
+  return open(file, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+}
+
+interface Owner {
+  uid: number;
+  gid: number;
+}
+
+/** Puts a whole file in the place of whatever is there, so that a crash never leaves half of one. */
+export async function replaceFile(file: string, content: string, owner?: Owner): Promise<void> {
+  const draft = `${file}.new`;
+  const handle = await createFile(draft);
+  try {
+    await handle.writeFile(content);
+    if (owner) await handle.chown(owner.uid, owner.gid);
+  } finally {
+    await handle.close();
+  }
+  await renameOver(draft, file);
+}
+
+/** Renames, also where a folder is in the way. Links are renamed and replaced themselves. */
+export async function renameOver(from: string, to: string): Promise<void> {
+  // A link to a folder is no folder here.
+  const inTheWay = await lstat(to).catch(unlessMissing);
+  if (inTheWay && !inTheWay.isFile()) await rm(to, { recursive: true, force: true });
+  await rename(from, to);
+}
+
+/** Undefined for an error that says that there is no such file or folder; others are thrown. */
+export function unlessMissing(error: unknown): undefined {
+  if (errorCode(error) !== 'ENOENT') throw error;
+}
+
+async function openFolder(path: string): Promise<FileHandle> {
+  const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK;
+  try {
+    return await open(path, flags);
+  } catch (error) {
+    // An agent of the same user can take the right to read the folder away from the worker.
+    if (errorCode(error) !== 'EACCES' || !(await lstat(path)).isDirectory()) throw error;
+    await chmod(path, 0o700);
+    return open(path, flags);
+  }
+}
+
+interface Stats {
+  size: number;
+  mtime: Date;
+}
+
+async function withRegular<T>(file: string, work: (handle: FileHandle, stats: Stats) => Promise<T>): Promise<T> {
+  const handle = await open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY).catch((error: unknown) => {
+    // A link, or a socket.
+    if (['ELOOP', 'EMLINK', 'ENXIO', 'EOPNOTSUPP'].includes(errorCode(error) ?? '')) throw notRegular(error);
+    throw error;
+  });
+  try {
+    const stats = await handle.stat();
+    if (!stats.isFile()) throw notRegular();
+    return await work(handle, stats);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function readFrom(handle: FileHandle, position: number, maxBytes: number): Promise<string> {
+  const buffer = Buffer.alloc(maxBytes);
+  let filled = 0;
+  for (;;) {
+    const { bytesRead } = await handle.read({ buffer, offset: filled, position: position + filled });
+    filled += bytesRead;
+    if (bytesRead === 0 || filled === maxBytes) return buffer.toString('utf8', 0, filled);
+  }
+}
+
+function notRegular(cause?: unknown): UnsafeFile {
+  return new UnsafeFile('Something else is in the place of a regular file.', { cause });
+}
