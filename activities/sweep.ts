@@ -19,6 +19,8 @@ export interface SweepDependencies {
     message: InstanceMessage,
     owner?: { agentId: string; userId: string },
   ) => Promise<void>;
+  /** Makes whatever is missing of the control queue of an instance. */
+  keepControlQueue: (binding: { instanceId: string; agentId: string }) => Promise<void>;
   /** A row that changed within this time is still being worked on. */
   graceSeconds?: number;
   logger: Logger;
@@ -53,10 +55,12 @@ export async function sweepOnce(dependencies: SweepDependencies): Promise<SweepR
     heartbeat();
   }
 
+  const keepListening = createQueueKeeper(dependencies);
   for await (const page of readRows(pool, graceSeconds)) {
     heartbeat();
     for (const row of page) {
       const { id, agentId, userId } = row;
+      if (row.listens) await keepListening({ instanceId: id, agentId });
       const drift = driftOf(row, workflows.has(id), kept);
       if (!drift) continue;
       const message = await messageAbout(drift, row, pool);
@@ -72,6 +76,24 @@ export async function sweepOnce(dependencies: SweepDependencies): Promise<SweepR
     await signalInstance(id, { type: 'rowDeleted', sequence, cause: newCause() });
   }
   return result;
+}
+
+/**
+ * A queue cannot be listed, and whoever lost one does not know: it is declared for each instance that listens. After one
+ * failure, the others are left to the next sweep, since each could take as long to fail.
+ */
+function createQueueKeeper({ keepControlQueue, logger }: SweepDependencies): SweepDependencies['keepControlQueue'] {
+  let isAvailable = true;
+  return async (binding) => {
+    if (!isAvailable) return;
+    heartbeat();
+    try {
+      await keepControlQueue(binding);
+    } catch (error) {
+      isAvailable = false;
+      logger.warn({ err: error, ...binding }, 'a control queue could not be declared; the next sweep tries again');
+    }
+  };
 }
 
 type RowDrift = Exclude<keyof SweepResult, 'workflowsWithoutRow' | 'runtimesWithoutOwner'>;

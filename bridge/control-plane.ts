@@ -78,6 +78,14 @@ export function startControlPlane(options: ControlPlaneOptions) {
       connected().queues.open(instanceId, agentId),
 
     /**
+     * Makes whatever of the queue and its bindings somebody has removed. What is in the queue stays.
+     *
+     * @throws ControlPlaneUnavailable
+     */
+    keepQueue: async ({ instanceId, agentId }: { instanceId: string; agentId: string }): Promise<void> =>
+      connected().queues.keep(instanceId, agentId),
+
+    /**
      * Tolerates that there is none.
      *
      * @throws ControlPlaneUnavailable

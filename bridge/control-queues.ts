@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Channel } from 'amqplib';
 import { controlQueueName } from '../contracts/names.ts';
-import { controlQueueOf } from '../contracts/topology.ts';
+import { controlQueueOf, type QueueDefinition } from '../contracts/topology.ts';
 import type { AmqpConnection } from './amqp.ts';
 import { describe, FatalError } from './supervise.ts';
 
@@ -39,9 +39,12 @@ export function createControlQueues(amqp: AmqpConnection, { onFatal }: ControlQu
       onChannel(async (channel) => {
         const queue = controlQueueOf({ instanceId, agentId });
         await channel.deleteQueue(queue.name);
-        await channel.assertQueue(queue.name, { durable: true, arguments: queue.arguments });
-        for (const key of queue.routingKeys) await channel.bindQueue(queue.name, queue.exchange, key);
+        await declare(channel, queue);
       }),
+
+    /** Makes whatever of the queue and its bindings is missing. What is in the queue stays. */
+    keep: (instanceId: string, agentId: string): Promise<void> =>
+      onChannel((channel) => declare(channel, controlQueueOf({ instanceId, agentId }))),
 
     /** Tolerates that there is none. */
     remove: (instanceId: string): Promise<void> =>
@@ -59,4 +62,9 @@ export function createControlQueues(amqp: AmqpConnection, { onFatal }: ControlQu
         }
       }),
   };
+}
+
+async function declare(channel: Channel, queue: QueueDefinition): Promise<void> {
+  await channel.assertQueue(queue.name, { durable: true, arguments: queue.arguments });
+  for (const key of queue.routingKeys) await channel.bindQueue(queue.name, queue.exchange, key);
 }

@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Channel } from 'amqplib';
 import type { Logger } from 'pino';
 import { createAlarm } from './alarm.ts';
 import { openAmqp } from './amqp.ts';
@@ -53,17 +55,13 @@ export function startEventBroker(options: EventBrokerOptions): Supervised {
       try {
         const channel = await amqp.openChannel();
         await assertTopology(channel, 'event_broker');
-        let assertedAt = Date.now();
+        keepTopology({ channel, everyMs: topologyMs, signal }).catch(fail);
         const publish = createPublisher({ channel });
         ready();
         while (!signal.aborted) {
-          if (Date.now() - assertedAt >= topologyMs) {
-            await assertTopology(channel, 'event_broker');
-            assertedAt = Date.now();
-          }
-          await drain({ leader, publish, limits, logger, signal });
-          await alarm.wait(pollMs);
-          if (failure) throw failure;
+          await drain({ leader, publish, limits, logger, signal, failed: () => failure !== undefined });
+          if (failure === undefined) await alarm.wait(pollMs);
+          if (failure !== undefined) throw failure;
         }
       } catch (error) {
         // What broke a connection comes before what then failed because of it.
@@ -78,17 +76,40 @@ export function startEventBroker(options: EventBrokerOptions): Supervised {
   return supervise({ name: 'event_broker', logger, run, onFatal });
 }
 
+/**
+ * Declares the topology again and again, however much is published meanwhile, until aborted.
+ *
+ * @throws when something that is missing cannot be made, or the channel is closed
+ */
+async function keepTopology({
+  channel,
+  everyMs,
+  signal,
+}: {
+  channel: Channel;
+  everyMs: number;
+  signal: AbortSignal;
+}): Promise<void> {
+  for (;;) {
+    await delay(everyMs, undefined, { ref: false, signal }).catch(() => undefined);
+    if (signal.aborted) return;
+    await assertTopology(channel, 'event_broker');
+  }
+}
+
 interface Drain {
   leader: Leader;
   publish: Publish;
   limits: { maxEntries: number; maxBytes: number };
   logger: Logger;
   signal: AbortSignal;
+  /** Whether the session has failed, so that nothing more is to be published in it. */
+  failed: () => boolean;
 }
 
-async function drain({ leader, publish, limits, logger, signal }: Drain): Promise<void> {
+async function drain({ leader, publish, limits, logger, signal, failed }: Drain): Promise<void> {
   const { client } = leader;
-  while (!signal.aborted) {
+  while (!signal.aborted && !failed()) {
     leader.assertHeld();
     const entries = await takeUnpublished(client, limits);
     if (entries.length === 0) return;

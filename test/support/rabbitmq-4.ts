@@ -22,6 +22,7 @@ export const testsOfTheBus = [
   'rabbitmq-4',
   'topology-check',
   'topology-policies',
+  'topology-removed',
   'topology-start-up',
   'topology-unchecked',
   'user-backend-live',

@@ -81,7 +81,8 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
           runtimes,
           control: { ...control, agentUrl: configuration.controlAmqpUrl },
         }),
-        sweep: () => sweepOnce({ pool, runtimes, listWorkflows, signalInstance, logger }),
+        sweep: () =>
+          sweepOnce({ pool, runtimes, listWorkflows, signalInstance, keepControlQueue: control.keepQueue, logger }),
       },
       workflowBundle: configuration.workflowBundle,
       logger,
