@@ -1,4 +1,5 @@
 import { startAuditConsumer } from '../../backends/admin/audit/consumer.ts';
+import { startRefill } from '../../backends/admin/audit/refill.ts';
 import { startRetention } from '../../backends/admin/audit/retention.ts';
 import { openDeadLetters } from '../../backends/admin/dead-letters/dead-letters.ts';
 import { createAdminServer } from '../../backends/admin/server.ts';
@@ -24,6 +25,7 @@ export async function startAdminBackend({ configuration, logger, onFatal }: Serv
 
   const parts = [
     startAuditConsumer({ amqpUrl, pool, logger, onFatal }),
+    startRefill({ pool, logger, onFatal }),
     ...(days === undefined ? [] : [startRetention({ pool, days, logger, onFatal })]),
   ];
   const health = await serveHealth({

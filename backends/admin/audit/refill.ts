@@ -1,0 +1,112 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Pool } from 'pg';
+import type { Logger } from 'pino';
+import { entryColumns, toLogEntry, type EntryRow } from '../../../bridge/event-log.ts';
+import { ContractViolation, type IncomingEvent } from '../../../bridge/incoming-event.ts';
+import { supervise, type FatalError, type Session, type Supervised } from '../../../bridge/supervise.ts';
+import { translate, UntranslatableEntry } from '../../../bridge/translate.ts';
+import { createAppender } from './append.ts';
+import { toAuditRecord, type AuditRecord } from './record.ts';
+
+export interface RefillOptions {
+  pool: Pool;
+  logger: Logger;
+  onFatal: (error: FatalError) => void;
+  /** An event that has no entry so long after it was published was lost on its way; else it may still be in the queue. */
+  graceSeconds?: number;
+  intervalMs?: number;
+  pageSize?: number;
+}
+
+/**
+ * Appends late what never came over the bus: the queue may have been removed, or full. What was removed from `event_log`
+ * before cannot be appended any more. Any number may run, since an event gets one entry only.
+ */
+export function startRefill(options: RefillOptions): Supervised {
+  const { pool, logger, onFatal, graceSeconds = 60, intervalMs = 60_000, pageSize = 1_000 } = options;
+  const append = createAppender({ pool, logger });
+  /** Every event up to this position has an entry, or can have none. */
+  let checked = 0;
+
+  const refill = async (signal: AbortSignal): Promise<number> => {
+    let appended = 0;
+    for (let more = true; more && !signal.aborted;) {
+      const page = await readGaps(pool, { after: checked, graceSeconds, pageSize });
+      for (const id of page.missing) {
+        const record = await readRecord(pool, id, logger);
+        if (!record) continue;
+        await append(record, signal);
+        appended += 1;
+      }
+      more = page.upTo - checked > 0;
+      checked = page.upTo;
+    }
+    return appended;
+  };
+
+  const run = async ({ signal, ready }: Session): Promise<void> => {
+    while (!signal.aborted) {
+      const entries = await refill(signal);
+      if (entries > 0)
+        logger.warn({ entries }, 'events that had not come over the bus were appended to the audit log late');
+      ready();
+      await delay(intervalMs, undefined, { signal }).catch(() => undefined);
+    }
+  };
+  return supervise({ name: 'audit_refill', logger, run, onFatal });
+}
+
+interface Gaps {
+  /** Ids of entries of `event_log`, in the order in which they were published. */
+  missing: string[];
+  /** Equal to `after` when there is nothing to look at yet. */
+  upTo: number;
+}
+
+interface GapsOptions {
+  after: number;
+  graceSeconds: number;
+  pageSize: number;
+}
+
+async function readGaps(pool: Pool, { after, graceSeconds, pageSize }: GapsOptions): Promise<Gaps> {
+  const { rows } = await pool.query<{ up_to: string | null; missing: string[] | null }>(
+    `with page as (
+       select id, event_id, position, published_at, rejected_reason,
+         bool_and(rejected_reason is not null or published_at < clock_timestamp() - make_interval(secs => $2))
+           over (order by position) is true as is_due
+       from event_log where position > $1 order by position limit $3
+     ), kept_since as (
+       -- What was published before the oldest entry was recorded may have had one, which retention removed. An entry may be
+       -- recorded shortly before its event is marked as published.
+       select case when a.position = 0 then '-infinity' else l.recorded_at + interval '1 minute' end as time
+       from audit_anchor a left join lateral (
+         select o.recorded_at from audit_log o order by o.position limit 1) l on true
+     )
+     select max(p.position) as up_to,
+       array_agg(p.id order by p.position) filter (
+         where p.rejected_reason is null and p.published_at > k.time
+           and not exists (select from audit_log l where l.event_id = p.event_id)) as missing
+     from page p cross join kept_since k where p.is_due`,
+    [after, graceSeconds, pageSize],
+  );
+  const [row] = rows;
+  return { missing: row?.missing ?? [], upTo: Number(row?.up_to ?? after) };
+}
+
+/** As the event says it that was published. Undefined when there is none any more, or no entry can be made of it. */
+async function readRecord(pool: Pool, id: string, logger: Logger): Promise<AuditRecord | undefined> {
+  const { rows } = await pool.query<EntryRow>(`select id, notification, ${entryColumns} from event_log where id = $1`, [
+    id,
+  ]);
+  if (!rows[0]) return undefined;
+  const entry = toLogEntry(rows[0]);
+  try {
+    const { metadata, body } = translate(entry);
+    return toAuditRecord({ type: metadata.type, metadata, body } as IncomingEvent, Buffer.from(JSON.stringify(body)));
+  } catch (error) {
+    if (!(error instanceof UntranslatableEntry || error instanceof ContractViolation)) throw error;
+    logger.error({ eventId: entry.eventId, reason: error.message }, 'an event cannot be appended to the audit log');
+    return undefined;
+  }
+}
