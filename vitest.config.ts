@@ -1,5 +1,17 @@
 import { defineConfig } from 'vitest/config';
+import { removeMachineSettings } from './test/support/environment.ts';
 import { rabbitmq4Project, testsOfTheBus } from './test/support/rabbitmq-4.ts';
+
+removeMachineSettings(process.env, { process: 'main' });
+
+const setupFiles = ['test/support/without-machine-settings.ts', 'test/support/patience.ts'];
+const quietSetupFiles = [
+  'test/support/without-machine-settings.ts',
+  'test/support/quiet-temporal.ts',
+  'test/support/patience.ts',
+];
+/** Vitest's default of a second is too short where every test file has servers and shares two cores. */
+const expect = { poll: { timeout: 20_000 } };
 
 export default defineConfig({
   test: {
@@ -8,7 +20,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts'],
-          setupFiles: ['test/support/patience.ts'],
+          setupFiles,
+          expect,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
@@ -18,7 +31,8 @@ export default defineConfig({
           name: 'contract',
           include: ['test/contract/**/*.test.ts'],
           globalSetup: ['test/support/postgres.ts'],
-          setupFiles: ['test/support/patience.ts'],
+          setupFiles,
+          expect,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
@@ -28,7 +42,8 @@ export default defineConfig({
           name: 'workflow',
           include: ['test/workflow/**/*.test.ts'],
           globalSetup: ['test/support/workflow-bundle.ts', 'test/support/temporal-programs.ts'],
-          setupFiles: ['test/support/patience.ts'],
+          setupFiles,
+          expect,
           testTimeout: 60_000,
           hookTimeout: 180_000,
         },
@@ -38,7 +53,8 @@ export default defineConfig({
           name: 'replay',
           include: ['test/replay/**/*.test.ts'],
           globalSetup: ['test/support/workflow-bundle.ts'],
-          setupFiles: ['test/support/patience.ts'],
+          setupFiles,
+          expect,
           testTimeout: 60_000,
           hookTimeout: 180_000,
         },
@@ -56,7 +72,8 @@ export default defineConfig({
             'test/support/docker-engine.ts',
             'test/support/pgbouncer-program.ts',
           ],
-          setupFiles: ['test/support/quiet-temporal.ts', 'test/support/patience.ts'],
+          setupFiles: quietSetupFiles,
+          expect,
           testTimeout: 90_000,
           hookTimeout: 90_000,
         },
@@ -67,7 +84,8 @@ export default defineConfig({
           isolate: false,
           include: testsOfTheBus,
           globalSetup: ['test/support/workflow-bundle.ts', 'test/support/servers.ts'],
-          setupFiles: ['test/support/quiet-temporal.ts', 'test/support/patience.ts'],
+          setupFiles: quietSetupFiles,
+          expect,
           testTimeout: 90_000,
           hookTimeout: 90_000,
         },
@@ -78,7 +96,7 @@ export default defineConfig({
           isolate: false,
           include: ['test/browser/**/*.test.ts'],
           globalSetup: ['test/support/workflow-bundle.ts', 'test/support/servers.ts', 'test/support/chromium.ts'],
-          setupFiles: ['test/support/quiet-temporal.ts', 'test/support/patience.ts'],
+          setupFiles: quietSetupFiles,
           expect: { poll: { timeout: 30_000 } },
           testTimeout: 120_000,
           hookTimeout: 90_000,
@@ -89,7 +107,8 @@ export default defineConfig({
           name: 'model',
           include: ['test/model/**/*.test.ts'],
           globalSetup: ['test/support/workflow-bundle.ts', 'test/support/servers.ts'],
-          setupFiles: ['test/support/quiet-temporal.ts', 'test/support/patience.ts'],
+          setupFiles: quietSetupFiles,
+          expect,
           testTimeout: 90_000,
           hookTimeout: 90_000,
           // After the others: it takes the whole machine.

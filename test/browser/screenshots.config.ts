@@ -1,4 +1,7 @@
 import { defineConfig } from 'vitest/config';
+import { removeMachineSettings } from '../support/environment.ts';
+
+removeMachineSettings(process.env, { process: 'main' });
 
 /** `npm run screenshots`: makes the pictures of the README anew, of the real system. */
 export default defineConfig({
@@ -6,7 +9,12 @@ export default defineConfig({
     name: 'screenshots',
     include: ['test/browser/screenshots.ts'],
     globalSetup: ['test/support/workflow-bundle.ts', 'test/support/servers.ts', 'test/support/chromium.ts'],
-    setupFiles: ['test/support/quiet-temporal.ts'],
+    setupFiles: [
+      'test/support/without-machine-settings.ts',
+      'test/support/quiet-temporal.ts',
+      'test/support/patience.ts',
+    ],
+    expect: { poll: { timeout: 30_000 } },
     testTimeout: 120_000,
     hookTimeout: 90_000,
   },

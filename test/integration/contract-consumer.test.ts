@@ -67,7 +67,7 @@ async function expectHandled(events: ForeignEvent[]): Promise<void> {
   const isHandled = (event: ForeignEvent): boolean =>
     queuesOf(event.type).every((queue) => handledIn(queue, event).length > 0);
   const areSettled = async (): Promise<boolean> => events.every(isHandled) || (await countLetters()) > 0;
-  await vi.waitUntil(areSettled, { timeout: 10_000, interval: 5 });
+  await vi.waitUntil(areSettled, { timeout: 20_000, interval: 5 });
   expect(await takeLetters()).toEqual([]);
   for (const event of events) {
     const body = bodyToHandle(event);

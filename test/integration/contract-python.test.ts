@@ -60,7 +60,7 @@ afterAll(async () => {
 /** What Python saw of these events. */
 async function reportsOf(ids: string[]): Promise<Report[]> {
   const reports = () => watcher.lines.filter(({ id }) => ids.includes(id));
-  await vi.waitUntil(() => reports().length >= ids.length, { timeout: 10_000, interval: 5 });
+  await vi.waitUntil(() => reports().length >= ids.length, { timeout: 20_000, interval: 5 });
   return reports();
 }
 
@@ -132,7 +132,7 @@ test('what a client in Python publishes is handled: every example of the catalog
   await publisher.finish();
   const ids = publisher.lines.map(({ id }) => id);
   const arrived = () => ids.flatMap((eventId) => handled.filter(({ metadata }) => metadata.id === eventId));
-  await vi.waitUntil(() => arrived().length >= events.length, { timeout: 10_000, interval: 5 });
+  await vi.waitUntil(() => arrived().length >= events.length, { timeout: 20_000, interval: 5 });
   expect(arrived().map(({ type, body }) => [type, body])).toEqual(
     exampleEvents().map((event) => [event.type, bodyToHandle(event)]),
   );

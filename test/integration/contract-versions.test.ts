@@ -76,7 +76,7 @@ async function consume(queue: DomainQueueName, events: Catalog): Promise<{ handl
     handle: async ({ type, body, metadata }) => void handled.push({ type, body, id: metadata.id }),
   });
   running.add(consumer);
-  await vi.waitUntil(() => consumer.health.ready, { timeout: 10_000, interval: 5 });
+  await vi.waitUntil(() => consumer.health.ready, { timeout: 20_000, interval: 5 });
   return { handled, consumer };
 }
 
@@ -100,7 +100,7 @@ const sendRetired = (events: Catalog, more: object) =>
 
 async function bodyOf(handled: Handled, eventId: string): Promise<unknown> {
   const found = () => handled.filter((event) => event.id === eventId);
-  await vi.waitUntil(() => found().length > 0, { timeout: 10_000, interval: 5 });
+  await vi.waitUntil(() => found().length > 0, { timeout: 20_000, interval: 5 });
   expect(found()).toHaveLength(1);
   return found()[0]?.body;
 }

@@ -116,7 +116,7 @@ test('a queue that is deleted by hand while it is consumed is declared anew and 
   await rig.bus.channel.deleteQueue('agents_worker.instance');
   // Asking for a queue that is not there would close the test's own channel: the log says when it is back.
   const sessions = (): number => rig.log.filter(({ msg }) => msg === 'agents_worker is ready').length;
-  await vi.waitUntil(() => sessions() === 2, { timeout: 10_000 });
+  await vi.waitUntil(() => sessions() === 2, { timeout: 20_000 });
   const id = await rig.insertInstance(agentId);
   await rig.bus.until(id, 'instance.updated', 'running');
   expect(rig.fatal).toEqual([]);

@@ -169,7 +169,7 @@ describe.skipIf(!inject('docker'))('the docker runtime', { concurrent: true }, (
       const heartbeat = vi.fn<() => void>();
       const request = rig.request({ image: checkedImage, ready: 'healthcheck' });
       const provisioning = runtime.provision(request, { signal: abort.signal, heartbeat });
-      await vi.waitUntil(() => heartbeat.mock.calls.length >= 2, { timeout: 5000 });
+      await vi.waitUntil(() => heartbeat.mock.calls.length >= 2);
       abort.abort(new Error('no longer wanted'));
       await expect(provisioning).rejects.toThrow('no longer wanted');
       expect(await rig.containersOf(request.instanceId)).toEqual([]);

@@ -47,13 +47,13 @@ describe('watch', () => {
     await runtime.watch(refusing.report);
     const { runtimeId } = await runtime.provision(request, context());
     await killAgent(request.instanceId);
-    await vi.waitUntil(() => refusing.calls() >= 2, { timeout: 5000 });
+    await vi.waitUntil(() => refusing.calls() >= 2);
     await runtime.close();
 
     const second = rig.openRuntime();
     const accepting = collectExits({ refusals: 1 });
     await second.watch(accepting.report);
-    await vi.waitUntil(() => accepting.exits.length > 0, { timeout: 5000 });
+    await vi.waitUntil(() => accepting.exits.length > 0);
     expect(accepting.exits).toEqual([expect.objectContaining({ runtimeId, kind: 'lost' })]);
     const reported = join(rig.folderOf(request.instanceId), 'reported');
     await vi.waitUntil(async () => (await readFile(reported, 'utf8').catch(() => '')) === runtimeId);

@@ -130,7 +130,7 @@ describe('provision', () => {
     const heartbeat = vi.fn<() => void>();
     const request = rig.request({ ready: 'file' });
     const provisioning = runtime.provision(request, { signal: abort.signal, heartbeat });
-    await vi.waitUntil(() => heartbeat.mock.calls.length >= 2, { timeout: 5000 });
+    await vi.waitUntil(() => heartbeat.mock.calls.length >= 2);
     abort.abort(new Error('no longer wanted'));
     await expect(provisioning).rejects.toThrow('no longer wanted');
     expect(await processesOf(request.instanceId)).toEqual([]);

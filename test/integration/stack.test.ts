@@ -69,7 +69,7 @@ test('a second start in the same folder is refused with the process id of the fi
 test('kill -9 of the process that asked for the servers stops them all', async () => {
   foreground.kill('SIGKILL');
   await expect.poll(() => processes.filter(isRunning), { timeout: 30_000 }).toEqual([]);
-  await expect.poll(listeningPorts, { timeout: 5_000 }).toEqual([]);
+  await expect.poll(listeningPorts, { timeout: 20_000 }).toEqual([]);
 });
 
 test('the next start finds all data again', async () => {

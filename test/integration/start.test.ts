@@ -87,7 +87,7 @@ test('npm start ends with a running instance; Ctrl-C stops everything; the next 
       const found = (await answer.json()) as { executions?: { execution: { workflowId: string } }[] };
       expect(found.executions?.map(({ execution }) => execution.workflowId)).toEqual([`instance/${id}`]);
     },
-    { timeout: 10_000 },
+    { timeout: 20_000 },
   );
 
   const ofThisStart = { STACK_DIRECTORY: directory };
@@ -95,7 +95,7 @@ test('npm start ends with a running instance; Ctrl-C stops everything; the next 
   expect(JSON.parse(listed.out)).toEqual([expect.objectContaining({ id })]);
 
   await first.pressCtrlC();
-  await vi.waitFor(() => assertPortsFree(), { timeout: 10_000 });
+  await vi.waitFor(() => assertPortsFree(), { timeout: 20_000 });
   expect((await runInstances(['list'], ofThisStart)).errors).toContain('run npm start');
 
   const second = npmStart();
@@ -115,7 +115,7 @@ test('npm start ends with a running instance; Ctrl-C stops everything; the next 
   expect(await readFile(passwordFile, 'utf8')).toContain(`:${new URL(DATABASE_URL).password}\n`);
   expect((await stat(passwordFile)).mode & 0o777).toBe(0o600);
   await second.pressCtrlC();
-  await vi.waitFor(() => assertPortsFree(), { timeout: 10_000 });
+  await vi.waitFor(() => assertPortsFree(), { timeout: 20_000 });
 }, 240_000);
 
 /** Of the page, and the token in it. */

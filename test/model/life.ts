@@ -145,7 +145,7 @@ export async function readLog({ pool }: Rig, entityIds: readonly string[]): Prom
 
 /** Until then it may be taken for one that runs. */
 async function untilGone(agent: ProcessIdentity): Promise<void> {
-  await vi.waitUntil(() => !isAlive(agent), { timeout: 10_000, interval: 5 });
+  await vi.waitUntil(() => !isAlive(agent), { timeout: 20_000, interval: 5 });
 }
 
 function unlessNotFound(error: unknown): void {

@@ -12,12 +12,12 @@ declare module 'vitest' {
   }
 }
 
-/** The engine that answers, else one that is started here, where that can be; else none. */
+/** The engine of `TEST_DOCKER_HOST` or the machine's own socket, where it answers, else one that is started here, where that can be; else none. */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   const own = ownDockerEngine(project.name);
   const canOwn = process.getuid?.() === 0 && existsSync('/etc/debian_version');
   if (canOwn) await own.remove();
-  const given = process.env['DOCKER_HOST'] ?? 'unix:///var/run/docker.sock';
+  const given = process.env['TEST_DOCKER_HOST'] ?? 'unix:///var/run/docker.sock';
   if (await answers(given)) {
     say(`the engine at ${given}`);
     await importTestImages(given);

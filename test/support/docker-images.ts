@@ -55,7 +55,7 @@ export async function removeTestImages(host: string): Promise<void> {
 }
 
 export function engineAt(host: string): Docker {
-  return connect({ host, certificatesDirectory: process.env['DOCKER_CERT_PATH'] });
+  return connect({ host, certificatesDirectory: process.env['TEST_DOCKER_CERT_PATH'] });
 }
 
 async function busyboxFiles(): Promise<Pack> {

@@ -67,7 +67,7 @@ export async function createAgentRig() {
     workers.push(child);
     const lines: string[] = [];
     createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
-    await vi.waitUntil(() => lines.includes('begun'), { timeout: 10_000, interval: 5 });
+    await vi.waitUntil(() => lines.includes('begun'), { timeout: 20_000, interval: 5 });
     return {
       lines,
       async kill(): Promise<void> {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
+import { downloadBySdk } from '../../stack/kept-program.ts';
 import { findRabbitmq4, type Rabbitmq4Facts } from '../../stack/rabbitmq-4.ts';
 import { findRabbitmq, type RabbitmqFacts } from '../../stack/rabbitmq-find.ts';
 import { findTemporal, type TemporalFacts } from '../../stack/temporal-find.ts';
@@ -82,6 +83,14 @@ describe('Temporal', () => {
   test('a download that was cut short is not taken for the server', async () => {
     await put('temporal-sdk-typescript-1.24.0.downloading')();
     await expect(find({})).rejects.toThrow(/not found/);
+  });
+
+  test('a download that is complete counts, also where its server was too slow to start', async () => {
+    const tooSlow = () => Promise.reject(new Error('Failed connecting to test server after 5 seconds'));
+    const downloads = async () => put('temporal-test-server-sdk-typescript-1.24.0')().then(tooSlow);
+    await expect(downloadBySdk(toolsDirectory, 'createTimeSkipping', tooSlow)).rejects.toThrow('5 seconds');
+    await expect(downloadBySdk(toolsDirectory, 'createLocal', downloads)).rejects.toThrow('5 seconds');
+    await expect(downloadBySdk(toolsDirectory, 'createTimeSkipping', downloads)).resolves.toBeUndefined();
   });
 
   test('the download of the SDK comes before a build', async () => {

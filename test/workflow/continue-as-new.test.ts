@@ -30,7 +30,7 @@ test('many signals make the workflow continue as new, and none is lost', async (
     await Promise.all(sequences.map((sequence) => engine.announce(instance, sequence)));
     const { generation } = rows.row() ?? {};
     await vi.waitFor(() => expect(rows.row()).toMatchObject({ status: 'running', observedGeneration: generation }), {
-      timeout: 10_000,
+      timeout: 20_000,
     });
     expect(instance.agent?.generation).toBe(generation);
   }
@@ -57,14 +57,14 @@ test('a run that continued knows what the one before it knew', async () => {
   expect(calls).toEqual(callsBefore);
 
   await engine.tell(instance, instance.endAgent('exited'));
-  await vi.waitFor(() => expect(instance.rows.row()?.status).toBe('failed'), { timeout: 10_000 });
+  await vi.waitFor(() => expect(instance.rows.row()?.status).toBe('failed'), { timeout: 20_000 });
 });
 
 test('a run that continued goes on with the pause, the restarts and the retries of the one before it', async () => {
   const instance = await engine.createRunning({ policy: 'on_failure', backoffMs: 600_000, maxBackoffMs: 600_000 });
   await engine.tell(instance, { type: 'retryRequested', requestId: 'first' });
   await engine.tell(instance, instance.endAgent('exited'));
-  await vi.waitFor(() => expect(instance.rows.row()?.reason?.code).toBe('restarting'), { timeout: 10_000 });
+  await vi.waitFor(() => expect(instance.rows.row()?.reason?.code).toBe('restarting'), { timeout: 20_000 });
   const before = await engine.state(instance);
   for (let times = 0; engine.runs().length < 3; times += 1) {
     expect(times).toBeLessThan(1_000);
@@ -76,7 +76,7 @@ test('a run that continued goes on with the pause, the restarts and the retries 
   expect(after).toMatchObject({ obstacle: { kind: 'restarting' }, restarts: { count: 1 } });
 
   await engine.tell(instance, { type: 'retryRequested', requestId: 'second' });
-  await vi.waitFor(() => expect(instance.rows.row()?.status).toBe('running'), { timeout: 10_000 });
+  await vi.waitFor(() => expect(instance.rows.row()?.status).toBe('running'), { timeout: 20_000 });
 });
 
 test('a provisioning under many signals is not begun again', async () => {
@@ -89,6 +89,6 @@ test('a provisioning under many signals is not begun again', async () => {
   await vi.waitFor(() => expect(instance.count('provision')).toBe(1));
   for (let times = 0; times < 100; times += 1) await engine.announce(instance, 1);
   finish();
-  await vi.waitFor(() => expect(instance.rows.row()?.status).toBe('running'), { timeout: 10_000 });
+  await vi.waitFor(() => expect(instance.rows.row()?.status).toBe('running'), { timeout: 20_000 });
   expect(instance.calls).toEqual(['provision', 'recordStatus']);
 });

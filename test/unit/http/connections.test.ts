@@ -49,7 +49,7 @@ test('3,000 slow bodies without a token are refused at once and ended soon, whil
   expect(slow.every(({ received }) => received().startsWith('HTTP/1.1 401 '))).toBe(true);
   // Some seconds more than `unreadBodyMs` for a busy machine; without a limit they would stay for minutes.
   expect(Math.max(...lives)).toBeLessThan(connectionLimits.unreadBodyMs + 10_000);
-});
+}, 180_000);
 
 test('whoever sends on after an answer reads that answer', async () => {
   const { port } = await listen();

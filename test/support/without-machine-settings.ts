@@ -1,0 +1,3 @@
+import { removeMachineSettings } from './environment.ts';
+
+removeMachineSettings(process.env, { process: 'tests' });
