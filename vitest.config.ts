@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 import { removeMachineSettings } from './test/support/environment.ts';
 import { rabbitmq4Project, testsOfTheBus } from './test/support/rabbitmq-4.ts';
 
-removeMachineSettings(process.env, { process: 'main' });
+removeMachineSettings({ process: 'main' });
 
 const setupFiles = ['test/support/without-machine-settings.ts', 'test/support/patience.ts'];
 const quietSetupFiles = [

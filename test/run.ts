@@ -26,7 +26,7 @@ const report = z.object({
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
 
-removeMachineSettings(process.env, { process: 'main' });
+removeMachineSettings({ process: 'main' });
 const rabbitmq4 = prepareRabbitmq4();
 await Promise.all(
   checks.map(async ({ name, command, args }) => {

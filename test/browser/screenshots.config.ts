@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import { removeMachineSettings } from '../support/environment.ts';
 
-removeMachineSettings(process.env, { process: 'main' });
+removeMachineSettings({ process: 'main' });
 
 /** `npm run screenshots`: makes the pictures of the README anew, of the real system. */
 export default defineConfig({

@@ -16,13 +16,16 @@ const ofTheReporter = /^(NO_COLOR|FORCE_COLOR|CI|COLUMNS|LINES)$/;
  * Removes what the machine has set and what would change how the system under test behaves. The main process keeps what
  * names servers for the tests; the processes that run tests, and whatever those start, keep none of it.
  */
-export function removeMachineSettings(
-  environment: NodeJS.ProcessEnv,
-  { process }: { process: 'main' | 'tests' },
-): void {
+export function removeMachineSettings({
+  process: kind,
+  environment = process.env,
+}: {
+  process: 'main' | 'tests';
+  environment?: NodeJS.ProcessEnv;
+}): void {
   for (const name of Object.keys(environment)) {
     const isSetting = name in settings.shape || otherSettings.some((pattern) => pattern.test(name));
-    const isKept = process === 'main' && (givenServer.test(name) || ofTheReporter.test(name));
+    const isKept = kind === 'main' && (givenServer.test(name) || ofTheReporter.test(name));
     if (isSetting && !isKept) delete environment[name];
   }
 }

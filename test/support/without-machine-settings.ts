@@ -1,3 +1,3 @@
 import { removeMachineSettings } from './environment.ts';
 
-removeMachineSettings(process.env, { process: 'tests' });
+removeMachineSettings({ process: 'tests' });
