@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { removeMachineSettings } from './support/environment.ts';
+import { prepareNodeVersions } from './support/node-versions.ts';
 import { prepareRabbitmq4, rabbitmq4Project } from './support/rabbitmq-4.ts';
 
 /** `npm test`: every check and every test, then one line that counts them. A check counts as one test. */
@@ -28,6 +29,7 @@ const counts = { passed: 0, failed: 0, skipped: 0 };
 
 removeMachineSettings({ process: 'main' });
 const rabbitmq4 = prepareRabbitmq4();
+const nodeVersions = prepareNodeVersions();
 await Promise.all(
   checks.map(async ({ name, command, args }) => {
     const passed = (await run(command, args)) === 0;
@@ -39,6 +41,7 @@ await Promise.all(
 const folder = await mkdtemp(join(tmpdir(), 'test-report-'));
 const reportFile = join(folder, 'report.json');
 const hasRabbitmq4 = await rabbitmq4;
+await nodeVersions;
 const exitCode = await run('vitest', [
   'run',
   ...(hasRabbitmq4 ? [] : [`--project=!${rabbitmq4Project}`]),

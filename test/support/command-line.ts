@@ -18,8 +18,12 @@ export interface CommandRun {
 }
 
 /** `npx instances …` as a process of its own, with exactly this environment (and PATH and HOME). */
-export function startInstances(args: readonly string[], environment: Record<string, string>): CommandRun {
-  const child = spawn(process.execPath, [command, ...args], {
+export function startInstances(
+  args: readonly string[],
+  environment: Record<string, string>,
+  { node = process.execPath }: { node?: string } = {},
+): CommandRun {
+  const child = spawn(node, [command, ...args], {
     env: withPathAndHome(environment),
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -18,9 +18,10 @@ export function startWorkerProcess(
   entry: string,
   environment: Record<string, string>,
   args: readonly string[] = [],
+  { node = process.execPath }: { node?: string } = {},
 ): WorkerProcess {
   const { PATH = '', HOME = '' } = process.env;
-  const child = spawn(process.execPath, ['--import', 'tsx', `workers/${entry}.ts`, ...args], {
+  const child = spawn(node, ['--import', 'tsx', `workers/${entry}.ts`, ...args], {
     cwd: root,
     env: { PATH, HOME, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],

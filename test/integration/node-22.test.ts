@@ -1,0 +1,3 @@
+import { testOnNode } from '../support/on-node-version.ts';
+
+testOnNode(22);
