@@ -90,14 +90,21 @@ async function untilAppended({ pool, logger, records, signal }: UntilAppended): 
   });
 }
 
-/** Classes 22 and 23: what the entry says can be no entry. Undefined function and table: the migration was forgotten. */
+/**
+ * Classes 22 and 23: what the entry says can be no entry. But a unique key that is taken (23505) says nothing of the entry: a
+ * transaction that sees the log as it was gives out a position that another one took meanwhile. Undefined function and table:
+ * the migration was forgotten.
+ */
 function classified(error: unknown): unknown {
   if (!(error instanceof pg.DatabaseError)) return error;
   const { code = '', message } = error;
-  if (/^2[23]/.test(code)) return new ContractViolation(`PostgreSQL refuses it: ${message}`, { cause: error });
+  if (/^2[23]/.test(code) && code !== uniqueViolation)
+    return new ContractViolation(`PostgreSQL refuses it: ${message}`, { cause: error });
   if (code === '42883' || code === '42P01') {
     const advice = 'Run `npm run migrate`, then start again.';
     return new FatalError(`The database has no audit log. ${advice}`, { cause: error });
   }
   return error;
 }
+
+const uniqueViolation = '23505';
