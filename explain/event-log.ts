@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { statusReason, type Queryable } from '../database/instance-view.ts';
 import { duration } from './duration.ts';
+import type { Past } from './past.ts';
 import type { TimelineEntry } from './timeline.ts';
 
 /** A version of a row: written by the trigger, so what is not of its form is shown as far as it goes. */
@@ -29,14 +30,17 @@ const logEntry = z.object({
 export type LogEntry = z.infer<typeof logEntry>;
 
 /** The latest versions of a row, oldest first. Configs, which may be megabytes and secret, stay in the database. */
-export async function readLog(database: Queryable, id: string, last: number): Promise<LogEntry[]> {
+export async function readLog(
+  database: Queryable,
+  { instanceId, last, past }: { instanceId: string; last: number; past: Past },
+): Promise<LogEntry[]> {
   const { rows } = await database.query(
     `select sequence, event_id, notification ->> 'event_type' as change,
        notification #- '{row_data,config}' -> 'row_data' as row,
        notification -> 'row_data' ? 'config' as with_config,
        causation_id, occurred_at, published_at, rejected_reason
-     from event_history where entity_id = $1 and user_id is not null order by sequence desc limit $2`,
-    [id, last + 1],
+     from event_history where entity_id = $1 and user_id is not null and sequence >= $3 order by sequence desc limit $2`,
+    [instanceId, last + 1, past.fromSequence],
   );
   return rows.map((row) => logEntry.parse(row)).toReversed();
 }

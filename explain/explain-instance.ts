@@ -23,12 +23,13 @@ export interface Explained {
 export async function explainInstance({
   instanceId,
   last,
+  past,
   sources,
   now = new Date(),
   formatTime = (time) => time.toISOString(),
   actions = { retry: () => 'a retry', explain: () => 'look' },
 }: ExplainOptions): Promise<Explained | undefined> {
-  const findings = await gather({ instanceId, last, sources });
+  const findings = await gather({ instanceId, last, ...(past && { past }), sources });
   const verdict = judge(findings, { now, formatTime, actions });
   return (
     verdict && {

@@ -5,6 +5,7 @@ import { readInstance, type Queryable } from '../database/instance-view.ts';
 import { readLog } from './event-log.ts';
 import { valueOf, type Findings, type Part } from './findings.ts';
 import { readRuntime, type RuntimePlaces } from './runtime.ts';
+import { wholePast, type Past } from './past.ts';
 import { readWorkflow } from './workflow.ts';
 
 /**
@@ -28,19 +29,21 @@ export interface Question {
   instanceId: string;
   /** How many of the latest versions of the row and lines of the workflow are read. */
   last: number;
+  /** All of it unless given. */
+  past?: Past;
   sources: Sources;
 }
 
 /** Asks every part of the system, all at once; one that does not answer is missing and hinders no other. */
-export async function gather({ instanceId, last, sources }: Question): Promise<Findings> {
+export async function gather({ instanceId, last, past = wholePast, sources }: Question): Promise<Findings> {
   let containersAreSeen = true;
   const [database, deadLetters, workflow, runtime] = await Promise.all([
     ask(sources.database, async (client) => ({
       row: await readInstance(client, instanceId),
-      log: await readLog(client, instanceId, last),
+      log: await readLog(client, { instanceId, last, past }),
     })),
     ask(sources.deadLetters, ({ amqpUrl }) => listDeadLetters({ amqpUrl, instanceId, limit: maxLetters })),
-    ask(sources.workflow, (client) => readWorkflow(client, instanceId, last)),
+    ask(sources.workflow, (client) => readWorkflow(client, { instanceId, last, past })),
     ask(sources.runtime, (places) => {
       containersAreSeen = places.docker !== undefined;
       return readRuntime(places, instanceId);

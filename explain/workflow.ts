@@ -3,6 +3,7 @@ import { tsToDate } from '@temporalio/common';
 import { instanceWorkflowId, searchAttributeNames } from '../contracts/names.ts';
 import { historyTimeline } from './history-words.ts';
 import { failureInWords } from './payload-words.ts';
+import type { Past } from './past.ts';
 import type { TimelineEntry } from './timeline.ts';
 
 export interface PendingActivity {
@@ -32,8 +33,7 @@ export interface WorkflowReading {
 /** @returns undefined when there is (or, past Temporal's retention, was) no workflow of the instance */
 export async function readWorkflow(
   client: Client,
-  instanceId: string,
-  last: number,
+  { instanceId, last, past: { since } }: { instanceId: string; last: number; past: Past },
 ): Promise<WorkflowReading | undefined> {
   const workflowId = instanceWorkflowId(instanceId);
   try {
@@ -43,8 +43,12 @@ export async function readWorkflow(
     let read = 0;
     while (read < runs.length && timeline.length < last) {
       const history = await client.workflow.getHandle(workflowId, runs[read]).fetchHistory();
-      timeline.unshift(...historyTimeline(history));
+      const lines = historyTimeline(history);
+      const shown = since ? lines.filter(({ time }) => time !== undefined && time >= since) : lines;
+      timeline.unshift(...shown);
       read += 1;
+      // What was before concerns the caller no more than that it was.
+      if (shown.length < lines.length) runs.length = read;
     }
     const pendingActivities = pendingOf(latest);
     const unreadRuns = runs.length - read;

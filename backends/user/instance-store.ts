@@ -1,6 +1,7 @@
 import type { Pool, PoolClient } from 'pg';
 import { notFound, ProblemError } from '../http/problem.ts';
 import type { Identity } from '../http/tokens.ts';
+import { wholePast, type Past } from '../../explain/past.ts';
 import { createOnce } from './idempotency.ts';
 import { selectFrom, selectInstances, toInstance } from './instance-rows.ts';
 import type { Instance, InstanceChange } from './schemas.ts';
@@ -88,14 +89,27 @@ export async function deleteInstance(pool: Pool, { identity, ...options }: Writi
   });
 }
 
-/** Whose instance it is, or was. @throws ProblemError when the caller may not see it */
-export async function requireEverSeen(pool: Pool, { userId, isAdmin }: Identity, id: string): Promise<void> {
-  const { rows } = await pool.query<{ user_id: string }>(
-    `select user_id from event_history where entity_id = $1 and user_id is not null order by sequence desc limit 1`,
+/**
+ * What the caller may see of the past of an instance: admins everything, its owner (the last one, where it is deleted) only what
+ * was since it became theirs. An id may have been that of another user's instance before.
+ *
+ * @throws ProblemError when the caller may see nothing of it
+ */
+export async function readVisiblePast(pool: Pool, { userId, isAdmin }: Identity, id: string): Promise<Past> {
+  const { rows } = await pool.query<{ user_id: string; first: string; since: Date }>(
+    `with last as (
+       select user_id from event_history where entity_id = $1 and user_id is not null order by sequence desc limit 1)
+     select h.user_id, h.sequence as first, h.occurred_at as since from event_history h, last
+     where h.entity_id = $1 and h.user_id = last.user_id and h.sequence > coalesce((
+       select max(o.sequence) from event_history o where o.entity_id = $1 and o.user_id <> last.user_id), 0)
+     order by h.sequence limit 1`,
     [id],
   );
-  const owner = rows[0]?.user_id;
-  if (owner === undefined || (owner !== userId && !isAdmin)) throw notFound(`instance ${id}`);
+  const [owned] = rows;
+  if (!owned || (owned.user_id !== userId && !isAdmin)) throw notFound(`instance ${id}`);
+  const fromSequence = Number(owned.first);
+  // Nobody had it before its first version. Clocks of servers differ, so that nothing is left out by time without need.
+  return isAdmin || fromSequence === 1 ? wholePast : { fromSequence, since: owned.since };
 }
 
 /** The row decides, since the catalog of this process may not have heard of a retirement yet. */

@@ -7,7 +7,7 @@ import { identityOf } from '../http/access.ts';
 import { notFound, ProblemError, problems } from '../http/problem.ts';
 import { createReadLanes } from '../http/read-lanes.ts';
 import type { HttpServer } from '../http/server.ts';
-import { requireEverSeen } from './instance-store.ts';
+import { readVisiblePast } from './instance-store.ts';
 import { instanceParams } from './schemas.ts';
 
 export interface TimelineOptions {
@@ -24,7 +24,9 @@ export function addTimelineRoute(app: HttpServer, { pool, sources }: TimelineOpt
       schema: {
         operationId: 'getTimeline',
         summary: 'What happened to an instance, and what to do',
-        description: 'Also of an instance that is deleted: what `npx instances explain --json` prints.',
+        description:
+          'Also of an instance that is deleted: what `npx instances explain --json` prints. Where its id was that of another ' +
+          "user's instance before, only what happened since.",
         tags: ['instances'],
         params: instanceParams,
         querystring: z.strictObject({
@@ -42,8 +44,9 @@ export function addTimelineRoute(app: HttpServer, { pool, sources }: TimelineOpt
     (request) =>
       inLane(request, async () => {
         const { id } = request.params;
-        await requireEverSeen(pool, identityOf(request), id);
-        const explained = await explainInstance({ instanceId: id.toLowerCase(), last: request.query.last, sources });
+        const past = await readVisiblePast(pool, identityOf(request), id);
+        const { last } = request.query;
+        const explained = await explainInstance({ instanceId: id.toLowerCase(), last, past, sources });
         if (!explained) throw notFound(`instance ${id}`);
         if (!explained.answered) {
           throw new ProblemError(503, 'unavailable', 'Neither the row nor the workflow could be asked. Try again.', {
