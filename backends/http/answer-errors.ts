@@ -64,6 +64,12 @@ function toProblem(error: FastifyError): ProblemError {
     });
   }
   const { statusCode = 500, code } = error;
+  if (statusCode === 415) {
+    // https://www.rfc-editor.org/rfc/rfc9110#section-15.5.16
+    const headers = { accept: 'application/json', 'accept-encoding': 'identity' };
+    const detail = 'A body has to be JSON, sent as application/json without a content coding.';
+    return new ProblemError(415, toCode(code, statusCode), detail, { cause: error, headers });
+  }
   if (statusCode < 500 && !isResponseSerializationError(error)) {
     return new ProblemError(statusCode, toCode(code, statusCode), error.message, { cause: error });
   }

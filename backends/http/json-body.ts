@@ -45,7 +45,9 @@ export function requirePlainBodies(app: FastifyInstance): void {
     }
     const charset = charsetIn(headers['content-type']);
     if (charset !== undefined && !utf8.has(charset)) {
-      throw new ProblemError(415, 'unsupported_charset', `JSON is read as UTF-8, and not as ${charset}.`);
+      throw new ProblemError(415, 'unsupported_charset', `JSON is read as UTF-8, and not as ${charset}.`, {
+        headers: { accept: 'application/json', 'accept-encoding': 'identity' },
+      });
     }
   });
 }

@@ -80,7 +80,7 @@ const inWords: Readonly<Record<number, string>> = {
 const retryAfter: ResponseHeaders = { 'retry-after': { type: 'integer', description: 'Seconds to wait.' } };
 const headers: Readonly<Record<number, ResponseHeaders>> = {
   401: { 'www-authenticate': { type: 'string', description: 'Always `Bearer`.' } },
-  415: { 'accept-encoding': { type: 'string', description: '`identity`, where the content coding is refused.' } },
+  415: { 'accept-encoding': { type: 'string', description: '`identity`: no content coding is accepted.' } },
   429: retryAfter,
   503: retryAfter,
 };
