@@ -15,13 +15,20 @@ export interface ActivityDependencies {
   pool: Pool;
   /** One driver per kind of runtime. */
   runtimes: { [Kind in RuntimeSpec['kind']]: Runtime<Extract<RuntimeSpec, { kind: Kind }>> };
+  /** The kinds of agents that may be started here. What runs already is still ended, whatever its kind. */
+  allowedRuntimes: readonly RuntimeSpec['kind'][];
   control: ControlPlane;
 }
 
 /** Not a fault of the worker: the SDK then does not log it as one. */
 const benign = ApplicationFailureCategory.BENIGN;
 
-export function createActivities({ pool, runtimes, control }: ActivityDependencies): InstanceActivities {
+export function createActivities({
+  pool,
+  runtimes,
+  allowedRuntimes,
+  control,
+}: ActivityDependencies): InstanceActivities {
   return {
     provision: async ({ instanceId, resumeGeneration, cause }) => {
       const found = await readInstance(pool, instanceId);
@@ -38,6 +45,11 @@ export function createActivities({ pool, runtimes, control }: ActivityDependenci
           'spec_rejected',
           `What agent ${agentId} needs to run is invalid: ${z.prettifyError(spec.error)}`,
         );
+      }
+      const { kind } = spec.data;
+      if (!allowedRuntimes.includes(kind)) {
+        const allowed = `ALLOWED_RUNTIMES of agents_worker is ${allowedRuntimes.join(',')}`;
+        throw cannotRun('spec_rejected', `An agent of the kind ${kind} must not be started: ${allowed}.`);
       }
       const listens = 'control' in spec.data && spec.data.control;
       const request = {

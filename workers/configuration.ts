@@ -21,6 +21,8 @@ export interface Configuration {
   /** The same, undefined where it was left to the default. */
   givenTaskQueue: string | undefined;
   runtimeDirectory: string;
+  /** The kinds of agents that may be started. */
+  allowedRuntimes: Settings['ALLOWED_RUNTIMES'];
   /** Undefined: this worker runs no containers. */
   docker: EngineAddress | undefined;
   workflowBundle: string | undefined;
@@ -77,6 +79,7 @@ export function readConfiguration(overrides: Environment = {}, { needsTokens = f
     taskQueue: data.TASK_QUEUE ?? 'instances',
     givenTaskQueue: data.TASK_QUEUE,
     runtimeDirectory: data.RUNTIME_DIRECTORY,
+    allowedRuntimes: data.ALLOWED_RUNTIMES,
     docker:
       data.DOCKER_HOST === undefined
         ? undefined

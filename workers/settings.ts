@@ -35,6 +35,8 @@ export const settings = z.object({
   TASK_QUEUE: z.string().min(1).optional(),
   /** Folder of the process runtime; must survive a restart of agents_worker. */
   RUNTIME_DIRECTORY: z.string().min(1).default('.stack/runtime'),
+  /** The kinds of agents that may be started: process, docker. Only containers keep agents apart from the worker. */
+  ALLOWED_RUNTIMES: list.pipe(z.array(z.enum(['process', 'docker'])).min(1)).default(['process', 'docker']),
   /** The Docker engine that agents of the kind `docker` run on; without it they wait for a worker that has one. */
   DOCKER_HOST: urlOf(
     /^(unix:\/\/\/.|npipe:\/\/.|(tcp|https?):\/\/[^/]+)/,

@@ -98,6 +98,8 @@ export function createAgentLifecycle({
       await folder.writeRecord(intent);
       return await startAgent({ folder, request, log, hostEnvironment });
     } catch (error) {
+      // With its cause, which names folders of the host.
+      logger.warn({ err: error, instanceId: request.instanceId }, 'an agent cannot be started');
       await folder.removeRecord();
       throw error;
     } finally {

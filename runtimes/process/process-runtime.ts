@@ -8,6 +8,7 @@ import type { EffectContext, KeptInstance, Runtime } from '../runtime.ts';
 import { createAgentLifecycle } from './agent-lifecycle.ts';
 import { createAgentWatcher } from './agent-watcher.ts';
 import { describeAgent } from './describe-agent.ts';
+import { errorCode } from './error-code.ts';
 import { exclusively } from './exclusive.ts';
 import { instanceFolder } from './instance-folder.ts';
 import { isAlive } from './process-table.ts';
@@ -106,7 +107,8 @@ async function guarded<T>({ signal, heartbeat }: EffectContext, work: () => Prom
     return await work();
   } catch (error) {
     if (error === signal.reason || !(error instanceof Error) || !('syscall' in error)) throw error;
-    throw new RuntimeUnavailable(`The host refuses what the agent's processes or files need: ${error.message}`, {
+    const refusal = `${String(error.syscall)}, ${errorCode(error) ?? 'for an unknown reason'}`;
+    throw new RuntimeUnavailable(`The host refuses what the agent's processes or files need (${refusal}).`, {
       cause: error,
     });
   } finally {

@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { dirname, delimiter } from 'node:path';
+import { basename, dirname, delimiter } from 'node:path';
 import type { FileHandle } from 'node:fs/promises';
 import type { ProcessSpec } from '../../contracts/runtime-spec.ts';
 import { RuntimeUnavailable, SpecRejected } from '../runtime.ts';
@@ -81,26 +81,28 @@ function environmentOf({ folder, request, hostEnvironment }: Omit<StartOptions, 
   };
 }
 
-async function explain(cause: unknown, command: string, cwd: string): Promise<Error> {
-  const code = errorCode(cause) ?? '';
-  const reason = cause instanceof Error ? cause.message : String(cause);
+/** The user of an instance reads the message: paths of the host are only in the cause. */
+async function explain(thrown: unknown, command: string, cwd: string): Promise<Error> {
+  const code = errorCode(thrown) ?? '';
+  const reason = thrown instanceof Error ? thrown.message : String(thrown);
+  const cause = new Error(`In the folder ${cwd}, the command ${command} cannot be run: ${reason}`, { cause: thrown });
   const isFolder = await stat(cwd).then(
     (found) => found.isDirectory(),
     () => false,
   );
   if (!isFolder) {
-    const advice = 'Create it on this host, or publish the agent with another working_directory.';
-    return new SpecRejected(`The working directory ${cwd} is not a folder. ${advice}`, { cause });
+    const advice = 'Create it on the host of agents_worker, or publish the agent with another working_directory.';
+    return new SpecRejected(`The working directory of the agent is not a folder. ${advice}`, { cause });
   }
+  const program = `The command ${basename(command)}`;
   if (code === 'ENOENT') {
-    const advice = 'Install it on this host, in a folder of PATH, or publish the agent with another command.';
-    return new SpecRejected(`The command ${command}, or the interpreter that it names, does not exist. ${advice}`, {
-      cause,
-    });
+    const advice =
+      'Install it on the host of agents_worker, in a folder of PATH, or publish the agent with another command.';
+    return new SpecRejected(`${program}, or the interpreter that it names, does not exist. ${advice}`, { cause });
   }
   if (faultsOfSpec.has(code) || code.startsWith('ERR_INVALID_ARG')) {
     const advice = 'Check that it is an executable file, or publish the agent with another command.';
-    return new SpecRejected(`The command ${command} cannot be run: ${reason}. ${advice}`, { cause });
+    return new SpecRejected(`${program} cannot be run (${code}). ${advice}`, { cause });
   }
-  return new RuntimeUnavailable(`The host cannot start a process now: ${reason}`, { cause });
+  return new RuntimeUnavailable(`The host cannot start a process now (${code}).`, { cause });
 }

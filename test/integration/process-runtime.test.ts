@@ -70,12 +70,17 @@ describe('provision', () => {
   test.each([
     ['a command that does not exist', { command: ['no-such-command'] }, /no-such-command.* does not exist/],
     ['a command that is no program', { command: [fileURLToPath(import.meta.url)] }, /cannot be run.*EACCES/],
-    ['a folder that does not exist', { working_directory: '/no/such/folder' }, /no\/such\/folder is not a folder/],
+    ['a command in a folder', { command: ['/no/such/program'] }, /The command program.* does not exist/],
+    ['a folder that does not exist', { working_directory: '/no/such/folder' }, /working directory .*is not a folder/],
+    ['a folder that is a file', { working_directory: import.meta.filename }, /working directory .*is not a folder/],
   ])('%s is rejected for good, and a repaired spec then starts', async (_, spec, message) => {
     const request = rig.request(spec);
     const error = await runtime.provision(request, context()).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(SpecRejected);
     expect(String(error)).toMatch(message);
+    // Users of the agent read this.
+    expect(String(error)).not.toMatch(/no\/such|\/test\/integration/);
+    expect(rig.logged()).toMatch(/In the folder \/.*, the command .* cannot be run/);
     await runtime.provision(rig.request({ instanceId: request.instanceId }), context());
     expect(await processesOf(request.instanceId)).toHaveLength(1);
   });
@@ -84,7 +89,9 @@ describe('provision', () => {
     const request = rig.request();
     const inTheWay = rig.folderOf(request.instanceId);
     await writeFile(inTheWay, 'a file where the folder belongs');
-    await expect(runtime.provision(request, context())).rejects.toThrow(RuntimeUnavailable);
+    const error = await runtime.provision(request, context()).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(RuntimeUnavailable);
+    expect(String(error)).not.toContain(rig.directory);
     await rm(inTheWay);
     await runtime.provision(request, context());
     expect(await processesOf(request.instanceId)).toHaveLength(1);

@@ -38,6 +38,7 @@ export async function createAgentRig() {
   const runtimes: Runtime<ProcessSpec>[] = [];
   const workers: ChildProcess[] = [];
   const instances = new Set<string>();
+  const log: string[] = [];
 
   function request({ script, ...options }: AgentOptions = {}): ProvisionRequest<ProcessSpec> {
     const { instanceId = randomUUID(), agentId = randomUUID(), generation = 1, config = {}, ...spec } = options;
@@ -55,7 +56,8 @@ export async function createAgentRig() {
 
   /** A runtime as a new worker process would have it. */
   function openRuntime(): Runtime<ProcessSpec> {
-    const runtime = createProcessRuntime({ directory, logger: pino({ level: 'silent' }), pollIntervalMs: 50 });
+    const logger = pino({ level: 'warn' }, { write: (line: string) => void log.push(line) });
+    const runtime = createProcessRuntime({ directory, logger, pollIntervalMs: 50 });
     runtimes.push(runtime);
     return runtime;
   }
@@ -90,6 +92,8 @@ export async function createAgentRig() {
   return {
     directory,
     folderOf: (instanceId: string): string => join(directory, `instance-${instanceId}`),
+    /** What the runtimes logged that somebody should look at. */
+    logged: (): string => log.join(''),
     /** What agents wrote to the file `$TRACE`. */
     readTrace: (): Promise<string> => readFile(trace, 'utf8'),
     request,

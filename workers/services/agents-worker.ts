@@ -79,6 +79,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
         ...createActivities({
           pool,
           runtimes,
+          allowedRuntimes: configuration.allowedRuntimes,
           control: { ...control, agentUrl: configuration.controlAmqpUrl },
         }),
         sweep: () =>
