@@ -21,6 +21,8 @@ export interface Configuration {
   /** The same, undefined where it was left to the default. */
   givenTaskQueue: string | undefined;
   runtimeDirectory: string;
+  /** Undefined: agents of the kind process run as the user of agents_worker. */
+  agentUsers: Settings['AGENT_UIDS'];
   /** The kinds of agents that may be started. */
   allowedRuntimes: Settings['ALLOWED_RUNTIMES'];
   /** Undefined: this worker runs no containers. */
@@ -79,6 +81,7 @@ export function readConfiguration(overrides: Environment = {}, { needsTokens = f
     taskQueue: data.TASK_QUEUE ?? 'instances',
     givenTaskQueue: data.TASK_QUEUE,
     runtimeDirectory: data.RUNTIME_DIRECTORY,
+    agentUsers: data.AGENT_UIDS,
     allowedRuntimes: data.ALLOWED_RUNTIMES,
     docker:
       data.DOCKER_HOST === undefined

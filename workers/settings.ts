@@ -37,6 +37,16 @@ export const settings = z.object({
   RUNTIME_DIRECTORY: z.string().min(1).default('.stack/runtime'),
   /** The kinds of agents that may be started: process, docker. Only containers keep agents apart from the worker. */
   ALLOWED_RUNTIMES: list.pipe(z.array(z.enum(['process', 'docker'])).min(1)).default(['process', 'docker']),
+  /** A user for each agent of the kind process, e.g. 200000-209999; needs root. Left out: all run as agents_worker does. */
+  AGENT_UIDS: z
+    .string()
+    .regex(/^[1-9]\d{0,9}-[1-9]\d{0,9}$/, 'must be two ids of users such as 200000-209999')
+    .transform((text) => {
+      const [first = 0, last = 0] = text.split('-').map(Number);
+      return { first, last };
+    })
+    .refine(({ first, last }) => first <= last && last < 2 ** 32 - 1, 'must be a range of ids of users')
+    .optional(),
   /** The Docker engine that agents of the kind `docker` run on; without it they wait for a worker that has one. */
   DOCKER_HOST: urlOf(
     /^(unix:\/\/\/.|npipe:\/\/.|(tcp|https?):\/\/[^/]+)/,

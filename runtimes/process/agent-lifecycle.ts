@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { ProcessSpec } from '../../contracts/runtime-spec.ts';
 import { mayGoOn } from '../may-go-on.ts';
 import type { EffectContext, ProvisionRequest, RunningAgent, Runtime } from '../runtime.ts';
+import type { AgentUsers } from './agent-users.ts';
 import type { AgentWatcher } from './agent-watcher.ts';
 import { awaitReady } from './await-ready.ts';
 import { endProcesses } from './end-processes.ts';
@@ -17,6 +18,8 @@ interface LifecycleOptions {
   watcher: AgentWatcher;
   logger: Logger;
   hostEnvironment: HostEnvironment;
+  /** Undefined: agents run as the worker's own user. */
+  users: AgentUsers | undefined;
 }
 
 /** How long a failed start may take to be undone; killed processes are normally gone in milliseconds. */
@@ -31,6 +34,7 @@ export function createAgentLifecycle({
   watcher,
   logger,
   hostEnvironment,
+  users,
 }: LifecycleOptions): Pick<Runtime<ProcessSpec>, 'provision' | 'cleanUp'> {
   async function provision(request: ProvisionRequest<ProcessSpec>, context: EffectContext): Promise<RunningAgent> {
     const folder = folderOf(request.instanceId);
@@ -91,12 +95,13 @@ export function createAgentLifecycle({
     intent: StartRecord,
     signal: AbortSignal,
   ): Promise<StartedAgent> {
-    const log = await folder.prepare(request.config);
+    const uid = await users?.claim(folder.name);
+    const log = await folder.prepare(request.config, uid);
     try {
       signal.throwIfAborted();
       // Before the start, so that whoever comes after a crash knows that there may be a process to look for.
       await folder.writeRecord(intent);
-      return await startAgent({ folder, request, log, hostEnvironment });
+      return await startAgent({ folder, request, log, hostEnvironment, uid });
     } catch (error) {
       // With its cause, which names folders of the host.
       logger.warn({ err: error, instanceId: request.instanceId }, 'an agent cannot be started');
@@ -130,20 +135,21 @@ export function createAgentLifecycle({
       await end(folder, { ...record, process: leader ?? record.process }, context);
     }
     await folder.remove();
+    await users?.release(folder.name);
+  }
+
+  /** Ends what runs for a start, and only then forgets it. */
+  async function end(
+    folder: InstanceFolder,
+    record: StartRecord,
+    { signal, beforeStop }: Pick<EffectContext, 'signal' | 'beforeStop'>,
+  ): Promise<void> {
+    if (record.phase === 'running') await folder.writeRecord({ ...record, phase: 'stopping' });
+    const { process: leader, stopGraceSeconds: graceSeconds } = record;
+    if (leader && graceSeconds > 0 && isAlive(leader)) await beforeStop?.();
+    await endProcesses({ name: folder.name, leader, uid: await users?.find(folder.name), graceSeconds, signal });
+    await folder.removeRecord();
   }
 
   return { provision, cleanUp };
-}
-
-/** Ends what runs for a start, and only then forgets it. */
-async function end(
-  folder: InstanceFolder,
-  record: StartRecord,
-  { signal, beforeStop }: Pick<EffectContext, 'signal' | 'beforeStop'>,
-): Promise<void> {
-  if (record.phase === 'running') await folder.writeRecord({ ...record, phase: 'stopping' });
-  const { process: leader, stopGraceSeconds: graceSeconds } = record;
-  if (leader && graceSeconds > 0 && isAlive(leader)) await beforeStop?.();
-  await endProcesses({ name: folder.name, leader, graceSeconds, signal });
-  await folder.removeRecord();
 }

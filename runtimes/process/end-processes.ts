@@ -7,6 +7,8 @@ interface EndOptions {
   name: string;
   /** The agent itself, where it is known. */
   leader: ProcessIdentity | undefined;
+  /** Of the instance alone, where it has one: all its processes are found by it. */
+  uid?: number | undefined;
   graceSeconds: number;
   signal: AbortSignal;
 }
@@ -20,7 +22,7 @@ const killMs = 1000;
  * Resolves when none is left.
  * @throws the signal's reason when aborted; a later call goes on
  */
-export async function endProcesses({ name, leader, graceSeconds, signal }: EndOptions): Promise<void> {
+export async function endProcesses({ name, leader, uid, graceSeconds, signal }: EndOptions): Promise<void> {
   const deadlineMs = performance.now() + graceSeconds * 1000;
   const asked = new Set<number>();
   const leaderRan = leader !== undefined && isAlive(leader);
@@ -30,7 +32,7 @@ export async function endProcesses({ name, leader, graceSeconds, signal }: EndOp
     signalGroup(leader, 'SIGKILL');
   }
   for (;;) {
-    const left = belonging(await listProcesses(), name, leader);
+    const left = belonging(await listProcesses(), { name, leader, uid });
     if (left.length === 0) return;
     const byForce = performance.now() >= deadlineMs;
     for (const found of left) {
@@ -43,8 +45,16 @@ export async function endProcesses({ name, leader, graceSeconds, signal }: EndOp
   }
 }
 
-function belonging(all: MarkedProcess[], name: string, leader: ProcessIdentity | undefined): MarkedProcess[] {
+function belonging(
+  all: MarkedProcess[],
+  { name, leader, uid }: Pick<EndOptions, 'name' | 'leader' | 'uid'>,
+): MarkedProcess[] {
   // A pid leads a new group only after the old group of that number is empty.
   const groupIsTaken = all.some(({ pid, startedAt }) => pid === leader?.pid && startedAt !== leader.startedAt);
-  return all.filter(({ instanceName, group }) => instanceName === name || (group === leader?.pid && !groupIsTaken));
+  return all.filter(
+    (found) =>
+      found.instanceName === name ||
+      (found.group === leader?.pid && !groupIsTaken) ||
+      (uid !== undefined && found.uid === uid),
+  );
 }

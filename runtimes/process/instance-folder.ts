@@ -1,11 +1,12 @@
 import { lstatSync } from 'node:fs';
-import { lstat, mkdir, rm } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { lastLines, quoteLastOutput } from '../last-output.ts';
 import { errorCode } from './error-code.ts';
 import type { ProcessIdentity } from './process-table.ts';
+import { giveAway } from './give-away.ts';
 import { removeFolder } from './remove-folder.ts';
 import {
   createFile,
@@ -36,6 +37,7 @@ export type StartedRecord = StartRecord & { process: ProcessIdentity };
 const unreadable: StartRecord = { runtimeId: '', generation: -1, stopGraceSeconds: 10, phase: 'stopping' };
 
 const tailBytes = 4096;
+const ownReadyFile = '.ready';
 const recordBytes = 65_536;
 
 export type InstanceFolder = ReturnType<typeof instanceFolder>;
@@ -52,24 +54,42 @@ export function instanceFolder(directory: string, name: string) {
     path,
     stateDirectory: join(path, 'state'),
     configFile: join(path, 'config.json'),
-    readyFile: join(path, 'ready'),
 
     /** Makes the folder ready for a start. Resolves to the agent's new, empty log; the log of the start before is kept. */
-    async prepare(config: Record<string, unknown>): Promise<FileHandle> {
+    async prepare(config: Record<string, unknown>, uid?: number): Promise<FileHandle> {
       await mkdir(path, { recursive: true, mode: 0o700 });
       return inFolder(path, async (entry) => {
         const state = await lstat(entry('state')).catch(unlessMissing);
         if (state && !state.isDirectory()) await rm(entry('state'));
         await mkdir(entry('state'), { recursive: true, mode: 0o700 });
         await rm(entry('ready'), { recursive: true, force: true });
-        await replaceFile(entry('config.json'), JSON.stringify(config));
+        await rm(join(entry('state'), ownReadyFile), { recursive: true, force: true });
+        await replaceFile(entry('config.json'), JSON.stringify(config), uid);
+        if (uid !== undefined) {
+          await chown(path, 0, uid);
+          await chmod(path, 0o710);
+          await giveAway(entry('state'), uid);
+        }
         await renameOver(entry('agent.log'), entry('agent.previous.log')).catch(unlessMissing);
-        return createFile(entry('agent.log'));
+        const log = await createFile(entry('agent.log'));
+        if (uid !== undefined) {
+          // So that the agent can open /dev/stdout, and still not replace the file.
+          await log.chown(0, uid);
+          await log.chmod(0o620);
+        }
+        return log;
       });
     },
 
     /** Whether the agent has created its ready file. */
-    isReady: (): boolean => lstatSync(join(path, 'ready'), { throwIfNoEntry: false }) !== undefined,
+    isReady: (): boolean =>
+      [join(path, 'ready'), join(path, 'state', ownReadyFile)].some(
+        (file) => lstatSync(file, { throwIfNoEntry: false }) !== undefined,
+      ),
+
+    /** An agent with a user of its own can write only below its state directory. */
+    readyFileOf: (uid?: number): string =>
+      uid === undefined ? join(path, 'ready') : join(path, 'state', ownReadyFile),
 
     async readRecord(): Promise<StartRecord | undefined> {
       try {

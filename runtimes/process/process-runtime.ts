@@ -6,6 +6,7 @@ import type { ProcessSpec } from '../../contracts/runtime-spec.ts';
 import { RuntimeUnavailable } from '../runtime.ts';
 import type { EffectContext, KeptInstance, Runtime } from '../runtime.ts';
 import { createAgentLifecycle } from './agent-lifecycle.ts';
+import { createAgentUsers, type UserRange } from './agent-users.ts';
 import { createAgentWatcher } from './agent-watcher.ts';
 import { describeAgent } from './describe-agent.ts';
 import { errorCode } from './error-code.ts';
@@ -21,6 +22,8 @@ export interface ProcessRuntimeOptions {
    */
   directory: string;
   logger: Logger;
+  /** A user for each agent, from this range. Left out: agents run as the worker's own user. Needs root. */
+  agentUsers?: UserRange | undefined;
   /** Where PATH, HOME, LANG and TZ of the agents come from. Nothing else of it reaches an agent. */
   hostEnvironment?: HostEnvironment;
   /** How often agents that an earlier worker started are looked at; the end of own ones is seen at once. */
@@ -36,12 +39,14 @@ export function createProcessRuntime({
   directory,
   logger,
   hostEnvironment = {},
+  agentUsers,
   pollIntervalMs = 1000,
 }: ProcessRuntimeOptions): Runtime<ProcessSpec> {
   const root = resolve(directory);
   const folderOf = (instanceId: string) => instanceFolder(root, nameOf(instanceId));
+  const users = agentUsers && createAgentUsers(root, agentUsers);
   const watcher = createAgentWatcher({ logger, pollIntervalMs });
-  const { provision, cleanUp } = createAgentLifecycle({ folderOf, watcher, logger, hostEnvironment });
+  const { provision, cleanUp } = createAgentLifecycle({ folderOf, watcher, logger, hostEnvironment, users });
 
   return {
     provision: (request, context) =>

@@ -27,7 +27,8 @@ export async function listBySystemFiles(): Promise<MarkedProcess[]> {
     const entry = inspectBySystemFiles(pid);
     if (!entry || entry.zombie) continue;
     const instanceName = instanceNameOf(pid);
-    found.push(instanceName === undefined ? entry : { ...entry, instanceName });
+    const uid = userOf(pid);
+    found.push({ ...entry, ...(instanceName !== undefined && { instanceName }), ...(uid !== undefined && { uid }) });
   }
   return found;
 }
@@ -37,6 +38,11 @@ function instanceNameOf(pid: number): string | undefined {
   // Unreadable for processes of other users, which are none of ours.
   const environment = read(`/proc/${pid}/environ`)?.toString('latin1').split('\0');
   return environment?.find((entry) => entry.startsWith(variable))?.slice(variable.length);
+}
+
+function userOf(pid: number): number | undefined {
+  const real = /^Uid:\s+(\d+)/m.exec(read(`/proc/${pid}/status`)?.toString('latin1') ?? '')?.[1];
+  return real === undefined ? undefined : Number(real);
 }
 
 function read(path: string): Buffer | undefined {

@@ -20,6 +20,8 @@ export interface ProcessEntry extends ProcessIdentity {
 export interface MarkedProcess extends ProcessEntry {
   /** `INSTANCE_NAME` of its environment. */
   instanceName?: string;
+  /** Of its real user; known on Linux only. */
+  uid?: number;
 }
 
 const onLinux = process.platform === 'linux';

@@ -53,18 +53,13 @@ export async function createFile(file: string): Promise<FileHandle> {
   return open(file, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
 }
 
-interface Owner {
-  uid: number;
-  gid: number;
-}
-
 /** Puts a whole file in the place of whatever is there, so that a crash never leaves half of one. */
-export async function replaceFile(file: string, content: string, owner?: Owner): Promise<void> {
+export async function replaceFile(file: string, content: string, owner?: number): Promise<void> {
   const draft = `${file}.new`;
   const handle = await createFile(draft);
   try {
     await handle.writeFile(content);
-    if (owner) await handle.chown(owner.uid, owner.gid);
+    if (owner !== undefined) await handle.chown(owner, owner);
   } finally {
     await handle.close();
   }

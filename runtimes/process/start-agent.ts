@@ -25,6 +25,8 @@ interface StartOptions {
   request: ProvisionRequest<ProcessSpec>;
   log: FileHandle;
   hostEnvironment: HostEnvironment;
+  /** User and group that the agent runs as; the worker's when left out. */
+  uid?: number | undefined;
 }
 
 /** All that an agent gets from the worker's environment, which also holds secrets such as DATABASE_URL. */
@@ -37,13 +39,14 @@ const faultsOfSpec = new Set(['EACCES', 'ENOTDIR', 'EPERM', 'ENOEXEC', 'E2BIG', 
  * Starts the agent in a session of its own, so that it outlives this process.
  * @throws SpecRejected, RuntimeUnavailable
  */
-export async function startAgent({ folder, request, log, hostEnvironment }: StartOptions): Promise<StartedAgent> {
+export async function startAgent({ folder, request, log, hostEnvironment, uid }: StartOptions): Promise<StartedAgent> {
   const { spec } = request;
   const [command = '', ...args] = spec.command;
   const cwd = spec.working_directory ?? folder.stateDirectory;
-  const env = environmentOf({ folder, request, hostEnvironment });
+  const env = environmentOf({ folder, request, hostEnvironment, uid });
   try {
-    const child = spawn(command, args, { cwd, env, detached: true, stdio: ['ignore', log.fd, log.fd] });
+    const user = uid === undefined ? {} : { uid, gid: uid };
+    const child = spawn(command, args, { cwd, env, detached: true, stdio: ['ignore', log.fd, log.fd], ...user });
     if (child.pid === undefined) throw (await once(child, 'error'))[0];
     // Before anything is awaited: until then even an agent that ended at once cannot have been collected.
     const identity = identify(child.pid);
@@ -55,11 +58,11 @@ export async function startAgent({ folder, request, log, hostEnvironment }: Star
     return { child, identity };
   } catch (error) {
     if (error instanceof RuntimeUnavailable) throw error;
-    throw await explain(error, command, cwd);
+    throw await explain(error, { command, cwd, uid });
   }
 }
 
-function environmentOf({ folder, request, hostEnvironment }: Omit<StartOptions, 'log'>): Record<string, string> {
+function environmentOf({ folder, request, hostEnvironment, uid }: Omit<StartOptions, 'log'>): Record<string, string> {
   const passedOn = inherited.flatMap((name) => {
     const value = hostEnvironment[name];
     return value === undefined ? [] : [[name, value] as const];
@@ -68,12 +71,13 @@ function environmentOf({ folder, request, hostEnvironment }: Omit<StartOptions, 
     PATH: [dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter),
     HOME: homedir(),
     ...Object.fromEntries(passedOn),
+    ...(uid !== undefined && { HOME: folder.stateDirectory }),
     ...request.spec.environment,
     INSTANCE_ID: request.instanceId,
     INSTANCE_NAME: folder.name,
     AGENT_ID: request.agentId,
     INSTANCE_CONFIG_FILE: folder.configFile,
-    INSTANCE_READY_FILE: folder.readyFile,
+    INSTANCE_READY_FILE: folder.readyFileOf(uid),
     ...(request.control && {
       INSTANCE_CONTROL_URL: request.control.url,
       INSTANCE_CONTROL_QUEUE: request.control.queue,
@@ -82,7 +86,10 @@ function environmentOf({ folder, request, hostEnvironment }: Omit<StartOptions, 
 }
 
 /** The user of an instance reads the message: paths of the host are only in the cause. */
-async function explain(thrown: unknown, command: string, cwd: string): Promise<Error> {
+async function explain(
+  thrown: unknown,
+  { command, cwd, uid }: { command: string; cwd: string; uid: number | undefined },
+): Promise<Error> {
   const code = errorCode(thrown) ?? '';
   const reason = thrown instanceof Error ? thrown.message : String(thrown);
   const cause = new Error(`In the folder ${cwd}, the command ${command} cannot be run: ${reason}`, { cause: thrown });
@@ -101,7 +108,8 @@ async function explain(thrown: unknown, command: string, cwd: string): Promise<E
     return new SpecRejected(`${program}, or the interpreter that it names, does not exist. ${advice}`, { cause });
   }
   if (faultsOfSpec.has(code) || code.startsWith('ERR_INVALID_ARG')) {
-    const advice = 'Check that it is an executable file, or publish the agent with another command.';
+    const user = uid === undefined ? '' : ' that the user of the agent can reach (AGENT_UIDS of agents_worker)';
+    const advice = `Check that it is an executable file${user}, or publish the agent with another command.`;
     return new SpecRejected(`${program} cannot be run (${code}). ${advice}`, { cause });
   }
   return new RuntimeUnavailable(`The host cannot start a process now (${code}).`, { cause });

@@ -11,6 +11,7 @@ import { pino } from 'pino';
 import { vi } from 'vitest';
 import { processSpec } from '../../contracts/runtime-spec.ts';
 import type { ProcessSpec } from '../../contracts/runtime-spec.ts';
+import type { UserRange } from '../../runtimes/process/agent-users.ts';
 import { createProcessRuntime } from '../../runtimes/process/process-runtime.ts';
 import { listProcesses } from '../../runtimes/process/process-table.ts';
 import type { EffectContext, ProvisionRequest, Runtime, RuntimeExit } from '../../runtimes/runtime.ts';
@@ -32,7 +33,7 @@ interface AgentOptions
 export const readyAndWait = ': > "$INSTANCE_READY_FILE"; exec sleep 1000';
 
 /** A folder for process runtimes, and all that a test starts in it; `dispose` ends and removes everything. */
-export async function createAgentRig() {
+export async function createAgentRig({ agentUsers }: { agentUsers?: UserRange } = {}) {
   const directory = await mkdtemp(join(tmpdir(), 'process-runtime-'));
   const trace = join(directory, 'trace');
   const runtimes: Runtime<ProcessSpec>[] = [];
@@ -57,7 +58,7 @@ export async function createAgentRig() {
   /** A runtime as a new worker process would have it. */
   function openRuntime(): Runtime<ProcessSpec> {
     const logger = pino({ level: 'warn' }, { write: (line: string) => void log.push(line) });
-    const runtime = createProcessRuntime({ directory, logger, pollIntervalMs: 50 });
+    const runtime = createProcessRuntime({ directory, logger, pollIntervalMs: 50, agentUsers });
     runtimes.push(runtime);
     return runtime;
   }

@@ -32,6 +32,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
   const processes = createProcessRuntime({
     directory: configuration.runtimeDirectory,
     hostEnvironment: configuration.hostEnvironment,
+    agentUsers: configuration.agentUsers,
     logger,
   });
   const containers = configuration.docker
