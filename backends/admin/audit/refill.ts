@@ -35,8 +35,14 @@ export function startRefill(options: RefillOptions): Supervised {
       for (const id of page.missing) {
         const record = await readRecord(pool, id, logger);
         if (!record) continue;
-        await append(record, signal);
-        appended += 1;
+        try {
+          await append(record, signal);
+          appended += 1;
+        } catch (error) {
+          // Those behind it must not wait for one that can have no entry.
+          if (!(error instanceof ContractViolation)) throw error;
+          logger.error({ eventId: record.event_id, reason: error.message }, cannotAppend);
+        }
       }
       more = page.upTo - checked > 0;
       checked = page.upTo;
@@ -55,6 +61,8 @@ export function startRefill(options: RefillOptions): Supervised {
   };
   return supervise({ name: 'audit_refill', logger, run, onFatal });
 }
+
+const cannotAppend = 'an event cannot be appended to the audit log';
 
 interface Gaps {
   /** Ids of entries of `event_log`, in the order in which they were published. */
@@ -106,7 +114,7 @@ async function readRecord(pool: Pool, id: string, logger: Logger): Promise<Audit
     return toAuditRecord({ type: metadata.type, metadata, body } as IncomingEvent, Buffer.from(JSON.stringify(body)));
   } catch (error) {
     if (!(error instanceof UntranslatableEntry || error instanceof ContractViolation)) throw error;
-    logger.error({ eventId: entry.eventId, reason: error.message }, 'an event cannot be appended to the audit log');
+    logger.error({ eventId: entry.eventId, reason: error.message }, cannotAppend);
     return undefined;
   }
 }
