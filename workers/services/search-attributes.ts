@@ -1,21 +1,26 @@
-import type { Connection } from '@temporalio/client';
+import { isGrpcServiceError, type Connection } from '@temporalio/client';
 import { searchAttributeNames } from '../../contracts/names.ts';
 import { describe, FatalError } from '../../bridge/supervise.ts';
 
-/** `IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD` of Temporal's API. */
-const keyword = 2;
+/** Names of `IndexedValueType` of Temporal's API by their number, as the command line of Temporal takes them. */
+const typeNames = ['Unspecified', 'Text', 'Keyword', 'Int', 'Double', 'Bool', 'Datetime', 'KeywordList'];
+const keyword = typeNames.indexOf('Keyword');
+
+/** Codes of gRPC: the deadline exceeded, resources exhausted, the call aborted, the server unavailable. */
+const passing: ReadonlySet<number> = new Set([4, 8, 10, 14]);
+const permissionDenied = 7;
+
+type Operator = Pick<Connection, 'operatorService'>;
 
 /**
- * Registers the search attributes that are missing; signals that set an unknown one would be refused.
+ * Registers the search attributes that are missing. Temporal refuses every start of a workflow that sets an attribute that
+ * is unknown or has another type.
  *
- * @throws FatalError with the command to run, when this login may not register them
+ * @throws FatalError with the commands to run, when an attribute has another type, or this login may not list or register
+ * them; any other error may pass
  */
-export async function ensureSearchAttributes(
-  connection: Pick<Connection, 'operatorService'>,
-  namespace: string,
-): Promise<void> {
-  const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
-  const missing = Object.values(searchAttributeNames).filter((name) => customAttributes[name] === undefined);
+export async function ensureSearchAttributes(connection: Operator, namespace: string): Promise<void> {
+  const missing = await findMissing(connection, namespace);
   if (missing.length === 0) return;
   try {
     await connection.operatorService.addSearchAttributes({
@@ -23,12 +28,55 @@ export async function ensureSearchAttributes(
       searchAttributes: Object.fromEntries(missing.map((name) => [name, keyword])),
     });
   } catch (error) {
-    if (describe(error).includes('already exist')) return;
-    const flags = missing.map((name) => `--name ${name} --type Keyword`).join(' ');
+    if (mayPass(error)) throw error;
+    if (describe(error).includes('already exist')) {
+      // Whoever registered them meanwhile may have chosen another type.
+      await findMissing(connection, namespace);
+      return;
+    }
     throw new FatalError(
       `Temporal's namespace ${namespace} lacks the search attributes ${missing.join(', ')}: ${describe(error)}. ` +
-        `Register them: temporal operator search-attribute create --namespace ${namespace} ${flags}`,
+        `Register them: ${createCommand(namespace, missing)}`,
       { cause: error },
     );
   }
+}
+
+/** @throws FatalError when one of the attributes has another type */
+async function findMissing(connection: Operator, namespace: string): Promise<string[]> {
+  const types = await listTypes(connection, namespace);
+  const names = Object.values(searchAttributeNames);
+  const wrong = names.filter((name) => types[name] !== undefined && types[name] !== keyword);
+  if (wrong.length === 0) return names.filter((name) => types[name] === undefined);
+  const found = wrong.map((name) => `${name} is ${typeNames[types[name] ?? 0] ?? types[name]}`).join(', ');
+  const flags = wrong.map((name) => `--name ${name}`).join(' ');
+  throw new FatalError(
+    `Search attributes of Temporal's namespace ${namespace} must be of the type Keyword, but ${found}: Temporal would ` +
+      'refuse every start of a workflow. Use another namespace (TEMPORAL_NAMESPACE), or, if nothing else needs them, ' +
+      `register them anew: temporal operator search-attribute remove --namespace ${namespace} ${flags}, then ` +
+      createCommand(namespace, wrong),
+  );
+}
+
+async function listTypes(connection: Operator, namespace: string): Promise<Record<string, number | undefined>> {
+  try {
+    const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+    return customAttributes;
+  } catch (error) {
+    if (!isGrpcServiceError(error) || error.code !== permissionDenied) throw error;
+    throw new FatalError(
+      `This login may not list the search attributes of Temporal's namespace ${namespace}: ${describe(error)}. ` +
+        'Give it the right to call ListSearchAttributes.',
+      { cause: error },
+    );
+  }
+}
+
+function createCommand(namespace: string, names: readonly string[]): string {
+  const flags = names.map((name) => `--name ${name} --type Keyword`).join(' ');
+  return `temporal operator search-attribute create --namespace ${namespace} ${flags}`;
+}
+
+function mayPass(error: unknown): boolean {
+  return isGrpcServiceError(error) && passing.has(error.code);
 }

@@ -1,0 +1,59 @@
+import { randomUUID } from 'node:crypto';
+import { Connection } from '@temporalio/client';
+import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
+import { FatalError } from '../../bridge/supervise.ts';
+import { searchAttributeNames } from '../../contracts/names.ts';
+import { ensureSearchAttributes } from '../../workers/services/search-attributes.ts';
+
+const types = { text: 1, keyword: 2, int: 3 };
+let connection: Connection;
+
+beforeAll(async () => {
+  connection = await Connection.connect({ address: inject('servers').temporalAddress });
+}, 60_000);
+
+afterAll(() => connection.close());
+
+/** A namespace of the test's own. The server learns of a new namespace with a delay. */
+async function createNamespace(searchAttributes: Record<string, number> = {}): Promise<string> {
+  const namespace = `test-${randomUUID()}`;
+  await connection.workflowService.registerNamespace({
+    namespace,
+    workflowExecutionRetentionPeriod: { seconds: 86_400 as never },
+  });
+  await vi.waitFor(() => connection.operatorService.listSearchAttributes({ namespace }), { timeout: 60_000 });
+  if (Object.keys(searchAttributes).length > 0) {
+    await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
+    await vi.waitFor(async () => expect(await typesIn(namespace)).toMatchObject(searchAttributes), { timeout: 60_000 });
+  }
+  return namespace;
+}
+
+const typesIn = async (namespace: string) =>
+  (await connection.operatorService.listSearchAttributes({ namespace })).customAttributes;
+
+test('search attributes that are missing are registered as keywords, by two workers at once as well', async () => {
+  const namespace = await createNamespace();
+  await Promise.all([ensureSearchAttributes(connection, namespace), ensureSearchAttributes(connection, namespace)]);
+  const wanted = Object.fromEntries(Object.values(searchAttributeNames).map((name) => [name, types.keyword]));
+  await vi.waitFor(async () => expect(await typesIn(namespace)).toMatchObject(wanted), { timeout: 60_000 });
+}, 180_000);
+
+test.each([
+  [searchAttributeNames.userId, 'Int', types.int],
+  [searchAttributeNames.status, 'Text', types.text],
+  [searchAttributeNames.statusReason, 'Text', types.text],
+  [searchAttributeNames.agentId, 'Int', types.int],
+])(
+  '%s that exists as %s is fatal, and the error says how to register it anew',
+  async (name, typeName, type) => {
+    const namespace = await createNamespace({ [name]: type });
+    const error: unknown = await ensureSearchAttributes(connection, namespace).catch((refusal: unknown) => refusal);
+    expect(error).toBeInstanceOf(FatalError);
+    const { message } = error as FatalError;
+    expect(message).toContain(`${name} is ${typeName}`);
+    expect(message).toContain(`search-attribute remove --namespace ${namespace} --name ${name}`);
+    expect(message).toContain(`search-attribute create --namespace ${namespace} --name ${name} --type Keyword`);
+  },
+  180_000,
+);
