@@ -54,7 +54,7 @@ export function createConfirmedPublish(options: ConfirmedPublishOptions): Confir
   };
 }
 
-export interface PublishConfirmedOptions {
+interface PublishConfirmedOptions {
   channel: ConfirmChannel;
   exchange: string;
   routingKey: string;
@@ -64,7 +64,7 @@ export interface PublishConfirmedOptions {
 }
 
 /** Mandatory and persistent; rejects when RabbitMQ refuses the message, or has not confirmed it in time. */
-export function publishConfirmed(options: PublishConfirmedOptions): Promise<void> {
+function publishConfirmed(options: PublishConfirmedOptions): Promise<void> {
   const { channel, exchange, routingKey, content, properties, confirmTimeoutMs = amqpLimits.confirmMs } = options;
   return new Promise((resolve, reject) => {
     channel.publish(
@@ -84,4 +84,34 @@ export function publishConfirmed(options: PublishConfirmedOptions): Promise<void
       confirmTimeoutMs,
     );
   });
+}
+
+/** The publication that is under way on a channel: what comes back belongs to it. */
+const underWay = new WeakMap<ConfirmChannel, Promise<unknown>>();
+
+/**
+ * The same, one message at a time on its channel, and tells whether a queue took it: ids, by which several could be told
+ * apart, may be missing or repeated.
+ */
+export async function publishRouted(options: PublishConfirmedOptions): Promise<{ routed: boolean }> {
+  const { channel } = options;
+  const publish = async (): Promise<{ routed: boolean }> => {
+    let routed = true;
+    const onReturn = (): void => {
+      routed = false;
+    };
+    channel.on('return', onReturn);
+    try {
+      await publishConfirmed(options);
+      return { routed };
+    } finally {
+      channel.off('return', onReturn);
+    }
+  };
+  const published = (underWay.get(channel) ?? Promise.resolve()).then(publish);
+  underWay.set(
+    channel,
+    published.catch(() => undefined),
+  );
+  return published;
 }

@@ -7,7 +7,7 @@ import { eventTypesOf, serviceOf, type DomainQueueName, type EventTypeOf } from 
 import { openAmqp } from './amqp.ts';
 import { deadLetter } from './dead-letter.ts';
 import { ContractViolation, parseEvent, type IncomingEvent } from './incoming-event.ts';
-import { CannotWork, supervise, type FatalError, type Session, type Supervised } from './supervise.ts';
+import { CannotWork, describe, FatalError, supervise, type Session, type Supervised } from './supervise.ts';
 import { amqpLimits } from './time-limits.ts';
 import { assertTopology } from './topology.ts';
 
@@ -18,9 +18,10 @@ export interface ConsumerOptions<Queue extends DomainQueueName> {
   logger: Logger;
   onFatal: (error: FatalError) => void;
   /**
-   * Handles one event; resolves when it may be acknowledged. Transient failures are its own to retry, until the signal
-   * is aborted. A `ContractViolation` sends the message to the dead-letter queue; any other error ends the session, and
-   * the message is delivered again. `content` is the body as it was sent, in whichever version.
+   * Handles one event; resolves when it may be acknowledged. A `ContractViolation` sends the message to the dead-letter
+   * queue; so does an error of the program that repeats, a TypeError for example. After any other error it is called
+   * again, until the signal is aborted: an outage must not count as deliveries, of which there is a limit. `content` is
+   * the body as it was sent, in whichever version.
    */
   handle: (event: IncomingEvent<EventTypeOf<Queue>>, signal: AbortSignal, content: Buffer) => Promise<void>;
   /** Messages handled at the same time. Small: what a crash takes down with it counts as a delivery. */
@@ -108,13 +109,40 @@ interface Settle extends Pick<ConsumerOptions<DomainQueueName>, 'queue' | 'logge
   signal: AbortSignal;
 }
 
+/** Handles the message until that succeeds, or until it is dead-lettered. */
 async function settle({ message, channel, queue, logger, handle, signal }: Settle): Promise<void> {
-  try {
-    await handle(signal);
-  } catch (error) {
-    if (!(error instanceof ContractViolation)) throw error;
-    logger.error({ queue, messageId: message.properties.messageId, reason: error.message }, 'message dead-lettered');
-    await deadLetter({ channel, queue, message, reason: error.message });
+  const bury = async (reason: string): Promise<void> => {
+    logger.error({ queue, messageId: message.properties.messageId, reason }, 'message dead-lettered');
+    await deadLetter({ channel, queue, message, reason });
+  };
+  for (let failures = 1, retryMs = firstRetryMs; ; failures += 1, retryMs = Math.min(retryMs * 2, maxRetryMs)) {
+    try {
+      await handle(signal);
+      break;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof FatalError) throw error;
+      if (error instanceof ContractViolation) {
+        await bury(error.message);
+        break;
+      }
+      if (isFaultOfProgram(error) && failures >= maxFaults) {
+        await bury(`Handling it failed ${failures} times: ${describe(error)}`);
+        break;
+      }
+      const log = { queue, messageId: message.properties.messageId, retryInMs: retryMs, error: describe(error) };
+      logger.warn(log, 'a message could not be handled; trying again');
+      await delay(retryMs, undefined, { signal });
+    }
   }
   channel.ack(message);
+}
+
+const firstRetryMs = 100;
+const maxRetryMs = 10_000;
+const maxFaults = 5;
+
+/** Thrown by JavaScript itself: what this message holds leads to it each time. A server that is away passes. */
+function isFaultOfProgram(error: unknown): boolean {
+  return error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError;
 }

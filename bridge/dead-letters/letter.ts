@@ -29,7 +29,7 @@ export interface LetterQueue {
 }
 
 const lastSecond = 8_640_000_000_000;
-const death = z.object({ time: z.object({ value: z.number().max(lastSecond) }), reason: z.string() });
+const death = z.object({ time: z.object({ value: z.number().min(-lastSecond).max(lastSecond) }), reason: z.string() });
 
 const knownHeaders = z.object({
   dead_letter_reason: z.string().optional().catch(undefined),

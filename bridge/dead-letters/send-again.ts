@@ -1,7 +1,8 @@
 import type { ConfirmChannel, GetMessage } from 'amqplib';
 import { exchangeNames } from '../../contracts/names.ts';
-import { publishConfirmed } from '../confirmed-publish.ts';
+import { publishRouted } from '../confirmed-publish.ts';
 import { carriedProperties } from '../dead-letter.ts';
+import { toSendable } from '../sendable.ts';
 import { describe } from '../supervise.ts';
 import { NotInEventLog } from './check-against-log.ts';
 import { findLetter, type FindOptions, type FoundLetter } from './find-letter.ts';
@@ -82,30 +83,23 @@ async function send({ queue, channel, message, acknowledge }: FoundLetter): Prom
 
 async function publish(channel: ConfirmChannel, { name, origin }: LetterQueue, message: GetMessage): Promise<void> {
   const { headers, ...properties } = carriedProperties(message);
-  let returned = false;
-  const onReturn = (): void => {
-    returned = true;
-  };
-  // One message at a time is on its way, so that what comes back is this one.
-  channel.on('return', onReturn);
+  let routed = false;
   try {
-    await publishConfirmed({
+    ({ routed } = await publishRouted({
       channel,
       exchange: exchangeNames.sentAgain,
       routingKey: origin,
       content: message.content,
-      properties: { ...properties, headers: withoutDeath(headers) },
-    });
+      properties: toSendable({ ...properties, headers: withoutDeath(headers) }),
+    }));
   } catch (error) {
     throw new Error(
       `RabbitMQ does not take a letter into ${origin}: ${describe(error)}. See whether that queue is full; ` +
         `the letter stays in ${name}.`,
       { cause: error },
     );
-  } finally {
-    channel.off('return', onReturn);
   }
-  if (returned) {
+  if (!routed) {
     throw new Error(
       `There is no queue ${origin}: start event_broker, or npm run contracts:check -- --apply. ` +
         `The letter stays in ${name}.`,

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { GetMessage, Options } from 'amqplib';
+import { connect, type GetMessage, type Options } from 'amqplib';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createdMessage, type WireMessage } from '../support/events.ts';
 import { openRig, type Rig } from '../support/rig.ts';
@@ -15,6 +15,7 @@ beforeAll(async () => {
 afterAll(() => rig.close());
 
 const letters = 'agents_worker.instance.dead';
+const sessions = (): number => rig.log.filter(({ msg }) => msg === 'agents_worker is ready').length;
 const take = (queue: string): Promise<GetMessage | false> => rig.bus.channel.get(queue, { noAck: true });
 
 /** Publishes it as a foreign client, with a good one behind it; waits until that was handled. Returns the dead letter. */
@@ -69,6 +70,21 @@ describe('what is no event of the contract is dead-lettered once, and the messag
       withHeaders({ schema_version: 2, note: 'x'.repeat(64_850) }),
       /schema_version 2 is unknown/,
     ],
+    ...[1_732_566_847_441_123.25, 1e300].map((value): [string, WireMessage, RegExp] => [
+      `a number of 64 bits, ${value}, which the client reads and cannot write`,
+      withHeaders({ schema_version: 2, odd: { '!': 'double', value }, deep: { list: [{ '!': 'double', value }] } }),
+      /schema_version 2 is unknown/,
+    ]),
+    [
+      'a timestamp at the end of its range',
+      withHeaders({ schema_version: 2, odd: { '!': 'timestamp', value: 2n ** 64n - 1n } }),
+      /schema_version 2 is unknown/,
+    ],
+    [
+      'characters of several bytes near the limit of the client',
+      withHeaders({ schema_version: 2, note: 'ä'.repeat(32_000) }),
+      /schema_version 2 is unknown/,
+    ],
   ])('%s', async (_, broken, reason) => {
     const letter = await deadLetterOf(broken);
     expect(reasonOf(letter)).toMatch(reason);
@@ -112,12 +128,57 @@ test('many broken messages among good ones: each good one is handled, each broke
   expect(found.toSorted()).toEqual(Array.from({ length: 10 }, (_, count) => `broken ${count}`));
 });
 
+test.each([Number.NaN, Infinity, -Infinity])(
+  'RabbitMQ refuses %s from whoever publishes it, so that no consumer ever gets it',
+  async (value) => {
+    const before = sessions();
+    const publisher = await connect(rig.environment.AMQP_URL);
+    const failure = new Promise<Error>((resolve) => publisher.once('error', resolve));
+    const channel = await publisher.createChannel();
+    channel.on('error', () => undefined);
+    channel.publish('events.topic', 'instance.created', Buffer.from(message.content), {
+      headers: { ...message.headers, schema_version: 2, odd: { '!': 'double', value } },
+    });
+    expect(String(await failure)).toMatch(/541 \(INTERNAL-ERROR\)/);
+    await rig.bus.until(await rig.insertInstance(agentId), 'instance.updated', 'running');
+    expect(await take(letters)).toBe(false);
+    expect(sessions()).toBe(before);
+  },
+);
+
 test('a queue that is deleted by hand while it is consumed is declared anew and consumed again', async () => {
+  const before = sessions();
   await rig.bus.channel.deleteQueue('agents_worker.instance');
   // Asking for a queue that is not there would close the test's own channel: the log says when it is back.
-  const sessions = (): number => rig.log.filter(({ msg }) => msg === 'agents_worker is ready').length;
-  await vi.waitUntil(() => sessions() === 2, { timeout: 20_000 });
+  await vi.waitUntil(() => sessions() === before + 1, { timeout: 20_000 });
   const id = await rig.insertInstance(agentId);
   await rig.bus.until(id, 'instance.updated', 'running');
   expect(rig.fatal).toEqual([]);
+});
+
+test('a letter that no queue takes stays a message, and is a letter once its queue is there again', async () => {
+  await rig.bus.channel.deleteQueue(letters);
+  await rig.bus.publish('events.topic', 'instance.created', 'hello', { messageId: randomUUID() });
+  const reason = `no queue takes the dead letters of agents_worker.instance`;
+  await vi.waitUntil(() => rig.log.some(({ error }) => error?.includes(reason)), { timeout: 20_000 });
+  const broker = await rig.startEventBroker();
+  const letter = await vi.waitFor(
+    async () => {
+      // Asking for a queue that is not there closes the channel.
+      const own = await connect(rig.environment.AMQP_URL);
+      own.on('error', () => undefined);
+      try {
+        const channel = await own.createChannel();
+        channel.on('error', () => undefined);
+        const found = await channel.get(letters, { noAck: true });
+        if (!found) throw new Error('no dead letter');
+        return found;
+      } finally {
+        await own.close();
+      }
+    },
+    { timeout: 40_000, interval: 250 },
+  );
+  expect(letter.content.toString('utf8')).toBe('hello');
+  await broker.stop();
 });
