@@ -171,6 +171,9 @@ test('a database that is away is a 503 with the time to wait', async () => {
 test('its health says whether the audit is at work', async () => {
   await vi.waitFor(async () => {
     const response = await fetch(`http://127.0.0.1:${admin.healthPort}/ready`);
-    expect([response.status, await response.json()]).toMatchObject([200, { parts: [{ name: 'admin_backend.audit' }] }]);
+    expect([response.status, await response.json()]).toMatchObject([
+      200,
+      { parts: [{ name: 'admin_backend.audit' }, { name: 'audit_refill' }] },
+    ]);
   });
 });
