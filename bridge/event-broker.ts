@@ -7,7 +7,7 @@ import { markPublished, markRejected, takeUnpublished, type LogEntry } from './e
 import { becomeLeader, type Leader } from './leader.ts';
 import type { EventMessage } from './outgoing-event.ts';
 import { createPublisher, type Publish } from './publisher.ts';
-import { supervise, type FatalError, type Session, type Supervised } from './supervise.ts';
+import { FatalError, supervise, type Session, type Supervised } from './supervise.ts';
 import { leadership } from './time-limits.ts';
 import { assertTopology } from './topology.ts';
 import { translate, UntranslatableEntry } from './translate.ts';
@@ -64,8 +64,8 @@ export function startEventBroker(options: EventBrokerOptions): Supervised {
           if (failure !== undefined) throw failure;
         }
       } catch (error) {
-        // What broke a connection comes before what then failed because of it.
-        throw amqp.explain(failure ?? error);
+        // What broke a connection comes before what then failed because of it, but never before what only a person can mend.
+        throw amqp.explain(error instanceof FatalError ? error : (failure ?? error));
       } finally {
         await amqp.close();
       }
