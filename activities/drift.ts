@@ -67,6 +67,15 @@ export async function isDrained(pool: Pool, agentId: string): Promise<boolean> {
   return rows.length > 0;
 }
 
+/** Whether nothing runs for an instance, as its row says or asks for; also where there is no row. */
+export async function isAtRest(pool: Pool, id: string): Promise<boolean> {
+  const { rows } = await pool.query(
+    `select from instances where id = $1 and desired_state = 'running' and status in ('pending', 'running')`,
+    [id],
+  );
+  return rows.length === 0;
+}
+
 /** Of these instances, those without a row, with the sequence that a message about its end must have to count. */
 export async function findGone(pool: Pool, ids: string[]): Promise<{ id: string; sequence: number }[]> {
   const { rows } = await pool.query(

@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import type { SweepResult } from '../workflows/activities.ts';
 import { toAgentDrained, type Cause, type InstanceMessage } from '../workflows/messages.ts';
 import type { KeptInstance, Runtime } from '../runtimes/runtime.ts';
-import { findGone, isDrained, readRows, type StoredRow } from './drift.ts';
+import { findGone, isAtRest, isDrained, readRows, type StoredRow } from './drift.ts';
 
 export interface SweepDependencies {
   pool: Pool;
@@ -21,6 +21,8 @@ export interface SweepDependencies {
   ) => Promise<void>;
   /** Makes whatever is missing of the control queue of an instance. */
   keepControlQueue: (binding: { instanceId: string; agentId: string }) => Promise<void>;
+  /** Tolerates that there is none. */
+  removeControlQueue: (instanceId: string) => Promise<void>;
   /** A row that changed within this time is still being worked on. */
   graceSeconds?: number;
   logger: Logger;
@@ -82,13 +84,16 @@ export async function sweepOnce(dependencies: SweepDependencies): Promise<SweepR
  * A queue cannot be listed, and whoever lost one does not know: it is declared for each instance that listens. After one
  * failure, the others are left to the next sweep, since each could take as long to fail.
  */
-function createQueueKeeper({ keepControlQueue, logger }: SweepDependencies): SweepDependencies['keepControlQueue'] {
+function createQueueKeeper(dependencies: SweepDependencies): SweepDependencies['keepControlQueue'] {
+  const { pool, keepControlQueue, removeControlQueue, logger } = dependencies;
   let isAvailable = true;
   return async (binding) => {
     if (!isAvailable) return;
     heartbeat();
     try {
       await keepControlQueue(binding);
+      // The instance may have been cleaned up since its row was read, and its queue removed.
+      if (await isAtRest(pool, binding.instanceId)) await removeControlQueue(binding.instanceId);
     } catch (error) {
       isAvailable = false;
       logger.warn({ err: error, ...binding }, 'a control queue could not be declared; the next sweep tries again');

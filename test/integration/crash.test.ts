@@ -35,7 +35,7 @@ afterAll(() => rig.close());
 const environmentOf = {
   'event-broker': () => rig.environmentOf('event_broker'),
   'agents-worker': () => rig.environmentOf('agents_worker'),
-  all: () => rig.environment,
+  all: () => ({ ...rig.environment, CONTROL_AMQP_URL: rig.environmentOf('agents_worker')['CONTROL_AMQP_URL'] ?? '' }),
 };
 const start = (entry: keyof typeof environmentOf): WorkerProcess => {
   const started = startWorkerProcess(entry, environmentOf[entry]());

@@ -84,7 +84,15 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
           control: { ...control, agentUrl: configuration.controlAmqpUrl },
         }),
         sweep: () =>
-          sweepOnce({ pool, runtimes, listWorkflows, signalInstance, keepControlQueue: control.keepQueue, logger }),
+          sweepOnce({
+            pool,
+            runtimes,
+            listWorkflows,
+            signalInstance,
+            keepControlQueue: control.keepQueue,
+            removeControlQueue: control.removeQueue,
+            logger,
+          }),
       },
       workflowBundle: configuration.workflowBundle,
       logger,
