@@ -138,9 +138,9 @@ function runtimeDriftOf({ id, status, runtime, isStuck, reading }: StoredRow, ke
 async function messageAbout(drift: RowDrift, row: StoredRow, pool: Pool): Promise<InstanceMessage | undefined> {
   const { agentId, reading } = row;
   switch (drift) {
-    case 'rowsNotObserved':
     case 'rowsWithoutWorkflow':
       return { type: 'rowChanged', ...reading, cause: newCause() };
+    case 'rowsNotObserved':
     case 'rowsWithoutRuntime':
     case 'rowsUnlikeRuntime':
       return { type: 'checkRequested' };

@@ -8,14 +8,16 @@ const earlyExitsKept = 8;
 const cleanUpPauseMs = 10 * 60_000;
 
 /**
- * Folds one event, which came at `now` (milliseconds), into the state. Sequences put the events of a row into order; an event
- * that does not fit that order is a repeat, or the row was restored to an earlier version, or the event is false. The row
- * tells which: it is read, and what was read overrules everything that was heard.
+ * Folds one event, which came at `now` (milliseconds), into the state. Sequences put the events of a row into order, but a
+ * restored row has earlier ones, and an event may be false: the row is read where something does not fit, and what was read
+ * overrules everything that was heard.
  */
 export function evolve(state: InstanceState, event: InstanceEvent, now: number): InstanceState {
   switch (event.type) {
     case 'rowChanged':
-      if (event.sequence <= state.sequence) return contradicted(state);
+      // Late, a repeat, or of a row that was restored to an earlier version, which the sweeper finds. Reading the row for each
+      // repeat would keep workflow tasks open while signals come, and Temporal then fails them.
+      if (event.sequence <= state.sequence) return state;
       return { ...observe(state, event), doubt: state.doubt ?? 'heard', cause: event.cause };
     case 'rowDeleted':
       return { ...contradicted(state), ...(event.sequence > state.sequence && { cause: event.cause }) };
