@@ -54,7 +54,7 @@ describe.skipIf(inject('chromium') === null)('a page that loses its connection',
 
   test('takes the token out of the address, and asks for one again once it has expired, with the reason', async () => {
     const userId = randomUUID();
-    const short = await signToken({ userId, expiresIn: '6 s' });
+    const short = await signToken({ userId, expiresIn: '15 s' });
     const page = await pages.open(`#token=${short}`);
     await page.getByText('Live', { exact: true }).waitFor();
     expect(page.url()).toBe(`${pages.url}/#/instances`);
