@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { ApplicationFailure, cancellationSignal, heartbeat } from '@temporalio/activity';
 import { ApplicationFailureCategory } from '@temporalio/common';
 import type { Pool } from 'pg';
@@ -87,7 +88,13 @@ export function createActivities({
 
     recordStatus: (input) => writeStatus(pool, input),
 
-    recordFinalStatus: ({ instanceId, cause }) => writeFinalStatus(pool, instanceId, cause),
+    recordFinalStatus: async ({ instanceId, cause }) => {
+      // The sweeper may have made the queue again since the clean-up. A RabbitMQ that is away holds nothing up: it removes
+      // the queue by itself once nobody has used it for a day.
+      const removed = control.removeQueue(instanceId).catch(() => undefined);
+      await Promise.race([removed, delay(2_000, undefined, { ref: false })]);
+      return writeFinalStatus(pool, instanceId, cause);
+    },
   };
 }
 
