@@ -1,8 +1,8 @@
-import { pino } from 'pino';
 import { describe } from '../bridge/supervise.ts';
 import { migrate } from '../database/migrate.ts';
 import { readConfiguration, readGivenServers } from '../workers/configuration.ts';
 import { noteRunningStart } from '../workers/running-start.ts';
+import { openLogger } from '../workers/open-logger.ts';
 import { useLoggerInTemporal } from '../workers/run-process.ts';
 import { startAdminBackend } from '../workers/services/admin-backend.ts';
 import { startAgentsWorker } from '../workers/services/agents-worker.ts';
@@ -65,7 +65,7 @@ async function start(): Promise<void> {
   say(ran.length > 0 ? `Database: ran ${ran.join(', ')}` : 'Database: up to date');
 
   const logins = await openServiceLogins(stack, given);
-  const logger = pino({ name: 'engine', level: 'warn' });
+  const logger = openLogger({ name: 'engine', level: 'warn' });
   useLoggerInTemporal(logger);
   const onFatal = (error: Error): void => void end(1, `\n${describe(error)}`);
   const backends = await backendSettings({ directory, portBase: given.portBase, servers: stack, settings });

@@ -1,7 +1,8 @@
 import { DefaultLogger, Runtime } from '@temporalio/worker';
-import { pino, type Logger } from 'pino';
+import type { Logger } from 'pino';
 import { describe } from '../bridge/supervise.ts';
 import { readConfiguration, type Configuration } from './configuration.ts';
+import { openLogger } from './open-logger.ts';
 import type { Service, ServiceOptions } from './services/service.ts';
 
 export interface RunProcessOptions {
@@ -17,7 +18,11 @@ export interface RunProcessOptions {
  */
 export async function runProcess({ name, start, needsTokens = false }: RunProcessOptions): Promise<void> {
   const configuration = configurationOrExit(needsTokens);
-  const logger = pino({ name, level: configuration.logLevel });
+  const logger = openLogger({ name, level: configuration.logLevel });
+  process.on('uncaughtException', (error) => {
+    logger.fatal({ err: error }, 'an error that nothing handled ends the process');
+    process.exit(1);
+  });
   useLoggerInTemporal(logger);
   const services: Service[] = [];
 
@@ -51,7 +56,8 @@ export function useLoggerInTemporal(logger: Logger): void {
   Runtime.install({
     shutdownSignals: [],
     logger: new DefaultLogger('WARN', ({ level, message, meta }) => {
-      logger[level === 'ERROR' ? 'error' : 'warn']({ ...meta }, message);
+      const { error, ...others } = { ...meta };
+      logger[level === 'ERROR' ? 'error' : 'warn']({ ...others, ...(error !== undefined && { err: error }) }, message);
     }),
   });
 }

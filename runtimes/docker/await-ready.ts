@@ -35,7 +35,8 @@ export async function awaitReady({
     if (performance.now() >= deadline) {
       if (spec.ready === 'started') return;
       const sentence = `The HEALTHCHECK of the image did not succeed within ${spec.ready_timeout_seconds} s.`;
-      const check = reading.health?.lastOutput ? ` The check's last output: ${reading.health.lastOutput}.` : '';
+      const checked = reading.health?.lastOutput;
+      const check = checked ? ` The check's last output: ${await engine.withoutSecrets(id, checked)}.` : '';
       throw new AgentNotReady(`${sentence}${check} ${quoteLastOutput((await engine.lastOutput(id))?.text)}`);
     }
     await delay(pollMs, undefined, { signal }).catch(() => signal.throwIfAborted());

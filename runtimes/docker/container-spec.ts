@@ -15,6 +15,15 @@ export const labels = {
 export const configFolder = '/instance';
 export const configName = 'config.json';
 
+/** Variables that every agent gets and in which nothing is secret. */
+export const ownVariables: ReadonlySet<string> = new Set([
+  'INSTANCE_ID',
+  'INSTANCE_NAME',
+  'AGENT_ID',
+  'INSTANCE_CONFIG_FILE',
+  'INSTANCE_CONTROL_QUEUE',
+]);
+
 /** `nobody`: for images that name no user, or root. */
 const unprivileged = '65534:65534';
 const mebibyte = 2 ** 20;

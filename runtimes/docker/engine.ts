@@ -3,6 +3,7 @@ import { pack } from 'tar-stream';
 import { lastLines } from '../last-output.ts';
 import { connect, type EngineAddress } from './connection.ts';
 import { readContainer, type ContainerReading } from './container-reading.ts';
+import { readSecrets } from './container-secrets.ts';
 import { unless } from './engine-error.ts';
 
 export type DockerEngine = ReturnType<typeof openEngine>;
@@ -17,6 +18,11 @@ export function openEngine(address: EngineAddress) {
   const limited = (signal?: AbortSignal, timeoutMs = answerMs): { abortSignal: AbortSignal } => {
     const timeout = AbortSignal.timeout(timeoutMs);
     return { abortSignal: signal ? AbortSignal.any([signal, timeout]) : timeout };
+  };
+
+  const withoutSecrets = async (id: string, output: string): Promise<string> => {
+    const secrets = await readSecrets(docker.getContainer(id), limited());
+    return secrets ? lastLines(output, secrets) : '(not shown, because its config is not there any more)';
   };
 
   return {
@@ -79,12 +85,16 @@ export function openEngine(address: EngineAddress) {
         .catch(unless(404, 409));
     },
 
-    /** The last lines that it printed, and when; none when it is gone. */
+    /** The last lines that it printed, without its secrets, and when; none when it is gone. */
     lastOutput: async (id: string): Promise<{ text: string; at: Date } | undefined> => {
       const options = { stdout: true, stderr: true, timestamps: true, tail: outputTailLines, ...limited() };
       const frames = await docker.getContainer(id).logs(options).catch(unless(404, 409));
-      return frames && readOutput(frames);
+      const output = frames && readOutput(frames);
+      return output && { ...output, text: await withoutSecrets(id, output.text) };
     },
+
+    /** The last lines of something that the container printed, with the names of its secrets in their place. */
+    withoutSecrets,
 
     list: (label: string, signal?: AbortSignal): Promise<ContainerInfo[]> =>
       docker.listContainers({ all: true, filters: { label: [label] }, ...limited(signal) }),
@@ -111,5 +121,5 @@ function readOutput(frames: Buffer): { text: string; at: Date } | undefined {
     text += line.slice(afterTime);
     at = end;
   }
-  return text.trim() === '' ? undefined : { text: lastLines(text), at: new Date(time) };
+  return text.trim() === '' ? undefined : { text, at: new Date(time) };
 }

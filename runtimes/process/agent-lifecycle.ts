@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { ProcessSpec } from '../../contracts/runtime-spec.ts';
 import { mayGoOn } from '../may-go-on.ts';
+import { secretsOf } from '../secrets.ts';
 import type { EffectContext, ProvisionRequest, RunningAgent, Runtime } from '../runtime.ts';
 import type { AgentUsers } from './agent-users.ts';
 import type { AgentWatcher } from './agent-watcher.ts';
@@ -96,7 +97,9 @@ export function createAgentLifecycle({
     signal: AbortSignal,
   ): Promise<StartedAgent> {
     const uid = await users?.claim(folder.name);
-    const log = await folder.prepare(request.config, uid);
+    const { config, spec, control } = request;
+    const environment = { ...spec.environment, ...(control && { INSTANCE_CONTROL_URL: control.url }) };
+    const log = await folder.prepare({ config, secrets: secretsOf({ environment, config }), uid });
     try {
       signal.throwIfAborted();
       // Before the start, so that whoever comes after a crash knows that there may be a process to look for.

@@ -3,21 +3,13 @@ import { chmod, chown, lstat, mkdir, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { lastLines, quoteLastOutput } from '../last-output.ts';
+import type { Secret } from '../secrets.ts';
+import { logName, quoteOutput, readOutput, secretsName } from './agent-output.ts';
 import { errorCode } from './error-code.ts';
 import type { ProcessIdentity } from './process-table.ts';
 import { giveAway } from './give-away.ts';
 import { removeFolder } from './remove-folder.ts';
-import {
-  createFile,
-  inFolder,
-  readEnd,
-  readText,
-  renameOver,
-  replaceFile,
-  UnsafeFile,
-  unlessMissing,
-} from './safe-files.ts';
+import { createFile, inFolder, readText, renameOver, replaceFile, UnsafeFile, unlessMissing } from './safe-files.ts';
 
 const startRecord = z.object({
   runtimeId: z.string(),
@@ -36,9 +28,16 @@ export type StartedRecord = StartRecord & { process: ProcessIdentity };
 /** What a record that cannot be read (a disk that was full, a power cut) stands for: something may run, nobody knows what. */
 const unreadable: StartRecord = { runtimeId: '', generation: -1, stopGraceSeconds: 10, phase: 'stopping' };
 
-const tailBytes = 4096;
 const ownReadyFile = '.ready';
 const recordBytes = 65_536;
+
+interface Preparation {
+  config: Record<string, unknown>;
+  /** Never shown of what the agent prints. */
+  secrets: readonly Secret[];
+  /** The agent's user; the worker's when left out. */
+  uid?: number | undefined;
+}
 
 export type InstanceFolder = ReturnType<typeof instanceFolder>;
 
@@ -56,7 +55,7 @@ export function instanceFolder(directory: string, name: string) {
     configFile: join(path, 'config.json'),
 
     /** Makes the folder ready for a start. Resolves to the agent's new, empty log; the log of the start before is kept. */
-    async prepare(config: Record<string, unknown>, uid?: number): Promise<FileHandle> {
+    async prepare({ config, secrets, uid }: Preparation): Promise<FileHandle> {
       await mkdir(path, { recursive: true, mode: 0o700 });
       return inFolder(path, async (entry) => {
         const state = await lstat(entry('state')).catch(unlessMissing);
@@ -70,8 +69,10 @@ export function instanceFolder(directory: string, name: string) {
           await chmod(path, 0o710);
           await giveAway(entry('state'), uid);
         }
-        await renameOver(entry('agent.log'), entry('agent.previous.log')).catch(unlessMissing);
-        const log = await createFile(entry('agent.log'));
+        await renameOver(entry(logName), entry('agent.previous.log')).catch(unlessMissing);
+        const log = await createFile(entry(logName));
+        // After the log of the start before was put away: somebody may be reading it, and must not miss its secrets.
+        await replaceFile(entry(secretsName), JSON.stringify(secrets));
         if (uid !== undefined) {
           // So that the agent can open /dev/stdout, and still not replace the file.
           await log.chown(0, uid);
@@ -122,26 +123,11 @@ export function instanceFolder(directory: string, name: string) {
       inFolder(path, (entry) => replaceFile(entry('reported'), runtimeId)).catch(unlessMissing),
 
     /** A sentence with the last lines that the agent printed, to be put behind another one. */
-    async lastOutput(): Promise<string> {
-      try {
-        return quoteLastOutput((await readLog())?.text);
-      } catch {
-        return 'What it printed cannot be read: it has put something else in the place of its log.';
-      }
-    },
+    lastOutput: (): Promise<string> => quoteOutput(path),
 
     /** The last lines that the agent printed, and when; undefined when it printed nothing, or they cannot be read. */
-    async output(): Promise<{ text: string; at: Date } | undefined> {
-      const log = await readLog().catch(() => undefined);
-      if (log === undefined) return undefined;
-      const text = lastLines(log.text);
-      return text === '' ? undefined : { text, at: log.at };
-    },
+    output: (): Promise<{ text: string; at: Date } | undefined> => readOutput(path),
 
     remove: (): Promise<void> => removeFolder(path),
   };
-
-  function readLog(): Promise<{ text: string; at: Date } | undefined> {
-    return inFolder(path, (entry) => readEnd(entry('agent.log'), tailBytes)).catch(unlessMissing);
-  }
 }

@@ -39,6 +39,23 @@ describe.skipIf(!inject('docker'))('watching containers', { concurrent: true }, 
     },
   );
 
+  containerTest('quotes what an agent printed without its environment and config', async ({ rig, runtime }) => {
+    const printed = 'cat "$INSTANCE_CONFIG_FILE"; echo; echo "$INSTANCE_ID as $API_TOKEN"';
+    const request = rig.request({
+      script: `${untilGo}; ${printed}; exit 3`,
+      environment: { API_TOKEN: 'token-0123456789' },
+      config: { api_key: 'config-0123456789', level: 'debug' },
+    });
+    const { exits, report } = collectExits();
+    await runtime.provision(request, context());
+    await runtime.watch(report);
+    await rig.go(request.instanceId);
+    await vi.waitUntil(() => exits.length > 0, patience);
+    const text = `{"api_key":"[config.api_key]","level":"debug"}\n${request.instanceId} as [$API_TOKEN]`;
+    expect(exits[0]?.message).toBe(`The agent ended with exit code 3. Its last output: ${text}`);
+    expect(await runtime.describe(request.instanceId)).toMatchObject({ output: { text } });
+  });
+
   containerTest(
     'watches agents that an earlier worker had started; an exit code of 0 is no failure',
     async ({ rig, runtime }) => {

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ProcessSpec } from '../../contracts/runtime-spec.ts';
@@ -40,6 +40,41 @@ describe('watch', () => {
     expect(exits[0]).toMatchObject({ runtimeId: worker.lines[1], kind: 'exited' });
     expect(exits[0]?.message).toMatch(/its exit code is not known.*It printed nothing/);
   });
+
+  test.each(['the worker that started it', 'a later worker'])(
+    'quotes what an agent printed without its environment and config: %s',
+    async (who) => {
+      const printed = 'cat "$INSTANCE_CONFIG_FILE"; echo; echo "as $API_TOKEN at $INSTANCE_CONTROL_URL"';
+      const request = {
+        ...rig.request({
+          script: `: > "$INSTANCE_READY_FILE"; while [ ! -e go ]; do sleep 0.05; done; ${printed}; exit 3`,
+          ready: 'file',
+          environment: { API_TOKEN: 'token-0123456789' },
+          config: { api_key: 'config-0123456789', level: 'debug' },
+        }),
+        control: { url: 'amqp://agent:password-0123456789@host', queue: 'q' },
+      };
+      const { exits, report } = collectExits();
+      if (who === 'a later worker') {
+        const worker = await rig.startWorker('provision', request);
+        await vi.waitUntil(() => worker.lines.length === 2);
+        await worker.kill();
+        await runtime.watch(report);
+      } else {
+        await runtime.watch(report);
+        await runtime.provision(request, context());
+      }
+      await writeFile(join(rig.folderOf(request.instanceId), 'state', 'go'), '');
+      await vi.waitUntil(() => exits.length > 0);
+      const shown = `Its last output: {"api_key":"[config.api_key]","level":"debug"}\nas [$API_TOKEN] at [$INSTANCE_CONTROL_URL]`;
+      expect(exits[0]?.message.slice(-shown.length)).toBe(shown);
+      expect(await runtime.describe(request.instanceId)).toMatchObject({
+        output: { text: shown.replace('Its last output: ', '') },
+      });
+      await rm(join(rig.folderOf(request.instanceId), 'secrets.json'));
+      expect(await runtime.describe(request.instanceId)).not.toHaveProperty('output');
+    },
+  );
 
   test('repeats a report until it is accepted, and then never again', async () => {
     const request = rig.request();
