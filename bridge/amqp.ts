@@ -1,4 +1,5 @@
 import { connect, type Channel, type ChannelModel, type ConfirmChannel } from 'amqplib';
+import { leaveOutUnreadableHeaders } from './readable-headers.ts';
 import { explainRefusal } from './refusal.ts';
 import { CannotWork, describe, FatalError } from './supervise.ts';
 import { amqpLimits } from './time-limits.ts';
@@ -58,6 +59,7 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
     throw new Error(`${message} Start it, or correct ${setting}.`, { cause: error });
   }
 
+  leaveOutUnreadableHeaders(model);
   let failure: unknown;
   let reject: (error: unknown) => void = () => undefined;
   const broken = new Promise<never>((_, rejectBroken) => {
