@@ -35,6 +35,9 @@ class SettledClient extends pg.Client {
   constructor(config: pg.ClientConfig, limits: SessionLimits) {
     super(config);
     this.#limits = limits;
+    // A connection that breaks fails the query in hand, or the next one. Without a listener it would end the process as well, and a
+    // pool has none before `connect` has ended.
+    this.on('error', () => undefined);
   }
 
   get isPooled(): boolean {
