@@ -1,8 +1,11 @@
+import type { Duplex } from 'node:stream';
 import { connect, type Channel, type ChannelModel, type ConfirmChannel } from 'amqplib';
 import { leaveOutUnreadableHeaders } from './readable-headers.ts';
 import { explainRefusal } from './refusal.ts';
-import { CannotWork, describe, FatalError } from './supervise.ts';
+import { watchResourceAlarm } from './resource-alarm.ts';
+import { CannotWork, describe, FatalError, type Session } from './supervise.ts';
 import { amqpLimits } from './time-limits.ts';
+import { within } from './within.ts';
 
 export interface AmqpOptions {
   amqpUrl: string;
@@ -13,6 +16,12 @@ export interface AmqpOptions {
   connectTimeoutMs?: number;
   /** What messages tell the reader to correct. */
   setting?: string;
+  /**
+   * The session that the connection is for. While an alarm of RabbitMQ blocks the connection, the session is paused. Once the session is
+   * to end, no call on the connection waits much longer for an answer, and none at all during an alarm. A connection without a
+   * session breaks when it is blocked.
+   */
+  session?: Pick<Session, 'signal' | 'paused' | 'resumed'>;
 }
 
 export interface AmqpConnection {
@@ -27,12 +36,15 @@ export interface AmqpConnection {
    * broke, it is the reason for that, since later calls fail only because of it; else what RabbitMQ refused.
    */
   explain: (error: unknown) => unknown;
+  /** Why RabbitMQ takes no messages at the moment; undefined when it takes them. */
+  readonly alarm: string | undefined;
+  /** Says goodbye; a server that does not answer is left without, after four seconds, and during an alarm at once. */
   close(): Promise<void>;
 }
 
 /** @throws Error naming the server and what to check, when it cannot be reached; FatalError when it refuses the login */
 export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
-  const { amqpUrl, connectionName, setting = 'AMQP_URL' } = options;
+  const { amqpUrl, connectionName, setting = 'AMQP_URL', session } = options;
   const { heartbeatSeconds = amqpLimits.heartbeatSeconds, connectTimeoutMs = amqpLimits.connectMs } = options;
   const url = new URL(amqpUrl);
   if (!url.searchParams.has('heartbeat')) url.searchParams.set('heartbeat', String(heartbeatSeconds));
@@ -76,7 +88,32 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
     model.once('close', () => resolve());
   });
   const channels: ConfirmChannel[] = [];
+
+  // The client has no way to end a connection whose server does not answer.
+  const { stream } = model.connection as unknown as { stream: Duplex };
+  const abandon = (): void => void stream.destroy(new Error('RabbitMQ did not answer when the connection was to end'));
+  const alarm = watchResourceAlarm(model, {
+    host: url.host,
+    onBlocked: (sentence) => {
+      if (!session) fail(new CannotWork(sentence));
+      else if (session.signal.aborted) abandon();
+      else session.paused(sentence);
+    },
+    onUnblocked: () => session?.resumed(),
+  });
+  const onAbort = async (): Promise<void> => {
+    if (alarm.sentence === undefined) await within(amqpLimits.abandonMs, closed);
+    abandon();
+  };
+  const whenAborted = (): void => void onAbort();
+  if (session?.signal.aborted) whenAborted();
+  session?.signal.addEventListener('abort', whenAborted, { once: true });
+  void closed.then(() => session?.signal.removeEventListener('abort', whenAborted));
+
   return {
+    get alarm() {
+      return alarm.sentence;
+    },
     openChannel: async () => {
       const channel = await model.createConfirmChannel();
       channels.push(channel);
@@ -102,7 +139,8 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
         await model.close().catch(() => undefined);
       };
       // A server that is gone by then does not answer it.
-      await Promise.race([goodbye(), closed]);
+      if (alarm.sentence === undefined) await within(amqpLimits.goodbyeMs, Promise.race([goodbye(), closed]));
+      abandon();
     },
   };
 }

@@ -1,12 +1,13 @@
 import type { ConfirmChannel, Message, Options } from 'amqplib';
 import type { CommandHeaders, CommandMetadata } from '../contracts/envelope.ts';
+import { isBlocked } from './resource-alarm.ts';
 import { amqpLimits } from './time-limits.ts';
 
 export interface ConfirmedPublishOptions {
   channel: ConfirmChannel;
   /** `app_id` of what is published. */
   appId: string;
-  /** A confirm that has not come by then counts as refused. */
+  /** A confirm that has not come by then counts as refused; an alarm of RabbitMQ is waited out. */
   confirmTimeoutMs?: number;
 }
 
@@ -63,7 +64,10 @@ interface PublishConfirmedOptions {
   confirmTimeoutMs?: number;
 }
 
-/** Mandatory and persistent; rejects when RabbitMQ refuses the message, or has not confirmed it in time. */
+/**
+ * Mandatory and persistent; rejects when RabbitMQ refuses the message, or has not confirmed it in time. What was published during an
+ * alarm waits on its way, and is confirmed once the alarm is over.
+ */
 function publishConfirmed(options: PublishConfirmedOptions): Promise<void> {
   const { channel, exchange, routingKey, content, properties, confirmTimeoutMs = amqpLimits.confirmMs } = options;
   return new Promise((resolve, reject) => {
@@ -78,11 +82,12 @@ function publishConfirmed(options: PublishConfirmedOptions): Promise<void> {
         else resolve();
       },
     );
-    const timer = setTimeout(
-      () =>
-        reject(new Error(`RabbitMQ did not confirm ${properties.type ?? 'a message'} within ${confirmTimeoutMs} ms`)),
-      confirmTimeoutMs,
-    );
+    const giveUp = (): void => {
+      if (isBlocked(channel)) timer.refresh();
+      else
+        reject(new Error(`RabbitMQ did not confirm ${properties.type ?? 'a message'} within ${confirmTimeoutMs} ms`));
+    };
+    const timer = setTimeout(giveUp, confirmTimeoutMs);
   });
 }
 

@@ -10,6 +10,7 @@ import { ContractViolation, parseEvent, type IncomingEvent } from './incoming-ev
 import { CannotWork, describe, FatalError, supervise, type Session, type Supervised } from './supervise.ts';
 import { amqpLimits } from './time-limits.ts';
 import { assertTopology } from './topology.ts';
+import { within } from './within.ts';
 
 export interface ConsumerOptions<Queue extends DomainQueueName> {
   name: string;
@@ -38,8 +39,9 @@ export function startConsumer<Queue extends DomainQueueName>(options: ConsumerOp
   const { finishMs = amqpLimits.finishMs } = options;
   const read = createReader(queue, events);
 
-  const run = async ({ signal, ready }: Session): Promise<void> => {
-    const amqp = await openAmqp({ amqpUrl, connectionName: name });
+  const run = async (session: Session): Promise<void> => {
+    const { signal, ready } = session;
+    const amqp = await openAmqp({ amqpUrl, connectionName: name, session });
     const ended = new AbortController();
     setMaxListeners(0, ended.signal);
     const inHand = new Set<Promise<void>>();
@@ -77,13 +79,13 @@ export function startConsumer<Queue extends DomainQueueName>(options: ConsumerOp
         channel.consume(queue, onMessage, { consumerTag: name }).then(ready, reject);
       });
       await channel.cancel(name);
-      await Promise.race([Promise.allSettled(inHand), delay(finishMs)]);
+      await within(finishMs, Promise.allSettled(inHand));
     } catch (error) {
       throw amqp.explain(error);
     } finally {
       // What is not done by now goes back to the queue when the connection closes.
       ended.abort();
-      await Promise.allSettled(inHand);
+      await within(finishMs, Promise.allSettled(inHand));
       await amqp.close();
     }
   };

@@ -1,13 +1,13 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { StopReason } from '../contracts/names.ts';
 import type { Cause } from '../workflows/messages.ts';
-import { openAmqp } from './amqp.ts';
+import { openAmqp, type AmqpConnection } from './amqp.ts';
 import { toMessage } from './commands.ts';
 import { createConfirmedPublish, type ConfirmedPublish } from './confirmed-publish.ts';
 import { ControlPlaneUnavailable, createControlQueues } from './control-queues.ts';
 import { describe, supervise, type FatalError, type Session, type Supervised } from './supervise.ts';
-import { assertTopology } from './topology.ts';
+import { assertTopology, keepTopology } from './topology.ts';
+import { within } from './within.ts';
 
 export interface ControlPlaneOptions {
   amqpUrl: string;
@@ -15,8 +15,10 @@ export interface ControlPlaneOptions {
   onFatal: (error: FatalError) => void;
   /** What an agent that listens has between `instance.stop` and SIGTERM. */
   headStartMs: number;
-  /** Short, because it holds a stop up. */
+  /** How long a stop waits until RabbitMQ has taken its command. */
   confirmTimeoutMs?: number;
+  /** How often RabbitMQ is asked whether it takes commands. */
+  topologyMs?: number;
 }
 
 interface StopRequest {
@@ -28,6 +30,7 @@ interface StopRequest {
 }
 
 interface Connected {
+  amqp: AmqpConnection;
   queues: ReturnType<typeof createControlQueues>;
   publish: ConfirmedPublish;
 }
@@ -36,19 +39,23 @@ export type ControlPlane = ReturnType<typeof startControlPlane>;
 
 /** Control queues and commands of `agents.direct`, over one connection that recovers; calls made meanwhile reject. */
 export function startControlPlane(options: ControlPlaneOptions) {
-  const { amqpUrl, logger, onFatal, headStartMs, confirmTimeoutMs = 2_000 } = options;
+  const { amqpUrl, logger, onFatal, headStartMs, confirmTimeoutMs = 5_000, topologyMs = 5_000 } = options;
   let current: Connected | undefined;
 
-  const run = async ({ signal, ready }: Session): Promise<void> => {
-    const amqp = await openAmqp({ amqpUrl, connectionName: 'agents_worker.control' });
+  const run = async (session: Session): Promise<void> => {
+    const { signal, ready } = session;
+    const amqp = await openAmqp({ amqpUrl, connectionName: 'agents_worker.control', session });
     try {
       const channel = await amqp.openChannel();
       await assertTopology(channel, 'agents_worker');
-      const publish = createConfirmedPublish({ channel, appId: 'agents_worker', confirmTimeoutMs });
+      const publish = createConfirmedPublish({ channel, appId: 'agents_worker' });
+      // A listener for an abort that has been would wait for ever.
+      signal.throwIfAborted();
       await new Promise<void>((resolve, reject) => {
         signal.addEventListener('abort', () => resolve(), { once: true });
         amqp.broken.catch(reject);
-        current = { queues: createControlQueues(amqp, { onFatal: reject }), publish };
+        keepTopology({ channel, service: 'agents_worker', everyMs: topologyMs, signal }).catch(reject);
+        current = { amqp, queues: createControlQueues(amqp, { onFatal: reject }), publish };
         ready();
       });
     } catch (error) {
@@ -61,7 +68,9 @@ export function startControlPlane(options: ControlPlaneOptions) {
   const supervised: Supervised = supervise({ name: 'control_plane', logger, run, onFatal });
 
   const connected = (): Connected => {
-    if (!current) throw new ControlPlaneUnavailable('RabbitMQ is not connected at the moment; this is tried again.');
+    if (!current) throw notConnected();
+    const { alarm } = current.amqp;
+    if (alarm !== undefined) throw new ControlPlaneUnavailable(`${alarm} This is tried again.`);
     return current;
   };
 
@@ -93,32 +102,39 @@ export function startControlPlane(options: ControlPlaneOptions) {
     removeQueue: async (instanceId: string): Promise<void> => connected().queues.remove(instanceId),
 
     /**
-     * Asks an agent to stop and gives it its head start; returns at once when it has no queue or does not listen. Never
-     * rejects: an agent must not run on because RabbitMQ is away.
+     * Asks an agent to stop and gives it its head start, which begins when the command is in its queue; returns at once when it has
+     * no queue or does not listen. Never rejects: an agent must not run on because RabbitMQ is away.
      */
     requestStop: async ({ instanceId, reason, cause, signal }: StopRequest): Promise<void> => {
       try {
         const { queues, publish } = connected();
-        const deadlineMs = Date.now() + headStartMs;
-        const body = { instance_id: instanceId, reason, deadline: new Date(deadlineMs).toISOString() };
-        const { routed } = await publish(toMessage({ type: 'instance.stop', to: instanceId, body, cause }));
-        if (!routed) return;
+        const deadline = new Date(Date.now() + headStartMs).toISOString();
+        const body = { instance_id: instanceId, reason, deadline };
+        const taken = publish(toMessage({ type: 'instance.stop', to: instanceId, body, cause }));
+        const answer = await within(confirmTimeoutMs, taken);
+        if (answer === 'too late') throw new Error(`RabbitMQ did not take the command within ${confirmTimeoutMs} ms`);
+        if (!answer.routed) return;
         // A connection that hangs must not hold the stop up.
-        const timeIsUp = delay(headStartMs, undefined, { ref: false });
-        await Promise.race([queues.untilUnused(instanceId, deadlineMs, signal), timeIsUp]);
+        await within(headStartMs, queues.untilUnused(instanceId, Date.now() + headStartMs, signal));
       } catch (error) {
         logger.warn({ instanceId, error: describe(error) }, 'an agent could not be asked to stop; SIGTERM follows');
       }
     },
 
     /**
-     * Tells all instances of an agent that they are to be drained, with one message; nobody needs to listen.
+     * Tells all instances of an agent that they are to be drained, with one message; nobody needs to listen. Waits while an alarm
+     * of RabbitMQ is in effect.
      *
      * @throws when RabbitMQ has not taken it: to be published again
      */
     announceDrain: async ({ agentId, cause }: { agentId: string; cause: Cause }): Promise<void> => {
+      if (!current) throw notConnected();
       const body = { agent_id: agentId, reason: 'agent_retired' } as const;
-      await connected().publish(toMessage({ type: 'instance.drain', to: agentId, body, cause }));
+      await current.publish(toMessage({ type: 'instance.drain', to: agentId, body, cause }));
     },
   };
+}
+
+function notConnected(): ControlPlaneUnavailable {
+  return new ControlPlaneUnavailable('RabbitMQ is not connected at the moment; this is tried again.');
 }

@@ -3,7 +3,9 @@ import type { Channel } from 'amqplib';
 import { controlQueueName } from '../contracts/names.ts';
 import { controlQueueOf, type QueueDefinition } from '../contracts/topology.ts';
 import type { AmqpConnection } from './amqp.ts';
-import { describe, FatalError } from './supervise.ts';
+import { CannotWork, describe, FatalError } from './supervise.ts';
+import { amqpLimits } from './time-limits.ts';
+import { within } from './within.ts';
 
 /** RabbitMQ is away at the moment, or a queue's node is: to be tried again. */
 export class ControlPlaneUnavailable extends Error {
@@ -20,12 +22,16 @@ export interface ControlQueuesOptions {
 /** The control queues of instances. Every call rejects with `ControlPlaneUnavailable` when RabbitMQ does not serve it. */
 export function createControlQueues(amqp: AmqpConnection, { onFatal }: ControlQueuesOptions) {
   /** Each on a channel of its own, so that what RabbitMQ refuses of one queue disturbs nobody else. */
-  const onChannel = async <T>(work: (channel: Channel) => Promise<T>): Promise<T> => {
-    try {
+  const onChannel = async (work: (channel: Channel) => Promise<void>, limitMs = amqpLimits.callMs): Promise<void> => {
+    const workOnOwn = async (): Promise<void> => {
       const channel = await amqp.openSeparateChannel();
-      const result = await work(channel);
+      await work(channel);
       channel.close().catch(() => undefined);
-      return result;
+    };
+    try {
+      if ((await within(limitMs, workOnOwn())) === 'too late') {
+        throw new CannotWork(amqp.alarm ?? `it did not answer within ${limitMs} ms`);
+      }
     } catch (error) {
       const cause = amqp.explain(error);
       if (cause instanceof FatalError) onFatal(cause);
@@ -54,13 +60,16 @@ export function createControlQueues(amqp: AmqpConnection, { onFatal }: ControlQu
 
     /** Resolves when nobody consumes the queue any more, at the deadline, or when aborted. */
     untilUnused: (instanceId: string, deadlineMs: number, signal: AbortSignal): Promise<void> =>
-      onChannel(async (channel) => {
-        while (!signal.aborted && Date.now() < deadlineMs) {
-          const { consumerCount } = await channel.checkQueue(controlQueueName(instanceId));
-          if (consumerCount === 0) return;
-          await delay(Math.min(pollMs, Math.max(deadlineMs - Date.now(), 0)));
-        }
-      }),
+      onChannel(
+        async (channel) => {
+          while (!signal.aborted && Date.now() < deadlineMs) {
+            const { consumerCount } = await channel.checkQueue(controlQueueName(instanceId));
+            if (consumerCount === 0) return;
+            await delay(Math.min(pollMs, Math.max(deadlineMs - Date.now(), 0)));
+          }
+        },
+        deadlineMs - Date.now() + amqpLimits.callMs,
+      ),
   };
 }
 

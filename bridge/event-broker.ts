@@ -1,5 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import type { Channel } from 'amqplib';
 import type { Logger } from 'pino';
 import { createAlarm } from './alarm.ts';
 import { openAmqp } from './amqp.ts';
@@ -9,7 +7,7 @@ import type { EventMessage } from './outgoing-event.ts';
 import { createPublisher, type Publish } from './publisher.ts';
 import { FatalError, supervise, type Session, type Supervised } from './supervise.ts';
 import { leadership } from './time-limits.ts';
-import { assertTopology } from './topology.ts';
+import { assertTopology, keepTopology } from './topology.ts';
 import { translate, UntranslatableEntry } from './translate.ts';
 
 export interface EventBrokerOptions {
@@ -34,7 +32,8 @@ export function startEventBroker(options: EventBrokerOptions): Supervised {
   const { maxBatchEntries = 200, maxBatchBytes = 16 * 1024 * 1024 } = options;
   const limits = { maxEntries: maxBatchEntries, maxBytes: maxBatchBytes };
 
-  const run = async ({ signal, ready, standby }: Session): Promise<void> => {
+  const run = async (session: Session): Promise<void> => {
+    const { signal, ready, standby } = session;
     const alarm = createAlarm();
     signal.addEventListener('abort', alarm.ring, { once: true });
     let failure: unknown;
@@ -49,13 +48,14 @@ export function startEventBroker(options: EventBrokerOptions): Supervised {
       const amqp = await openAmqp({
         amqpUrl,
         connectionName: 'event_broker',
+        session,
         heartbeatSeconds: leadership.amqpHeartbeatSeconds,
       });
       amqp.broken.catch(fail);
       try {
         const channel = await amqp.openChannel();
         await assertTopology(channel, 'event_broker');
-        keepTopology({ channel, everyMs: topologyMs, signal }).catch(fail);
+        keepTopology({ channel, service: 'event_broker', everyMs: topologyMs, signal }).catch(fail);
         const publish = createPublisher({ channel });
         ready();
         while (!signal.aborted) {
@@ -74,27 +74,6 @@ export function startEventBroker(options: EventBrokerOptions): Supervised {
     }
   };
   return supervise({ name: 'event_broker', logger, run, onFatal });
-}
-
-/**
- * Declares the topology again and again, however much is published meanwhile, until aborted.
- *
- * @throws when something that is missing cannot be made, or the channel is closed
- */
-async function keepTopology({
-  channel,
-  everyMs,
-  signal,
-}: {
-  channel: Channel;
-  everyMs: number;
-  signal: AbortSignal;
-}): Promise<void> {
-  for (;;) {
-    await delay(everyMs, undefined, { ref: false, signal }).catch(() => undefined);
-    if (signal.aborted) return;
-    await assertTopology(channel, 'event_broker');
-  }
 }
 
 interface Drain {

@@ -45,6 +45,16 @@ export async function readHead(pool: Pool): Promise<number> {
   return Number(rows[0]?.head);
 }
 
+/** The highest position up to which event_broker has published everything that is behind `after`. */
+export async function readPublished(pool: Pool, after: number): Promise<number> {
+  const { rows } = await pool.query<{ up_to: string }>(
+    `select coalesce(min(position) - 1, (select last_given from event_log_positions)) as up_to from event_history
+     where position > $1 and published_at is null and rejected_reason is null`,
+    [after],
+  );
+  return Number(rows[0]?.up_to);
+}
+
 /**
  * The events of the log that concern clients, in the order of the bus, on which they may not be yet. Configs of instances,
  * which no such event shows, are left where they are.

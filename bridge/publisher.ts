@@ -4,7 +4,7 @@ import type { EventMessage } from './outgoing-event.ts';
 
 export interface PublisherOptions {
   channel: ConfirmChannel;
-  /** A confirm that has not come by then counts as refused: the event is published again, with the same id. */
+  /** A confirm that has not come by then counts as refused: the event is published again, with the same id. An alarm is waited out. */
   confirmTimeoutMs?: number;
 }
 

@@ -5,10 +5,10 @@ import type { Logger } from 'pino';
 import { replicaQueueOf } from '../contracts/topology.ts';
 import { openAmqp } from './amqp.ts';
 import { ContractViolation, parseEvent } from './incoming-event.ts';
-import { readHead, readPage, type LiveEvent } from './published-events.ts';
+import { readHead, readPage, readPublished, type LiveEvent } from './published-events.ts';
 import { createIntake } from './replica-intake.ts';
 import { watchSilence, type SilenceWatch } from './silence-watch.ts';
-import { CannotWork, supervise, type FatalError, type Session, type Supervised } from './supervise.ts';
+import { CannotWork, describe, supervise, type FatalError, type Session, type Supervised } from './supervise.ts';
 import { assertTopology } from './topology.ts';
 
 export interface ReplicaFeedOptions {
@@ -54,8 +54,9 @@ export function startReplicaFeed(options: ReplicaFeedOptions): ReplicaFeed {
   });
   let watch: SilenceWatch | undefined;
 
-  const run = async ({ signal, ready }: Session): Promise<void> => {
-    const amqp = await openAmqp({ amqpUrl, connectionName: 'user_backend.replica' });
+  const run = async (session: Session): Promise<void> => {
+    const { signal, ready } = session;
+    const amqp = await openAmqp({ amqpUrl, connectionName: 'user_backend.replica', session });
     let hasEnded = false;
     try {
       const channel = await amqp.openChannel();
@@ -78,7 +79,13 @@ export function startReplicaFeed(options: ReplicaFeedOptions): ReplicaFeed {
           await channel.consume(queue, onMessage, { noAck: true });
           await intake.catchUp();
           if (hasEnded) return;
-          watch = watchSilence({ position: () => intake.position ?? 0, readHead: head, silenceMs, pollMs });
+          watch = watchSilence({
+            position: () => intake.position ?? 0,
+            readHead: head,
+            readPublished: (after) => readPublished(pool, after),
+            silenceMs,
+            pollMs,
+          });
           watch.silent.catch(reject);
           begin();
           ready();
@@ -115,7 +122,10 @@ async function declareReplicaQueue(channel: Channel): Promise<string> {
   return name;
 }
 
-/** From a message to the event; undefined for what is none, which the consumer of the shared queue dead-letters. */
+/**
+ * From a message to the event; undefined for what is none, which the consumer of the shared queue dead-letters, and for what the
+ * program fails at: the log has every event.
+ */
 function createReader(logger: Logger): (message: ConsumeMessage) => LiveEvent | undefined {
   let hasWarned = false;
   return (message) => {
@@ -130,7 +140,9 @@ function createReader(logger: Logger): (message: ConsumeMessage) => LiveEvent | 
       }
       hasWarned = true;
     } catch (error) {
-      if (!(error instanceof ContractViolation)) throw error;
+      if (!(error instanceof ContractViolation)) {
+        logger.error({ error: describe(error) }, 'a message could not be read, and is not pushed');
+      }
     }
     return undefined;
   };

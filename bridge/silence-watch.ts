@@ -3,6 +3,8 @@ export interface SilenceWatchOptions {
   position: () => number;
   /** The highest position that the log knows. */
   readHead: () => Promise<number>;
+  /** The highest position up to which everything behind the given one is on the bus. */
+  readPublished: (after: number) => Promise<number>;
   silenceMs: number;
   pollMs: number;
 }
@@ -11,7 +13,7 @@ export interface SilenceWatch {
   /** Says that there is such a position. */
   expect(position: number): void;
   /**
-   * Rejects when one that the log knows did not come within `silenceMs`, when the log was set back to below what has come
+   * Rejects when one that was published did not come within `silenceMs`, when the log was set back to below what has come
    * (an older copy of the database took its place), or when it cannot be asked.
    */
   silent: Promise<never>;
@@ -19,7 +21,13 @@ export interface SilenceWatch {
 }
 
 /** A queue that is no longer bound says nothing: that something is missing has to be heard elsewhere. */
-export function watchSilence({ position, readHead, silenceMs, pollMs }: SilenceWatchOptions): SilenceWatch {
+export function watchSilence({
+  position,
+  readHead,
+  readPublished,
+  silenceMs,
+  pollMs,
+}: SilenceWatchOptions): SilenceWatch {
   let fail: (error: unknown) => void = () => undefined;
   const silent = new Promise<never>((_, reject) => {
     fail = reject;
@@ -30,7 +38,7 @@ export function watchSilence({ position, readHead, silenceMs, pollMs }: SilenceW
   const check = async (awaited: number): Promise<void> => {
     if (position() < awaited) {
       // Whoever may publish can write any position into a header.
-      const known = Math.min(awaited, await readHead());
+      const known = Math.min(awaited, await readPublished(position()));
       if (position() < known) throw new Error(`its queue did not bring position ${known} within ${silenceMs} ms`);
       if (newest === awaited) newest = known;
     }
@@ -54,7 +62,7 @@ export function watchSilence({ position, readHead, silenceMs, pollMs }: SilenceW
     if (head < before) {
       throw new Error(`the event log ends at position ${head}, before what has come: it was set back`);
     }
-    expect(head);
+    expect(await readPublished(before));
   };
   const poll = setInterval(() => {
     ask().catch(fail);

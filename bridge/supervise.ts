@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { isConnectionLoss } from './connection-loss.ts';
+import { stopLimits } from './time-limits.ts';
+import { within } from './within.ts';
 
 /** Trying again will not help: a person has to do what the message says. Ends the process. */
 export class FatalError extends Error {
@@ -19,6 +21,10 @@ export interface Session {
   ready: () => void;
   /** To be called while another process does the work: the health says so. */
   standby: (leader: string) => void;
+  /** To be called when a server keeps the session from its work, although the connection holds: the health and the log say why. */
+  paused: (reason: string) => void;
+  /** To be called when that is over. */
+  resumed: () => void;
 }
 
 export interface SuperviseOptions {
@@ -31,33 +37,54 @@ export interface SuperviseOptions {
   /** Wait before the second attempt; doubled up to `maxDelayMs`, with jitter. */
   initialDelayMs?: number;
   maxDelayMs?: number;
+  /** A session that has not ended so long after the stop is given up: its server does not answer. */
+  stopMs?: number;
 }
 
 export interface Supervised {
   readonly name: string;
   readonly health: { ready: boolean; lastError?: string; standby?: string };
-  /** Ends the session and waits for it. */
+  /** Ends the session and waits for it, at most for `stopMs`. */
   stop(): Promise<void>;
 }
 
 /** Runs one session after the other until stopped: the one way in which every connection of the bridge recovers. */
 export function supervise(options: SuperviseOptions): Supervised {
-  const { name, logger, run, onFatal, initialDelayMs = 200, maxDelayMs = 5_000 } = options;
+  const { name, logger, run, onFatal, initialDelayMs = 200, maxDelayMs = 5_000, stopMs = stopLimits.partMs } = options;
   const stopping = new AbortController();
   const health: Supervised['health'] = { ready: false };
 
   const loop = async (): Promise<void> => {
     let delayMs = initialDelayMs;
     while (!stopping.signal.aborted) {
+      let isAtWork = false;
+      let pause: string | undefined;
+      const show = (): void => {
+        health.ready = isAtWork && pause === undefined;
+        if (pause !== undefined) health.lastError = pause;
+        else if (isAtWork) delete health.lastError;
+      };
       try {
         await run({
-          signal: stopping.signal,
+          // One of its own for each session, whose listeners go with it.
+          signal: AbortSignal.any([stopping.signal]),
           ready: () => {
             delayMs = initialDelayMs;
-            health.ready = true;
-            delete health.lastError;
+            isAtWork = true;
             delete health.standby;
+            show();
             logger.info(`${name} is ready`);
+          },
+          paused: (reason) => {
+            pause = reason;
+            show();
+            logger.warn({ error: reason }, `${name} cannot do its work until that is over`);
+          },
+          resumed: () => {
+            if (pause === undefined) return;
+            pause = undefined;
+            show();
+            logger.info(`${name} can do its work again`);
           },
           standby: (leader) => {
             delete health.lastError;
@@ -90,7 +117,9 @@ export function supervise(options: SuperviseOptions): Supervised {
     health,
     stop: async () => {
       stopping.abort();
-      await ended;
+      if ((await within(stopMs, ended)) === 'too late') {
+        logger.warn(`${name} did not end within ${stopMs} ms, because a server does not answer: it is given up`);
+      }
     },
   };
 }

@@ -22,6 +22,22 @@ export const amqpLimits = {
   connectMs: 5_000,
   /** A confirm that has not come by then counts as refused. */
   confirmMs: 10_000,
+  /** A call about a control queue that is not answered by then has failed. */
+  callMs: 10_000,
   /** How long a stop waits for the messages that are being handled. */
   finishMs: 5_000,
+  /** How long a goodbye waits for its answer. */
+  goodbyeMs: 4_000,
+  /** A connection that is still in use so long after a stop is ended without a goodbye. */
+  abandonMs: 8_000,
+};
+
+/** How long a stop waits for a server that does not answer, in milliseconds. */
+export const stopLimits = {
+  /** For one part of a process: one supervised connection, the requests in hand, or a pool. */
+  partMs: 12_000,
+  /** For what is closed after the work has ended: pools, clients and HTTP servers. */
+  closeMs: 4_000,
+  /** For the whole process, which then ends in any case. */
+  processMs: 27_000,
 };

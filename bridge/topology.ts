@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Channel } from 'amqplib';
 import { access } from '../contracts/access.ts';
 import type { ServiceName } from '../contracts/names.ts';
@@ -48,18 +49,41 @@ export const declarations: readonly Declaration[] = [
 
 /**
  * event_broker declares everything, because a confirmed publish is not enough: as long as any queue is bound, a missing one
- * loses its copy in silence. The others only make sure that they can publish where they have to.
+ * loses its copy in silence. All make sure that they can publish to the direct exchanges that they have to.
  *
  * @throws FatalError when something of that name exists with other properties; CannotWork when an exchange is not there
  *   yet; what RabbitMQ refuses otherwise is for `AmqpConnection.explain`
  */
 export async function assertTopology(channel: Channel, service: ServiceName): Promise<void> {
-  if (service === 'event_broker') {
-    for (const { declare } of declarations) await declare(channel);
-    return;
-  }
+  if (service === 'event_broker') for (const { declare } of declarations) await declare(channel);
   const written: readonly string[] = access[service].write;
-  for (const { name } of topology.exchanges) if (written.includes(name)) await assertTakesMessages(channel, name);
+  // On the exchange of the events, queues of others that are bound by `#` would get the message that it is tried with.
+  const tried = topology.exchanges.filter(({ name, type }) => written.includes(name) && type === 'direct');
+  for (const { name } of tried) await assertTakesMessages(channel, name);
+}
+
+/**
+ * The same again and again, however much is published meanwhile, until aborted. RabbitMQ also tells nobody of an alarm before
+ * something is published.
+ *
+ * @throws when something that is missing cannot be made, or the channel is closed
+ */
+export async function keepTopology({
+  channel,
+  service,
+  everyMs,
+  signal,
+}: {
+  channel: Channel;
+  service: ServiceName;
+  everyMs: number;
+  signal: AbortSignal;
+}): Promise<void> {
+  for (;;) {
+    await delay(everyMs, undefined, { ref: false, signal }).catch(() => undefined);
+    if (signal.aborted) return;
+    await assertTopology(channel, service);
+  }
 }
 
 export function bindingOf(queue: string, exchange: string, routingKey: string): { type: 'binding' } & Binding {
@@ -115,7 +139,7 @@ function declaration(object: TopologyObject, run: (channel: Channel) => PromiseL
  * A passive declaration would ask for further rights: RabbitMQ 4.2.6 and 4.3.0 want `configure` for it. A message by an
  * empty routing key, which nothing is bound by, needs the right to write alone and goes nowhere.
  */
-async function assertTakesMessages(channel: Channel, exchange: string): Promise<void> {
+export async function assertTakesMessages(channel: Channel, exchange: string): Promise<void> {
   channel.publish(exchange, '', Buffer.alloc(0));
   // The answer to this call, which changes nothing, comes after RabbitMQ has taken or refused the message.
   await channel.prefetch(0).catch((error: unknown) => {

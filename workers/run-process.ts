@@ -1,6 +1,7 @@
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { describe } from '../bridge/supervise.ts';
+import { stopLimits } from '../bridge/time-limits.ts';
 import { readConfiguration, type Configuration } from './configuration.ts';
 import { openLogger } from './open-logger.ts';
 import type { Service, ServiceOptions } from './services/service.ts';
@@ -14,7 +15,7 @@ export interface RunProcessOptions {
 
 /**
  * Runs services until SIGTERM or SIGINT, then ends them in reverse order: exit code 0. A fatal error ends the process
- * with code 1 after it has said what to do.
+ * with code 1 after it has said what to do; so does an end that takes longer than it may.
  */
 export async function runProcess({ name, start, needsTokens = false }: RunProcessOptions): Promise<void> {
   const configuration = configurationOrExit(needsTokens);
@@ -29,6 +30,10 @@ export async function runProcess({ name, start, needsTokens = false }: RunProces
   let ending: Promise<never> | undefined;
   const end = (exitCode: number): void => {
     ending ??= (async () => {
+      setTimeout(() => {
+        logger.fatal(`It did not end within ${stopLimits.processMs} ms. What was in hand is done again.`);
+        process.exit(1);
+      }, stopLimits.processMs).unref();
       for (const service of services.toReversed()) await service.stop();
       process.exit(exitCode);
     })();

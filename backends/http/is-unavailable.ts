@@ -1,3 +1,5 @@
+import { CannotWork } from '../../bridge/supervise.ts';
+
 /** Codes of PostgreSQL for a server that starts, stops, has no connection left or no time (classes 08, 53, 57), or asks to repeat (40). */
 const serverAway = /^(08...|40...|53...|57014|57P0[1-5])$/;
 const socketErrors = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENOTFOUND']);
@@ -8,6 +10,7 @@ const clientWords = /Connection terminated|timeout exceeded when trying to conne
 export function isUnavailable(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isUnavailable);
   if (!(error instanceof Error)) return false;
+  if (error instanceof CannotWork) return true;
   const { code } = error as { code?: unknown };
   if (typeof code === 'string' && (serverAway.test(code) || socketErrors.has(code))) return true;
   return clientWords.test(error.message) || isUnavailable(error.cause);

@@ -9,6 +9,8 @@ import { findLetter, type FindOptions, type FoundLetter } from './find-letter.ts
 import { toDeadLetter, withoutDeath, type DeadLetter, type LetterQueue } from './letter.ts';
 import { visitQueues, type LettersOptions } from './take-letters.ts';
 
+const publishTo = exchangeNames.sentAgain;
+
 /** Whether a letter is what it claims to be. @throws NotInEventLog when it is not; it then stays where it is */
 export type CheckLetter = (message: GetMessage) => Promise<void>;
 
@@ -25,7 +27,7 @@ export async function sendAgain({
   check,
   ...options
 }: FindOptions & { check: CheckLetter }): Promise<'sent' | 'not found'> {
-  const sent = await findLetter(options, async (found) => {
+  const sent = await findLetter({ ...options, publishTo }, async (found) => {
     await check(found.message);
     await send(found);
     return 'sent' as const;
@@ -50,7 +52,7 @@ export interface SendAllOptions extends LettersOptions {
 export async function sendAllAgain(options: SendAllOptions): Promise<number> {
   const { check, onSent = () => undefined, onRefused = () => undefined, ...letters } = options;
   let count = 0;
-  await visitQueues(letters, async ({ take, channel, ...queue }) => {
+  await visitQueues({ ...letters, publishTo }, async ({ take, channel, ...queue }) => {
     for await (const letter of take()) {
       const refusal = await refusalOf(check, letter.message);
       if (refusal) {
@@ -87,7 +89,7 @@ async function publish(channel: ConfirmChannel, { name, origin }: LetterQueue, m
   try {
     ({ routed } = await publishRouted({
       channel,
-      exchange: exchangeNames.sentAgain,
+      exchange: publishTo,
       routingKey: origin,
       content: message.content,
       properties: toSendable({ ...properties, headers: withoutDeath(headers) }),

@@ -2,6 +2,7 @@ import type { ConfirmChannel, GetMessage } from 'amqplib';
 import { deadLetterQueueOf, domainQueueNames, type DeadLetterQueueName } from '../../contracts/topology.ts';
 import { openAmqp, type AmqpConnection } from '../amqp.ts';
 import { isClosedWith, refusals } from '../refusal.ts';
+import { assertTakesMessages } from '../topology.ts';
 import { giveBack } from './give-back.ts';
 import type { LetterQueue } from './letter.ts';
 
@@ -12,6 +13,8 @@ export interface LettersOptions {
   queue?: DeadLetterQueueName | undefined;
   /** Shown in RabbitMQ's management page. */
   connectionName?: string;
+  /** The exchange that letters are to be published to, if any. */
+  publishTo?: string;
 }
 
 export interface TakenLetter {
@@ -29,7 +32,8 @@ export interface OpenedQueue extends LetterQueue {
 }
 
 /**
- * Opens the queues one after the other, until the visitor has what it wants.
+ * Opens the queues one after the other, until the visitor has what it wants. Where it publishes to an exchange, nothing is taken
+ * before RabbitMQ has shown that it takes messages: a connection that is blocked keeps what it has taken from all others.
  *
  * AMQP has no way to look without taking: the messages of a queue are taken unacknowledged, then given back. Meanwhile
  * another reader finds the queue empty; a crash in between gives them back, too, but perhaps in another order. They come
@@ -38,11 +42,12 @@ export interface OpenedQueue extends LetterQueue {
  * @throws Error naming the server and what to check, when RabbitMQ cannot be used
  */
 export async function visitQueues(
-  { amqpUrl, queue, connectionName = 'dead letters' }: LettersOptions,
+  { amqpUrl, queue, connectionName = 'dead letters', publishTo }: LettersOptions,
   visit: (queue: OpenedQueue) => Promise<'next' | 'done'>,
 ): Promise<void> {
   const amqp = await openAmqp({ amqpUrl, connectionName });
   const visitAll = async (): Promise<void> => {
+    if (publishTo !== undefined) await assertTakesMessages(await amqp.openSeparateChannel(), publishTo);
     for (const origin of domainQueueNames) {
       const name = deadLetterQueueOf(origin);
       if (queue !== undefined && queue !== name) continue;

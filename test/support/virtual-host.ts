@@ -7,8 +7,9 @@ import { withPath } from './with-path.ts';
 export type VirtualHost = Awaited<ReturnType<typeof openVirtualHost>>;
 
 /** An empty virtual host of a test's own; removed, with all that is in it, where its use ends. */
-export async function openVirtualHost() {
-  const { amqpUrl, managementUrl } = inject('servers');
+export async function openVirtualHost(
+  { amqpUrl, managementUrl }: { amqpUrl: string; managementUrl: string } = inject('servers'),
+) {
   const name = `test_${randomUUID()}`;
   const management = managementApi(managementUrl, amqpUrl);
   await management('PUT', `vhosts/${name}`);

@@ -4,10 +4,12 @@ import { watchSilence } from '../../bridge/silence-watch.ts';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-function open(at: { position: number; head: number }) {
+function open(at: { position: number; head: number; published?: number }) {
   const failed = vi.fn<(error: Error) => void>();
   const readHead = async (): Promise<number> => at.head;
-  const watch = watchSilence({ position: () => at.position, readHead, silenceMs: 2_000, pollMs: 10_000 });
+  const readPublished = async (): Promise<number> => at.published ?? at.head;
+  const position = (): number => at.position;
+  const watch = watchSilence({ position, readHead, readPublished, silenceMs: 2_000, pollMs: 10_000 });
   watch.silent.catch(failed);
   return { watch, failed };
 }
@@ -39,6 +41,18 @@ test('what does not come is, also where it was expected while another was awaite
 
 test('the log is asked now and then, where nobody says that there is something', async () => {
   const { watch, failed } = open({ position: 1, head: 2 });
+  await vi.advanceTimersByTimeAsync(12_000);
+  expect(failed).toHaveBeenCalledTimes(1);
+  watch.end();
+});
+
+test('what has its place in the log and is not on the bus yet is not waited for', async () => {
+  const at = { position: 1, head: 3, published: 1 };
+  const { watch, failed } = open(at);
+  watch.expect(3);
+  await vi.advanceTimersByTimeAsync(32_000);
+  expect(failed).not.toHaveBeenCalled();
+  at.published = 3;
   await vi.advanceTimersByTimeAsync(12_000);
   expect(failed).toHaveBeenCalledTimes(1);
   watch.end();

@@ -146,6 +146,36 @@ test.each([
   );
 });
 
+test('a session that a server keeps from its work is not ready, says why once, and is ready again when that is over', async () => {
+  let session: Session | undefined;
+  const { supervised: part, lines } = start(async (next) => {
+    session = next;
+    await untilAborted(next.signal);
+  });
+  session?.paused('it is full');
+  session?.ready();
+  expect(part.health).toEqual({ ready: false, lastError: 'it is full' });
+  session?.resumed();
+  expect(part.health).toEqual({ ready: true });
+  session?.paused('it is full again');
+  expect(part.health).toEqual({ ready: false, lastError: 'it is full again' });
+  session?.resumed();
+  expect(lines.map(({ msg, error }) => error ?? msg)).toEqual([
+    'it is full',
+    'part is ready',
+    'part can do its work again',
+    'it is full again',
+    'part can do its work again',
+  ]);
+  await part.stop();
+});
+
+test('a stop gives up a session that does not end', async () => {
+  const { supervised: part, lines } = start(() => new Promise(() => undefined), { stopMs: 20 });
+  await part.stop();
+  expect(lines.at(-1)?.msg).toMatch(/^part did not end within 20 ms/);
+});
+
 test('while another process does the work, the health says which', async () => {
   const { supervised: part } = start(async ({ signal, standby, ready }) => {
     standby('part on b leads');

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { amqpLimits, leadership } from '../../bridge/time-limits.ts';
+import { amqpLimits, leadership, stopLimits } from '../../bridge/time-limits.ts';
 import { commandLineLimits, leaderLimits, poolLimits } from '../../database/time-limits.ts';
 import { temporalLimits } from '../../workers/services/time-limits.ts';
 
@@ -72,6 +72,14 @@ test('Temporal allows the signs of life that are asked of it', () => {
 });
 
 test('what a stop waits for fits into the time that the compose file gives it', async () => {
-  const { finishMs } = amqpLimits;
-  expect(finishMs + temporalLimits.shutdownGraceMs + poolLimits.queryMs).toBeLessThan(await composeGraceMs());
+  const { partMs, closeMs, processMs } = stopLimits;
+  const { abandonMs, finishMs, goodbyeMs } = amqpLimits;
+  // The part waits for the connection, which waits for the messages in hand.
+  expect(finishMs).toBeLessThan(abandonMs);
+  expect(abandonMs).toBeLessThan(partMs);
+  expect(temporalLimits.shutdownGraceMs).toBeLessThan(temporalLimits.shutdownForceMs);
+  expect(temporalLimits.shutdownForceMs).toBeLessThan(partMs);
+  // agents_worker: its consumers, then the activities, then the commands to agents, then all else.
+  expect(abandonMs + temporalLimits.shutdownForceMs + goodbyeMs + closeMs).toBeLessThan(processMs);
+  expect(processMs).toBeLessThan(await composeGraceMs());
 });

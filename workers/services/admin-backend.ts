@@ -3,7 +3,10 @@ import { startRefill } from '../../backends/admin/audit/refill.ts';
 import { startRetention } from '../../backends/admin/audit/retention.ts';
 import { openDeadLetters } from '../../backends/admin/dead-letters/dead-letters.ts';
 import { createAdminServer } from '../../backends/admin/server.ts';
+import { stopLimits } from '../../bridge/time-limits.ts';
+import { within } from '../../bridge/within.ts';
 import { serveHealth } from '../health.ts';
+import { closeAll } from './close-all.ts';
 import type { HttpService, ServiceOptions } from './service.ts';
 import { httpOptionsOf, listen } from './http-server.ts';
 import { openPool } from './open-pool.ts';
@@ -38,9 +41,8 @@ export async function startAdminBackend({ configuration, logger, onFatal }: Serv
     healthPort: health.port,
     ready: () => untilReady(parts),
     stop: async () => {
-      await app.close();
-      await Promise.all(parts.map((part) => part.stop()));
-      await Promise.all([pool.end(), health.close()]);
+      await Promise.all([within(stopLimits.partMs, app.close()), ...parts.map((part) => part.stop())]);
+      await closeAll([pool.end(), health.close()]);
     },
   };
 }

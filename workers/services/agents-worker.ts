@@ -20,6 +20,7 @@ import { startTemporalWorker } from './temporal-worker.ts';
 import { openPool } from './open-pool.ts';
 import { openTemporal } from './open-temporal.ts';
 import { startEngineClaim } from './engine-claim.ts';
+import { closeAll } from './close-all.ts';
 import { startAfter, type Stop } from './start-after.ts';
 import { untilReady } from './until-ready.ts';
 
@@ -149,10 +150,9 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
       await untilReady(parts);
     },
     stop: async () => {
-      await claim.stop();
-      await begun.stop();
-      await Promise.all([processes.close(), containers.close()]);
-      await Promise.all([pool.end(), connection.close(), health.close()]);
+      await Promise.all([claim.stop(), begun.stop()]);
+      await closeAll([processes.close(), containers.close()]);
+      await closeAll([pool.end(), connection.close(), health.close()]);
     },
   };
 }

@@ -36,6 +36,7 @@ export function startTemporalWorker(options: TemporalWorkerOptions): Supervised 
         workflowBundle: await bundle,
         maxHeartbeatThrottleInterval: temporalLimits.heartbeatThrottleMs,
         shutdownGraceTime: temporalLimits.shutdownGraceMs,
+        shutdownForceTime: temporalLimits.shutdownForceMs,
       });
       signal.addEventListener('abort', () => shutDown(worker), { once: true });
       const running = worker.run();

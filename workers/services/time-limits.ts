@@ -8,4 +8,6 @@ export const temporalLimits = {
   heartbeatThrottleMs: 500,
   /** How long a stop waits for the activities that run. */
   shutdownGraceMs: 5_000,
+  /** How long it waits for all else, for answers of Temporal above all. */
+  shutdownForceMs: 9_000,
 };

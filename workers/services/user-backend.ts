@@ -2,8 +2,11 @@ import { startLiveUpdates } from '../../backends/live/live-updates.ts';
 import { createCatalog } from '../../backends/user/catalog.ts';
 import { createUserServer } from '../../backends/user/server.ts';
 import { describe } from '../../bridge/supervise.ts';
+import { stopLimits } from '../../bridge/time-limits.ts';
+import { within } from '../../bridge/within.ts';
 import { serveHealth } from '../health.ts';
 import { startCatalogLoader } from './catalog-loader.ts';
+import { closeAll } from './close-all.ts';
 import type { HttpService, ServiceOptions } from './service.ts';
 import { httpOptionsOf, listen } from './http-server.ts';
 import { openPool } from './open-pool.ts';
@@ -67,9 +70,8 @@ export async function startUserBackend({ configuration, logger, onFatal }: Servi
     ready: () => untilReady(parts),
     stop: async () => {
       await live.close();
-      await app.close();
-      await loader.stop();
-      await Promise.all([pool.end(), connection.close(), health.close()]);
+      await Promise.all([within(stopLimits.partMs, app.close()), loader.stop()]);
+      await closeAll([pool.end(), connection.close(), health.close()]);
     },
   };
 }

@@ -1,0 +1,122 @@
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { connect } from 'amqplib';
+import { inject, vi } from 'vitest';
+import { inDebianRoot, insideDirectory } from '../../stack/debian-root.ts';
+import { stackRoot, toolsDirectory } from '../../stack/paths.ts';
+import { choosePorts, type Ports } from '../../stack/ports.ts';
+import { findRabbitmq4 } from '../../stack/rabbitmq-4.ts';
+import { findRabbitmq, type FoundRabbitmq } from '../../stack/rabbitmq-find.ts';
+import { startRabbitmq } from '../../stack/rabbitmq.ts';
+import { resetStack } from '../../stack/stack.ts';
+import { managementApi } from './management.ts';
+
+const execute = promisify(execFile);
+
+export type OwnBroker = Awaited<ReturnType<typeof startOwnBroker>>;
+
+/** A RabbitMQ of a test file's own, of the release that its project runs on: an alarm blocks all that publish to a node. */
+export async function startOwnBroker() {
+  const directory = join(stackRoot, `test-broker-${randomUUID()}`);
+  await mkdir(directory, { recursive: true });
+  const ports = await choosePorts('free');
+  const onProgress = (): void => undefined;
+  const { found, way } = await ((await releaseOfProject()).startsWith('4.')
+    ? findRabbitmq4({ toolsDirectory, onProgress })
+    : findRabbitmq({ onProgress }));
+  const server = await startRabbitmq({
+    directory,
+    port: ports.amqp,
+    managementPort: ports.management,
+    epmdPort: ports.epmd,
+    distributionPort: ports.distribution,
+    find: async () => ({ found, way }),
+  });
+
+  const control = async (...args: string[]): Promise<void> => {
+    const { program, args: given } = controlCommand({ directory, found, ports, args });
+    await execute(program, given);
+  };
+  const managementUrl = `http://127.0.0.1:${ports.management}`;
+  const isBlocking = async (): Promise<boolean> => {
+    const connection = await connect(server.url);
+    try {
+      const told = new Promise<true>((resolve) => {
+        connection.once('blocked', () => resolve(true));
+      });
+      const channel = await connection.createConfirmChannel();
+      channel.publish('amq.direct', 'nobody', Buffer.alloc(0));
+      return await Promise.race([told, channel.waitForConfirms().then(() => false)]);
+    } finally {
+      await connection.close();
+    }
+  };
+  const untilBlocking = (wanted: boolean): Promise<void> =>
+    vi.waitFor(async () => {
+      if ((await isBlocking()) !== wanted) throw new Error(`RabbitMQ ${wanted ? 'takes' : 'does not take'} messages`);
+    });
+
+  let isInEffect = false;
+  return {
+    amqpUrl: server.url,
+    managementUrl,
+    management: managementApi(managementUrl, server.url),
+    /** Sets an alarm off, and returns once it is in effect. */
+    alarm: async (): Promise<void> => {
+      isInEffect = true;
+      await control('set_disk_free_limit', '100000GB');
+      await untilBlocking(true);
+    },
+    endAlarm: async (): Promise<void> => {
+      if (!isInEffect) return;
+      await control('set_disk_free_limit', '1MB');
+      await untilBlocking(false);
+      isInEffect = false;
+    },
+    stop: async (): Promise<void> => {
+      await server.stop();
+      await resetStack(directory);
+    },
+  };
+}
+
+async function releaseOfProject(): Promise<string> {
+  const { amqpUrl, managementUrl } = inject('servers');
+  const overview = await managementApi(managementUrl, amqpUrl)('GET', 'overview');
+  return String(((await overview.json()) as { rabbitmq_version: unknown }).rabbitmq_version);
+}
+
+/** `rabbitmqctl`, where the node runs. */
+function controlCommand({
+  directory,
+  found,
+  ports,
+  args,
+}: {
+  directory: string;
+  found: FoundRabbitmq;
+  ports: Ports;
+  args: string[];
+}): { program: string; args: string[] } {
+  const rabbitmqctl = 'rabbitmqctl';
+  if (found.kind === 'container') {
+    const container = readFileSync(join(directory, 'rabbitmq', 'container'), 'utf8');
+    return { program: 'docker', args: ['exec', container, rabbitmqctl, ...args] };
+  }
+  const home = join(found.root === undefined ? directory : insideDirectory, 'rabbitmq');
+  const command = [
+    'env',
+    `HOME=${home}`,
+    `ERL_EPMD_PORT=${ports.epmd}`,
+    join(dirname(found.executable), rabbitmqctl),
+    '--node',
+    'instance-engine@localhost',
+    ...args,
+  ];
+  if (found.root !== undefined) return inDebianRoot({ root: found.root, directory, command });
+  return { program: 'env', args: command.slice(1) };
+}
