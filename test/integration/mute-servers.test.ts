@@ -72,15 +72,15 @@ test.each(servers)(
     await rig.pool.query('update agents set retired_at = now(), drain = true where id = $1', [agents[0]]);
     const id = await rig.insertInstance(agentId);
     if (name !== 'PostgreSQL' && name !== 'RabbitMQ') await rig.bus.until(id, 'instance.created');
-    const ends = Object.entries(services).map(async ([name, service]) => {
+    const ends = Object.entries(services).map(async ([owner, service]) => {
       const since = Date.now();
       await service.stop();
-      return { name, isInTime: Date.now() - since < stopLimits.processMs };
+      return { service: owner, isInTime: Date.now() - since < stopLimits.processMs };
     });
     const ended = await Promise.all(ends);
     await proxies.get(name)?.cut();
     await proxies.get(name)?.restore();
-    expect(ended).toEqual(Object.keys(services).map((service) => ({ name: service, isInTime: true })));
+    expect(ended).toEqual(Object.keys(services).map((service) => ({ service, isInTime: true })));
   },
   120_000,
 );

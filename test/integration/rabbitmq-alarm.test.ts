@@ -77,7 +77,7 @@ const count = (entry: Entry, text: string): number => outputOf(entry).split(text
 
 async function untilPublishersSaySo(): Promise<void> {
   for (const entry of publishers) {
-    await vi.waitFor(async () => expect(await expectHealth(entry, 503)).toContain(inEffect));
+    await vi.waitFor(async () => expect(await expectHealth(entry, 503)).toContain(inEffect), { timeout: 60_000 });
   }
 }
 
@@ -131,7 +131,7 @@ test('an alarm is said once by whoever publishes, is waited out, and leads to no
     expect(count(entry, 'can do its work again')).toBe(1);
   }
   for (const entry of entries) expect(outputOf(entry)).not.toContain('lost its connection');
-}, 180_000);
+}, 240_000);
 
 test('a letter that an alarm keeps from being written is written once when it is over, and its consumer goes on', async () => {
   await using host = await openVirtualHost(broker);
@@ -181,7 +181,7 @@ test('a letter that an alarm keeps from being written is written once when it is
   } finally {
     await consumer.stop();
   }
-}, 120_000);
+}, 240_000);
 
 test('SIGTERM during an alarm ends every process within 30 s, with exit code 0', async () => {
   await broker.alarm();
@@ -193,4 +193,4 @@ test('SIGTERM during an alarm ends every process within 30 s, with exit code 0',
     return { entry, code, isInTime: Date.now() - since < 30_000 };
   });
   expect(await Promise.all(ends)).toEqual(entries.map((entry) => ({ entry, code: 0, isInTime: true })));
-}, 120_000);
+}, 240_000);

@@ -56,9 +56,12 @@ export async function startOwnBroker() {
     }
   };
   const untilBlocking = (wanted: boolean): Promise<void> =>
-    vi.waitFor(async () => {
-      if ((await isBlocking()) !== wanted) throw new Error(`RabbitMQ ${wanted ? 'takes' : 'does not take'} messages`);
-    });
+    vi.waitFor(
+      async () => {
+        if ((await isBlocking()) !== wanted) throw new Error(`RabbitMQ ${wanted ? 'takes' : 'does not take'} messages`);
+      },
+      { timeout: 60_000 },
+    );
 
   let isInEffect = false;
   return {

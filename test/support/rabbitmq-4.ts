@@ -10,6 +10,7 @@ export const testsOfTheBus = [
   'accounts-check',
   'admin-backend-dead-letters',
   'audit',
+  'audit-refill',
   'cli-dead-letters',
   'consumer',
   'contract-consumer',
@@ -25,6 +26,7 @@ export const testsOfTheBus = [
   'topology-removed',
   'topology-start-up',
   'topology-unchecked',
+  'unreadable-headers',
   'user-backend-live',
 ].map((name) => `test/integration/${name}.test.ts`);
 
