@@ -26,6 +26,8 @@ afterAll(async () => {
 
 type Case = [string, Buffer];
 
+const patience = { timeout: 60_000 };
+
 interface Letter {
   id: string;
   queue: string;
@@ -45,13 +47,10 @@ const headersOf = async ({ queue, id }: Letter): Promise<Record<string, unknown>
 };
 /** By the row: such a message ends the test's own connection, whose client is the bare one. */
 const untilRunning = (id: string): Promise<void> =>
-  vi.waitFor(
-    async () => {
-      const { rows } = await rig.pool.query('select status from instances where id = $1', [id]);
-      expect(rows).toEqual([{ status: 'running' }]);
-    },
-    { timeout: 60_000 },
-  );
+  vi.waitFor(async () => {
+    const { rows } = await rig.pool.query('select status from instances where id = $1', [id]);
+    expect(rows).toEqual([{ status: 'running' }]);
+  }, patience);
 /** Lines of a log that say that what a message holds has ended something. */
 const troubles = (): object[] =>
   [rig.log, users.log, admin.log].flatMap((lines) =>
@@ -65,10 +64,11 @@ const inArray: Case = [
   field('odd', 'A', Buffer.from([0, 0, 0, 9, 76, ...Buffer.alloc(8)])),
 ];
 const deep: Case = ['3,000 tables within each other, which the client can read', nestedTables('odd', 3_000)];
+/** RabbitMQ takes seconds for each copy of it. */
 const tooDeep: Case = ['11,000 tables within each other', nestedTables('odd', 11_000)];
 const note = textField('note', 'this one is readable');
 
-test.each([unsigned, inArray, deep, tooDeep])(
+test.each([unsigned, inArray, deep])(
   'a message that is no event, with %s, is dead-lettered once by each consumer and holds up nothing',
   async (_, odd) => {
     const ids = { 'instance.updated': randomUUID(), 'agent.published': randomUUID() };
@@ -92,7 +92,7 @@ test.each([unsigned, inArray, deep, tooDeep])(
         const found = await lettersOf(ids[type]);
         expect(found.map(({ queue }) => queue).toSorted()).toEqual(queues.map((queue) => `${queue}.dead`));
         return found;
-      });
+      }, patience);
       for (const letter of letters) {
         expect(letter.reason).toMatch(/^headers: /);
         const headers = await headersOf(letter);
@@ -126,7 +126,7 @@ test.each([unsigned, tooDeep])(
     await vi.waitFor(async () => {
       const { rows } = await rig.pool.query('select type from audit_log where event_id = $1', [id]);
       expect(rows).toEqual([{ type: 'instance.created' }]);
-    });
+    }, patience);
     expect(await lettersOf(id)).toEqual([]);
     expect(troubles()).toEqual([]);
   },
