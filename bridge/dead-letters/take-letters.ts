@@ -2,6 +2,7 @@ import type { ConfirmChannel, GetMessage } from 'amqplib';
 import { deadLetterQueueOf, domainQueueNames, type DeadLetterQueueName } from '../../contracts/topology.ts';
 import { openAmqp, type AmqpConnection } from '../amqp.ts';
 import { isClosedWith, refusals } from '../refusal.ts';
+import { CannotWork } from '../supervise.ts';
 import { assertTakesMessages } from '../topology.ts';
 import { giveBack } from './give-back.ts';
 import type { LetterQueue } from './letter.ts';
@@ -47,7 +48,8 @@ export async function visitQueues(
 ): Promise<void> {
   const amqp = await openAmqp({ amqpUrl, connectionName });
   const visitAll = async (): Promise<void> => {
-    if (publishTo !== undefined) await assertTakesMessages(await amqp.openSeparateChannel(), publishTo);
+    if (publishTo !== undefined)
+      await assertTakesMessages(await amqp.openSeparateChannel(), publishTo).catch(unlessMissing);
     for (const origin of domainQueueNames) {
       const name = deadLetterQueueOf(origin);
       if (queue !== undefined && queue !== name) continue;
@@ -65,6 +67,11 @@ export async function visitQueues(
   } finally {
     await amqp.close();
   }
+}
+
+/** Where the exchange is missing, there may be no letters either. */
+function unlessMissing(error: unknown): void {
+  if (!(error instanceof CannotWork)) throw error;
 }
 
 /**
