@@ -9,9 +9,8 @@ import { listInstances } from '../../backends/user/instance-list.ts';
 import { cursor as cursorSchema } from '../../backends/user/cursor.ts';
 import { markPublished, takeUnpublished } from '../../bridge/event-log.ts';
 import { readPage, type Scope } from '../../bridge/published-events.ts';
-import { migrate } from '../../database/migrate.ts';
 import { auditRecord } from '../support/audit.ts';
-import { createDatabase, dropDatabase } from '../support/databases.ts';
+import { createMigratedDatabase, dropDatabase } from '../support/databases.ts';
 import { one } from '../support/rig.ts';
 
 /**
@@ -23,8 +22,7 @@ const name = `test_${randomUUID().replaceAll('-', '')}`;
 let pool: pg.Pool;
 
 beforeAll(async () => {
-  const databaseUrl = await createDatabase(server, name);
-  await migrate({ databaseUrl });
+  const databaseUrl = await createMigratedDatabase(server, name);
   pool = new pg.Pool({ connectionString: databaseUrl, max: 4 });
   // The database is dropped while its connections are being closed.
   pool.on('error', () => undefined);

@@ -3,8 +3,7 @@ import pg from 'pg';
 import { inject } from 'vitest';
 import type { AuditRecord } from '../../backends/admin/audit/record.ts';
 import { verifyAudit, type ChainHead } from '../../backends/admin/audit/verify.ts';
-import { migrate } from '../../database/migrate.ts';
-import { createDatabase, dropDatabase } from './databases.ts';
+import { createMigratedDatabase, dropDatabase } from './databases.ts';
 
 /** What is appended of one event; an instance's unless told otherwise. */
 export function auditRecord(fields: Partial<AuditRecord> = {}): AuditRecord {
@@ -31,8 +30,7 @@ export function auditRecord(fields: Partial<AuditRecord> = {}): AuditRecord {
 export async function openAuditLog() {
   const server = inject('servers').databaseUrl;
   const name = `test_${randomUUID().replaceAll('-', '')}`;
-  const databaseUrl = await createDatabase(server, name);
-  await migrate({ databaseUrl });
+  const databaseUrl = await createMigratedDatabase(server, name);
   const client = new pg.Client(databaseUrl);
   await client.connect();
   const audit = {

@@ -6,16 +6,14 @@ import type { EventMessage } from '../../bridge/outgoing-event.ts';
 import { translate } from '../../bridge/translate.ts';
 import { notification } from '../../contracts/notification.ts';
 import { notificationChannels } from '../../contracts/names.ts';
-import { migrate } from '../../database/migrate.ts';
-import { createDatabase, dropDatabase } from './databases.ts';
+import { createMigratedDatabase, dropDatabase } from './databases.ts';
 import { headersSchemaOf, problemsOf } from './published-schemas.ts';
 
 /** A migrated database of a test file's own, and what its triggers wrote and said. */
 export async function openEventLog() {
   const server = inject('postgresUrl');
   const name = `test_${randomUUID().replaceAll('-', '')}`;
-  const databaseUrl = await createDatabase(server, name);
-  await migrate({ databaseUrl });
+  const databaseUrl = await createMigratedDatabase(server, name);
   const [writer, listener] = [new pg.Client(databaseUrl), new pg.Client(databaseUrl)];
   await Promise.all([writer.connect(), listener.connect()]);
   const heard: unknown[] = [];

@@ -8,6 +8,7 @@ import { choosePorts } from '../../stack/ports.ts';
 import { startPostgres } from '../../stack/postgres.ts';
 import { referenceProcess } from '../../stack/process-reference.ts';
 import { readGivenServers } from '../../workers/configuration.ts';
+import { dropTemplate } from './databases.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -20,7 +21,7 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   const { databaseUrl } = readGivenServers();
   if (databaseUrl !== undefined) {
     project.provide('postgresUrl', databaseUrl);
-    return async () => {};
+    return () => dropTemplate(databaseUrl);
   }
   const directory = resolve(stackRoot, `test-${project.name}`);
   const own = referenceProcess(process.pid);

@@ -8,7 +8,6 @@ import { pino } from 'pino';
 import { inject, type ProvidedContext } from 'vitest';
 import type { FatalError } from '../../bridge/supervise.ts';
 import { instanceWorkflowId, type ServiceName } from '../../contracts/names.ts';
-import { migrate } from '../../database/migrate.ts';
 import { endAgents } from '../../runtimes/process/end-agents.ts';
 import { listProcesses } from '../../runtimes/process/process-table.ts';
 import { readConfiguration } from '../../workers/configuration.ts';
@@ -16,7 +15,7 @@ import { startAgentsWorker } from '../../workers/services/agents-worker.ts';
 import { startEventBroker } from '../../workers/services/event-broker.ts';
 import type { Service, ServiceOptions } from '../../workers/services/service.ts';
 import { openBus } from './bus.ts';
-import { createDatabase, dropDatabase } from './databases.ts';
+import { createMigratedDatabase, dropDatabase } from './databases.ts';
 import { managementApi } from './management.ts';
 import { replayAll } from './replay.ts';
 import { openServiceLogins } from './service-logins.ts';
@@ -46,7 +45,7 @@ export async function openRig({
 }: RigOptions = {}) {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   const runtimeDirectory = settings['RUNTIME_DIRECTORY'] ?? (await mkdtemp(join(tmpdir(), 'instances-')));
-  const databaseUrl = await createDatabase(servers.databaseUrl, name);
+  const databaseUrl = await createMigratedDatabase(servers.databaseUrl, name);
   const management = managementApi(servers.managementUrl, servers.amqpUrl);
   await management('PUT', `vhosts/${name}`);
   const environment = {
@@ -61,7 +60,6 @@ export async function openRig({
     ...settings,
   };
   const configuration = readConfiguration(environment);
-  await migrate({ databaseUrl });
   const logins = await openServiceLogins({ name, ...servers, databaseUrl, amqpUrl: environment.AMQP_URL });
   const environmentOf = (service: ServiceName) => ({ ...environment, ...logins.of(service), ...settings });
 

@@ -1,8 +1,10 @@
 import { resolve } from 'node:path';
+import type { ProvidedContext } from 'vitest';
 import type { TestProject } from 'vitest/node';
 import { resetStack, startStack } from '../../stack/stack.ts';
 import { stackRoot, toolsDirectory } from '../../stack/paths.ts';
 import { readGivenServers } from '../../workers/configuration.ts';
+import { dropTemplate } from './databases.ts';
 import { givenRabbitmq4, rabbitmq4Project } from './rabbitmq-4.ts';
 
 declare module 'vitest' {
@@ -11,11 +13,33 @@ declare module 'vitest' {
   }
 }
 
-/** One stack for all tests of a project, on free ports; each test file takes a database, a vhost and a task queue of it. */
+/** One stack for the tests of all projects, on free ports, and one with RabbitMQ 4; each test file takes a database, a vhost and a task queue of it. */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
-  const directory = resolve(stackRoot, `test-${project.name}`);
+  const stacks = sharedStacks();
+  const name = project.name === rabbitmq4Project ? 'test-rabbitmq-4' : 'test';
+  const shared = stacks.get(name) ?? { servers: start(name), users: 0 };
+  stacks.set(name, shared);
+  shared.users += 1;
+  const { stop, ...servers } = await shared.servers;
+  project.provide('servers', servers);
+  return async () => {
+    shared.users -= 1;
+    if (shared.users === 0) await stop();
+  };
+}
+
+type Servers = ProvidedContext['servers'] & { stop: () => Promise<void> };
+
+/** By the names of their folders. Each project loads this module anew, so that a variable of it would not be shared. */
+function sharedStacks(): Map<string, { servers: Promise<Servers>; users: number }> {
+  const kept = globalThis as { stacksOfTheTests?: ReturnType<typeof sharedStacks> };
+  return (kept.stacksOfTheTests ??= new Map());
+}
+
+async function start(name: string): Promise<Servers> {
+  const directory = resolve(stackRoot, name);
   const given = readGivenServers();
-  const onRelease4 = project.name === rabbitmq4Project;
+  const onRelease4 = name === 'test-rabbitmq-4';
   const { amqpUrl: givenAmqpUrl, managementUrl: givenManagementUrl } = onRelease4 ? (givenRabbitmq4() ?? {}) : given;
   await resetStack(directory);
   const stack = await startStack({
@@ -35,9 +59,15 @@ export default async function setUp(project: TestProject): Promise<() => Promise
     throw new Error('The tests make virtual hosts: set RABBITMQ_MANAGEMENT_URL next to AMQP_URL.');
   }
   const { databaseUrl, amqpUrl, managementUrl } = stack;
-  project.provide('servers', { databaseUrl, amqpUrl, managementUrl, temporalAddress });
-  return async () => {
-    await stack.stop();
-    await resetStack(directory);
+  return {
+    databaseUrl,
+    amqpUrl,
+    managementUrl,
+    temporalAddress,
+    stop: async () => {
+      if (given.databaseUrl !== undefined) await dropTemplate(given.databaseUrl);
+      await stack.stop();
+      await resetStack(directory);
+    },
   };
 }
