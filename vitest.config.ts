@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config';
 import { removeMachineSettings } from './test/support/environment.ts';
+import { LongestFirst } from './test/support/longest-first.ts';
 import { rabbitmq4Project, testsOfTheBus } from './test/support/rabbitmq-4.ts';
 
 removeMachineSettings({ process: 'main' });
@@ -19,6 +20,8 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          // Files share processes: to start one takes longer than many of them.
+          isolate: false,
           include: ['test/unit/**/*.test.ts'],
           setupFiles,
           expect,
@@ -29,6 +32,7 @@ export default defineConfig({
       {
         test: {
           name: 'contract',
+          isolate: false,
           include: ['test/contract/**/*.test.ts'],
           globalSetup: ['test/support/postgres.ts'],
           setupFiles,
@@ -117,5 +121,6 @@ export default defineConfig({
       },
     ],
     maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
   },
 });

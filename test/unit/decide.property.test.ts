@@ -7,6 +7,7 @@ import { initialState, type InstanceEvent, type InstanceState } from '../../work
 import { neverRestart } from '../support/instance-events.ts';
 import { betrayedLife, life, play, settled, stepsToRest, type Life, type OnEvent } from '../support/instance-lives.ts';
 import type { Simulation } from '../support/instance-simulation.ts';
+import { propertyRuns } from '../support/property-runs.ts';
 import { asIncoming, createRowModel } from '../support/row-model.ts';
 
 // Seconds on a busy machine. fast-check prints the seed and the shortest life that breaks the rule.
@@ -35,7 +36,7 @@ test('whatever is shuffled, repeated or missing, the world comes to agree with t
       expect(reality(simulation)).toEqual(wishes(simulation));
       expect(falsehoods(simulation)).toEqual([]);
     }),
-    { numRuns: 20_000, examples: [[diedWhileItsRowWasReplaced]] },
+    { ...propertyRuns(20_000), examples: [[diedWhileItsRowWasReplaced]] },
   );
 });
 
@@ -49,7 +50,7 @@ test('whatever backup is restored and whatever false is said, the world comes to
       expect(simulation.rows.row() && status).toEqual(simulation.rows.row() && expected.status);
       expect(simulation.state()?.doubt).toBeUndefined();
     }),
-    { numRuns: 20_000 },
+    propertyRuns(20_000),
   );
 });
 
@@ -70,7 +71,7 @@ test('events that come again, or late, once all is settled start no agent and em
       settle({ limit: stepsToRest });
       expect({ log: rows.log, agent: agent(), state: state() }).toEqual(before);
     }),
-    { numRuns: 5_000 },
+    propertyRuns(5_000),
   );
 });
 
@@ -100,7 +101,7 @@ test('what failed or was drained runs again only with a new generation or when t
       play(given, onEvent).settle({ limit: stepsToRest });
       expect(begun).not.toContain(false);
     }),
-    { numRuns: 5_000 },
+    propertyRuns(5_000),
   );
 });
 
@@ -109,7 +110,7 @@ test('a state is plain data: what continue-as-new hands on is what there was', (
     fc.property(life, (given) => {
       play(given, (_before, _event, after) => expect(JSON.parse(JSON.stringify(after))).toStrictEqual(after));
     }),
-    { numRuns: 2_000 },
+    propertyRuns(2_000),
   );
 });
 
@@ -126,7 +127,7 @@ test('hearing a message twice is hearing it once', () => {
         expect({ ...again, earlyExits: once.earlyExits }).toStrictEqual(once);
       });
     }),
-    { numRuns: 2_000 },
+    propertyRuns(2_000),
   );
 });
 
@@ -160,7 +161,7 @@ test('events of a row lead to the same state in any order, with or without repet
     fc.property(shuffled, ({ messages, disordered }) => {
       expect(fold(disordered)).toStrictEqual(fold(messages));
     }),
-    { numRuns: 2_000 },
+    propertyRuns(2_000),
   );
 });
 
