@@ -75,7 +75,7 @@ test('a virtual host that is not there is named, and tried again: a server that 
   started = startWorkerProcess('event-broker', { ...rig.environmentOf('event_broker'), AMQP_URL });
   const { output, kill } = started;
   await vi.waitFor(() => expect(output().match(/refuses the virtual host nowhere.*AMQP_URL/g)).toHaveLength(2), {
-    timeout: 20_000,
+    timeout: 60_000,
   });
   expect(await kill('SIGTERM')).toBe(0);
 });

@@ -85,7 +85,7 @@ describe('after a kill -9 of the worker', () => {
         expect(left).toEqual([]);
       }
     }
-  }, 60_000);
+  }, 240_000);
 
   test('what a living worker is at work on is left to it, and taken over once it is dead', async () => {
     const request = rig.request({ ready: 'file' });
