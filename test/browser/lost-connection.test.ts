@@ -54,12 +54,16 @@ describe.skipIf(inject('chromium') === null)('a page that loses its connection',
 
   test('takes the token out of the address, and asks for one again once it has expired, with the reason', async () => {
     const userId = randomUUID();
-    const short = await signToken({ userId, expiresIn: '15 s' });
-    const page = await pages.open(`#token=${short}`);
-    await page.getByText('Live', { exact: true }).waitFor();
+    const page = await pages.signIn({ userId });
     expect(page.url()).toBe(`${pages.url}/#/instances`);
     await page.reload();
     await page.getByText('There is no instance yet.').waitFor();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByText('You are signed out.').waitFor();
+
+    const short = await signToken({ userId, expiresIn: '5 s' });
+    await page.getByLabel('Your token').fill(short);
+    await page.getByRole('button', { name: 'Sign in' }).click();
     await page.getByText(/token has expired/).waitFor();
     await page.getByRole('heading', { name: 'Sign in' }).waitFor();
 
