@@ -72,6 +72,7 @@ export default defineConfig({
           exclude: ['test/integration/rabbitmq-4.test.ts'],
           globalSetup: [
             'test/support/workflow-bundle.ts',
+            'test/support/worker-programs.ts',
             'test/support/servers.ts',
             'test/support/docker-engine.ts',
             'test/support/pgbouncer-program.ts',
@@ -87,7 +88,11 @@ export default defineConfig({
           name: rabbitmq4Project,
           isolate: false,
           include: testsOfTheBus,
-          globalSetup: ['test/support/workflow-bundle.ts', 'test/support/servers.ts'],
+          globalSetup: [
+            'test/support/workflow-bundle.ts',
+            'test/support/worker-programs.ts',
+            'test/support/servers.ts',
+          ],
           setupFiles: quietSetupFiles,
           expect,
           testTimeout: 90_000,
@@ -99,7 +104,12 @@ export default defineConfig({
           name: 'browser',
           isolate: false,
           include: ['test/browser/**/*.test.ts'],
-          globalSetup: ['test/support/workflow-bundle.ts', 'test/support/servers.ts', 'test/support/chromium.ts'],
+          globalSetup: [
+            'test/support/workflow-bundle.ts',
+            'test/support/worker-programs.ts',
+            'test/support/servers.ts',
+            'test/support/chromium.ts',
+          ],
           setupFiles: quietSetupFiles,
           expect: { poll: { timeout: 30_000 } },
           testTimeout: 120_000,
@@ -110,7 +120,11 @@ export default defineConfig({
         test: {
           name: 'model',
           include: ['test/model/**/*.test.ts'],
-          globalSetup: ['test/support/workflow-bundle.ts', 'test/support/servers.ts'],
+          globalSetup: [
+            'test/support/workflow-bundle.ts',
+            'test/support/worker-programs.ts',
+            'test/support/servers.ts',
+          ],
           setupFiles: quietSetupFiles,
           expect,
           testTimeout: 90_000,

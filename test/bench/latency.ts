@@ -31,14 +31,19 @@ const stack = await startStack({
 });
 const address = stack.temporal?.address ?? '';
 await migrate({ databaseUrl: stack.databaseUrl });
-const engine = startWorkerProcess('all', {
-  DATABASE_URL: stack.databaseUrl,
-  AMQP_URL: stack.amqpUrl,
-  TEMPORAL_ADDRESS: address,
-  RUNTIME_DIRECTORY: agents,
-  EVENT_BROKER_HEALTH_PORT: '0',
-  AGENTS_WORKER_HEALTH_PORT: '0',
-});
+const engine = startWorkerProcess(
+  'all',
+  {
+    DATABASE_URL: stack.databaseUrl,
+    AMQP_URL: stack.amqpUrl,
+    TEMPORAL_ADDRESS: address,
+    RUNTIME_DIRECTORY: agents,
+    EVENT_BROKER_HEALTH_PORT: '0',
+    AGENTS_WORKER_HEALTH_PORT: '0',
+  },
+  [],
+  { programs: null },
+);
 const pool = new pg.Pool({ connectionString: stack.databaseUrl });
 const bus = await openBus(stack.amqpUrl);
 const connection = await Connection.connect({ address });

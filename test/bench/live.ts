@@ -45,14 +45,19 @@ const shared = {
   // It is asked for, but not used.
   TEMPORAL_ADDRESS: '127.0.0.1:7233',
 };
-const broker = startWorkerProcess('event-broker', { ...shared, EVENT_BROKER_HEALTH_PORT: '0' });
+const broker = startWorkerProcess('event-broker', { ...shared, EVENT_BROKER_HEALTH_PORT: '0' }, [], { programs: null });
 const { userBackend: port } = await choosePorts('free');
-const backend = startWorkerProcess('user-backend', {
-  ...shared,
-  ...tokenSettings,
-  USER_BACKEND_PORT: String(port),
-  USER_BACKEND_HEALTH_PORT: '0',
-});
+const backend = startWorkerProcess(
+  'user-backend',
+  {
+    ...shared,
+    ...tokenSettings,
+    USER_BACKEND_PORT: String(port),
+    USER_BACKEND_HEALTH_PORT: '0',
+  },
+  [],
+  { programs: null },
+);
 const memory = sampleMemory(backend.child.pid ?? 0);
 const floor = fork(fileURLToPath(new URL('live-floor.ts', import.meta.url)), { execArgv: ['--import', 'tsx'] });
 const heard = <Type extends FromFloor['type']>(type: Type): Promise<Extract<FromFloor, { type: Type }>> =>

@@ -50,7 +50,7 @@ export function testOnNode(version: number): void {
             USER_BACKEND_PORT: String(ports.userBackend),
             ADMIN_BACKEND_PORT: String(ports.adminBackend),
           };
-          processes.push(startWorkerProcess(entry, environment, [], { node }));
+          processes.push(startWorkerProcess(entry, environment, [], { node, programs: null }));
         }
         for (const [index, [, service, healthPort]] of services.entries()) {
           await vi.waitFor(

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { inject } from 'vitest';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -13,15 +14,22 @@ export interface WorkerProcess {
   kill: (signal: NodeJS.Signals) => Promise<number | NodeJS.Signals | null>;
 }
 
-/** A process of `workers/`, as it is started in production, with exactly this environment (and PATH and HOME). */
+export interface WorkerProcessOptions {
+  node?: string;
+  /** Folder of the compiled processes; null to start the process as production does, which compiles itself. */
+  programs?: string | null;
+}
+
+/** A process of `workers/` with exactly this environment (and PATH and HOME). */
 export function startWorkerProcess(
   entry: string,
   environment: Record<string, string>,
   args: readonly string[] = [],
-  { node = process.execPath }: { node?: string } = {},
+  { node = process.execPath, programs = inject('workerPrograms') }: WorkerProcessOptions = {},
 ): WorkerProcess {
   const { PATH = '', HOME = '' } = process.env;
-  const child = spawn(node, ['--import', 'tsx', `workers/${entry}.ts`, ...args], {
+  const program = programs === null ? ['--import', 'tsx', `workers/${entry}.ts`] : [`${programs}/${entry}.mjs`];
+  const child = spawn(node, [...program, ...args], {
     cwd: root,
     env: { PATH, HOME, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
