@@ -211,7 +211,7 @@ test('two replicas write one chain, each event once, and one of them may go', as
   for (const id of ids) await rig.bus.until(id, 'instance.updated', 'running');
   await untilRecorded(...twice);
   await expectAllOnce();
-});
+}, 180_000);
 
 test('a database that goes away and comes back loses nothing and repeats nothing', async () => {
   const { DATABASE_URL: databaseUrl } = rig.environmentOf('admin_backend');

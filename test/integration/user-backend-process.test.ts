@@ -157,9 +157,9 @@ test('as a process it says what it lacks, is ready, and ends with what is in han
   expect(lacking.output()).toContain('JWT_JWKS_URL is required');
 
   const running = startWorkerProcess('user-backend', { ...environment, ...tokenSettings });
-  await vi.waitFor(() => expect(running.output()).toContain('agent_catalog is ready'), { timeout: 30_000 });
+  await vi.waitFor(() => expect(running.output()).toContain('agent_catalog is ready'), { timeout: 60_000 });
   expect(await running.kill('SIGTERM')).toBe(0);
-});
+}, 120_000);
 
 test('health tells which part is not at work', async () => {
   const lost = { ready: false, lastError: expect.stringContaining('ECONNREFUSED') };

@@ -50,8 +50,8 @@ export default async function setUp(project: TestProject): Promise<void> {
 /** What the code finds next to itself is found where the code is written. */
 const keepLocation: Plugin = {
   name: 'keep-location',
-  setup: ({ onLoad }) => {
-    onLoad({ filter: /\.ts$/ }, async ({ path }) => {
+  setup: (programs) => {
+    programs.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
       const text = await readFile(path, 'utf8');
       return {
         loader: 'ts',
