@@ -154,6 +154,29 @@ describe('agents', () => {
     expect(await processCount(old)).toBe(1);
   });
 
+  test.each([true, false])(
+    'an instance whose row is committed after the retirement of its agent was handled fails (drain: %s)',
+    async (drain) => {
+      const agent = await rig.publishAgent();
+      const late = await rig.connect();
+      await late.query('begin');
+      const { rows } = await late.query<{ id: string }>(
+        'insert into instances (agent_id, user_id) values ($1, $1) returning id',
+        [agent],
+      );
+      const id = rows[0]?.id ?? '';
+      await rig.pool.query('update agents set retired_at = now(), drain = $2 where id = $1', [agent, drain]);
+      await rig.bus.until(agent, 'agent.retired');
+      await vi.waitFor(async () =>
+        expect(await rig.bus.channel.checkQueue('agents_worker.agent')).toMatchObject({ messageCount: 0 }),
+      );
+      await late.query('commit');
+      await rig.bus.until(id, 'instance.updated', 'failed');
+      expect(await reasonOf(id)).toMatchObject({ code: 'agent_retired' });
+      expect(await rig.processes(id)).toEqual([]);
+    },
+  );
+
   test('a retirement that says drain stops those that run', async () => {
     const agent = await rig.publishAgent();
     const id = await rig.insertInstance(agent);

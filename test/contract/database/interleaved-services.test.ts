@@ -2,7 +2,12 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { bringBackAgent, retireAgent } from '../../../backends/admin/agents/agents.ts';
+import {
+  bringBackAgent,
+  changeAgent,
+  publishAgent as publish,
+  retireAgent,
+} from '../../../backends/admin/agents/agents.ts';
 import { createAppender } from '../../../backends/admin/audit/append.ts';
 import type { AuditRecord } from '../../../backends/admin/audit/record.ts';
 import { changeInstance, createInstance } from '../../../backends/user/instance-store.ts';
@@ -73,6 +78,79 @@ describe('an agent that two retire', () => {
     const { retired_at: retiredAt } = (await result) as { retired_at: string };
     expect(Date.parse(retiredAt)).toBeGreaterThan(Date.parse('2026-01-02'));
     expect(await bringBackAgent(pool, id)).toMatchObject({ retired_at: null });
+  });
+});
+
+describe('an agent that one retires', () => {
+  const retire = (id: string) =>
+    first.query(`update agents set retired_at = '2026-01-01Z', drain = true where id = $1`, [id]);
+  const retired = { retired_at: '2026-01-01T00:00:00.000Z', drain: true };
+
+  test('is not there any more where the other one deletes it first', async () => {
+    const id = await publishAgent();
+    await first.query('begin');
+    await first.query('delete from agents where id = $1', [id]);
+    const { result } = await untilItWaits(() => retireAgent(pool, id, true));
+    await first.query('commit');
+    expect(await result).toMatchObject({ status: 404 });
+  });
+
+  test('keeps its retirement where the other one changes it, and the change', async () => {
+    const id = await publishAgent();
+    await first.query('begin');
+    await retire(id);
+    const { result } = await untilItWaits(() => changeAgent(pool, id, { version: '2' }));
+    await first.query('commit');
+    expect(await result).toMatchObject({ version: '2', ...retired });
+    expect(await bringBackAgent(pool, id)).toMatchObject({ version: '2', drain: false });
+  });
+
+  test('is brought back where the other one does so after it', async () => {
+    const id = await publishAgent();
+    await first.query('begin');
+    await retire(id);
+    const { result } = await untilItWaits(() => bringBackAgent(pool, id));
+    await first.query('commit');
+    expect(await result).toMatchObject({ retired_at: null, drain: false });
+  });
+
+  test('cannot be published a second time meanwhile, but once it is deleted', async () => {
+    const id = await publishAgent();
+    const again = () => publish(pool, { id, name: 'a', version: '2', capabilities: [], runtime: {} } as never);
+    await first.query('begin');
+    await retire(id);
+    const refused = await untilItWaits(again);
+    await first.query('commit');
+    expect(await refused.result).toMatchObject({ status: 409, code: 'agent_exists' });
+    await first.query('begin');
+    await first.query('delete from agents where id = $1', [id]);
+    const { result } = await untilItWaits(again);
+    await first.query('commit');
+    expect(await result).toMatchObject({ version: '2', retired_at: null });
+    const { rows } = await log.query(
+      `select notification ->> 'event_type' as type from event_log where entity_id = $1 order by sequence`,
+      [id],
+    );
+    expect(rows.map(({ type }) => type)).toEqual(['insert', 'update', 'delete', 'insert']);
+  });
+
+  // In this order, it may be used by an instance: agents_worker reads the agent before it starts it.
+  test('makes nobody wait who begins to use it, and waits for nobody who does', async () => {
+    const id = await publishAgent();
+    const identity = user();
+    const create = () =>
+      createInstance(pool, { ...writing(identity), agentId: id, desiredState: 'running', idempotencyKey: undefined });
+    await first.query('begin');
+    await retire(id);
+    expect((await create()).answer).toMatchObject({ agent_id: id });
+    await first.query('commit');
+    await expect(create()).rejects.toMatchObject({ status: 422, code: 'agent_retired' });
+
+    const other = await publishAgent();
+    await first.query('begin');
+    await first.query('insert into instances (agent_id, user_id) values ($1, $1)', [other]);
+    expect(await retireAgent(pool, other, true)).toMatchObject({ drain: true });
+    await first.query('commit');
   });
 });
 
