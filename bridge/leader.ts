@@ -151,6 +151,7 @@ class Pooled extends Error {}
 
 const undefinedTable = '42P01';
 const insufficientPrivilege = '42501';
+const readOnlyTransaction = '25006';
 const refusedLogin = new Set(['28000', '28P01', '3D000']);
 
 /** Says of an error of PostgreSQL what a person can do about it. */
@@ -177,6 +178,9 @@ function explain(error: unknown, databaseUrl: string): Error {
   }
   if (refusedLogin.has(code)) {
     return new FatalError(`${message} Check user, password and database in DATABASE_URL.`, { cause: error });
+  }
+  if (code === readOnlyTransaction) {
+    return new Error(`${message} It may be a standby: promote it, or correct DATABASE_URL.`, { cause: error });
   }
   return new Error(`${message} Start it, or correct DATABASE_URL.`, { cause: error });
 }

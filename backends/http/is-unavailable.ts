@@ -1,10 +1,14 @@
 import { CannotWork } from '../../bridge/supervise.ts';
 
-/** Codes of PostgreSQL for a server that starts, stops, has no connection left or no time (classes 08, 53, 57), or asks to repeat (40). */
-const serverAway = /^(08...|40...|53...|57014|57P0[1-5])$/;
+/**
+ * Codes of PostgreSQL for a server that starts, stops, has no connection left or no time (classes 08, 53, 57), asks to repeat (40),
+ * or is a standby that is not promoted yet (25006).
+ */
+const serverAway = /^(08...|25006|40...|53...|57014|57P0[1-5])$/;
 const socketErrors = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENOTFOUND']);
-/** What `pg` says without a code. */
-const clientWords = /Connection terminated|timeout exceeded when trying to connect|Query read timeout/;
+/** What `pg` says without a code, and a standby by a code that stands for much else. */
+const words =
+  /Connection terminated|timeout exceeded when trying to connect|Query read timeout|cannot set transaction read-write mode during recovery/;
 
 /** Whether it is the fault of a server behind this one, which may answer later. */
 export function isUnavailable(error: unknown): boolean {
@@ -13,5 +17,5 @@ export function isUnavailable(error: unknown): boolean {
   if (error instanceof CannotWork) return true;
   const { code } = error as { code?: unknown };
   if (typeof code === 'string' && (serverAway.test(code) || socketErrors.has(code))) return true;
-  return clientWords.test(error.message) || isUnavailable(error.cause);
+  return words.test(error.message) || isUnavailable(error.cause);
 }

@@ -1,10 +1,12 @@
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { addressGroup } from './address-group.ts';
 import { ProblemError } from './problem.ts';
 
 /**
- * Limits the requests of one user, or of one address without a valid token. Routes count by a hook `onRequest`, so that also
- * requests count that are refused later. What never gets to the hook of a route counts by the functions that this returns.
+ * Limits the requests of one user, or of one address (of IPv6, one /64) without a valid token. Routes count by a hook
+ * `onRequest`, so that also requests count that are refused later. What never gets to the hook of a route counts by the
+ * functions that this returns.
  */
 export async function limitRate(app: FastifyInstance, requestsPerMinute: number) {
   const isUnlimited = ({ routeOptions, is404 }: FastifyRequest): boolean =>
@@ -15,7 +17,7 @@ export async function limitRate(app: FastifyInstance, requestsPerMinute: number)
     max: requestsPerMinute,
     timeWindow: '1 minute',
     allowList: isUnlimited,
-    keyGenerator: ({ identity, ip }) => identity?.userId ?? ip,
+    keyGenerator: ({ identity, ip }) => identity?.userId ?? addressGroup(ip),
     errorResponseBuilder: (_, { after }) => refusal(after),
   });
   const limit = app.rateLimit();

@@ -285,6 +285,27 @@ describe('an entry of the audit log', () => {
     }
   });
 
+  test.each(['repeatable read', 'serializable'])(
+    'asks a transaction to repeat whose snapshot is older than the chain (%s)',
+    async (level) => {
+      const before = await head();
+      for (const late of ['append_audit_entries($1)', `record_audit_removal(1, $1)`]) {
+        const strict = await pool.connect();
+        try {
+          await strict.query(`begin isolation level ${level}`);
+          await strict.query('select from audit_log');
+          await log.query('select from append_audit_entries($1)', [JSON.stringify([record()])]);
+          const work = strict.query(`select from ${late}`, [JSON.stringify([record()])]);
+          await expect(work).rejects.toMatchObject({ code: '40001' });
+        } finally {
+          await strict.query('rollback');
+          strict.release();
+        }
+      }
+      expect(await head()).toBe(before + 2);
+    },
+  );
+
   test.each(['40P01', '55P03', '57014', '53100', '53200', '53300', '57P01', '57P02', '57P03', '40001', '23505'])(
     'is tried again after %s, which is not its fault',
     async (code) => {

@@ -283,6 +283,13 @@ test.each<[unavailable: boolean, what: string, error: unknown]>([
   [true, 'a server that is stopping', Object.assign(new Error('x'), { code: '57P01' })],
   [true, 'no connection left', Object.assign(new Error('x'), { code: '53300' })],
   [true, 'a statement out of time', Object.assign(new Error('x'), { code: '57014' })],
+  [true, 'a standby that is not promoted yet', Object.assign(new Error('x'), { code: '25006' })],
+  [
+    true,
+    'the same, through a pooler',
+    Object.assign(new Error('cannot set transaction read-write mode during recovery'), { code: '0A000' }),
+  ],
+  [false, 'what PostgreSQL does not know', Object.assign(new Error('x'), { code: '0A000' })],
   [true, 'a deadlock', Object.assign(new Error('x'), { code: '40P01' })],
   [true, 'a pool that is exhausted', new Error('timeout exceeded when trying to connect')],
   [false, 'a missing table', Object.assign(new Error('x'), { code: '42P01' })],
