@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { GetMessage } from 'amqplib';
+import type { Message } from 'amqplib';
 import type { ClientBase, Pool } from 'pg';
 import { z } from 'zod';
 import { definitionOf, isEventType } from '../../contracts/catalog.ts';
@@ -22,7 +22,7 @@ const knownId = z.object({ 'cloudEvents:id': z.guid() });
  *
  * @throws NotInEventLog naming what differs; the database's error when the log cannot be read
  */
-export async function checkAgainstLog(database: Pool | ClientBase, message: GetMessage): Promise<void> {
+export async function checkAgainstLog(database: Pool | ClientBase, message: Message): Promise<void> {
   const { headers } = message.properties;
   const id = knownId.safeParse(headers).data?.['cloudEvents:id'];
   if (id === undefined) throw new NotInEventLog('it has no header cloudEvents:id, which every event has');
@@ -43,7 +43,7 @@ async function readEntry(database: Pool | ClientBase, eventId: string): Promise<
 }
 
 /** The header, the property or the field of the body; undefined when all are as event_broker publishes the entry. */
-function findDifference(message: GetMessage, entry: LogEntry): string | undefined {
+function findDifference(message: Message, entry: LogEntry): string | undefined {
   const { metadata, body: expectedBody } = orRefuse('its entry', () => translate(entry));
   const actual = orRefuse('its content', () =>
     parseEvent({ ...message, fields: { ...message.fields, consumerTag: '' } }),

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { GetMessage } from 'amqplib';
+import type { Message } from 'amqplib';
 import { z } from 'zod';
 import type { DeadLetterQueueName, DomainQueueName } from '../../contracts/topology.ts';
 import { carriedProperties } from '../dead-letter.ts';
@@ -39,7 +39,7 @@ const knownHeaders = z.object({
   'cloudEvents:time': z.iso.datetime({ offset: true }).optional().catch(undefined),
 });
 
-export function toDeadLetter({ name, origin }: LetterQueue, message: GetMessage): DeadLetter {
+export function toDeadLetter({ name, origin }: LetterQueue, message: Message): DeadLetter {
   const { messageId, type, headers } = carriedProperties(message);
   const known = knownHeaders.parse(headers);
   const [byBroker] = known['x-death'] ?? [];
@@ -63,7 +63,7 @@ export function toDeadLetter({ name, origin }: LetterQueue, message: GetMessage)
  * missing or not unique. A letter that is sent again and dies again has the same; so have copies of one message in one
  * queue, which do not differ in anything else.
  */
-export function letterIdOf(queue: DeadLetterQueueName, message: GetMessage): string {
+export function letterIdOf(queue: DeadLetterQueueName, message: Message): string {
   const { headers, ...properties } = carriedProperties(message);
   return createHash('sha256')
     .update(JSON.stringify([queue, properties, inOrder(withoutDeath(headers))]))

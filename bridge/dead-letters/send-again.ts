@@ -1,4 +1,4 @@
-import type { ConfirmChannel, GetMessage } from 'amqplib';
+import type { ConfirmChannel, Message } from 'amqplib';
 import { exchangeNames } from '../../contracts/names.ts';
 import { publishRouted } from '../confirmed-publish.ts';
 import { carriedProperties } from '../dead-letter.ts';
@@ -12,7 +12,7 @@ import { visitQueues, type LettersOptions } from './take-letters.ts';
 const publishTo = exchangeNames.sentAgain;
 
 /** Whether a letter is what it claims to be. @throws NotInEventLog when it is not; it then stays where it is */
-export type CheckLetter = (message: GetMessage) => Promise<void>;
+export type CheckLetter = (message: Message) => Promise<void>;
 
 /**
  * Puts one letter back into the queue that it came from, as it was before it died. Its consumer dead-letters it again,
@@ -68,7 +68,7 @@ export async function sendAllAgain(options: SendAllOptions): Promise<number> {
   return count;
 }
 
-async function refusalOf(check: CheckLetter, message: GetMessage): Promise<NotInEventLog | undefined> {
+async function refusalOf(check: CheckLetter, message: Message): Promise<NotInEventLog | undefined> {
   try {
     await check(message);
     return undefined;
@@ -83,7 +83,7 @@ async function send({ queue, channel, message, acknowledge }: FoundLetter): Prom
   acknowledge();
 }
 
-async function publish(channel: ConfirmChannel, { name, origin }: LetterQueue, message: GetMessage): Promise<void> {
+async function publish(channel: ConfirmChannel, { name, origin }: LetterQueue, message: Message): Promise<void> {
   const { headers, ...properties } = carriedProperties(message);
   let routed = false;
   try {

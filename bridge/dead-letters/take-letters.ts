@@ -1,4 +1,4 @@
-import type { ConfirmChannel, GetMessage } from 'amqplib';
+import type { ConfirmChannel, Message } from 'amqplib';
 import { deadLetterQueueOf, domainQueueNames, type DeadLetterQueueName } from '../../contracts/topology.ts';
 import { openAmqp, type AmqpConnection } from '../amqp.ts';
 import { isClosedWith, refusals } from '../refusal.ts';
@@ -6,6 +6,7 @@ import { CannotWork } from '../supervise.ts';
 import { assertTakesMessages } from '../topology.ts';
 import { giveBack } from './give-back.ts';
 import type { LetterQueue } from './letter.ts';
+import { takeBatch } from './take-batch.ts';
 
 export interface LettersOptions {
   /** Of an account that may read the dead-letter queues; to send letters again, also write to `events.sent_again`. */
@@ -19,7 +20,7 @@ export interface LettersOptions {
 }
 
 export interface TakenLetter {
-  message: GetMessage;
+  message: Message;
   /** Takes it out of the queue for good. */
   acknowledge: () => void;
 }
@@ -93,25 +94,25 @@ async function* takeLetters({
   const kept = new Set<number>();
   let taken = 0;
   let lastCameBack = false;
-  const takeOne = async (): Promise<GetMessage | undefined> => {
-    const message = taken < waiting && (await channel.get(queue));
-    if (!message) return undefined;
-    taken += 1;
-    lastCameBack = message.fields.redelivered;
-    kept.add(message.fields.deliveryTag);
-    return message;
+  const takeSome = async (): Promise<Message[]> => {
+    const messages = await takeBatch(channel, queue, waiting - taken);
+    taken += messages.length;
+    lastCameBack = messages.at(-1)?.fields.redelivered ?? false;
+    for (const { fields } of messages) kept.add(fields.deliveryTag);
+    return messages;
   };
   try {
-    for (let message = await takeOne(); message; message = await takeOne()) {
-      const letter = message;
-      const acknowledge = (): void => {
-        channel.ack(letter);
-        kept.delete(letter.fields.deliveryTag);
-      };
-      yield { message, acknowledge };
+    for (let messages = await takeSome(); messages.length > 0; messages = await takeSome()) {
+      for (const message of messages) {
+        const acknowledge = (): void => {
+          channel.ack(message);
+          kept.delete(message.fields.deliveryTag);
+        };
+        yield { message, acknowledge };
+      }
     }
   } finally {
-    while (lastCameBack && (await takeOne()));
+    while (lastCameBack) await takeSome();
     await giveBack({ channel, queue, deliveryTags: [...kept], canBeCounted });
   }
 }

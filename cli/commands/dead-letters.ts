@@ -34,7 +34,7 @@ export function addDeadLetters(program: Command): void {
       'after',
       `
 Letters are looked at by taking them and giving them back at once, in their
-order, some 2 ms each; with --instance, all of them are looked at. One that is
+order, some 1 to 5 ms each; with --instance, all of them are looked at. One that is
 sent again goes to its old queue; if its consumer still cannot handle it, it
 comes back as a dead letter of the same id. Before, it is compared with the
 event log: one that somebody forged is refused.

@@ -116,7 +116,7 @@ describe('an agent that one retires', () => {
 
   test('cannot be published a second time meanwhile, but once it is deleted', async () => {
     const id = await publishAgent();
-    const again = () => publish(pool, { id, name: 'a', version: '2', capabilities: [], runtime: {} } as never);
+    const again = () => publish(pool, { id, name: 'a', version: '2', capabilities: [], runtime: {} });
     await first.query('begin');
     await retire(id);
     const refused = await untilItWaits(again);
