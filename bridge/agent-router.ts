@@ -1,27 +1,44 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { Pool } from 'pg';
-import type { Logger } from 'pino';
 import { instanceWorkflowId, type InstanceStatus, type queueNames } from '../contracts/names.ts';
 import type { EventTypeOf } from '../contracts/topology.ts';
 import { instanceMessageSignal, toAgentDrained, type InstanceMessage } from '../workflows/messages.ts';
+import type { Acceptance } from './acceptance.ts';
 import type { ControlPlane } from './control-plane.ts';
 import type { IncomingEvent } from './incoming-event.ts';
+import { sendNewest } from './send-newest.ts';
 import { untilAccepted } from './until-accepted.ts';
 
 export interface AgentRouterOptions {
   control: Pick<ControlPlane, 'announceDrain'>;
   client: Client;
   pool: Pool;
-  logger: Logger;
+  acceptance: Acceptance;
 }
 
-/** From an event of an agent to the workflows of the instances that it concerns. */
-export function createAgentRouter({ client, pool, control, logger }: AgentRouterOptions) {
+/**
+ * From an event of an agent to the workflows of the instances that it concerns. An agent that is published all the time is
+ * told of now and then, as a row is (instance-router.ts).
+ */
+export function createAgentRouter({ client, pool, control, acceptance }: AgentRouterOptions) {
+  const tell = sendNewest<Told>({
+    keyOf: ({ instanceId, message }) => `${message.type} ${instanceId}`,
+    rankOf: ({ sequence }) => sequence,
+    send: ({ instanceId, message, signal }) => {
+      const handle = client.workflow.getHandle(instanceWorkflowId(instanceId));
+      return untilAccepted({
+        // Without a workflow nobody waits: the one that starts later reads the agent as it is then.
+        call: () => handle.signal(instanceMessageSignal, message).catch(unlessNotFound),
+        acceptance,
+        signal,
+      });
+    },
+  });
   return async (event: AgentEvent, signal: AbortSignal): Promise<void> => {
     const audience = audienceOf(event);
     if (!audience) return;
     const { toMessage, drains, statuses } = audience;
-    const { id: eventId, subject: agentId, correlationId, traceparent } = event.metadata;
+    const { id: eventId, subject: agentId, sequence, correlationId, traceparent } = event.metadata;
     if (drains) {
       // A late or repeated event must not end what the agent, published again since, may run.
       if (await isInUse(pool, agentId)) return;
@@ -34,19 +51,20 @@ export function createAgentRouter({ client, pool, control, logger }: AgentRouter
       [agentId, statuses],
     );
     for (const { id, generation } of rows) {
-      const handle = client.workflow.getHandle(instanceWorkflowId(id));
-      await untilAccepted({
-        // Without a workflow nobody waits: the one that starts later reads the agent as it is then.
-        call: () => handle.signal(instanceMessageSignal, toMessage(Number(generation))).catch(unlessNotFound),
-        about: { instanceId: id, eventId },
-        logger,
-        signal,
-      });
+      await tell({ instanceId: id, message: toMessage(Number(generation)), sequence, signal });
     }
   };
 }
 
 type AgentEvent = IncomingEvent<EventTypeOf<typeof queueNames.agentsWorkerAgent>>;
+
+interface Told {
+  instanceId: string;
+  message: InstanceMessage;
+  /** Of the event. */
+  sequence: number;
+  signal: AbortSignal;
+}
 
 interface Audience {
   statuses: InstanceStatus[];

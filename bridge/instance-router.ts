@@ -1,6 +1,6 @@
-import type { Logger } from 'pino';
 import type { Cause, RowChanged, RowDeleted } from '../workflows/messages.ts';
 import type { EventMetadata } from '../contracts/envelope.ts';
+import type { Acceptance } from './acceptance.ts';
 import type { IncomingEvent } from './incoming-event.ts';
 import { sendNewest } from './send-newest.ts';
 import type { SignalInstance } from './signal-instance.ts';
@@ -8,7 +8,7 @@ import { untilAccepted } from './until-accepted.ts';
 
 export interface InstanceRouterOptions {
   signalInstance: SignalInstance;
-  logger: Logger;
+  acceptance: Acceptance;
 }
 
 /**
@@ -18,17 +18,12 @@ export interface InstanceRouterOptions {
  * Signals that come faster than workflow tasks end keep a workflow from continuing as new, and in the end from ending any
  * task; so a row that changes all the time is told of now and then.
  */
-export function createInstanceRouter({ signalInstance, logger }: InstanceRouterOptions) {
+export function createInstanceRouter({ signalInstance, acceptance }: InstanceRouterOptions) {
   const tell = sendNewest<Told>({
     keyOf: ({ metadata }) => metadata.subject,
     rankOf: ({ message }) => message.sequence,
-    send: async ({ metadata: { subject, id, instance }, message, signal }) =>
-      untilAccepted({
-        call: () => signalInstance(subject, message, instance),
-        about: { instanceId: subject, eventId: id },
-        logger,
-        signal,
-      }),
+    send: async ({ metadata: { subject, instance }, message, signal }) =>
+      untilAccepted({ call: () => signalInstance(subject, message, instance), acceptance, signal }),
   });
   return async ({ type, metadata }: IncomingEvent, signal: AbortSignal): Promise<void> => {
     const message = toMessage({ type, metadata });

@@ -56,6 +56,7 @@ export function supervise(options: SuperviseOptions): Supervised {
 
   const loop = async (): Promise<void> => {
     let delayMs = initialDelayMs;
+    let saidLast: string | undefined;
     while (!stopping.signal.aborted) {
       let isAtWork = false;
       let pause: string | undefined;
@@ -71,6 +72,7 @@ export function supervise(options: SuperviseOptions): Supervised {
           ready: () => {
             delayMs = initialDelayMs;
             isAtWork = true;
+            saidLast = undefined;
             delete health.standby;
             show();
             logger.info(`${name} is ready`);
@@ -103,7 +105,11 @@ export function supervise(options: SuperviseOptions): Supervised {
         const waitMs = Math.round(delayMs * (0.75 + Math.random() / 2));
         const isLost = !(error instanceof CannotWork) && isConnectionLoss(error);
         const what = isLost ? 'lost its connection' : 'cannot do its work';
-        logger.warn({ retryInMs: waitMs, error: describe(error) }, `${name} ${what}; trying again`);
+        // What a person has to mend is said once, and not with each try.
+        if (!(error instanceof CannotWork) || health.lastError !== saidLast) {
+          logger.warn({ retryInMs: waitMs, error: health.lastError }, `${name} ${what}; trying again`);
+        }
+        saidLast = health.lastError;
         await delay(waitMs, undefined, { signal: stopping.signal }).catch(() => undefined);
         delayMs = Math.min(delayMs * 2, maxDelayMs);
       }

@@ -41,3 +41,13 @@ export const stopLimits = {
   /** For the whole process, which then ends in any case. */
   processMs: 27_000,
 };
+
+/** How calls to Temporal are repeated until it accepts them, in milliseconds. */
+export const acceptanceLimits = {
+  firstRetryMs: 100,
+  maxRetryMs: 5_000,
+  /** Where a run has had as many signals as it may, or just ends, the next run comes within a moment. */
+  maxRunRetryMs: 1_000,
+  /** A refusal that lasts longer makes the health red, also where it may pass by itself. */
+  lastingMs: 10_000,
+};

@@ -16,9 +16,13 @@ export interface TemporalServer extends Server {
 }
 
 /** One history shard polls its queues 20 times a second unless told otherwise, which costs 45 ms for each task. */
-const dynamicConfig = ['transferProcessor', 'timerProcessor', 'visibilityProcessor'].map(
-  (processor) => `history.${processor}MaxPollRPS=2000`,
-);
+const dynamicConfig = [
+  ...['transferProcessor', 'timerProcessor', 'visibilityProcessor'].map(
+    (processor) => `history.${processor}MaxPollRPS=2000`,
+  ),
+  // Signals that come while a workflow task is under way are held back; beyond the default of 100, Temporal gives the task up.
+  'history.maximumBufferedEventsBatch=2000',
+];
 /** Without these a database file halves the throughput. */
 const pragmas = ['journal_mode=WAL', 'synchronous=NORMAL'];
 

@@ -40,22 +40,32 @@ const { cleanUp } = proxyActivities<InstanceActivities>({
   startToCloseTimeout: '15 minutes',
   scheduleToCloseTimeout: '1 hour',
   heartbeatTimeout: '10 seconds',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
 });
 
 const { readRow, recordStatus, recordFinalStatus } = proxyLocalActivities<InstanceActivities>({
   startToCloseTimeout: '15 seconds',
-  // Longer waits are timers of the server. Below the longest retry interval: a workflow task is never held open by an outage.
-  localRetryThreshold: '5 seconds',
+  // What was given up must not write later than what the next run writes.
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  // Longer waits are timers of the server: an outage does not hold a workflow task open, in which signals cannot be handled.
+  localRetryThreshold: '1 second',
   retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '2 minutes' },
 });
 
 /** In events. Below what Temporal suggests: a worker without the run in its cache replays all of it in one go. */
 const longestHistory = 1_000;
 
+/**
+ * Messages that one run takes while a step is under way. Temporal refuses those beyond 10,000, and the workflow task that ends the
+ * run may have to replay them all: 0.6 ms of CPU time each.
+ */
+const mostMessages = 2_000;
+
 /** Names of patches: what runs from before them did otherwise (docs/replay.md). */
 const rowIsRead = 'row-is-read';
 const workHasPauses = 'work-has-pauses';
+const workIsHandedOn = 'work-is-handed-on';
 
 /** Steps from any news to rest, at most (test/unit/decide.property.test.ts). */
 const longestWork = 24;
@@ -80,8 +90,14 @@ export async function instanceWorkflow(input: InstanceWorkflowInput): Promise<vo
 async function live({ instanceId, state: handedOn = initialState }: InstanceWorkflowInput): Promise<void> {
   let state = handedOn;
   const inbox: InstanceMessage[] = [];
+  let received = 0;
+  let isFull = false;
   let stepsSinceNews = 0;
-  setHandler(instanceMessageSignal, (message) => void inbox.push(message));
+  setHandler(instanceMessageSignal, (message) => {
+    inbox.push(message);
+    received += 1;
+    isFull ||= received >= mostMessages && patched(workIsHandedOn);
+  });
   setHandler(instanceStateQuery, () => state);
 
   const apply = (event: InstanceEvent): void => {
@@ -96,14 +112,41 @@ async function live({ instanceId, state: handedOn = initialState }: InstanceWork
     state = { ...state, messages: state.messages + messages.length };
   };
 
-  /** The next step, with every doubt about the row settled. */
-  const nextEffect = async (): Promise<Exclude<Effect, { type: 'readRow' }>> => {
+  /**
+   * Does one step. Once the run has taken as many messages as it may, the step is cancelled, and the next run does it again.
+   *
+   * @returns undefined when it was cancelled for that
+   */
+  const unlessFull = async <Result>(step: () => Promise<Result>): Promise<Result | undefined> => {
+    const scope = new CancellationScope();
+    let ended = false;
+    const attempt = scope.run(step).finally(() => {
+      ended = true;
+    });
+    attempt.catch(() => undefined);
+    await condition(() => ended || isFull);
+    if (!ended) scope.cancel();
+    try {
+      return await attempt;
+    } catch (error) {
+      if (isFull && isCancellation(error)) return undefined;
+      throw error;
+    }
+  };
+
+  /** The next step, with every doubt about the row settled unless the run is full. */
+  const nextEffect = async (): Promise<Effect> => {
     for (;;) {
       absorbInbox();
       const effect = decide(state);
-      if (effect.type !== 'readRow') return effect;
+      if (effect.type !== 'readRow' || isFull) return effect;
       stepsSinceNews += 1;
-      apply(patched(rowIsRead) ? { type: 'rowRead', row: await readRow({ instanceId }) } : { type: 'rowNotRead' });
+      if (!patched(rowIsRead)) {
+        apply({ type: 'rowNotRead' });
+        continue;
+      }
+      const row = await unlessFull(() => readRow({ instanceId }));
+      if (row !== undefined) apply({ type: 'rowRead', row });
     }
   };
 
@@ -130,7 +173,7 @@ async function live({ instanceId, state: handedOn = initialState }: InstanceWork
     while (!ended) {
       await condition(() => ended || inbox.length > 0);
       const next = await nextEffect();
-      if (next.type !== 'provision' || next.generation !== generation) scope.cancel();
+      if (isFull || next.type !== 'provision' || next.generation !== generation) scope.cancel();
     }
     try {
       const result = await attempt;
@@ -158,27 +201,22 @@ async function live({ instanceId, state: handedOn = initialState }: InstanceWork
       case 'provision':
         return provisionUnlessUnwanted(effect.generation, effect.resume);
       case 'cleanUp':
-        return cleanUp({ instanceId, reason: stopReasonOf(state), ...caused() }).then(
-          () => ({ type: 'cleanedUp' }),
-          (error: unknown) => ({ type: 'cleanUpFailed', message: rootMessage(error) }),
-        );
+        return unlessFull<InstanceEvent>(() =>
+          cleanUp({ instanceId, reason: stopReasonOf(state), ...caused() }).then(() => ({ type: 'cleanedUp' })),
+        ).catch((error: unknown) => ({ type: 'cleanUpFailed', message: rootMessage(error) }));
       case 'recordStatus': {
         const { status, generation, reason } = effect;
         showStatus(status, reason);
-        const result = await recordStatus({
-          instanceId,
-          status,
-          generation,
-          ...(reason && { reason }),
-          ...caused(),
-        });
+        const input = { instanceId, status, generation, ...(reason && { reason }), ...caused() };
+        const result = await unlessFull(() => recordStatus(input));
+        if (!result) return undefined;
         if (result.outcome === 'gone') return { type: 'rowGone' };
         return { type: 'statusRecorded', status, generation, row: result.row, ...(reason && { reason }) };
       }
       case 'recordFinalStatus': {
         showStatus('stopped');
-        const row = await recordFinalStatus({ instanceId, ...caused() });
-        return { type: 'finalStatusRecorded', ...(row && { row }) };
+        const row = await unlessFull(() => recordFinalStatus({ instanceId, ...caused() }));
+        return row === undefined ? undefined : { type: 'finalStatusRecorded', ...(row && { row }) };
       }
     }
   };
@@ -188,8 +226,9 @@ async function live({ instanceId, state: handedOn = initialState }: InstanceWork
     setCurrentDetails(describeProgress(state, effect));
     if (effect.type === 'complete') return;
     // The inbox is empty here, so the state is all there is to hand on.
-    if (workflowInfo().continueAsNewSuggested || workflowInfo().historyLength > longestHistory)
-      await continueAsNew<typeof instanceWorkflow>({ instanceId, state });
+    const { continueAsNewSuggested, historyLength } = workflowInfo();
+    if (effect.type === 'readRow' || isFull || continueAsNewSuggested || historyLength > longestHistory)
+      return continueAsNew<typeof instanceWorkflow>({ instanceId, state });
     if (effect.type === 'wait') {
       stepsSinceNews = 0;
       if (effect.until === undefined) await condition(() => inbox.length > 0);

@@ -2,6 +2,7 @@ import type { Client } from '@temporalio/client';
 import type { Pool } from 'pg';
 import { AnotherEngine, requireSameEngine } from '../../bridge/engine.ts';
 import { requestRetry } from '../../bridge/request-retry.ts';
+import { kindOfRefusal } from '../../bridge/temporal-refusal.ts';
 import { canBeRetried } from '../../contracts/can-be-retried.ts';
 import { isUnavailable } from '../http/is-unavailable.ts';
 import { ProblemError } from '../http/problem.ts';
@@ -52,7 +53,9 @@ async function askWorkflow({ pool, temporal, taskQueue }: RetryOptions, id: stri
     }
     // The caller finds out about the database by another error.
     if (isUnavailable(error)) throw error;
-    throw new ProblemError(503, 'unavailable', 'Temporal does not answer. Try again.', {
+    const isRefused = kindOfRefusal(error) === 'setUp';
+    const advice = 'refuses the request: tell whoever operates this server, whose log says why.';
+    throw new ProblemError(503, 'unavailable', `Temporal ${isRefused ? advice : 'does not answer. Try again.'}`, {
       cause: error,
       retryAfterSeconds: 5,
     });

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, inject, test, vi } from 'vitest';
 import type { Service } from '../../workers/services/service.ts';
 import { readHistory } from '../support/history.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { one, openRig, type Rig } from '../support/rig.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 
 let temporal: TcpProxy;
@@ -43,6 +43,19 @@ async function startWorker(): Promise<void> {
 
 const logged = (text: string): number => rig.log.filter(({ msg }) => msg.includes(text)).length;
 
+interface Part {
+  name: string;
+  ready: boolean;
+  lastError?: string;
+}
+
+/** Whether Temporal accepts what agents_worker asks for. */
+async function healthOfCalls(): Promise<Part> {
+  const response = await fetch(`http://127.0.0.1:${worker.healthPort}/ready`);
+  const { parts } = (await response.json()) as { parts: Part[] };
+  return one(parts.filter(({ name }) => name === 'temporal_calls'));
+}
+
 /** Messages that wait in the queue, next to those that the consumer holds. */
 const untilWaiting = (count: number) =>
   vi.waitFor(async () => {
@@ -79,11 +92,14 @@ test('while Temporal is away, messages are held and tried again in place; once i
   // More than the consumer takes at once: the others wait in the queue.
   const ids = await insertMany(20);
   for (const id of ids) await rig.bus.until(id, 'instance.created');
-  await vi.waitUntil(() => logged('Temporal did not accept a signal') >= 48, { timeout: 60_000 });
+  await vi.waitFor(async () => expect(await healthOfCalls()).toMatchObject({ ready: false }), { timeout: 60_000 });
+  expect((await healthOfCalls()).lastError).toContain('Start Temporal, or correct TEMPORAL_ADDRESS');
+  await vi.waitFor(() => expect(logged('Temporal does not accept a call')).toBeGreaterThan(0));
   expect(await untilWaiting(4)).toMatchObject({ consumerCount: 1 });
 
   await temporal.restore();
   await expectOneLifeEach(ids);
+  await vi.waitFor(async () => expect(await healthOfCalls()).toEqual({ name: 'temporal_calls', ready: true }));
   // A session that had ended would have had them all delivered again.
   expect(logged('agents_worker is ready')).toBe(sessions);
   expect(logged('message dead-lettered')).toBe(0);

@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import { Connection } from '@temporalio/client';
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { FatalError } from '../../bridge/supervise.ts';
 import { searchAttributeNames } from '../../contracts/names.ts';
 import { ensureSearchAttributes } from '../../workers/services/search-attributes.ts';
+import { createNamespace } from '../support/namespaces.ts';
 
 const types = { text: 1, keyword: 2, int: 3 };
 let connection: Connection;
@@ -14,22 +14,11 @@ beforeAll(async () => {
 
 afterAll(() => connection.close());
 
-/** A namespace of the test's own. The server learns of a new namespace with a delay. */
-async function createNamespace(): Promise<string> {
-  const namespace = `test-${randomUUID()}`;
-  await connection.workflowService.registerNamespace({
-    namespace,
-    workflowExecutionRetentionPeriod: { seconds: 86_400 as never },
-  });
-  await vi.waitFor(() => connection.operatorService.listSearchAttributes({ namespace }), { timeout: 60_000 });
-  return namespace;
-}
-
 const typesIn = async (namespace: string) =>
   (await connection.operatorService.listSearchAttributes({ namespace })).customAttributes;
 
 test('search attributes that are missing are registered as keywords, by two workers at once as well', async () => {
-  const namespace = await createNamespace();
+  const namespace = await createNamespace(connection);
   await Promise.all([ensureSearchAttributes(connection, namespace), ensureSearchAttributes(connection, namespace)]);
   const wanted = Object.fromEntries(Object.values(searchAttributeNames).map((name) => [name, types.keyword]));
   await vi.waitFor(async () => expect(await typesIn(namespace)).toMatchObject(wanted), { timeout: 60_000 });
@@ -43,7 +32,7 @@ test.each([
 ])(
   '%s that exists as %s is fatal, and the error says how to register it anew',
   async (name, typeName, type) => {
-    const namespace = await createNamespace();
+    const namespace = await createNamespace(connection);
     await connection.operatorService.addSearchAttributes({ namespace, searchAttributes: { [name]: type } });
     await vi.waitFor(async () => expect(await typesIn(namespace)).toMatchObject({ [name]: type }), { timeout: 60_000 });
     const error: unknown = await ensureSearchAttributes(connection, namespace).catch((refusal: unknown) => refusal);

@@ -58,6 +58,13 @@ test('so is one that reads the row where runs from before it did not', async () 
   expect(broken).toContain('before-row-is-read/runs-and-is-deleted');
 });
 
+test('so is one that ends a run with many messages where runs from before it went on', async () => {
+  const most = { file: workflow, from: 'mostMessages = 2_000', to: 'mostMessages = 2' };
+  expect(await brokenBy(most)).toEqual([]);
+  const broken = await brokenBy(most, { file: workflow, from: ' && patched(workIsHandedOn)', to: '' });
+  expect(broken).toContain('stopped-while-provisioning');
+});
+
 test('a change that alters no command is let through', async () => {
   const broken = await brokenBy(
     { file: workflow, from: "summary: 'Run the agent'", to: "summary: 'Start the agent'" },

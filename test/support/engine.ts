@@ -1,15 +1,17 @@
 import type { ClientOptions, WorkflowClientInterceptor } from '@temporalio/client';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import pRetry from 'p-retry';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, type ProvidedContext } from 'vitest';
 import { toMessage } from '../../bridge/instance-router.ts';
+import { watchAcceptance } from '../../bridge/acceptance.ts';
 import { createSignalInstance, type SignalInstance } from '../../bridge/signal-instance.ts';
 import { untilAccepted } from '../../bridge/until-accepted.ts';
 import { instanceWorkflowId } from '../../contracts/names.ts';
 import type { Run } from '../../workers/replay-gate/fetch-histories.ts';
 import { instanceMessageSignal, instanceStateQuery, type InstanceMessage } from '../../workflows/messages.ts';
+import * as attributes from '../../workflows/search-attributes.ts';
 import type { RestartPolicy } from '../../workflows/state.ts';
 import { createFakeActivities, createFakeInstance, type FakeInstance } from './fake-instance.ts';
 import { neverRestart } from './instance-events.ts';
@@ -26,13 +28,29 @@ interface EngineOptions {
   /** The server. Where it is missing, the tests of the file are skipped, and say why. */
   program: ProvidedContext['temporalPrograms']['dev'];
   open: (path: string, client: ClientSettings) => Promise<TestWorkflowEnvironment>;
+  /** Makes a bundle of workflow code, and returns its path; left out: the code as it is. */
+  bundle?: () => Promise<string>;
+}
+
+/** Temporal's dev server, with these settings of its dynamic configuration. The time-skipping one lacks many. */
+export function openDevServer(...settings: string[]): EngineOptions['open'] {
+  return (path, client) =>
+    TestWorkflowEnvironment.createLocal({
+      client,
+      server: {
+        executable: { type: 'existing-path', path },
+        searchAttributes: Object.values(attributes),
+        extraArgs: settings.flatMap((setting) => ['--dynamic-config-value', setting]),
+      },
+    });
 }
 
 /**
  * The workflow on a server of the test file's own, with activities that act on instances in memory. After a test its
  * instances are deleted, which must end their workflows, and every run is replayed.
  */
-export function useEngine({ program, open }: EngineOptions) {
+export function useEngine({ program, open, bundle }: EngineOptions) {
+  let workflowBundle = '';
   let environment: TestWorkflowEnvironment;
   let worker: Worker;
   let working: Promise<void>;
@@ -43,12 +61,13 @@ export function useEngine({ program, open }: EngineOptions) {
   beforeAll(async () => {
     if ('missing' in program) return;
     installQuietRuntime();
+    workflowBundle = await (bundle?.() ?? inject('workflowBundle'));
     // The SDK gives a server five seconds to start, which is not enough on a busy machine.
     environment = await pRetry(() => open(program.path, noteRuns(runs)), { retries: 4, minTimeout: 500 });
     worker = await Worker.create({
       connection: environment.nativeConnection,
       taskQueue,
-      workflowBundle: { codePath: inject('workflowBundle') },
+      workflowBundle: { codePath: workflowBundle },
       activities: { ...createFakeActivities(find) },
       maxHeartbeatThrottleInterval: '100 milliseconds',
       shutdownForceTime: '5 seconds',
@@ -63,7 +82,7 @@ export function useEngine({ program, open }: EngineOptions) {
 
   afterEach(async () => {
     for (const instance of instances.values()) await end(instance);
-    await replayRuns(environment.client, runs.values());
+    await replayRuns(environment.client, runs.values(), workflowBundle);
     runs.clear();
     instances.clear();
   });
@@ -108,8 +127,7 @@ export function useEngine({ program, open }: EngineOptions) {
         if (!message) continue;
         await untilAccepted({
           call: () => signalInstance(instance.id, message, incoming.metadata.instance),
-          about: {},
-          logger: pino({ level: 'silent' }),
+          acceptance: watchAcceptance({ namespace: 'default', logger: pino({ level: 'silent' }) }),
           signal: AbortSignal.timeout(30_000),
         });
       }

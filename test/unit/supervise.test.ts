@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { afterEach, expect, test, vi } from 'vitest';
-import { describe as describeError, FatalError, supervise } from '../../bridge/supervise.ts';
+import { CannotWork, describe as describeError, FatalError, supervise } from '../../bridge/supervise.ts';
 import type { Session, Supervised, SuperviseOptions } from '../../bridge/supervise.ts';
 
 let supervised: Supervised | undefined;
@@ -174,6 +174,22 @@ test('a stop gives up a session that does not end', async () => {
   const { supervised: part, lines } = start(() => new Promise(() => undefined), { stopMs: 20 });
   await part.stop();
   expect(lines.at(-1)?.msg).toMatch(/^part did not end within 20 ms/);
+});
+
+test('what a person has to mend is said once for each time that it comes up, however often it is tried again', async () => {
+  let sessions = 0;
+  const { lines } = start(({ ready }) => {
+    sessions += 1;
+    if (sessions === 4) ready();
+    return Promise.reject(new CannotWork(sessions === 8 ? 'a right is missing' : 'the queue is missing'));
+  });
+  await vi.waitFor(() => expect(sessions).toBeGreaterThan(9));
+  expect(lines.flatMap(({ error }) => error ?? []).slice(0, 4)).toEqual([
+    'the queue is missing',
+    'the queue is missing',
+    'a right is missing',
+    'the queue is missing',
+  ]);
 });
 
 test('while another process does the work, the health says which', async () => {

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { amqpLimits, leadership, stopLimits } from '../../bridge/time-limits.ts';
+import { acceptanceLimits, amqpLimits, leadership, stopLimits } from '../../bridge/time-limits.ts';
 import { commandLineLimits, leaderLimits, poolLimits } from '../../database/time-limits.ts';
 import { temporalLimits } from '../../workers/services/time-limits.ts';
 
@@ -69,6 +69,21 @@ test('a heartbeat of an activity comes several times within its limit', async ()
 
 test('Temporal allows the signs of life that are asked of it', () => {
   expect(temporalLimits.keepAliveMs).toBeGreaterThan(10_000);
+});
+
+test('a refusal of Temporal that lasts is said in time, and is over within seconds once it is mended', () => {
+  const { maxRetryMs, maxRunRetryMs, lastingMs } = acceptanceLimits;
+  expect(maxRetryMs).toBeLessThan(lastingMs);
+  expect(maxRunRetryMs).toBeLessThan(maxRetryMs);
+  expect(temporalLimits.namespaceCheckIntervalMs).toBeLessThanOrEqual(lastingMs);
+});
+
+test('an outage of the database holds a workflow task open for less than a tenth of its time', async () => {
+  // Temporal's default: https://docs.temporal.io/encyclopedia/detecting-workflow-failures#workflow-task-timeout
+  const workflowTaskMs = 10_000;
+  const thresholds = await activityLimits('localRetryThreshold');
+  expect(thresholds).toHaveLength(1);
+  expect(Math.max(...thresholds)).toBeLessThanOrEqual(workflowTaskMs / 10);
 });
 
 test('what a stop waits for fits into the time that the compose file gives it', async () => {

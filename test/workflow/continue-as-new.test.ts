@@ -1,21 +1,11 @@
-import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { expect, inject, test, vi } from 'vitest';
-import * as attributes from '../../workflows/search-attributes.ts';
-import { useEngine } from '../support/engine.ts';
+import { openDevServer, useEngine } from '../support/engine.ts';
 import { workUntilCancelled } from '../support/fake-instance.ts';
 
 /** The time-skipping server never suggests to continue as new; the dev server does after as many events as it is told. */
 const engine = useEngine({
   program: inject('temporalPrograms').dev,
-  open: (path, client) =>
-    TestWorkflowEnvironment.createLocal({
-      client,
-      server: {
-        executable: { type: 'existing-path', path },
-        searchAttributes: Object.values(attributes),
-        extraArgs: ['--dynamic-config-value', 'limit.historyCount.suggestContinueAsNew=50'],
-      },
-    }),
+  open: openDevServer('limit.historyCount.suggestContinueAsNew=50'),
 });
 
 test('many signals make the workflow continue as new, and none is lost', async () => {

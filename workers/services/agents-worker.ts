@@ -1,19 +1,22 @@
+import { setMaxListeners } from 'node:events';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { createActivities } from '../../activities/create-activities.ts';
 import { sweepOnce } from '../../activities/sweep.ts';
+import { watchAcceptance } from '../../bridge/acceptance.ts';
 import { createAgentRouter } from '../../bridge/agent-router.ts';
 import { startConsumer } from '../../bridge/consumer.ts';
 import { startControlPlane } from '../../bridge/control-plane.ts';
 import { createInstanceRouter } from '../../bridge/instance-router.ts';
 import { createSignalInstance } from '../../bridge/signal-instance.ts';
-import type { Supervised } from '../../bridge/supervise.ts';
+import { untilAccepted } from '../../bridge/until-accepted.ts';
 import { instanceWorkflowId, instanceWorkflowType, queueNames } from '../../contracts/names.ts';
 import { createDockerRuntime } from '../../runtimes/docker/docker-runtime.ts';
 import { createProcessRuntime } from '../../runtimes/process/process-runtime.ts';
 import type { RuntimeExit } from '../../runtimes/runtime.ts';
 import { createUnavailableRuntime } from '../../runtimes/unavailable-runtime.ts';
 import { instanceMessageSignal } from '../../workflows/messages.ts';
-import { serveHealth } from '../health.ts';
+import { serveHealth, type Part } from '../health.ts';
+import { startNamespaceWatch } from './namespace-watch.ts';
 import type { Service, ServiceOptions } from './service.ts';
 import { startSweepSchedule } from './sweep-schedule.ts';
 import { startTemporalWorker } from './temporal-worker.ts';
@@ -29,6 +32,9 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
   const { temporal, taskQueue } = configuration;
   const pool = openPool({ databaseUrl: configuration.databaseUrl, service: 'agents_worker', logger });
   const { client, connection } = openTemporal(temporal);
+  const acceptance = watchAcceptance({ namespace: temporal.namespace, logger });
+  const stopping = new AbortController();
+  setMaxListeners(0, stopping.signal);
   const signalInstance = createSignalInstance({ client, taskQueue });
   const processes = createProcessRuntime({
     directory: configuration.runtimeDirectory,
@@ -46,14 +52,16 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
 
   const reportExit = async ({ instanceId, ...exit }: RuntimeExit): Promise<void> => {
     logger.info({ instanceId, runtimeId: exit.runtimeId, kind: exit.kind }, exit.message);
-    try {
-      await client.workflow
-        .getHandle(instanceWorkflowId(instanceId))
-        .signal(instanceMessageSignal, { type: 'runtimeExited', ...exit });
-    } catch (error) {
-      if (!(error instanceof WorkflowNotFoundError)) throw error;
-      logger.warn({ instanceId, runtimeId: exit.runtimeId }, 'an agent ended that no workflow looks after');
-    }
+    const handle = client.workflow.getHandle(instanceWorkflowId(instanceId));
+    const call = async (): Promise<void> => {
+      try {
+        await handle.signal(instanceMessageSignal, { type: 'runtimeExited', ...exit });
+      } catch (error) {
+        if (!(error instanceof WorkflowNotFoundError)) throw error;
+        logger.warn({ instanceId, runtimeId: exit.runtimeId }, 'an agent ended that no workflow looks after');
+      }
+    };
+    await untilAccepted({ call, acceptance, signal: stopping.signal });
   };
 
   const listWorkflows = async function* (): AsyncGenerator<string> {
@@ -64,7 +72,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
   };
 
   const claim = startEngineClaim({ pool, client, taskQueue, logger, onFatal });
-  const parts: Supervised[] = [claim];
+  const parts: Part[] = [claim, acceptance];
 
   // Nothing of it may begin before the claim is made: on the database of another engine, each of these would do harm.
   const startParts = async (): Promise<Stop> => {
@@ -84,8 +92,8 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
           allowedRuntimes: configuration.allowedRuntimes,
           control: { ...control, agentUrl: configuration.controlAmqpUrl },
         }),
-        sweep: () =>
-          sweepOnce({
+        sweep: () => {
+          const dependencies = {
             pool,
             runtimes,
             listWorkflows,
@@ -93,7 +101,9 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
             keepControlQueue: control.keepQueue,
             removeControlQueue: control.removeQueue,
             logger,
-          }),
+          };
+          return acceptance.repeated(() => sweepOnce(dependencies), 2_000 * configuration.sweepIntervalSeconds);
+        },
       },
       workflowBundle: configuration.workflowBundle,
       logger,
@@ -103,7 +113,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
       name: 'agents_worker',
       amqpUrl: configuration.amqpUrl,
       queue: queueNames.agentsWorkerInstance,
-      handle: createInstanceRouter({ signalInstance, logger }),
+      handle: createInstanceRouter({ signalInstance, acceptance }),
       logger,
       onFatal,
     });
@@ -111,7 +121,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
       name: 'agents_worker.agent',
       amqpUrl: configuration.amqpUrl,
       queue: queueNames.agentsWorkerAgent,
-      handle: createAgentRouter({ client, pool, control, logger }),
+      handle: createAgentRouter({ client, pool, control, acceptance }),
       logger,
       onFatal,
     });
@@ -122,9 +132,10 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
       logger,
       onFatal,
     });
-    parts.push(control, worker, consumer, agentConsumer, sweeper);
+    const namespaceWatch = startNamespaceWatch({ connection, namespace: temporal.namespace, logger, onFatal });
+    parts.push(control, worker, consumer, agentConsumer, sweeper, namespaceWatch);
     const stop = async (): Promise<void> => {
-      await Promise.all([consumer.stop(), agentConsumer.stop(), sweeper.stop()]);
+      await Promise.all([consumer.stop(), agentConsumer.stop(), sweeper.stop(), namespaceWatch.stop()]);
       await worker.stop();
       await control.stop();
     };
@@ -150,6 +161,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
       await untilReady(parts);
     },
     stop: async () => {
+      stopping.abort();
       await Promise.all([claim.stop(), begun.stop()]);
       await closeAll([processes.close(), containers.close()]);
       await closeAll([pool.end(), connection.close(), health.close()]);

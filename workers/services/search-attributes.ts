@@ -1,14 +1,18 @@
 import { isGrpcServiceError, type Connection } from '@temporalio/client';
 import { searchAttributeNames } from '../../contracts/names.ts';
 import { describe, FatalError } from '../../bridge/supervise.ts';
+import { grpcCodes } from '../../bridge/temporal-refusal.ts';
 
 /** Names of `IndexedValueType` of Temporal's API by their number, as the command line of Temporal takes them. */
 const typeNames = ['Unspecified', 'Text', 'Keyword', 'Int', 'Double', 'Bool', 'Datetime', 'KeywordList'];
 const keyword = typeNames.indexOf('Keyword');
 
-/** Codes of gRPC: the deadline exceeded, resources exhausted, the call aborted, the server unavailable. */
-const passing: ReadonlySet<number> = new Set([4, 8, 10, 14]);
-const permissionDenied = 7;
+const passing: ReadonlySet<number> = new Set([
+  grpcCodes.deadlineExceeded,
+  grpcCodes.resourceExhausted,
+  grpcCodes.aborted,
+  grpcCodes.unavailable,
+]);
 
 type Operator = Pick<Connection, 'operatorService'>;
 
@@ -16,23 +20,25 @@ type Operator = Pick<Connection, 'operatorService'>;
  * Registers the search attributes that are missing. Temporal refuses every start of a workflow that sets an attribute that
  * is unknown or has another type.
  *
+ * @returns the names of those that it registered
  * @throws FatalError with the commands to run, when an attribute has another type, or this login may not list or register
  * them; any other error may pass
  */
-export async function ensureSearchAttributes(connection: Operator, namespace: string): Promise<void> {
+export async function ensureSearchAttributes(connection: Operator, namespace: string): Promise<string[]> {
   const missing = await findMissing(connection, namespace);
-  if (missing.length === 0) return;
+  if (missing.length === 0) return [];
   try {
     await connection.operatorService.addSearchAttributes({
       namespace,
       searchAttributes: Object.fromEntries(missing.map((name) => [name, keyword])),
     });
+    return missing;
   } catch (error) {
     if (mayPass(error)) throw error;
     if (describe(error).includes('already exist')) {
       // Whoever registered them meanwhile may have chosen another type.
       await findMissing(connection, namespace);
-      return;
+      return [];
     }
     throw new FatalError(
       `Temporal's namespace ${namespace} lacks the search attributes ${missing.join(', ')}: ${describe(error)}. ` +
@@ -63,7 +69,7 @@ async function listTypes(connection: Operator, namespace: string): Promise<Recor
     const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
     return customAttributes;
   } catch (error) {
-    if (!isGrpcServiceError(error) || error.code !== permissionDenied) throw error;
+    if (!isGrpcServiceError(error) || error.code !== grpcCodes.permissionDenied) throw error;
     throw new FatalError(
       `This login may not list the search attributes of Temporal's namespace ${namespace}: ${describe(error)}. ` +
         'Give it the right to call ListSearchAttributes.',

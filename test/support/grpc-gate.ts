@@ -1,0 +1,72 @@
+import { once } from 'node:events';
+import { connect, createServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import type { AddressInfo } from 'node:net';
+
+/** A status of gRPC: its code, and what it says. */
+export interface Refusal {
+  code: number;
+  details: string;
+}
+
+export interface GrpcGate {
+  /** `host:port` to be used in place of the target's. */
+  address: string;
+  /** Answers calls of these methods with that status, until `open`. All other calls go through. */
+  refuse(methods: readonly string[], refusal: Refusal): void;
+  open(): void;
+  close(): Promise<void>;
+}
+
+/** Stands before the gRPC server at `target` (`host:port`) and decides who may call what, as an authorizing proxy does. */
+export async function openGrpcGate(target: string): Promise<GrpcGate> {
+  let refused: { methods: readonly string[]; refusal: Refusal } | undefined;
+  const sessions = new Set<ServerHttp2Session>();
+  const server = createServer();
+
+  server.on('session', (session) => {
+    sessions.add(session);
+    const upstream = connect(`http://${target}`);
+    const endBoth = (): void => {
+      sessions.delete(session);
+      upstream.destroy();
+      session.destroy();
+    };
+    for (const side of [session, upstream]) side.on('error', () => undefined).on('close', endBoth);
+    session.on('stream', (stream: ServerHttp2Stream, headers) => {
+      stream.on('error', () => undefined);
+      const method = String(headers[':path']).split('/').at(-1) ?? '';
+      if (refused?.methods.includes(method)) {
+        const { code, details } = refused.refusal;
+        const status = { 'grpc-status': String(code), 'grpc-message': encodeURIComponent(details) };
+        stream.respond({ ':status': 200, 'content-type': 'application/grpc', ...status }, { endStream: true });
+        return;
+      }
+      const { ':authority': _, ...rest } = headers;
+      const call = upstream.request(rest);
+      call.on('error', () => stream.destroy());
+      stream.on('close', () => call.destroy());
+      let trailers = {};
+      call.on('trailers', (received) => (trailers = received));
+      call.on('response', ({ ':status': status, ...answer }, flags) => {
+        if (stream.destroyed) return;
+        // Without a body, the answer is all trailers.
+        const isAll = (flags & 1) === 1;
+        stream.respond({ ':status': status, ...answer }, { endStream: isAll, waitForTrailers: !isAll });
+      });
+      stream.on('wantTrailers', () => stream.sendTrailers(trailers));
+      stream.pipe(call).pipe(stream);
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+
+  return {
+    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    refuse: (methods, refusal) => (refused = { methods, refusal }),
+    open: () => (refused = undefined),
+    close: async () => {
+      server.close();
+      for (const session of sessions) session.destroy();
+    },
+  };
+}

@@ -1,0 +1,69 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Connection } from '@temporalio/client';
+import type { Logger } from 'pino';
+import { CannotWork, describe, FatalError, supervise, type Session, type Supervised } from '../../bridge/supervise.ts';
+import { explainTemporalRefusal, grpcCodes, grpcErrorOf, moveAdvice } from '../../bridge/temporal-refusal.ts';
+import { ensureSearchAttributes } from './search-attributes.ts';
+import { temporalLimits } from './time-limits.ts';
+
+export interface NamespaceWatchOptions {
+  connection: Connection;
+  namespace: string;
+  logger: Logger;
+  onFatal: (error: FatalError) => void;
+}
+
+/**
+ * Sees to it that the namespace goes on taking what agents_worker asks of it: it registers search attributes that were removed,
+ * ends with a FatalError where one has another type or the namespace is gone, and is not ready while the namespace is
+ * deprecated or a right is missing, which a person may mend while this runs.
+ */
+export function startNamespaceWatch({ connection, namespace, logger, onFatal }: NamespaceWatchOptions): Supervised {
+  const check = async (): Promise<void> => {
+    const deadline = Date.now() + temporalLimits.namespaceCheckMs;
+    await connection.withDeadline(deadline, () => requireRegistered(connection, namespace));
+    const registered = await connection.withDeadline(deadline, () => ensureSearchAttributes(connection, namespace));
+    if (registered.length === 0) return;
+    logger.warn(
+      `Search attributes that Temporal's namespace ${namespace} lacked were registered: ${registered.join(', ')}`,
+    );
+  };
+
+  const run = async ({ signal, ready }: Session): Promise<void> => {
+    await check().catch(rethrowUnlessMendable);
+    ready();
+    while (!signal.aborted) {
+      await delay(temporalLimits.namespaceCheckIntervalMs, undefined, { signal }).catch(() => undefined);
+      if (!signal.aborted) await check().catch(rethrowUnlessMendable);
+    }
+  };
+  return supervise({ name: 'temporal_namespace', logger, run, onFatal });
+}
+
+/** Of `NamespaceState` of Temporal's API. */
+const deprecated = 2;
+
+/** @throws FatalError where there is no such namespace; CannotWork where it takes no new workflows or may not be read */
+async function requireRegistered({ workflowService }: Connection, namespace: string): Promise<void> {
+  let state: number | null | undefined;
+  try {
+    state = (await workflowService.describeNamespace({ namespace })).namespaceInfo?.state;
+  } catch (error) {
+    const code = grpcErrorOf(error)?.code;
+    // The login may not ask: then its calls show what it may do.
+    if (code === grpcCodes.permissionDenied) return;
+    if (code !== grpcCodes.notFound) throw error;
+    throw new FatalError(`Temporal has no namespace ${namespace}: ${explainTemporalRefusal(error, namespace)}`, {
+      cause: error,
+    });
+  }
+  if (state === deprecated) {
+    throw new CannotWork(`Temporal's namespace ${namespace} is deprecated. ${moveAdvice(namespace)}`);
+  }
+}
+
+/** A right that is missing now, or a Temporal that is away, was there when agents_worker started. */
+function rethrowUnlessMendable(error: unknown): never {
+  if (error instanceof FatalError && grpcErrorOf(error)?.code !== grpcCodes.permissionDenied) throw error;
+  throw error instanceof CannotWork ? error : new CannotWork(describe(error), { cause: error });
+}
