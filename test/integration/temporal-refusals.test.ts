@@ -67,7 +67,6 @@ const starts = ['SignalWithStartWorkflowExecution', 'StartWorkflowExecution', 'S
 test.each([
   ['a right', grpcCodes.permissionDenied, 'Request unauthorized.', 'Give the login of agents_worker the right'],
   ['a valid login', grpcCodes.unauthenticated, 'token expired', 'Give the login of agents_worker the right'],
-  ['room within a limit', grpcCodes.resourceExhausted, 'namespace rate limit exceeded', 'Raise that limit'],
   ['room for its data', grpcCodes.invalidArgument, 'Blob data size exceeds limit.', 'Raise that limit'],
 ])(
   'while Temporal refuses signals for the lack of %s, the health says so, messages are kept, and it goes on by itself',

@@ -63,7 +63,7 @@ test('so is one that ends a run with many messages where runs from before it wen
   expect(await brokenBy(most)).toEqual([]);
   const broken = await brokenBy(most, { file: workflow, from: ' && patched(workIsHandedOn)', to: '' });
   expect(broken).toContain('stopped-while-provisioning');
-});
+}, 180_000);
 
 test('a change that alters no command is let through', async () => {
   const broken = await brokenBy(

@@ -7,7 +7,7 @@ export const temporalLimits = {
   /** An activity that is no longer wanted learns of it with a heartbeat: not later than this. */
   heartbeatThrottleMs: 500,
   /** How often it is looked whether the namespace still is as it must be. */
-  namespaceCheckIntervalMs: 10_000,
+  namespaceCheckIntervalMs: 5_000,
   /** How long that may take. */
   namespaceCheckMs: 10_000,
   /** How long a stop waits for the activities that run. */
