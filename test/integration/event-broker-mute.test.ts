@@ -27,6 +27,10 @@ function start(environment: Record<string, string> = {}): WorkerProcess {
   return broker;
 }
 
+/** A process takes long to start on a busy machine. */
+const untilItSays = (broker: WorkerProcess, text: string): Promise<void> =>
+  vi.waitFor(() => expect(broker.output()).toContain(text), { timeout: 60_000 });
+
 async function startProxy(): Promise<TcpProxy> {
   const proxy = await openTcpProxy(new URL(rig.environment.DATABASE_URL).host);
   proxies.push(proxy);
@@ -36,9 +40,9 @@ async function startProxy(): Promise<TcpProxy> {
 /** The first broker leads, the second one waits. */
 async function startTwo(environment: Record<string, string> = {}): Promise<[WorkerProcess, WorkerProcess]> {
   const leader = start(environment);
-  await vi.waitFor(() => expect(leader.output()).toContain('event_broker is ready'));
+  await untilItSays(leader, 'event_broker is ready');
   const standby = start();
-  await vi.waitFor(() => expect(standby.output()).toContain('event_broker waits'));
+  await untilItSays(standby, 'event_broker waits');
   return [leader, standby];
 }
 
@@ -91,5 +95,5 @@ test('no other login can keep the leader out', async () => {
   const stranger = await rig.connect();
   await stranger.query('select pg_advisory_lock(7310224)');
   const leader = start();
-  await vi.waitFor(() => expect(leader.output()).toContain('event_broker is ready'));
+  await untilItSays(leader, 'event_broker is ready');
 });
