@@ -95,5 +95,5 @@ test('no other login can keep the leader out', async () => {
   const stranger = await rig.connect();
   await stranger.query('select pg_advisory_lock(7310224)');
   const leader = start();
-  await untilItSays(leader, 'event_broker is ready');
+  await vi.waitFor(() => expect(leader.output()).toContain('event_broker is ready'), { timeout: 60_000 });
 });
