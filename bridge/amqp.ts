@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import { connect, type Channel, type ChannelModel, type ConfirmChannel } from 'amqplib';
 import { leaveOutUnreadableHeaders } from './readable-headers.ts';
+import { explainUntrusted, UntrustedCertificate } from '../database/untrusted-certificate.ts';
 import { explainRefusal } from './refusal.ts';
 import { watchResourceAlarm } from './resource-alarm.ts';
 import { CannotWork, describe, FatalError, type Session } from './supervise.ts';
@@ -50,12 +52,16 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
   if (!url.searchParams.has('heartbeat')) url.searchParams.set('heartbeat', String(heartbeatSeconds));
   let model: ChannelModel;
   try {
-    model = await connect(url.href, {
+    model = await connectAmqp(url.href, {
       timeout: connectTimeoutMs,
       noDelay: true,
       clientProperties: { connection_name: connectionName },
     });
   } catch (error) {
+    const place = { server: `RabbitMQ at ${url.host}`, setting, caSetting: 'AMQP_CA_FILE' };
+    const untrusted = explainUntrusted(error, place);
+    // Not fatal: certificates are renewed while services run.
+    if (untrusted instanceof UntrustedCertificate) throw new CannotWork(untrusted.message, { cause: error });
     const message = `RabbitMQ at ${url.host} cannot be used: ${describe(error)}.`;
     if (/ACCESS[_-]REFUSED/.test(message)) {
       throw new FatalError(`${message} Check user and password in ${setting}.`, { cause: error });
@@ -143,6 +149,22 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
       abandon();
     },
   };
+}
+
+/** `connect` of the client, which trusts the CAs of the file that the URL names as its `cacertfile` alone. */
+export function connectAmqp(amqpUrl: string, options: Parameters<typeof connect>[1] = {}): Promise<ChannelModel> {
+  const url = new URL(amqpUrl);
+  const caFile = caFileOf(url);
+  url.searchParams.delete(caParameter);
+  return connect(url.href, { ...options, ...(caFile !== undefined && { ca: readFileSync(caFile) }) });
+}
+
+/** https://www.rabbitmq.com/docs/uri-query-parameters */
+const caParameter = 'cacertfile';
+
+/** File of the CAs that may have signed the server's certificate; undefined for those of Node.js. */
+export function caFileOf({ searchParams }: URL): string | undefined {
+  return searchParams.get(caParameter) ?? undefined;
 }
 
 /** The path of an AMQP URL, as the client reads it. */

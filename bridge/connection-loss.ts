@@ -1,3 +1,5 @@
+import { isUntrusted } from '../database/untrusted-certificate.ts';
+
 /** Codes of PostgreSQL for a connection that was lost (class 08) or ended by a server that stops or starts. */
 const postgresEnds = /^(08...|57P0[1-5])$/;
 const socketErrors = new Set([
@@ -18,6 +20,7 @@ const clientWords =
 
 /** Whether a connection was lost or could not be made, as opposed to a server that refused what it was asked. */
 export function isConnectionLoss(error: unknown): boolean {
+  if (isUntrusted(error)) return false;
   if (error instanceof AggregateError && error.errors.some(isConnectionLoss)) return true;
   if (!(error instanceof Error)) return false;
   const { code } = error as { code?: unknown };

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { notificationChannels } from '../contracts/names.ts';
 import { createClient, type EngineClient } from '../database/engine-client.ts';
+import { UntrustedCertificate } from '../database/untrusted-certificate.ts';
 import { leaderLimits } from '../database/time-limits.ts';
 import { beat, endSessionOf, readLeader, resign, takeLeadership, type LeaderRow } from './leader-row.ts';
 import { describe, FatalError } from './supervise.ts';
@@ -163,6 +164,7 @@ function explain(error: unknown, databaseUrl: string): Error {
         'Set DATABASE_DIRECT_URL to the address of PostgreSQL itself.',
     );
   }
+  if (error instanceof UntrustedCertificate) return error;
   const code = (error as { code?: string }).code ?? '';
   if (code === undefinedTable) {
     return new FatalError('The database lacks tables of event_broker. Run `npm run migrate`, then start again.', {

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { describe } from '../bridge/supervise.ts';
 import { createClient } from '../database/engine-client.ts';
+import { UntrustedCertificate } from '../database/untrusted-certificate.ts';
 import { commandLineLimits } from '../database/time-limits.ts';
 import { readCommandLineConfiguration } from '../workers/configuration.ts';
 import { CommandError } from './command-error.ts';
@@ -33,6 +34,7 @@ export async function withDatabase<Result>(work: (client: pg.Client) => Promise<
 
 function explained(error: unknown, host: string): unknown {
   if (error instanceof CommandError) return error;
+  if (error instanceof UntrustedCertificate) return new CommandError(error.message, { cause: error });
   if (error instanceof pg.DatabaseError && error.code === undefinedTable) {
     return new CommandError(`The database at ${host} lacks the tables: run npm run migrate.`, { cause: error });
   }

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { describe } from '../bridge/supervise.ts';
+import { findPasswordOnCommandLine } from '../workers/command-line-passwords.ts';
 import { CommandError, exitCodes } from './command-error.ts';
 import { addAudit } from './commands/audit.ts';
 import { addChanges } from './commands/change.ts';
@@ -29,6 +30,11 @@ Examples:
 
 /** One command, e.g. `['list', '--json']`. @returns the exit code */
 export async function runCommand(args: readonly string[]): Promise<number> {
+  const refusal = findPasswordOnCommandLine(args);
+  if (refusal !== undefined) {
+    warn(refusal);
+    return exitCodes.usage;
+  }
   const program = new Command('instances')
     .description('Create, steer and explain agent instances.')
     .showHelpAfterError('Run it with --help to see how it is used.')

@@ -1,5 +1,7 @@
 import { Client, Connection } from '@temporalio/client';
 import { describe } from '../bridge/supervise.ts';
+import { explainUntrusted, UntrustedCertificate } from '../database/untrusted-certificate.ts';
+import { temporalCertificate } from '../workers/environment.ts';
 import { readCommandLineConfiguration } from '../workers/configuration.ts';
 import { CommandError } from './command-error.ts';
 
@@ -18,6 +20,8 @@ export async function withTemporal<Result>(work: (client: Client) => Promise<Res
     );
   } catch (error) {
     if (error instanceof CommandError) throw error;
+    const untrusted = explainUntrusted(error, temporalCertificate(options.address));
+    if (untrusted instanceof UntrustedCertificate) throw new CommandError(untrusted.message, { cause: error });
     const advice = 'Start it, or correct TEMPORAL_ADDRESS.';
     throw new CommandError(`Temporal at ${options.address} cannot be used: ${describe(error)}. ${advice}`, {
       cause: error,

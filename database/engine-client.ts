@@ -1,5 +1,7 @@
+import { isIP } from 'node:net';
 import pg from 'pg';
 import { beginSettled, settleSession, type SessionLimits } from './session-settings.ts';
+import { explainUntrusted } from './untrusted-certificate.ts';
 
 type Callback = (error: Error | null, result?: unknown) => void;
 
@@ -34,6 +36,7 @@ class SettledClient extends pg.Client {
 
   constructor(config: pg.ClientConfig, limits: SessionLimits) {
     super(config);
+    checkAddressInCertificate(this);
     this.#limits = limits;
     // A connection that breaks fails the query in hand, or the next one. Without a listener it would end the process as well, and a
     // pool has none before `connect` has ended.
@@ -53,7 +56,12 @@ class SettledClient extends pg.Client {
   }
 
   async #connect(): Promise<this> {
-    await super.connect();
+    try {
+      await super.connect();
+    } catch (error) {
+      const place = { setting: 'DATABASE_URL', caSetting: 'DATABASE_CA_FILE' };
+      throw explainUntrusted(error, { server: `PostgreSQL at ${this.host}:${this.port}`, ...place });
+    }
     try {
       const { rows } = await super.query<{ pid: number; version: number }>(
         `select pg_catalog.pg_backend_pid() as pid, pg_catalog.current_setting('server_version_num')::int as version`,
@@ -99,6 +107,12 @@ class SettledClient extends pg.Client {
       throw error;
     }
   }
+}
+
+/** Where the server is named by its address, `pg` would compare its certificate with the name `localhost`. */
+function checkAddressInCertificate({ connection, host }: pg.Client): void {
+  const to = connection as unknown as { ssl: boolean | object };
+  if (to.ssl !== false && isIP(host) !== 0) to.ssl = { ...(to.ssl === true ? {} : to.ssl), host };
 }
 
 /** For callers that hand over a callback, as `pg.Pool` does. */

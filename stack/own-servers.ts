@@ -1,5 +1,7 @@
-import { connect } from 'amqplib';
-import { Client } from 'pg';
+import { connectAmqp } from '../bridge/amqp.ts';
+import { createClient } from '../database/engine-client.ts';
+import { commandLineLimits } from '../database/time-limits.ts';
+import { explainUntrusted, UntrustedCertificate } from '../database/untrusted-certificate.ts';
 
 /** A server of the user's own has no password file: its password is the user's to keep. */
 interface OwnServer {
@@ -9,7 +11,7 @@ interface OwnServer {
 
 /** Rejects when the user's own database does not answer. The error never shows the password. */
 export async function checkDatabase(url: string): Promise<OwnServer> {
-  const client = new Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
+  const client = createClient({ connectionString: url, connectionTimeoutMillis: 10_000 }, commandLineLimits.session);
   try {
     await client.connect();
     await client.query('select 1');
@@ -24,7 +26,7 @@ export async function checkDatabase(url: string): Promise<OwnServer> {
 /** Rejects when the user's own broker does not answer. The error never shows the password. */
 export async function checkAmqp(url: string, managementUrl?: string): Promise<OwnServer & { managementUrl?: string }> {
   try {
-    await (await connect(url, { timeout: 10_000 })).close();
+    await (await connectAmqp(url, { timeout: 10_000 })).close();
   } catch (error) {
     throw noAnswer('AMQP_URL', url, error);
   }
@@ -33,6 +35,9 @@ export async function checkAmqp(url: string, managementUrl?: string): Promise<Ow
 
 function noAnswer(variable: string, url: string, cause: unknown): Error {
   const place = URL.canParse(url) ? new URL(url).host : 'an address that is not a URL';
+  const caSetting = variable.replace('_URL', '_CA_FILE');
+  const explained = explainUntrusted(cause, { server: `The server at ${place}`, setting: variable, caSetting });
+  if (explained instanceof UntrustedCertificate) return explained;
   const reason = cause instanceof Error ? cause.message || cause.name : String(cause);
   return new Error(
     `${variable} names ${place}, where no connection could be made: ${reason}\n` +

@@ -1,5 +1,6 @@
 import { describe } from '../bridge/supervise.ts';
 import { migrate } from '../database/migrate.ts';
+import { findPasswordOnCommandLine } from '../workers/command-line-passwords.ts';
 import { readConfiguration, readGivenServers } from '../workers/configuration.ts';
 import { noteRunningStart } from '../workers/running-start.ts';
 import { openLogger } from '../workers/open-logger.ts';
@@ -30,6 +31,8 @@ try {
 }
 
 async function start(): Promise<void> {
+  const refusal = findPasswordOnCommandLine(process.argv.slice(2));
+  if (refusal !== undefined) throw new Error(refusal);
   const given = readGivenServers();
   const directory = developmentDirectory(given.stackDirectory);
   const agents = agentsDirectory(directory);

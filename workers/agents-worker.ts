@@ -1,4 +1,5 @@
 import { runProcess } from './run-process.ts';
 import { startAgentsWorker } from './services/agents-worker.ts';
+import { findSharedUser } from './shared-user.ts';
 
-await runProcess({ name: 'agents_worker', start: [startAgentsWorker] });
+await runProcess({ name: 'agents_worker', start: [startAgentsWorker], findWarning: findSharedUser });

@@ -3,9 +3,10 @@ import { z } from 'zod';
 import type { TokenSettings } from '../backends/http/tokens.ts';
 import type { EngineAddress } from '../runtimes/docker/connection.ts';
 import { findControlAccountProblem } from './control-account.ts';
-import { readTemporal, withoutEmpty, type Environment } from './environment.ts';
+import { readEnvironment, readTemporal, withoutEmpty, type Environment } from './environment.ts';
 import { findTokenProblem, toHttp, type HttpConfiguration } from './http-configuration.ts';
 import { readRunningStart } from './running-start.ts';
+import { secretVariables } from './secret-files.ts';
 import { passwordsIn } from './service-passwords.ts';
 import { amqpUrl, port, postgresUrl, settings, urlOf, type Settings } from './settings.ts';
 
@@ -54,13 +55,15 @@ export class InvalidConfiguration extends Error {
  * @throws InvalidConfiguration
  */
 export function readConfiguration(overrides: Environment = {}, { needsTokens = false } = {}): Configuration {
-  const environment = { ...process.env, ...overrides };
-  const parsed = settings.safeParse(withoutEmpty(environment));
+  const { environment, problems: fileProblems } = readEnvironment(process.env, overrides);
+  const parsed = settings.safeParse(environment);
   const temporal = readTemporal(environment);
   const tokenProblem = findTokenProblem(environment, needsTokens);
   const controlProblem = findControlAccountProblem(environment);
-  if (!parsed.success || 'problem' in temporal || tokenProblem !== undefined || controlProblem !== undefined) {
+  const isWrong = fileProblems.length > 0 || tokenProblem !== undefined || controlProblem !== undefined;
+  if (!parsed.success || 'problem' in temporal || isWrong) {
     const problems = [
+      ...fileProblems,
       ...(parsed.error?.issues.map(({ path, message }) => `${path.join('.')} ${message}`) ?? []),
       ...('problem' in temporal ? [temporal.problem] : []),
       ...(tokenProblem === undefined ? [] : [tokenProblem]),
@@ -128,8 +131,10 @@ export interface GivenServers {
 
 /** @throws InvalidConfiguration */
 export function readGivenServers(): GivenServers {
-  const parsed = serverSettings.safeParse(withoutEmpty(process.env));
-  const temporal = readTemporal(process.env);
+  const { environment, problems } = readEnvironment(process.env);
+  const parsed = serverSettings.safeParse(environment);
+  const temporal = readTemporal(environment);
+  if (problems.length > 0) throw new InvalidConfiguration(problems.join('\n'));
   if (!parsed.success) throw new InvalidConfiguration(z.prettifyError(parsed.error));
   return {
     databaseUrl: parsed.data.DATABASE_URL,
@@ -154,11 +159,17 @@ const rabbitmqSettings = z.object({
  * @throws InvalidConfiguration
  */
 export function readRabbitmq(given: { amqpUrl?: string | undefined; managementUrl?: string | undefined }) {
-  const parsed = rabbitmqSettings.safeParse({
-    ...(given.amqpUrl === undefined && withoutEmpty(process.env)),
-    ...(given.amqpUrl !== undefined && { AMQP_URL: given.amqpUrl }),
-    ...(given.managementUrl !== undefined && { RABBITMQ_MANAGEMENT_URL: given.managementUrl }),
-  });
+  const { AMQP_CA_FILE } = process.env;
+  const ofOtherServer = /^amqps:/i.test(given.amqpUrl ?? '') ? { AMQP_CA_FILE } : {};
+  const { environment, problems: fileProblems } = readEnvironment(
+    given.amqpUrl === undefined ? process.env : ofOtherServer,
+    {
+      ...(given.amqpUrl !== undefined && { AMQP_URL: given.amqpUrl }),
+      ...(given.managementUrl !== undefined && { RABBITMQ_MANAGEMENT_URL: given.managementUrl }),
+    },
+  );
+  if (fileProblems.length > 0) throw new InvalidConfiguration(fileProblems.join('; '));
+  const parsed = rabbitmqSettings.safeParse(environment);
   if (parsed.success) {
     return { amqpUrl: parsed.data.AMQP_URL, managementUrl: parsed.data.RABBITMQ_MANAGEMENT_URL };
   }
@@ -170,9 +181,20 @@ export function readRabbitmq(given: { amqpUrl?: string | undefined; managementUr
   throw new InvalidConfiguration(problems.join('; '));
 }
 
-/** The passwords that accounts are to have at PostgreSQL or RabbitMQ, where the environment gives any. */
+/**
+ * The passwords that accounts are to have at PostgreSQL or RabbitMQ, where the environment gives any.
+ *
+ * @throws InvalidConfiguration
+ */
 export function readServicePasswords(server: 'DATABASE' | 'AMQP'): Record<string, string> {
-  return passwordsIn(withoutEmpty(process.env), server);
+  const { environment, problems } = readEnvironment(process.env);
+  if (problems.length > 0) throw new InvalidConfiguration(problems.join('; '));
+  return passwordsIn(environment, server);
+}
+
+/** Variables of the environment that hold a secret, or a URL that may. */
+export function readExposedSecrets(): string[] {
+  return secretVariables.filter((name) => process.env[name]);
 }
 
 /** What the commands of a terminal may need. @throws InvalidConfiguration, each for what it gives, with what to do */
@@ -190,7 +212,8 @@ export interface CommandLineConfiguration {
 
 /** The environment's; where that names no server, those of the `npm start` that runs in this checkout. */
 export function readCommandLineConfiguration(): CommandLineConfiguration {
-  const given = withoutEmpty(process.env);
+  const { environment: given, problems } = readEnvironment(process.env);
+  if (problems.length > 0) throw new InvalidConfiguration(problems.join('; '));
   const namesServers = ['DATABASE_URL', 'AMQP_URL', 'TEMPORAL_ADDRESS'].some((name) => name in given);
   const environment = namesServers ? given : { ...given, ...readRunningStart(given['STACK_DIRECTORY']) };
   const otherwise = namesServers ? '' : '; or run npm start in this checkout';
@@ -236,7 +259,9 @@ export function readCommandLineConfiguration(): CommandLineConfiguration {
  * @throws InvalidConfiguration
  */
 export function readTemporalServer(overrides: Environment = {}): Configuration['temporal'] {
-  const temporal = readTemporal({ ...process.env, ...withoutEmpty(overrides) });
+  const { environment, problems } = readEnvironment(process.env, withoutEmpty(overrides));
+  if (problems.length > 0) throw new InvalidConfiguration(problems.join('; '));
+  const temporal = readTemporal(environment);
   if ('problem' in temporal) throw new InvalidConfiguration(temporal.problem);
   return temporal;
 }

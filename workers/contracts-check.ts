@@ -2,10 +2,11 @@ import { Command } from 'commander';
 import { virtualHostOf } from '../bridge/amqp.ts';
 import { describe } from '../bridge/supervise.ts';
 import { applyTopology, checkTopology } from '../bridge/topology-check/check-topology.ts';
-import { applyAccounts } from '../bridge/topology-check/apply-accounts.ts';
+import { applyAccounts, type ChangedPermissions } from '../bridge/topology-check/apply-accounts.ts';
 import { checkAccounts, type AccountFinding } from '../bridge/topology-check/check-accounts.ts';
 import type { Finding } from '../bridge/topology-check/compare.ts';
 import { nameOf, type AccountObject, type TopologyObject } from '../bridge/topology.ts';
+import { findPasswordOnCommandLine } from './command-line-passwords.ts';
 import { readRabbitmq, readServicePasswords } from './configuration.ts';
 import { passwordVariable } from './service-passwords.ts';
 
@@ -21,13 +22,19 @@ interface Options {
 
 const exitCodes = { agrees: 0, differs: 1, notChecked: 2 };
 
+const refusal = findPasswordOnCommandLine(process.argv.slice(2));
+if (refusal !== undefined) {
+  process.stderr.write(`Not checked: ${refusal}\n`);
+  process.exit(exitCodes.notChecked);
+}
+
 const command = new Command('npm run contracts:check --')
   .description('Compares exchanges, queues and bindings of a live RabbitMQ with contracts/topology.ts.')
-  .option('--amqp-url <url>', 'with the virtual host as its path; AMQP_URL otherwise')
+  .option('--amqp-url <url>', 'with the virtual host as its path and without a password; AMQP_URL otherwise')
   .option(
     '--management-url <url>',
-    "RabbitMQ's management API, with user and password where they are others; RABBITMQ_MANAGEMENT_URL otherwise, " +
-      'or port 15672 (15671 over TLS) of the same host',
+    "RabbitMQ's management API, without a password; RABBITMQ_MANAGEMENT_URL otherwise, which may hold user and password " +
+      'where they are others, or port 15672 (15671 over TLS) of the same host',
   )
   .option(
     '--accounts',
@@ -35,7 +42,8 @@ const command = new Command('npm run contracts:check --')
   )
   .option(
     '--apply',
-    'create what is missing; nothing is changed or deleted. Users get EVENT_BROKER_AMQP_PASSWORD, AGENTS_WORKER_AMQP_PASSWORD, …',
+    'create what is missing and, with --accounts, correct the rights of the users of the catalog; nothing else is changed, ' +
+      'and nothing deleted. New users get EVENT_BROKER_AMQP_PASSWORD, AGENTS_WORKER_AMQP_PASSWORD, …',
   )
   .option('--json', 'for programs')
   .addHelpText('after', '\nExit code 0: agrees. 1: differs. 2: it could not be checked.')
@@ -54,11 +62,19 @@ async function check({ amqpUrl, managementUrl, accounts, apply, json }: Options)
     created.push(object);
     if (!json) say(`created    ${nameOf(object)}`);
   };
+  const changed: ChangedPermissions[] = [];
+  const onChanged = (change: ChangedPermissions): void => {
+    changed.push(change);
+    if (json) return;
+    for (const { property, before, after } of change.properties) {
+      say(`changed    ${nameOf(change.object)}, ${property}: ${valueOf(before)} became ${valueOf(after)}`);
+    }
+  };
   const ofTopology = apply ? await applyTopology({ ...server, onCreated }) : await checkTopology(server);
   const ofAccounts = async (): Promise<AccountFinding[]> => {
     if (!apply) return checkAccounts(server);
     const passwordSetting = (name: string): string => passwordVariable(name, 'AMQP');
-    return applyAccounts({ ...server, passwords: readServicePasswords('AMQP'), passwordSetting, onCreated });
+    return applyAccounts({ ...server, passwords: readServicePasswords('AMQP'), passwordSetting, onCreated, onChanged });
   };
   const findings = [...ofTopology, ...(accounts ? await ofAccounts() : [])];
   const agrees = findings.every(({ harmless }) => harmless);
@@ -71,7 +87,9 @@ async function check({ amqpUrl, managementUrl, accounts, apply, json }: Options)
   const url = new URL(server.amqpUrl);
   const virtualHost = virtualHostOf(url);
   if (json) {
-    process.stdout.write(`${JSON.stringify({ agrees, virtualHost, counts, created, findings }, undefined, 2)}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ agrees, virtualHost, counts, created, changed, findings }, undefined, 2)}\n`,
+    );
   } else {
     for (const finding of findings) say(lineOf(finding));
     const { missing, different, extra, harmless } = counts;

@@ -27,7 +27,7 @@ export function toHttp(data: Settings): HttpConfiguration {
   const key = data.JWT_SECRET
     ? { secret: data.JWT_SECRET }
     : data.JWT_JWKS_URL
-      ? { jwksUrl: data.JWT_JWKS_URL }
+      ? { jwksUrl: data.JWT_JWKS_URL, caFile: data.JWT_JWKS_CA_FILE }
       : undefined;
   return {
     host: data.HTTP_HOST,

@@ -1,9 +1,12 @@
 import { describe } from '../bridge/supervise.ts';
 import { migrate } from '../database/migrate.ts';
 import { setServiceLogins } from '../database/service-logins.ts';
+import { findPasswordOnCommandLine } from './command-line-passwords.ts';
 import { readGivenServers, readServicePasswords } from './configuration.ts';
 
 try {
+  const refusal = findPasswordOnCommandLine(process.argv.slice(2));
+  if (refusal !== undefined) throw new Error(refusal);
   const { databaseUrl: given, databaseDirectUrl } = readGivenServers();
   const databaseUrl = databaseDirectUrl ?? given;
   if (databaseUrl === undefined) throw new Error('DATABASE_URL is required: the database to bring up to date');

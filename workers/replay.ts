@@ -2,6 +2,9 @@ import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import { Command, InvalidArgumentError } from 'commander';
 import { describe } from '../bridge/supervise.ts';
 import * as workflows from '../workflows/index.ts';
+import { explainUntrusted, UntrustedCertificate } from '../database/untrusted-certificate.ts';
+import { temporalCertificate } from './environment.ts';
+import { findPasswordOnCommandLine } from './command-line-passwords.ts';
 import { readTemporalServer } from './configuration.ts';
 import { checkReplay, type ReplayCounts } from './replay-gate/check-replay.ts';
 import type { Run } from './replay-gate/fetch-histories.ts';
@@ -19,6 +22,12 @@ interface Options {
 
 const exitCodes = { replays: 0, breaks: 1, notChecked: 2 };
 const progressIntervalMs = 2_000;
+
+const refusal = findPasswordOnCommandLine(process.argv.slice(2));
+if (refusal !== undefined) {
+  process.stderr.write(`Not checked: ${refusal}\n`);
+  process.exit(exitCodes.notChecked);
+}
 
 const command = new Command('npm run replay --')
   .description('Replays the histories of a live Temporal against this working tree, as a gate before a deployment.')
@@ -87,6 +96,8 @@ async function connect(options: Parameters<typeof Connection.connect>[0]): Promi
   try {
     return await Connection.connect(options);
   } catch (error) {
+    const untrusted = explainUntrusted(error, temporalCertificate(options?.address));
+    if (untrusted instanceof UntrustedCertificate) throw untrusted;
     const advice = 'Start it, or correct --address or TEMPORAL_ADDRESS.';
     throw new Error(`Temporal at ${options?.address} does not answer: ${describe(error)}. ${advice}`, { cause: error });
   }

@@ -2,6 +2,7 @@ import { DefaultLogger, Runtime } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { describe } from '../bridge/supervise.ts';
 import { stopLimits } from '../bridge/time-limits.ts';
+import { findPasswordOnCommandLine } from './command-line-passwords.ts';
 import { readConfiguration, type Configuration } from './configuration.ts';
 import { openLogger } from './open-logger.ts';
 import type { Service, ServiceOptions } from './services/service.ts';
@@ -11,13 +12,15 @@ export interface RunProcessOptions {
   start: readonly ((options: ServiceOptions) => Promise<Service>)[];
   /** Whether it checks tokens. */
   needsTokens?: boolean;
+  /** What is logged at the start as a warning. */
+  findWarning?: (configuration: Configuration) => string | undefined;
 }
 
 /**
  * Runs services until SIGTERM or SIGINT, then ends them in reverse order: exit code 0. A fatal error ends the process
  * with code 1 after it has said what to do; so does an end that takes longer than it may.
  */
-export async function runProcess({ name, start, needsTokens = false }: RunProcessOptions): Promise<void> {
+export async function runProcess({ name, start, needsTokens = false, findWarning }: RunProcessOptions): Promise<void> {
   const configuration = configurationOrExit(needsTokens);
   const logger = openLogger({ name, level: configuration.logLevel });
   process.on('uncaughtException', (error) => {
@@ -25,6 +28,8 @@ export async function runProcess({ name, start, needsTokens = false }: RunProces
     process.exit(1);
   });
   useLoggerInTemporal(logger);
+  const warning = findWarning?.(configuration);
+  if (warning !== undefined) logger.warn(warning);
   const services: Service[] = [];
 
   let ending: Promise<never> | undefined;
@@ -69,6 +74,8 @@ export function useLoggerInTemporal(logger: Logger): void {
 
 function configurationOrExit(needsTokens: boolean): Configuration {
   try {
+    const refusal = findPasswordOnCommandLine(process.argv.slice(2));
+    if (refusal !== undefined) throw new Error(refusal);
     return readConfiguration({}, { needsTokens });
   } catch (error) {
     process.stderr.write(`${describe(error)}\n`);

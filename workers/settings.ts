@@ -27,7 +27,11 @@ export const settings = z.object({
   DATABASE_URL: postgresUrl,
   /** A way to the same database that passes no transaction-pooling proxy: LISTEN needs one. */
   DATABASE_DIRECT_URL: postgresUrl.optional(),
+  /** The CAs that may have signed PostgreSQL's certificate, in PEM form. */
+  DATABASE_CA_FILE: z.string().min(1).optional(),
   AMQP_URL: amqpUrl,
+  /** The same of RabbitMQ, its management API included. */
+  AMQP_CA_FILE: z.string().min(1).optional(),
   /** RabbitMQ as agents that listen reach it, with an account that may only read control queues; never that of a service. */
   CONTROL_AMQP_URL: amqpUrl.optional(),
   /** What an agent that listens has between `instance.stop` and SIGTERM. */
@@ -73,6 +77,8 @@ export const settings = z.object({
   JWT_SECRET: z.string().min(32, 'must have at least 32 characters').optional(),
   /** Where the issuer of tokens publishes its keys. */
   JWT_JWKS_URL: keysUrl.optional(),
+  /** The CAs that may have signed the certificate of that address, in PEM form. */
+  JWT_JWKS_CA_FILE: z.string().min(1).optional(),
   JWT_ISSUER: z.string().min(1).optional(),
   JWT_AUDIENCE: z.string().min(1).default('instance-engine'),
   /** Origins whose pages may call the backends, besides the page that user_backend serves. */

@@ -1,4 +1,5 @@
 import { CannotWork } from '../../bridge/supervise.ts';
+import { isUntrusted } from '../../database/untrusted-certificate.ts';
 
 /**
  * Codes of PostgreSQL for a server that starts, stops, has no connection left or no time (classes 08, 53, 57), asks to repeat (40),
@@ -15,6 +16,7 @@ export function isUnavailable(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isUnavailable);
   if (!(error instanceof Error)) return false;
   if (error instanceof CannotWork) return true;
+  if (isUntrusted(error)) return true;
   const { code } = error as { code?: unknown };
   if (typeof code === 'string' && (serverAway.test(code) || socketErrors.has(code))) return true;
   return words.test(error.message) || isUnavailable(error.cause);

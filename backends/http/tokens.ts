@@ -1,5 +1,6 @@
 import {
   createRemoteJWKSet,
+  customFetch,
   errors,
   jwtVerify,
   type CryptoKey,
@@ -7,10 +8,19 @@ import {
   type JWTVerifyResult,
 } from 'jose';
 import { z } from 'zod';
+import { fetchWithAuthorities } from '../../bridge/fetch-with-authorities.ts';
+import { describe } from '../../bridge/supervise.ts';
+import { explainUntrusted, UntrustedCertificate } from '../../database/untrusted-certificate.ts';
+
+interface JwksPlace {
+  jwksUrl: string;
+  /** File of the CAs that may have signed the certificate of its server; undefined for those of Node.js. */
+  caFile?: string | undefined;
+}
 
 export interface TokenSettings {
   /** A secret shared with whoever issues tokens (HS256), or the address of its public keys (RFC 7517). */
-  key: { secret: string } | { jwksUrl: string };
+  key: { secret: string } | JwksPlace;
   /** What `iss` has to be; any when undefined. */
   issuer: string | undefined;
   /** What `aud` has to be or contain. */
@@ -61,7 +71,7 @@ export function createTokenVerifier({ key, issuer, audience }: TokenSettings): V
   const verify = verifierOf(key, options);
   return async (token) => {
     const { payload } = await verify(token).catch((error: unknown) => {
-      throw explain(error);
+      throw explain(error, key);
     });
     const parsed = claims.safeParse(payload);
     if (!parsed.success) throw new InvalidToken(z.prettifyError(parsed.error));
@@ -75,7 +85,11 @@ function verifierOf(key: TokenSettings['key'], options: JWTVerifyOptions): (toke
     const secret = new TextEncoder().encode(key.secret);
     return (token) => jwtVerify(token, secret, { ...options, algorithms: ['HS256'] });
   }
-  const keys = createRemoteJWKSet(new URL(key.jwksUrl), { timeoutDuration: 5_000 });
+  const { jwksUrl, caFile } = key;
+  const keys = createRemoteJWKSet(new URL(jwksUrl), {
+    timeoutDuration: 5_000,
+    ...(caFile !== undefined && { [customFetch]: (url, request) => fetchWithAuthorities(url, caFile, request) }),
+  });
   const withKeys = { ...options, algorithms: publicKeyAlgorithms };
   return async (token) => {
     try {
@@ -102,12 +116,24 @@ async function verifyByAny(
   throw new errors.JWSSignatureVerificationFailed();
 }
 
-function explain(error: unknown): Error {
+function explain(error: unknown, key: TokenSettings['key']): Error {
   if (!(error instanceof errors.JOSEError) || isOfKeyServer(error)) {
-    return new KeysUnavailable('The keys that tokens are checked with cannot be read just now.', { cause: error });
+    return new KeysUnavailable(`The keys that tokens are checked with cannot be read: ${reasonOf(error, key)}`, {
+      cause: error,
+    });
   }
   if (error instanceof errors.JWTExpired) return new InvalidToken('The token has expired.', { cause: error });
   return new InvalidToken(`The token is not valid: ${error.message}.`, { cause: error });
+}
+
+function reasonOf(error: unknown, key: TokenSettings['key']): string {
+  const server = 'secret' in key ? 'The key server' : `The key server at ${new URL(key.jwksUrl).host}`;
+  const setting = 'JWT_JWKS_URL';
+  const explained = explainUntrusted(error, { server, setting, caSetting: 'JWT_JWKS_CA_FILE' });
+  if (explained instanceof UntrustedCertificate) return explained.message;
+  // `fetch failed` says nothing, its cause does.
+  const cause = error instanceof TypeError ? error.cause : undefined;
+  return `${describe(cause ?? error)}. Start the server of ${setting}, or correct that.`;
 }
 
 /** A plain JOSEError is what an answer other than 200 becomes. */

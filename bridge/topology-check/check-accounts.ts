@@ -53,9 +53,7 @@ function missing(object: AccountObject, catalog: unknown): AccountFinding {
 function different(object: AccountObject, catalog: object, actual: object | false | undefined): AccountFinding[] {
   if (!actual) return [];
   const wayOut =
-    object.type === 'user'
-      ? 'Take the tags away with rabbitmqctl set_user_tags.'
-      : 'Remove them with rabbitmqctl clear_permissions, then set them with --apply --accounts.';
+    object.type === 'user' ? 'Take the tags away with rabbitmqctl set_user_tags.' : 'Set them with --apply --accounts.';
   return Object.entries(catalog)
     .map(([property, value]) => ({
       property,

@@ -1,11 +1,13 @@
 import { z } from 'zod';
-import { virtualHostOf } from '../amqp.ts';
+import { explainUntrusted, UntrustedCertificate } from '../../database/untrusted-certificate.ts';
+import { caFileOf, virtualHostOf } from '../amqp.ts';
+import { fetchWithAuthorities, type FetchOptions } from '../fetch-with-authorities.ts';
 import { describe } from '../supervise.ts';
 
 export interface ManagementOptions {
   /** Names the virtual host and, unless the management URL does, the user. */
   amqpUrl: string;
-  /** The AMQP URL's host with port 15672, or with 15671 over TLS, by default. May hold user and password. */
+  /** The AMQP URL's host with port 15672, or with 15671 over TLS, by default. May hold user, password and `cacertfile`. */
   managementUrl?: string | undefined;
   timeoutMs?: number;
 }
@@ -58,14 +60,19 @@ async function request(
   const amqp = new URL(amqpUrl);
   const management = new URL(managementUrl ?? defaultManagementUrl(amqp));
   const place = `${management.origin}${management.pathname.replace(/\/$/, '')}`;
-  const answer = await get(`${place}/api/${path}`, {
+  const caFile = management.protocol === 'https:' ? (caFileOf(management) ?? caFileOf(amqp)) : undefined;
+  const answer = await get(`${place}/api/${path}`, caFile, {
     headers: {
       authorization: basic(management.username === '' ? amqp : management),
       'content-type': 'application/json',
     },
     ...(written && { method: 'PUT', body: JSON.stringify(written) }),
     signal: AbortSignal.timeout(timeoutMs),
-  }).catch((error: unknown) => {
+  }).catch((thrown: unknown) => {
+    const server = `RabbitMQ's management API at ${place}`;
+    const setting = 'RABBITMQ_MANAGEMENT_URL';
+    const error = explainUntrusted(thrown, { server, setting, caSetting: 'AMQP_CA_FILE' });
+    if (error instanceof UntrustedCertificate) throw error;
     throw new Error(
       `RabbitMQ's management API at ${place} does not answer: ${describe(error)}. ` +
         'Enable the plugin rabbitmq_management, or say with --management-url where it is.',
@@ -75,9 +82,13 @@ async function request(
   return { ...answer, place, virtualHost: virtualHostOf(amqp) };
 }
 
-async function get(url: string, options: RequestInit): Promise<{ status: number; body: unknown }> {
+async function get(
+  url: string,
+  caFile: string | undefined,
+  options: FetchOptions,
+): Promise<{ status: number; body: unknown }> {
   try {
-    const response = await fetch(url, options);
+    const response = await (caFile === undefined ? fetch(url, options) : fetchWithAuthorities(url, caFile, options));
     const text = await response.text();
     return { status: response.status, body: parse(text) };
   } catch (error) {
@@ -100,7 +111,7 @@ function explain({ status, body, place, virtualHost }: Answer): string {
     const tag = reason.includes('administrator') ? 'administrator' : 'management';
     return (
       `RabbitMQ's management API at ${place} refuses the user for the virtual host ${virtualHost}: ${reason}. ` +
-      `Check its password, or give a user with the tag ${tag} that may use it: --management-url http://user:password@host:port`
+      `Check its password, or give a user with the tag ${tag} that may use it: RABBITMQ_MANAGEMENT_URL=http://user:password@host:port`
     );
   }
   if (status === 404 && reason !== undefined) {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { openAmqp } from '../../bridge/amqp.ts';
-import { applyAccounts } from '../../bridge/topology-check/apply-accounts.ts';
+import { applyAccounts, type ChangedPermissions } from '../../bridge/topology-check/apply-accounts.ts';
 import { checkAccounts, type AccountFinding } from '../../bridge/topology-check/check-accounts.ts';
 import { assertTopology, nameOf } from '../../bridge/topology.ts';
 import { accountNames, allPermissions } from '../../contracts/access.ts';
@@ -30,7 +30,11 @@ async function openAccounts() {
     /** Of strangers: whoever made the virtual host has rights in it, too. */
     findings: async () =>
       (await checkAccounts({ ...host, accounts })).filter(({ object }) => strangers.includes(object.name)),
-    apply: async (created: string[] = [], passwords = Object.fromEntries(names.map((name) => [name, 'secret']))) =>
+    apply: async (
+      created: string[] = [],
+      passwords = Object.fromEntries(names.map((name) => [name, 'secret'])),
+      changed: ChangedPermissions[] = [],
+    ) =>
       outline(
         await applyAccounts({
           ...host,
@@ -38,6 +42,7 @@ async function openAccounts() {
           passwords,
           passwordSetting: (name) => passwordVariable(name, 'AMQP'),
           onCreated: (object) => created.push(nameOf(object).replace(prefix, '')),
+          onChanged: (change) => changed.push(change),
         }),
       ),
     /** Somebody else with rights in the virtual host. */
@@ -95,15 +100,39 @@ describe.concurrent('the accounts', () => {
     expect(created).toEqual([]);
   });
 
-  test('that differ are named with what differs, and left alone', async () => {
+  test('of an earlier release get the rights of this one, and it says what changed; strangers, passwords and tags stay', async () => {
     await using host = await openAccounts();
     await host.apply();
     const [user, administrator] = [host.userOf('user_backend'), host.userOf('admin_backend')];
-    await host.setRights(user, { ...host.accounts[user], write: '.*' });
+    const wanted = host.accounts[user];
+    await host.setRights(user, { configure: '', write: '.*', read: wanted?.read });
+    const stranger = await host.letIn({ configure: '', write: '', read: '.*' });
     await host.management('PUT', `users/${administrator}`, { password: 'secret', tags: 'administrator' });
-    const different = ['different permissions of user user_backend write', 'different user admin_backend tags'];
-    expect(await host.check()).toEqual(different);
-    expect(await host.apply()).toEqual(different);
+    const tags = 'different user admin_backend tags';
+    expect(await host.check()).toEqual([
+      'different permissions of user user_backend configure',
+      'different permissions of user user_backend write',
+      tags,
+    ]);
+    const changed: ChangedPermissions[] = [];
+    // No password is needed where no user is missing.
+    expect(await host.apply([], {}, changed)).toEqual([tags]);
+    expect(changed).toEqual([
+      {
+        object: { type: 'permissions', name: user },
+        properties: [
+          { property: 'configure', before: '', after: wanted?.configure },
+          { property: 'write', before: '.*', after: wanted?.write },
+        ],
+      },
+    ]);
+    expect(await host.apply([], {}, changed)).toEqual([tags]);
+    expect(changed).toHaveLength(1);
+    expect((await host.findings()).map(({ object, actual }) => [object.name, actual])).toEqual([
+      [stranger, { configure: '', write: '', read: '.*' }],
+    ]);
+    const amqpUrl = Object.assign(new URL(host.amqpUrl), { username: user, password: 'secret' }).href;
+    await (await openAmqp({ amqpUrl, connectionName: user })).close();
   });
 
   test('of strangers are harmless, unless one may publish where a service alone does', async () => {
@@ -126,20 +155,36 @@ describe.concurrent('the accounts', () => {
 // Users are the server's: these are there once.
 test('npm run contracts:check -- --accounts names what is missing, --apply creates it', async () => {
   await using host = await openVirtualHost();
-  const options = ['--amqp-url', host.amqpUrl, '--management-url', host.managementUrl, '--accounts'];
+  const environment = { AMQP_URL: host.amqpUrl, RABBITMQ_MANAGEMENT_URL: host.managementUrl };
   const passwords = Object.fromEntries(accountNames.map((name) => [passwordVariable(name, 'AMQP'), 'secret']));
-  const before = await contractsCheck(options);
+  const before = await contractsCheck(['--accounts'], environment);
   expect(before.output).toMatch(/^missing {4}permissions of user event_broker: .*--apply --accounts\.$/m);
   expect(before.exitCode).toBe(1);
 
-  const applied = await contractsCheck([...options, '--apply'], passwords);
+  const applied = await contractsCheck(['--accounts', '--apply'], { ...environment, ...passwords });
   const users = [...applied.output.matchAll(/^created {4}user (.*)$/gm)].map(([, user = '']) => user);
   try {
     expect(applied.output).toMatch(/^created {4}permissions of user admin_backend$/m);
     expect(applied.output).toMatch(/^AGREES: 0 missing, 0 different/m);
     expect(applied.exitCode).toBe(0);
-    const again = await contractsCheck([...options, '--json']);
-    expect(JSON.parse(again.output)).toMatchObject({ agrees: true, counts: { missing: 0, different: 0 } });
+    const older = { configure: '^$', write: '.*', read: '^$' };
+    await host.management('PUT', `permissions/${host.name}/event_broker`, older);
+    const upgraded = await contractsCheck(['--accounts', '--apply', '--json'], environment);
+    expect(JSON.parse(upgraded.output)).toMatchObject({
+      agrees: true,
+      counts: { missing: 0, different: 0 },
+      created: [],
+      changed: [
+        {
+          object: { type: 'permissions', name: 'event_broker' },
+          properties: [
+            { property: 'configure', before: '^$' },
+            { property: 'write', before: '.*' },
+            { property: 'read', before: '^$' },
+          ],
+        },
+      ],
+    });
   } finally {
     await Promise.all(users.map((user) => host.management('DELETE', `users/${user}`)));
   }

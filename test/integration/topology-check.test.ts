@@ -33,15 +33,15 @@ describe.concurrent('a virtual host', () => {
 
   test('that is empty misses everything; --apply creates it, says so, and then it agrees', async () => {
     await using host = await openVirtualHost();
-    const options = ['--amqp-url', host.amqpUrl, '--management-url', host.managementUrl];
-    const before = await contractsCheck(options);
+    const environment = { AMQP_URL: host.amqpUrl, RABBITMQ_MANAGEMENT_URL: host.managementUrl };
+    const before = await contractsCheck([], environment);
     expect(before.output).toMatch(
       /^missing {4}queue admin_backend\.audit: .*"x-delivery-limit":100.*none.*--apply\.$/m,
     );
     expect(before.output).toMatch(/^DIFFERS: 39 missing, 0 different, 0 extra \(0 harmless\)/m);
     expect(before.exitCode).toBe(1);
 
-    const applied = await contractsCheck([...options, '--apply']);
+    const applied = await contractsCheck(['--apply'], environment);
     expect(applied.output.match(/^created/gm)).toHaveLength(39);
     expect(applied.output).toMatch(
       /^created {4}binding of queue admin_backend\.audit to events\.topic by "agent\.\*"$/m,
@@ -49,7 +49,6 @@ describe.concurrent('a virtual host', () => {
     expect(applied.output).toMatch(/^AGREES: 0 missing/m);
     expect(applied.exitCode).toBe(0);
 
-    const environment = { AMQP_URL: host.amqpUrl, RABBITMQ_MANAGEMENT_URL: host.managementUrl };
     const again = await contractsCheck(['--apply', '--json'], environment);
     expect(JSON.parse(again.output)).toMatchObject({ agrees: true, virtualHost: host.name, created: [], findings: [] });
     expect(again.exitCode).toBe(0);
@@ -60,8 +59,8 @@ describe.concurrent('a virtual host', () => {
     await host.channel.assertExchange('agents.direct', 'topic', { durable: false });
     await host.channel.assertQueue(audit, { ...durable, arguments: { ...argumentsOf(audit), 'x-delivery-limit': 50 } });
     host.channel.sendToQueue(audit, Buffer.from('kept'));
-    const options = ['--amqp-url', host.amqpUrl, '--management-url', host.managementUrl, '--apply', '--json'];
-    const { output, exitCode } = await contractsCheck(options);
+    const environment = { AMQP_URL: host.amqpUrl, RABBITMQ_MANAGEMENT_URL: host.managementUrl };
+    const { output, exitCode } = await contractsCheck(['--apply', '--json'], environment);
     const { counts, findings } = JSON.parse(output) as { counts: object; findings: Finding[] };
     expect(findings.filter(({ kind }) => kind === 'different')).toEqual([
       expect.objectContaining({
@@ -108,8 +107,8 @@ describe.concurrent('a virtual host', () => {
       'extra binding of queue foreign to events.topic by "agent.*"',
     ]);
     expect(findings.every(({ harmless }) => harmless)).toBe(true);
-    const options = ['--amqp-url', host.amqpUrl, '--management-url', host.managementUrl];
-    const { output, exitCode } = await contractsCheck(options);
+    const environment = { AMQP_URL: host.amqpUrl, RABBITMQ_MANAGEMENT_URL: host.managementUrl };
+    const { output, exitCode } = await contractsCheck([], environment);
     expect(output).toMatch(/^AGREES: 0 missing, 0 different, 3 extra \(3 harmless\)/m);
     expect(exitCode).toBe(0);
   });

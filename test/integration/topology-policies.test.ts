@@ -54,12 +54,10 @@ describe.concurrent('policies', () => {
     await host.setPolicy({ 'max-length': 10, 'message-ttl': 60_000 });
     const everyQueue = topology.queues.length + 1;
     await host.untilFound(2 * everyQueue);
-    const { output, exitCode } = await contractsCheck([
-      '--amqp-url',
-      host.amqpUrl,
-      '--management-url',
-      host.managementUrl,
-    ]);
+    const { output, exitCode } = await contractsCheck([], {
+      AMQP_URL: host.amqpUrl,
+      RABBITMQ_MANAGEMENT_URL: host.managementUrl,
+    });
     expect(output).toMatch(
       /^different {2}queue admin_backend\.audit, max-length: the catalog says none, RabbitMQ has 10\. The policy p0 sets it: .*clear_policy/m,
     );

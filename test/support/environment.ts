@@ -6,7 +6,8 @@ const givenServer = /^(DATABASE_URL|AMQP_URL|RABBITMQ_MANAGEMENT_URL|RABBITMQ_4_
 /** Other variables by which a service, a client of a server or a program of the tests behaves differently. */
 const otherSettings = [
   /^(PG|DOCKER_|RABBITMQ_|ERL_|TEMPORAL_|STACK_)/,
-  /_(DATABASE|AMQP)_PASSWORD$/,
+  /_(DATABASE|AMQP)_PASSWORD(_FILE)?$/,
+  /_(URL|SECRET|KEY|CA)_FILE$/,
   /^(NO_COLOR|FORCE_COLOR|CI|COLUMNS|LINES)$/,
 ];
 /** Vitest itself reads these in its main process. */

@@ -1,8 +1,16 @@
+import { writeFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { rootCertificates } from 'node:tls';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { InvalidConfiguration, readConfiguration, readGivenServers } from '../../workers/configuration.ts';
+import {
+  InvalidConfiguration,
+  readConfiguration,
+  readGivenServers,
+  readServicePasswords,
+} from '../../workers/configuration.ts';
+import { findSharedUser } from '../../workers/shared-user.ts';
 
 const complete = {
   DATABASE_URL: 'postgres://user:secret@127.0.0.1:5432/shared_psql',
@@ -34,6 +42,13 @@ function problemsOf(environment: Record<string, string>, options = {}): string[]
     return error.message.split('\n').slice(1);
   }
   return [];
+}
+
+/** A file with a CA that Node.js brings along. */
+function rootCertificateFile(): string {
+  const file = join(home, 'root.pem');
+  writeFileSync(file, rootCertificates[0] ?? '');
+  return file;
 }
 
 test('three addresses are enough', () => {
@@ -69,6 +84,84 @@ test('no problem repeats a password', () => {
   const problems = problemsOf({ DATABASE_URL: 'mysql://user:hunter2@127.0.0.1/x', AMQP_URL: 'http://user:hunter2@x' });
   expect(problems.join('\n')).toMatch(/DATABASE_URL[^]*AMQP_URL/);
   expect(problems.join('\n')).not.toContain('hunter2');
+});
+
+test.for([
+  { name: 'DATABASE_CA_FILE', of: {} },
+  { name: 'AMQP_CA_FILE', of: { AMQP_URL: 'amqps://127.0.0.1' } },
+  { name: 'JWT_JWKS_CA_FILE', of: { JWT_JWKS_URL: 'https://127.0.0.1/keys' } },
+  { name: 'TEMPORAL_TLS_SERVER_CA_CERT_PATH', of: {} },
+])('$name: a file that is missing, unreadable or no certificate is named', async ({ name, of }) => {
+  const text = join(home, 'text.pem');
+  await writeFile(text, 'no certificate');
+  const broken = join(home, 'broken.pem');
+  await writeFile(broken, '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n');
+  const problemsWith = (file: string) => problemsOf({ ...complete, ...of, [name]: file }).join('\n');
+  expect(problemsWith(join(home, 'none.pem'))).toMatch(
+    new RegExp(`${name} names the file .*none.pem.*read \\(ENOENT\\)`),
+  );
+  expect(problemsWith(home)).toMatch(new RegExp(`${name} names .*cannot be read \\(EISDIR\\)`));
+  expect(problemsWith(text)).toMatch(
+    new RegExp(`${name} names the file .*text.pem, which holds no certificates in PEM`),
+  );
+  expect(problemsWith(broken)).toMatch(new RegExp(`${name} names the file .*broken.pem, which holds no certificates`));
+});
+
+test('a file of a CA that a URL itself names is checked as well', () => {
+  const DATABASE_URL = `${complete.DATABASE_URL}?sslrootcert=${home}/none.pem`;
+  const AMQP_URL = `amqps://127.0.0.1?cacertfile=${home}/none.pem`;
+  expect(problemsOf({ ...complete, DATABASE_URL, AMQP_URL })).toEqual([
+    expect.stringMatching(/DATABASE_URL, in its sslrootcert, .*ENOENT/),
+    expect.stringMatching(/AMQP_URL, in its cacertfile, .*ENOENT/),
+  ]);
+});
+
+test.for([
+  ['AMQP_CA_FILE', {}, /AMQP_CA_FILE is of no use with AMQP_URL: .*amqps:/],
+  ['DATABASE_CA_FILE', { DATABASE_URL: `${complete.DATABASE_URL}?sslmode=disable` }, /DATABASE_URL: its sslmode/],
+  ['DATABASE_CA_FILE', { DATABASE_URL: `${complete.DATABASE_URL}?sslmode=no-verify` }, /DATABASE_URL: its sslmode/],
+  ['JWT_JWKS_CA_FILE', { JWT_JWKS_URL: 'http://127.0.0.1/keys' }, /JWT_JWKS_URL: begin that with https:/],
+] as const)('%s without TLS that checks certificates is refused: %j', ([name, of, problem]) => {
+  const problems = problemsOf({ ...complete, ...of, [name]: rootCertificateFile() });
+  expect(problems).toEqual([expect.stringMatching(problem)]);
+});
+
+test.for(['DATABASE_URL', 'DATABASE_DIRECT_URL', 'AMQP_URL', 'CONTROL_AMQP_URL', 'JWT_SECRET', 'TEMPORAL_API_KEY'])(
+  '%s_FILE names the file of the secret',
+  async (name) => {
+    const values: Record<string, string> = {
+      ...complete,
+      DATABASE_DIRECT_URL: 'postgres://direct:secret@127.0.0.1/shared_psql',
+      CONTROL_AMQP_URL: 'amqp://agents:secret@127.0.0.1',
+      JWT_SECRET: 'x'.repeat(32),
+      TEMPORAL_API_KEY: 'key',
+    };
+    const file = join(home, 'secret');
+    await writeFile(file, `${values[name]}\n`);
+    const { [name]: _, ...others } = values;
+    expect(readConfiguration({ ...others, [`${name}_FILE`]: file })).toEqual(readConfiguration(values));
+    expect(problemsOf({ ...values, [`${name}_FILE`]: file })).toEqual([
+      expect.stringMatching(new RegExp(`${name} and ${name}_FILE are both set`)),
+    ]);
+    expect(problemsOf({ ...others, [`${name}_FILE`]: join(home, 'none') })[0]).toMatch(
+      new RegExp(`${name}_FILE names the file .*none, which cannot be read \\(ENOENT\\)`),
+    );
+    await writeFile(file, '\n');
+    expect(problemsOf({ ...others, [`${name}_FILE`]: file })[0]).toMatch(new RegExp(`${name}_FILE .*is empty`));
+  },
+);
+
+test('passwords of accounts and a management URL come from files, too, and what a program passes on goes before a file', async () => {
+  const file = join(home, 'secret');
+  await writeFile(file, 'http://admin:secret@127.0.0.1:15672');
+  vi.stubEnv('EVENT_BROKER_AMQP_PASSWORD_FILE', file);
+  vi.stubEnv('AGENTS_WORKER_DATABASE_PASSWORD_FILE', file);
+  vi.stubEnv('RABBITMQ_MANAGEMENT_URL_FILE', file);
+  expect(readServicePasswords('AMQP')).toEqual({ event_broker: 'http://admin:secret@127.0.0.1:15672' });
+  expect(readServicePasswords('DATABASE')).toEqual({ agents_worker: 'http://admin:secret@127.0.0.1:15672' });
+  expect(readGivenServers().managementUrl).toBe('http://admin:secret@127.0.0.1:15672');
+  vi.stubEnv('DATABASE_URL_FILE', file);
+  expect(readConfiguration(complete).databaseUrl).toBe(complete.DATABASE_URL);
 });
 
 test('an empty variable is one that is not set', () => {
@@ -198,4 +291,15 @@ test('for the stack, every server is optional, and a wrong address is named', ()
   expect(Object.values(readGivenServers()).every((value) => value === undefined)).toBe(true);
   vi.stubEnv('AMQP_URL', 'redis://127.0.0.1');
   expect(() => readGivenServers()).toThrow(/AMQP_URL/);
+});
+
+test('agents that run as agents_worker are warned of, with the secrets that they find in the environment', () => {
+  const { allowedRuntimes, agentUsers } = readConfiguration(complete);
+  const warning = findSharedUser({ allowedRuntimes, agentUsers }, ['DATABASE_URL', 'AMQP_URL']);
+  expect(warning).toMatch(/Set AGENT_UIDS .*ALLOWED_RUNTIMES=docker.*finds DATABASE_URL, AMQP_URL in .*AMQP_URL_FILE/);
+  expect(findSharedUser({ allowedRuntimes, agentUsers }, [])).toMatch(
+    /ALLOWED_RUNTIMES=docker to run containers alone\.$/,
+  );
+  expect(findSharedUser({ allowedRuntimes: ['docker'], agentUsers }, ['AMQP_URL'])).toBeUndefined();
+  expect(findSharedUser({ allowedRuntimes, agentUsers: { first: 1, last: 2 } }, ['AMQP_URL'])).toBeUndefined();
 });

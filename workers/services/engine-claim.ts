@@ -3,6 +3,8 @@ import { isGrpcServiceError, type Client } from '@temporalio/client';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { AnotherEngine, compareEngines, readNamespaceId, selectEngine, type EngineRow } from '../../bridge/engine.ts';
+import { explainUntrusted, UntrustedCertificate } from '../../database/untrusted-certificate.ts';
+import { temporalCertificate } from '../environment.ts';
 import { CannotWork, describe, FatalError, supervise, type Session, type Supervised } from '../../bridge/supervise.ts';
 
 export interface EngineClaimOptions {
@@ -84,6 +86,8 @@ async function askForId({ connection, options: { namespace } }: Client): Promise
     if (isGrpcServiceError(error) && error.code === grpcNotFound) {
       throw new FatalError(`${message} Create the namespace, or correct TEMPORAL_NAMESPACE.`, { cause: error });
     }
+    const untrusted = explainUntrusted(error, temporalCertificate());
+    if (untrusted instanceof UntrustedCertificate) throw new CannotWork(untrusted.message, { cause: error });
     throw new CannotWork(`${message} Start it, or correct TEMPORAL_ADDRESS.`, { cause: error });
   }
 }

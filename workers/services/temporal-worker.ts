@@ -1,6 +1,8 @@
 import { isGrpcServiceError } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
+import { explainUntrusted, UntrustedCertificate } from '../../database/untrusted-certificate.ts';
+import { temporalCertificate } from '../environment.ts';
 import { describe, FatalError, supervise, type Session, type Supervised } from '../../bridge/supervise.ts';
 import type { InstanceActivities, SweepActivities } from '../../workflows/activities.ts';
 import type { Configuration } from '../configuration.ts';
@@ -71,6 +73,8 @@ async function connect({ connection, namespace }: Configuration['temporal']): Pr
     if (isGrpcServiceError(error) && error.code === grpcNotFound) {
       throw new FatalError(`${message} Create the namespace, or correct TEMPORAL_NAMESPACE.`, { cause: error });
     }
+    const untrusted = explainUntrusted(error, temporalCertificate(connection.address));
+    if (untrusted instanceof UntrustedCertificate) throw untrusted;
     throw new Error(`${message} Start it, or correct TEMPORAL_ADDRESS.`, { cause: error });
   }
 }

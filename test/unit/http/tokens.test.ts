@@ -7,8 +7,10 @@ import {
   KeysUnavailable,
   type TokenSettings,
 } from '../../../backends/http/tokens.ts';
+import { hasOpenssl, openAuthority } from '../../support/certificates.ts';
 import { createTestServer } from '../../support/http-server.ts';
 import { openKeyServer, signUnnamed, signWith, signWithPublicKey } from '../../support/key-server.ts';
+import { openTlsProxy } from '../../support/tls-proxy.ts';
 import { signToken, tokenSettings } from '../../support/tokens.ts';
 
 const userId = randomUUID();
@@ -226,3 +228,29 @@ test('a key server that is not there is 503, too', async () => {
   await server.close();
   await expect(verifierOf({ key: { jwksUrl: server.url } })(token)).rejects.toBeInstanceOf(KeysUnavailable);
 });
+
+test.skipIf(!hasOpenssl)(
+  'keys come over https from a server whose certificate the named CA signed, and from no other',
+  async () => {
+    using authority = openAuthority();
+    using stranger = openAuthority();
+    const server = await keyServer();
+    const key = await server.rotate('first');
+    const token = await signWith(key, userId);
+    await using proxy = await openTlsProxy({ ...authority.sign(), target: new URL(server.url).host });
+    const jwksUrl = `https://127.0.0.1:${proxy.port}/jwks.json`;
+    const verify = (caFile?: string) => verifierOf({ key: { jwksUrl, caFile } })(token);
+    expect(await verify(authority.caFile)).toMatchObject({ userId });
+    for (const caFile of [undefined, stranger.caFile]) {
+      const error = await verify(caFile).catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(KeysUnavailable);
+      expect(String(error)).toMatch(/not trusted: .*JWT_JWKS_CA_FILE/);
+    }
+    await using elsewhere = await openTlsProxy({
+      ...authority.sign('DNS:elsewhere.example.com'),
+      target: new URL(server.url).host,
+    });
+    const moved = { jwksUrl: `https://127.0.0.1:${elsewhere.port}/jwks.json`, caFile: authority.caFile };
+    await expect(verifierOf({ key: moved })(token)).rejects.toThrow(/for other names: .*JWT_JWKS_URL/);
+  },
+);

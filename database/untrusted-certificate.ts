@@ -1,0 +1,55 @@
+/** A server's certificate is not trusted: nothing was sent to the server. The message says what to do. */
+export class UntrustedCertificate extends Error {
+  override name = 'UntrustedCertificate';
+}
+
+interface CertificatePlace {
+  /** The server and its address, e.g. `RabbitMQ at broker:5671`. */
+  server: string;
+  /** The variable with the server's address. */
+  setting: string;
+  /** The variable with the file of the CAs. */
+  caSetting: string;
+}
+
+/** Codes of OpenSSL's verification as Node.js names them: https://nodejs.org/api/tls.html#x509-certificate-error-codes */
+const verificationCodes =
+  /^(CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED|ERROR_IN_CERT_|ERR_TLS_CERT_ALTNAME)/;
+const otherName = 'ERR_TLS_CERT_ALTNAME_INVALID';
+const timeCodes = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID']);
+/** gRPC has no such code: a call fails as UNAVAILABLE, and its text alone tells why. */
+const grpcUnavailable = 14;
+
+/** Whether a connection was given up because of the server's certificate, as opposed to a server that is away. */
+export function isUntrusted(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (error instanceof UntrustedCertificate) return true;
+  const { code } = error as { code?: unknown };
+  if (typeof code === 'string' && verificationCodes.test(code)) return true;
+  if (code === grpcUnavailable && /certificate/i.test(error.message)) return true;
+  return error instanceof AggregateError ? error.errors.some(isUntrusted) : isUntrusted(error.cause);
+}
+
+/** The same error with what to do about it; any other error as it is. */
+export function explainUntrusted(error: unknown, { server, setting, caSetting }: CertificatePlace): unknown {
+  if (!(error instanceof Error) || error instanceof UntrustedCertificate || !isUntrusted(error)) return error;
+  const { code, message } = sourceOf(error);
+  const isOtherName = code === otherName || message.includes('altnames');
+  const isOfTime = timeCodes.has(code ?? '') || /expired|not yet valid/.test(message);
+  const what = isOtherName ? 'has a certificate for other names' : 'has a certificate that is not trusted';
+  const advice = isOtherName
+    ? `Name the server in ${setting} as its certificate does, or give it a certificate for this name.`
+    : isOfTime
+      ? 'Give the server a new certificate, or correct the clocks.'
+      : `Name the file of the CA that signed it, in PEM form, in ${caSetting}, or correct ${setting}.`;
+  return new UntrustedCertificate(`${server} ${what}: ${message}. ${advice}`, { cause: error });
+}
+
+/** The error below that says what is wrong with the certificate. */
+function sourceOf(error: Error): { code: string | undefined; message: string } {
+  const { code } = error as { code?: unknown };
+  const causes = error instanceof AggregateError ? (error.errors as unknown[]) : [error.cause];
+  const below = typeof code === 'string' && verificationCodes.test(code) ? undefined : causes.find(isUntrusted);
+  if (below instanceof Error) return sourceOf(below);
+  return { code: typeof code === 'string' ? code : undefined, message: error.message };
+}

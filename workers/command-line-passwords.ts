@@ -1,0 +1,33 @@
+/** In front of the host, or as one of PostgreSQL's parameters. */
+const urlWithPassword = /([a-z][a-z\d+.-]*):\/\/([^\s/?#@]*:[^\s/?#@]+@|\S*[?&](ssl)?password=[^\s&])/i;
+
+/** Where the value of an option can be given instead. */
+const placeOfOption: Readonly<Record<string, string>> = {
+  '--amqp-url': 'Set AMQP_URL, or the file in AMQP_URL_FILE',
+  '--management-url': 'Set RABBITMQ_MANAGEMENT_URL, or the file in RABBITMQ_MANAGEMENT_URL_FILE',
+  '--config': 'Give the config as a file: --config @FILE',
+};
+/** The same for what stands where no option asks for it. */
+const placeOfScheme: Readonly<Record<string, string>> = {
+  postgres: 'Set DATABASE_URL, or the file in DATABASE_URL_FILE',
+  postgresql: 'Set DATABASE_URL, or the file in DATABASE_URL_FILE',
+  amqp: 'Set AMQP_URL, or the file in AMQP_URL_FILE',
+  amqps: 'Set AMQP_URL, or the file in AMQP_URL_FILE',
+};
+
+/** In sentences that leave the password out, why these arguments are refused; undefined when no URL in them has a password. */
+export function findPasswordOnCommandLine(args: readonly string[]): string | undefined {
+  for (const [index, arg] of args.entries()) {
+    const scheme = urlWithPassword.exec(arg)?.[1];
+    if (scheme === undefined) continue;
+    const option = /^--[\w-]+(?==)/.exec(arg)?.[0] ?? args[index - 1] ?? '';
+    const isOption = /^--[\w-]+$/.test(option);
+    const place =
+      placeOfOption[option] ?? placeOfScheme[scheme.toLowerCase()] ?? 'Set it in a variable of the environment';
+    return (
+      `${isOption ? `${option} holds` : 'An argument holds'} a URL with a password, and every user of this machine can read ` +
+      `command lines. ${place}. The password that was given is known to others now: change it.`
+    );
+  }
+  return undefined;
+}

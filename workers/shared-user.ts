@@ -1,0 +1,22 @@
+import { readExposedSecrets, type Configuration } from './configuration.ts';
+
+/**
+ * What agents_worker says at its start where agents of the kind process run as its own user, in sentences that name what to do;
+ * undefined where they cannot, or have users of their own.
+ */
+export function findSharedUser(
+  { allowedRuntimes, agentUsers }: Pick<Configuration, 'allowedRuntimes' | 'agentUsers'>,
+  exposed: readonly string[] = readExposedSecrets(),
+): string | undefined {
+  if (!allowedRuntimes.includes('process') || agentUsers !== undefined) return undefined;
+  const files = exposed.map((name) => `${name}_FILE`).join(', ');
+  return (
+    'Agents of the kind process run as the user of agents_worker. They can read what this user can, the memory and the files of its ' +
+    'processes and of other agents included, and end them. Set AGENT_UIDS (as root on Linux) to give each agent a user of its own, or ' +
+    'ALLOWED_RUNTIMES=docker to run containers alone.' +
+    (exposed.length === 0
+      ? ''
+      : ` Until then, any agent finds ${exposed.join(', ')} in /proc/<pid>/environ of this process and of those that started it: ` +
+        `give files instead (${files}), and take them away once the process has started.`)
+  );
+}
