@@ -5,6 +5,8 @@ import { stopLimits } from '../bridge/time-limits.ts';
 import { findPasswordOnCommandLine } from './command-line-passwords.ts';
 import { readConfiguration, type Configuration } from './configuration.ts';
 import { openLogger } from './open-logger.ts';
+import { eraseFromEnvironment } from './erase-from-environment.ts';
+import { secretVariables } from './secret-files.ts';
 import type { Service, ServiceOptions } from './services/service.ts';
 
 export interface RunProcessOptions {
@@ -30,6 +32,8 @@ export async function runProcess({ name, start, needsTokens = false, findWarning
   useLoggerInTemporal(logger);
   const warning = findWarning?.(configuration);
   if (warning !== undefined) logger.warn(warning);
+  // All of it is read by now.
+  eraseFromEnvironment(secretVariables);
   const services: Service[] = [];
 
   let ending: Promise<never> | undefined;

@@ -11,6 +11,7 @@ export const secretVariables: readonly string[] = [
   'RABBITMQ_MANAGEMENT_URL',
   'JWT_SECRET',
   'TEMPORAL_API_KEY',
+  'TEMPORAL_TLS_CLIENT_KEY_DATA',
   ...serviceNames.map((name) => passwordVariable(name, 'DATABASE')),
   ...accountNames.map((name) => passwordVariable(name, 'AMQP')),
 ];

@@ -16,7 +16,7 @@ export function findSharedUser(
     'ALLOWED_RUNTIMES=docker to run containers alone.' +
     (exposed.length === 0
       ? ''
-      : ` Until then, any agent finds ${exposed.join(', ')} in /proc/<pid>/environ of this process and of those that started it: ` +
-        `give files instead (${files}), and take them away once the process has started.`)
+      : ` Until then, any agent finds ${exposed.join(', ')} in the environment of whatever started this process, such as npm or a ` +
+        `shell: give files instead (${files}), and take them away once the process has started.`)
   );
 }
