@@ -59,7 +59,9 @@ const missing = (ids: string[]): string[] => {
   return ids.filter((id) => !published.has(id));
 };
 const untilPublished = (ids: string[]) =>
-  vi.waitFor(() => expect(missing(ids).length).toBe(0), { timeout: patienceMs, interval: 100 });
+  vi.waitFor(() => expect(missing(ids).length).toBe(0), { timeout: 60_000, interval: 100 });
+const untilTakenOver = (standby: WorkerProcess) =>
+  vi.waitFor(() => expect(standby.output()).toMatch(/took over/), { timeout: patienceMs, interval: 100 });
 
 test('a leader that is stopped by a signal is replaced, and publishes nothing of its own once it goes on', async () => {
   const [leader, standby] = await startTwo();
@@ -67,8 +69,8 @@ test('a leader that is stopped by a signal is replaced, and publishes nothing of
   await vi.waitFor(() => expect(missing(backlog).length).toBeLessThan(4_000), { interval: 2 });
   leader.child.kill('SIGSTOP');
   expect(missing(backlog).length).toBeGreaterThan(0);
+  await untilTakenOver(standby);
   await untilPublished(backlog);
-  expect(standby.output()).toMatch(/took over/);
 
   const later = await insertMany(20);
   await untilPublished(later);
@@ -78,18 +80,19 @@ test('a leader that is stopped by a signal is replaced, and publishes nothing of
   await vi.waitFor(() => expect(leader.output()).toMatch(/trying again[^]*event_broker waits/));
   await rig.untilBusIsQuiet();
   expect(rig.bus.seen.length - publishedBefore).toBe(1);
-});
+}, 180_000);
 
 test('a leader that the database no longer hears is replaced', async () => {
   const proxy = await startProxy();
   const url = Object.assign(new URL(rig.environmentOf('event_broker').DATABASE_URL), { host: proxy.address });
-  await startTwo({ DATABASE_URL: url.href });
+  const [, standby] = await startTwo({ DATABASE_URL: url.href });
   proxy.mute();
   const ids = await insertMany(20);
+  await untilTakenOver(standby);
   await untilPublished(ids);
   await rig.untilBusIsQuiet();
   expect(ids.filter((id) => rig.bus.of(id).length !== 1)).toEqual([]);
-});
+}, 180_000);
 
 test('no other login can keep the leader out', async () => {
   const stranger = await rig.connect();
