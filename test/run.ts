@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { toolsDirectory } from '../stack/paths.ts';
+import { findTemporal } from '../stack/temporal-find.ts';
 import { removeMachineSettings } from './support/environment.ts';
 import { prepareNodeVersions } from './support/node-versions.ts';
 import { prepareRabbitmq4, rabbitmq4Project } from './support/rabbitmq-4.ts';
@@ -30,6 +32,10 @@ const counts = { passed: 0, failed: 0, skipped: 0 };
 removeMachineSettings({ process: 'main' });
 const rabbitmq4 = prepareRabbitmq4();
 const nodeVersions = prepareNodeVersions();
+// Built in minutes where it cannot be downloaded. Where it cannot be had at all, the tests that need it say so.
+const temporal = findTemporal({ toolsDirectory, onProgress: (line) => process.stdout.write(`${line}\n`) }).catch(
+  () => undefined,
+);
 await Promise.all(
   checks.map(async ({ name, command, args }) => {
     const passed = (await run(command, args)) === 0;
@@ -41,7 +47,7 @@ await Promise.all(
 const folder = await mkdtemp(join(tmpdir(), 'test-report-'));
 const reportFile = join(folder, 'report.json');
 const hasRabbitmq4 = await rabbitmq4;
-await nodeVersions;
+await Promise.all([nodeVersions, temporal]);
 const exitCode = await run('vitest', [
   'run',
   ...(hasRabbitmq4 ? [] : [`--project=!${rabbitmq4Project}`]),
