@@ -29,10 +29,10 @@ test.skipIf(process.platform !== 'linux')(
       ...rig.environment,
       CONTROL_AMQP_URL: rig.environmentOf('agents_worker')['CONTROL_AMQP_URL'] ?? '',
       JWT_SECRET: secret,
-      // So that tsx starts its compiler, a child with the same environment.
+      // So that tsx starts its compiler, a child with the same environment: the process compiles itself, as in production.
       TSX_DISABLE_CACHE: '1',
     };
-    const worker = startWorkerProcess('all', environment);
+    const worker = startWorkerProcess('all', environment, [], { programs: null });
     try {
       // It compiles everything first, which takes long on a busy machine.
       await vi.waitUntil(() => worker.output().includes('temporal_worker is ready'), 120_000);
