@@ -18,7 +18,7 @@ const placeOfScheme: Readonly<Record<string, string>> = {
 /** In sentences that leave the password out, why these arguments are refused; undefined when no URL in them has a password. */
 export function findPasswordOnCommandLine(args: readonly string[]): string | undefined {
   for (const [index, arg] of args.entries()) {
-    const scheme = urlWithPassword.exec(arg)?.[1];
+    const scheme = urlWithPassword.exec(arg)?.[1] ?? schemeOfUrlWithPassword(arg.replace(/^--[\w-]+=/, ''));
     if (scheme === undefined) continue;
     const option = /^--[\w-]+(?==)/.exec(arg)?.[0] ?? args[index - 1] ?? '';
     const isOption = /^--[\w-]+$/.test(option);
@@ -30,4 +30,10 @@ export function findPasswordOnCommandLine(args: readonly string[]): string | und
     );
   }
   return undefined;
+}
+
+/** What stands alone may be written in any way that is read as a URL, such as `http:user:password@host`. */
+function schemeOfUrlWithPassword(text: string): string | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url?.password ? url.protocol.slice(0, -1) : undefined;
 }

@@ -8,6 +8,8 @@ test.for([
   ['--config', '{"broker":"amqps://user:hunter2@broker"}'],
   ['--address', 'https://user:hunter2@temporal:7233'],
   ['--amqp-url', 'AMQP://user:hunter2@host'],
+  ['--management-url', 'http:user:hunter2@host'],
+  ['--management-url=http:/user:hunter2@host'],
 ])('a password in %j is refused without being repeated', (args) => {
   const refusal = findPasswordOnCommandLine(args);
   expect(refusal).toMatch(/a URL with a password.*(Set|Give)/);
