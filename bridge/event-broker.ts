@@ -42,19 +42,15 @@ export function startEventBroker(options: EventBrokerOptions): Supervised {
       alarm.ring();
     };
 
-    const openBus = () =>
-      openAmqp({
+    const leader = await becomeLeader({ databaseUrl, logger, signal, onNotification: alarm.ring, onStandby: standby });
+    leader.broken.catch(fail);
+    try {
+      const amqp = await openAmqp({
         amqpUrl,
         connectionName: 'event_broker',
         session,
         heartbeatSeconds: leadership.amqpHeartbeatSeconds,
       });
-    // Without RabbitMQ, this process would take the lead from one that reaches it, again and again.
-    await (await openBus()).close();
-    const leader = await becomeLeader({ databaseUrl, logger, signal, onNotification: alarm.ring, onStandby: standby });
-    leader.broken.catch(fail);
-    try {
-      const amqp = await openBus();
       amqp.broken.catch(fail);
       try {
         const channel = await amqp.openChannel();
