@@ -157,17 +157,3 @@ describe('the control queue', () => {
     expect(await rig.bus.channel.checkQueue(controlQueueName(id))).toMatchObject({ messageCount: 1 });
   });
 });
-
-test('SIGTERM follows the command to an agent that goes on, and not before the deadline that the command names', async () => {
-  await worker.stop();
-  settings.CONTROL_HEAD_START_SECONDS = '1';
-  worker = await rig.startAgentsWorker();
-  await worker.ready();
-  const id = await runListening(await control.publishAgent({ onStop: 'stay' }));
-  const published = await control.tap(id);
-  await stop(id);
-  // How soon the agent reads its command is the machine's affair.
-  const terminated = (await control.told(id)).find(({ type }) => type === 'SIGTERM');
-  const { deadline } = expectDocumented(only(published), command) as { deadline: string };
-  expect((terminated?.at ?? 0) - Date.parse(deadline)).toBeGreaterThanOrEqual(0);
-});

@@ -68,13 +68,13 @@ test.each(entries)('a wrong password of RabbitMQ ends %s: check AMQP_URL', async
   expect(words).not.toContain('hunter2');
 });
 
-test('a virtual host that is not there is named, and tried again: a server that is starting has none', async () => {
+test('a virtual host that is not there is named and ends nothing: a server that is starting has none', async () => {
   const AMQP_URL = changed(rig.environmentOf('event_broker').AMQP_URL, (url) => {
     url.pathname = '/nowhere';
   });
   started = startWorkerProcess('event-broker', { ...rig.environmentOf('event_broker'), AMQP_URL });
   const { output, kill } = started;
-  await vi.waitFor(() => expect(output().match(/refuses the virtual host nowhere.*AMQP_URL/g)).toHaveLength(2), {
+  await vi.waitFor(() => expect(output().match(/refuses the virtual host nowhere.*AMQP_URL/g)).toHaveLength(1), {
     timeout: 60_000,
   });
   expect(await kill('SIGTERM')).toBe(0);

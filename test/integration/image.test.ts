@@ -56,6 +56,8 @@ async function start(name: string, ownServers: Record<string, string> = {}): Pro
       ...environment,
       ...servers,
       HEALTH_HOST: '127.0.0.1',
+      // Users of their own for agents need root, and a checkout that every user can enter.
+      AGENT_UIDS: '',
       EVENT_BROKER_HEALTH_PORT: String(port),
       AGENTS_WORKER_HEALTH_PORT: String(port),
       ...ownServers,
