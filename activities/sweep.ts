@@ -21,8 +21,8 @@ export interface SweepDependencies {
   ) => Promise<void>;
   /** Makes whatever is missing of the control queue of an instance. */
   keepControlQueue: (binding: { instanceId: string; agentId: string }) => Promise<void>;
-  /** Tolerates that there is none. */
-  removeControlQueue: (instanceId: string) => Promise<void>;
+  /** Leaves one alone that an agent listens to, and tolerates that there is none. */
+  removeUnusedControlQueue: (instanceId: string) => Promise<void>;
   /** A row that changed within this time is still being worked on. */
   graceSeconds?: number;
   logger: Logger;
@@ -85,15 +85,16 @@ export async function sweepOnce(dependencies: SweepDependencies): Promise<SweepR
  * failure, the others are left to the next sweep, since each could take as long to fail.
  */
 function createQueueKeeper(dependencies: SweepDependencies): SweepDependencies['keepControlQueue'] {
-  const { pool, keepControlQueue, removeControlQueue, logger } = dependencies;
+  const { pool, keepControlQueue, removeUnusedControlQueue, logger } = dependencies;
   let isAvailable = true;
   return async (binding) => {
     if (!isAvailable) return;
     heartbeat();
     try {
       await keepControlQueue(binding);
-      // The instance may have been cleaned up since its row was read, and its queue removed.
-      if (await isAtRest(pool, binding.instanceId)) await removeControlQueue(binding.instanceId);
+      // The instance may have been cleaned up since its row was read, and its queue removed. Where its agent is only asked to
+      // end, the queue still carries the command, and its end would cut the head start of the agent short.
+      if (await isAtRest(pool, binding.instanceId)) await removeUnusedControlQueue(binding.instanceId);
     } catch (error) {
       isAvailable = false;
       logger.warn({ err: error, ...binding }, 'a control queue could not be declared; the next sweep tries again');

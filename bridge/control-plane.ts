@@ -102,6 +102,13 @@ export function startControlPlane(options: ControlPlaneOptions) {
     removeQueue: async (instanceId: string): Promise<void> => connected().queues.remove(instanceId),
 
     /**
+     * Leaves one alone that an agent listens to, and tolerates that there is none.
+     *
+     * @throws ControlPlaneUnavailable
+     */
+    removeUnusedQueue: async (instanceId: string): Promise<void> => connected().queues.removeUnused(instanceId),
+
+    /**
      * Asks an agent to stop and gives it its head start, which begins when the command is in its queue; returns at once when it has
      * no queue or does not listen. Never rejects: an agent must not run on because RabbitMQ is away.
      */

@@ -13,6 +13,8 @@ export class ControlPlaneUnavailable extends Error {
 }
 
 const pollMs = 25;
+/** What RabbitMQ answers where a queue is in use. */
+const preconditionFailed = 406;
 
 export interface ControlQueuesOptions {
   /** Called when the account lacks a right, which no further try can give it. */
@@ -56,6 +58,14 @@ export function createControlQueues(amqp: AmqpConnection, { onFatal }: ControlQu
     remove: (instanceId: string): Promise<void> =>
       onChannel(async (channel) => {
         await channel.deleteQueue(controlQueueName(instanceId));
+      }),
+
+    /** Leaves one alone that an agent listens to, and tolerates that there is none. */
+    removeUnused: (instanceId: string): Promise<void> =>
+      onChannel(async (channel) => {
+        await channel.deleteQueue(controlQueueName(instanceId), { ifUnused: true }).catch((error: unknown) => {
+          if ((error as { code?: unknown }).code !== preconditionFailed) throw error;
+        });
       }),
 
     /** Resolves when nobody consumes the queue any more, at the deadline, or when aborted. */

@@ -1,4 +1,7 @@
+import { randomUUID } from 'node:crypto';
+import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
+import { startControlPlane } from '../../bridge/control-plane.ts';
 import { controlQueueName } from '../../contracts/names.ts';
 import { instanceStateQuery } from '../../workflows/messages.ts';
 import { openControl, type Control } from '../support/control.ts';
@@ -156,4 +159,43 @@ describe('the control queue', () => {
     expect(await rig.processes(id)).toEqual([agent]);
     expect(await rig.bus.channel.checkQueue(controlQueueName(id))).toMatchObject({ messageCount: 1 });
   });
+});
+
+test('what removes queues that are not used leaves one alone that an agent listens to', async () => {
+  const id = await runListening(await control.publishAgent());
+  const queue = controlQueueName(id);
+  const { AMQP_URL: amqpUrl } = rig.environmentOf('agents_worker');
+  const plane = startControlPlane({
+    amqpUrl,
+    logger: pino({ level: 'silent' }),
+    onFatal: (error) => rig.fatal.push(error),
+    headStartMs: 0,
+  });
+  try {
+    await vi.waitFor(() => expect(plane.health.ready).toBe(true));
+    await plane.removeUnusedQueue(id);
+    expect(await rig.bus.channel.checkQueue(queue)).toMatchObject({ consumerCount: 1 });
+    await stop(id);
+    const unused = { instanceId: randomUUID(), agentId: randomUUID() };
+    await plane.openQueue(unused);
+    await plane.removeUnusedQueue(unused.instanceId);
+    await plane.removeUnusedQueue(unused.instanceId);
+    expect(await control.queues()).not.toContain(controlQueueName(unused.instanceId));
+  } finally {
+    await plane.stop();
+  }
+});
+
+test('SIGTERM follows the command to an agent that goes on, and not before the deadline that the command names', async () => {
+  await worker.stop();
+  settings.CONTROL_HEAD_START_SECONDS = '1';
+  worker = await rig.startAgentsWorker();
+  await worker.ready();
+  const id = await runListening(await control.publishAgent({ onStop: 'stay' }));
+  const published = await control.tap(id);
+  await stop(id);
+  // How soon the agent reads its command is the machine's affair.
+  const terminated = (await control.told(id)).find(({ type }) => type === 'SIGTERM');
+  const { deadline } = expectDocumented(only(published), command) as { deadline: string };
+  expect((terminated?.at ?? 0) - Date.parse(deadline)).toBeGreaterThanOrEqual(0);
 });

@@ -99,7 +99,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
             listWorkflows,
             signalInstance,
             keepControlQueue: control.keepQueue,
-            removeControlQueue: control.removeQueue,
+            removeUnusedControlQueue: control.removeUnusedQueue,
             logger,
           };
           return acceptance.repeated(() => sweepOnce(dependencies), 2_000 * configuration.sweepIntervalSeconds);
