@@ -1,4 +1,5 @@
-import type { Client } from '@temporalio/client';
+import type { Client, Connection } from '@temporalio/client';
+import { NativeConnection } from '@temporalio/worker';
 import { inject } from 'vitest';
 import { checkReplay, type ReplayFailure } from '../../workers/replay-gate/check-replay.ts';
 import type { Run } from '../../workers/replay-gate/fetch-histories.ts';
@@ -15,7 +16,14 @@ export async function replayAll(
   taskQueue: string,
   workflowBundle: string = inject('workflowBundle'),
 ): Promise<number> {
-  return replayRuns(client, client.workflow.list({ query: `TaskQueue = '${taskQueue}'` }), workflowBundle);
+  // The SDK ends its native runtime when the last that uses it leaves. That may be a worker that a test stopped waiting for, and it
+  // may leave in the middle of this replay.
+  const user = await NativeConnection.connect({ address: (client.connection as Connection).options.address });
+  try {
+    return await replayRuns(client, client.workflow.list({ query: `TaskQueue = '${taskQueue}'` }), workflowBundle);
+  } finally {
+    await user.close();
+  }
 }
 
 /** The same for given runs: the time-skipping server cannot list. */
