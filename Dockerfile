@@ -10,6 +10,9 @@ COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --no-audit --no-fund
 COPY tsconfig.json ./
 COPY contracts/ contracts/
+COPY certificates/ certificates/
+COPY supervision/ supervision/
+COPY configuration/ configuration/
 COPY workflows/ workflows/
 COPY activities/ activities/
 COPY runtimes/ runtimes/

@@ -1,5 +1,5 @@
 import type { AuditEntry } from '../backends/admin/audit/search.ts';
-import type { IncomingEvent } from '../bridge/incoming-event.ts';
+import type { IncomingEvent } from '../bridge/bus/incoming-event.ts';
 import { isEventType } from '../contracts/catalog.ts';
 import { eventInWords } from './event-words.ts';
 import { clipped, colors, plainLine, table, type FormatTime } from './terminal.ts';

@@ -1,9 +1,9 @@
 import pg from 'pg';
-import { describe } from '../bridge/supervise.ts';
+import { describe } from '../supervision/supervise.ts';
 import { createClient } from '../database/engine-client.ts';
-import { UntrustedCertificate } from '../database/untrusted-certificate.ts';
+import { UntrustedCertificate } from '../certificates/untrusted-certificate.ts';
 import { commandLineLimits } from '../database/time-limits.ts';
-import { readCommandLineConfiguration } from '../workers/configuration.ts';
+import { readCommandLineConfiguration } from '../configuration/configuration.ts';
 import { CommandError } from './command-error.ts';
 
 const undefinedTable = '42P01';

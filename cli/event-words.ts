@@ -1,4 +1,4 @@
-import type { IncomingEvent } from '../bridge/incoming-event.ts';
+import type { IncomingEvent } from '../bridge/bus/incoming-event.ts';
 import { statusReason } from '../database/instance-view.ts';
 
 /** What an event says, without its type and subject. */

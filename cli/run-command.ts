@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
-import { describe } from '../bridge/supervise.ts';
-import { findPasswordOnCommandLine } from '../workers/command-line-passwords.ts';
+import { describe } from '../supervision/supervise.ts';
+import { findPasswordOnCommandLine } from '../configuration/command-line-passwords.ts';
 import { CommandError, exitCodes } from './command-error.ts';
 import { addAudit } from './commands/audit.ts';
 import { addChanges } from './commands/change.ts';

@@ -1,8 +1,8 @@
 import { Client, Connection } from '@temporalio/client';
-import { describe } from '../bridge/supervise.ts';
-import { explainUntrusted, UntrustedCertificate } from '../database/untrusted-certificate.ts';
-import { temporalCertificate } from '../workers/environment.ts';
-import { readCommandLineConfiguration } from '../workers/configuration.ts';
+import { describe } from '../supervision/supervise.ts';
+import { explainUntrusted, UntrustedCertificate } from '../certificates/untrusted-certificate.ts';
+import { temporalCertificate } from '../configuration/environment.ts';
+import { readCommandLineConfiguration } from '../configuration/configuration.ts';
 import { CommandError } from './command-error.ts';
 
 /** For all calls of one command together. */

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import pg from 'pg';
 import { beginSettled, settleSession, type SessionLimits } from './session-settings.ts';
-import { explainUntrusted } from './untrusted-certificate.ts';
+import { explainUntrusted } from '../certificates/untrusted-certificate.ts';
 
 type Callback = (error: Error | null, result?: unknown) => void;
 

@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { listDeadLetters } from '../bridge/dead-letters/list-letters.ts';
-import { describe } from '../bridge/supervise.ts';
+import { describe } from '../supervision/supervise.ts';
 import { readInstance, type Queryable } from '../database/instance-view.ts';
 import { readLog } from './event-log.ts';
 import { valueOf, type Findings, type Part } from './findings.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { signDevelopmentToken } from '../backends/http/development-tokens.ts';
-import { readConfiguration, type Configuration } from '../workers/configuration.ts';
+import { readConfiguration, type Configuration } from '../configuration/configuration.ts';
 import { adminId, exampleUserId } from './example.ts';
 import { defaultPortBase, portsFrom } from './ports.ts';
 import { keptSecret } from './kept-secret.ts';

@@ -1,7 +1,7 @@
-import { connectAmqp } from '../bridge/amqp.ts';
+import { connectAmqp } from '../bridge/bus/connection.ts';
 import { createClient } from '../database/engine-client.ts';
 import { commandLineLimits } from '../database/time-limits.ts';
-import { explainUntrusted, UntrustedCertificate } from '../database/untrusted-certificate.ts';
+import { explainUntrusted, UntrustedCertificate } from '../certificates/untrusted-certificate.ts';
 
 /** A server of the user's own has no password file: its password is the user's to keep. */
 interface OwnServer {

@@ -1,7 +1,7 @@
 import type { ConsumeMessage } from 'amqplib';
-import { openAmqp } from '../bridge/amqp.ts';
-import { ContractViolation, parseEvent, type IncomingEvent } from '../bridge/incoming-event.ts';
-import { watchEvents } from '../bridge/watch-events.ts';
+import { openAmqp } from '../bridge/bus/connection.ts';
+import { ContractViolation, parseEvent, type IncomingEvent } from '../bridge/bus/incoming-event.ts';
+import { watchEvents } from '../bridge/bus/watch-events.ts';
 
 export interface Life {
   /** Resolves when the bus, from the call of `printLife` on, has said that the instance is running. */

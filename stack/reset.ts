@@ -1,5 +1,5 @@
-import { describe } from '../bridge/supervise.ts';
-import { readGivenServers } from '../workers/configuration.ts';
+import { describe } from '../supervision/supervise.ts';
+import { readGivenServers } from '../configuration/configuration.ts';
 import { developmentDirectory } from './paths.ts';
 import { resetStack } from './stack.ts';
 

@@ -1,7 +1,7 @@
-import { describe } from '../bridge/supervise.ts';
+import { describe } from '../supervision/supervise.ts';
 import { migrate } from '../database/migrate.ts';
-import { findPasswordOnCommandLine } from '../workers/command-line-passwords.ts';
-import { readConfiguration, readGivenServers } from '../workers/configuration.ts';
+import { findPasswordOnCommandLine } from '../configuration/command-line-passwords.ts';
+import { readConfiguration, readGivenServers } from '../configuration/configuration.ts';
 import { noteRunningStart } from '../workers/running-start.ts';
 import { openLogger } from '../workers/open-logger.ts';
 import { useLoggerInTemporal } from '../workers/run-process.ts';

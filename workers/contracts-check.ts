@@ -1,14 +1,14 @@
 import { Command } from 'commander';
-import { virtualHostOf } from '../bridge/amqp.ts';
-import { describe } from '../bridge/supervise.ts';
+import { virtualHostOf } from '../bridge/bus/connection.ts';
+import { describe } from '../supervision/supervise.ts';
 import { applyTopology, checkTopology } from '../bridge/topology-check/check-topology.ts';
 import { applyAccounts, type ChangedPermissions } from '../bridge/topology-check/apply-accounts.ts';
 import { checkAccounts, type AccountFinding } from '../bridge/topology-check/check-accounts.ts';
 import type { Finding } from '../bridge/topology-check/compare.ts';
-import { nameOf, type AccountObject, type TopologyObject } from '../bridge/topology.ts';
-import { findPasswordOnCommandLine } from './command-line-passwords.ts';
-import { readRabbitmq, readServicePasswords } from './configuration.ts';
-import { passwordVariable } from './service-passwords.ts';
+import { nameOf, type AccountObject, type TopologyObject } from '../bridge/bus/topology.ts';
+import { findPasswordOnCommandLine } from '../configuration/command-line-passwords.ts';
+import { readRabbitmq, readServicePasswords } from '../configuration/configuration.ts';
+import { passwordVariable } from '../configuration/service-passwords.ts';
 
 type AnyObject = TopologyObject | AccountObject;
 

@@ -1,8 +1,8 @@
-import { describe } from '../bridge/supervise.ts';
+import { describe } from '../supervision/supervise.ts';
 import { migrate } from '../database/migrate.ts';
 import { setServiceLogins } from '../database/service-logins.ts';
-import { findPasswordOnCommandLine } from './command-line-passwords.ts';
-import { readGivenServers, readServicePasswords } from './configuration.ts';
+import { findPasswordOnCommandLine } from '../configuration/command-line-passwords.ts';
+import { readGivenServers, readServicePasswords } from '../configuration/configuration.ts';
 
 try {
   const refusal = findPasswordOnCommandLine(process.argv.slice(2));

@@ -1,5 +1,5 @@
 import { pino, stdSerializers, type DestinationStream, type Logger } from 'pino';
-import { describe } from '../bridge/supervise.ts';
+import { describe } from '../supervision/supervise.ts';
 
 /** The log of a process: lines of JSON on stdout. */
 export function openLogger({ name, level }: { name: string; level: string }, destination?: DestinationStream): Logger {

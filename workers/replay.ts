@@ -1,11 +1,11 @@
 import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import { Command, InvalidArgumentError } from 'commander';
-import { describe } from '../bridge/supervise.ts';
+import { describe } from '../supervision/supervise.ts';
 import * as workflows from '../workflows/index.ts';
-import { explainUntrusted, UntrustedCertificate } from '../database/untrusted-certificate.ts';
-import { temporalCertificate } from './environment.ts';
-import { findPasswordOnCommandLine } from './command-line-passwords.ts';
-import { readTemporalServer } from './configuration.ts';
+import { explainUntrusted, UntrustedCertificate } from '../certificates/untrusted-certificate.ts';
+import { temporalCertificate } from '../configuration/environment.ts';
+import { findPasswordOnCommandLine } from '../configuration/command-line-passwords.ts';
+import { readTemporalServer } from '../configuration/configuration.ts';
 import { checkReplay, type ReplayCounts } from './replay-gate/check-replay.ts';
 import type { Run } from './replay-gate/fetch-histories.ts';
 import { silenceReplay } from './replay-gate/silence-replay.ts';

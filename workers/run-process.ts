@@ -1,12 +1,12 @@
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import { describe } from '../bridge/supervise.ts';
-import { stopLimits } from '../bridge/time-limits.ts';
-import { findPasswordOnCommandLine } from './command-line-passwords.ts';
-import { readConfiguration, type Configuration } from './configuration.ts';
+import { describe } from '../supervision/supervise.ts';
+import { stopLimits } from '../supervision/time-limits.ts';
+import { findPasswordOnCommandLine } from '../configuration/command-line-passwords.ts';
+import { readConfiguration, type Configuration } from '../configuration/configuration.ts';
 import { openLogger } from './open-logger.ts';
-import { eraseFromEnvironment } from './erase-from-environment.ts';
-import { secretVariables } from './secret-files.ts';
+import { eraseFromEnvironment } from '../configuration/erase-from-environment.ts';
+import { secretVariables } from '../configuration/secret-files.ts';
 import type { Service, ServiceOptions } from './services/service.ts';
 
 export interface RunProcessOptions {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
-import { describe } from '../bridge/supervise.ts';
+import { describe } from '../supervision/supervise.ts';
 
 const workingTree = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
 

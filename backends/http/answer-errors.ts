@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors, isResponseSerializationError } from 'fastify-type-provider-zod';
-import { describe } from '../../bridge/supervise.ts';
+import { describe } from '../../supervision/supervise.ts';
 import { isUnavailable } from './is-unavailable.ts';
 import { methodsOf } from './known-paths.ts';
 import { notFound, problemMediaType, ProblemError } from './problem.ts';

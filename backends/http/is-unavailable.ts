@@ -1,5 +1,5 @@
-import { CannotWork } from '../../bridge/supervise.ts';
-import { isUntrusted } from '../../database/untrusted-certificate.ts';
+import { CannotWork } from '../../supervision/supervise.ts';
+import { isUntrusted } from '../../certificates/untrusted-certificate.ts';
 
 /**
  * Codes of PostgreSQL for a server that starts, stops, has no connection left or no time (classes 08, 53, 57), asks to repeat (40),

@@ -8,9 +8,9 @@ import {
   type JWTVerifyResult,
 } from 'jose';
 import { z } from 'zod';
-import { fetchWithAuthorities } from '../../bridge/fetch-with-authorities.ts';
-import { describe } from '../../bridge/supervise.ts';
-import { explainUntrusted, UntrustedCertificate } from '../../database/untrusted-certificate.ts';
+import { fetchWithAuthorities } from '../../certificates/fetch-with-authorities.ts';
+import { describe } from '../../supervision/supervise.ts';
+import { explainUntrusted, UntrustedCertificate } from '../../certificates/untrusted-certificate.ts';
 
 interface JwksPlace {
   jwksUrl: string;

@@ -1,7 +1,7 @@
 import pRetry from 'p-retry';
 import type { Logger } from 'pino';
 import type { WebSocket } from 'ws';
-import type { InstancePush, Page } from '../../bridge/published-events.ts';
+import type { InstancePush, Page } from './published-events.ts';
 import { closeWith, toPushed, type Closing, type ControlMessage, type ResyncReason } from './messages.ts';
 import type { Start } from './start-after.ts';
 

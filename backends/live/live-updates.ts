@@ -3,16 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { WebSocket } from 'ws';
-import { startConsumer } from '../../bridge/consumer.ts';
-import {
-  readPage,
-  type AgentPush,
-  type InstancePush,
-  type LiveEvent,
-  type Scope,
-} from '../../bridge/published-events.ts';
-import { startReplicaFeed } from '../../bridge/replica-feed.ts';
-import type { FatalError, Supervised } from '../../bridge/supervise.ts';
+import { startConsumer } from '../../bridge/bus/consumer.ts';
+import { readPage, type AgentPush, type InstancePush, type LiveEvent, type Scope } from './published-events.ts';
+import { startReplicaFeed } from './replica-feed.ts';
+import type { FatalError, Supervised } from '../../supervision/supervise.ts';
 import { queueNames } from '../../contracts/names.ts';
 import { createAudience } from './audience.ts';
 import { createClient } from './client.ts';

@@ -1,5 +1,5 @@
 import type { WebSocket } from 'ws';
-import type { InstancePush } from '../../bridge/published-events.ts';
+import type { InstancePush } from './published-events.ts';
 
 /** Why a client is to read its instances anew: what it missed cannot be sent. */
 export type ResyncReason = 'unknown_event' | 'too_many_events' | 'removed_events';

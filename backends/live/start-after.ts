@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import { z } from 'zod';
-import { isFurtherBehind, readPosition, type Scope } from '../../bridge/published-events.ts';
+import { isFurtherBehind, readPosition, type Scope } from './published-events.ts';
 import type { ResyncReason } from './messages.ts';
 
 /** Where a client begins: behind that position, or from now on. */

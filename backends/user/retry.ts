@@ -1,8 +1,8 @@
 import type { Client } from '@temporalio/client';
 import type { Pool } from 'pg';
-import { AnotherEngine, requireSameEngine } from '../../bridge/engine.ts';
-import { requestRetry } from '../../bridge/request-retry.ts';
-import { kindOfRefusal } from '../../bridge/temporal-refusal.ts';
+import { AnotherEngine, requireSameEngine } from '../../bridge/signals/engine.ts';
+import { requestRetry } from '../../bridge/signals/request-retry.ts';
+import { kindOfRefusal } from '../../bridge/signals/temporal-refusal.ts';
 import { canBeRetried } from '../../contracts/can-be-retried.ts';
 import { isUnavailable } from '../http/is-unavailable.ts';
 import { ProblemError } from '../http/problem.ts';

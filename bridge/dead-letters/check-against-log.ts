@@ -4,10 +4,10 @@ import type { ClientBase, Pool } from 'pg';
 import { z } from 'zod';
 import { definitionOf, isEventType } from '../../contracts/catalog.ts';
 import { fromWireHeaders, propertyOfHeader } from '../../contracts/envelope.ts';
-import { entryColumns, toLogEntry, type EntryRow, type LogEntry } from '../event-log.ts';
-import { parseEvent } from '../incoming-event.ts';
-import { describe } from '../supervise.ts';
-import { translate } from '../translate.ts';
+import { entryColumns, toLogEntry, type EntryRow, type LogEntry } from '../event-broker/event-log.ts';
+import { parseEvent } from '../bus/incoming-event.ts';
+import { describe } from '../../supervision/supervise.ts';
+import { translate } from '../event-broker/translate.ts';
 
 /** The letter is not what the event log says of its event: somebody may have forged it. */
 export class NotInEventLog extends Error {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Message } from 'amqplib';
 import { z } from 'zod';
 import type { DeadLetterQueueName, DomainQueueName } from '../../contracts/topology.ts';
-import { carriedProperties } from '../dead-letter.ts';
+import { carriedProperties } from '../bus/dead-letter.ts';
 
 /** A message in a dead-letter queue. */
 export interface DeadLetter {

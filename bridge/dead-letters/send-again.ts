@@ -1,9 +1,9 @@
 import type { ConfirmChannel, Message } from 'amqplib';
 import { exchangeNames } from '../../contracts/names.ts';
-import { publishRouted } from '../confirmed-publish.ts';
-import { carriedProperties } from '../dead-letter.ts';
-import { toSendable } from '../sendable.ts';
-import { describe } from '../supervise.ts';
+import { publishRouted } from '../bus/confirmed-publish.ts';
+import { carriedProperties } from '../bus/dead-letter.ts';
+import { toSendable } from '../bus/sendable-headers.ts';
+import { describe } from '../../supervision/supervise.ts';
 import { NotInEventLog } from './check-against-log.ts';
 import { findLetter, type FindOptions, type FoundLetter } from './find-letter.ts';
 import { toDeadLetter, withoutDeath, type DeadLetter, type LetterQueue } from './letter.ts';

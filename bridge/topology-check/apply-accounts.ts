@@ -1,5 +1,5 @@
 import { allPermissions, type Permissions } from '../../contracts/access.ts';
-import type { AccountObject } from '../topology.ts';
+import type { AccountObject } from '../bus/topology.ts';
 import { checkAccounts, type AccountFinding, type AccountsOptions } from './check-accounts.ts';
 import { putPermissions, putUser } from './set-account.ts';
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { controlQueueName, exchangeNames } from '../../contracts/names.ts';
 import { controlQueueOf, topology } from '../../contracts/topology.ts';
-import { bindingOf, type TopologyObject } from '../topology.ts';
+import { bindingOf, type TopologyObject } from '../bus/topology.ts';
 import type { VirtualHost } from './read-virtual-host.ts';
 
 const uuid = z.guid();

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { allPermissions, type Permissions } from '../../contracts/access.ts';
 import { exchangeNames } from '../../contracts/names.ts';
-import type { AccountObject } from '../topology.ts';
+import type { AccountObject } from '../bus/topology.ts';
 import { plain, type Finding } from './compare.ts';
 import { listOf, type ManagementOptions } from './management-api.ts';
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { nameOf, type TopologyObject } from '../topology.ts';
+import { nameOf, type TopologyObject } from '../bus/topology.ts';
 import { isOfControlQueue } from './catalog.ts';
 import { compare, type Finding } from './compare.ts';
 import { createMissing, type CreateOptions } from './create-missing.ts';

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { nameOf, type Binding, type TopologyObject } from '../topology.ts';
+import { nameOf, type Binding, type TopologyObject } from '../bus/topology.ts';
 import { catalogFor, isOfControlQueue } from './catalog.ts';
 import { limitDifferences } from './limits.ts';
 import { policyDifferences, type Policy } from './policies.ts';

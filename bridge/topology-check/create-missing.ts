@@ -1,6 +1,6 @@
-import { openAmqp } from '../amqp.ts';
-import { describe, FatalError } from '../supervise.ts';
-import { declarations, nameOf, type TopologyObject } from '../topology.ts';
+import { openAmqp } from '../bus/connection.ts';
+import { describe, FatalError } from '../../supervision/supervise.ts';
+import { declarations, nameOf, type TopologyObject } from '../bus/topology.ts';
 import type { Finding } from './compare.ts';
 
 export interface CreateOptions {

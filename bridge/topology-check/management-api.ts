@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { explainUntrusted, UntrustedCertificate } from '../../database/untrusted-certificate.ts';
-import { caFileOf, virtualHostOf } from '../amqp.ts';
-import { fetchWithAuthorities, type FetchOptions } from '../fetch-with-authorities.ts';
-import { describe } from '../supervise.ts';
+import { explainUntrusted, UntrustedCertificate } from '../../certificates/untrusted-certificate.ts';
+import { caFileOf, virtualHostOf } from '../bus/connection.ts';
+import { fetchWithAuthorities, type FetchOptions } from '../../certificates/fetch-with-authorities.ts';
+import { describe } from '../../supervision/supervise.ts';
 
 export interface ManagementOptions {
   /** Names the virtual host and, unless the management URL does, the user. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Binding } from '../topology.ts';
+import type { Binding } from '../bus/topology.ts';
 import { readLimits, type Limits } from './limits.ts';
 import { listOf, type ManagementOptions } from './management-api.ts';
 import { readPolicies, type Policy } from './policies.ts';

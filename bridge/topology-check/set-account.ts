@@ -1,5 +1,5 @@
 import type { Permissions } from '../../contracts/access.ts';
-import { virtualHostOf } from '../amqp.ts';
+import { virtualHostOf } from '../bus/connection.ts';
 import { put, type ManagementOptions } from './management-api.ts';
 
 export interface Account {

@@ -1,4 +1,4 @@
-import { removalOf } from '../topology.ts';
+import { removalOf } from '../bus/topology.ts';
 import { isOfControlQueue } from './catalog.ts';
 import type { Difference } from './compare.ts';
 

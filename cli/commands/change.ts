@@ -3,7 +3,7 @@ import type { Client } from 'pg';
 import { canBeRetried } from '../../contracts/can-be-retried.ts';
 import type { DesiredState } from '../../contracts/names.ts';
 import { readInstance } from '../../database/instance-view.ts';
-import { readCommandLineConfiguration } from '../../workers/configuration.ts';
+import { readCommandLineConfiguration } from '../../configuration/configuration.ts';
 import { CommandError } from '../command-error.ts';
 import { withDatabase } from '../database.ts';
 import { resolveInstance } from '../instances.ts';
@@ -73,8 +73,8 @@ async function retry(client: Client, id: string, { wait, timeout }: WaitOptions)
 async function askForRetry(database: Client, id: string): Promise<void> {
   // Loaded here, since Temporal's client takes longer to load than the other commands need.
   const { withTemporal } = await import('../temporal.ts');
-  const { requestRetry } = await import('../../bridge/request-retry.ts');
-  const { AnotherEngine, requireSameEngine } = await import('../../bridge/engine.ts');
+  const { requestRetry } = await import('../../bridge/signals/request-retry.ts');
+  const { AnotherEngine, requireSameEngine } = await import('../../bridge/signals/engine.ts');
   const taskQueue = readCommandLineConfiguration().taskQueue();
   const isAsked = await withTemporal(async (temporal) => {
     try {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { InvalidArgumentError, type Command } from 'commander';
 import { z } from 'zod';
-import { describe } from '../../bridge/supervise.ts';
+import { describe } from '../../supervision/supervise.ts';
 import { chooseAgent } from '../agents.ts';
 import { withDatabase } from '../database.ts';
 import { parseUuid, timeoutOption, waitOption, type WaitOptions } from '../options.ts';

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import type { ConsumeMessage } from 'amqplib';
-import { openAmqp } from '../../bridge/amqp.ts';
-import { parseEvent, type IncomingEvent } from '../../bridge/incoming-event.ts';
-import { CannotWork, describe, FatalError } from '../../bridge/supervise.ts';
-import { watchEvents } from '../../bridge/watch-events.ts';
-import { readCommandLineConfiguration } from '../../workers/configuration.ts';
+import { openAmqp } from '../../bridge/bus/connection.ts';
+import { parseEvent, type IncomingEvent } from '../../bridge/bus/incoming-event.ts';
+import { CannotWork, describe, FatalError } from '../../supervision/supervise.ts';
+import { watchEvents } from '../../bridge/bus/watch-events.ts';
+import { readCommandLineConfiguration } from '../../configuration/configuration.ts';
 import { CommandError } from '../command-error.ts';
 import { withDatabase } from '../database.ts';
 import { eventInWords, eventToJson } from '../event-words.ts';

@@ -4,11 +4,11 @@ import { Parser } from '@asyncapi/parser';
 import { Ajv } from 'ajv';
 import formats from 'ajv-formats';
 import { expect, test } from 'vitest';
-import { judge } from '../../contracts/compatibility/judge.ts';
-import { readReleased, releasedFolder } from '../../contracts/compatibility/released.ts';
-import { currentContracts } from '../../contracts/documents/current-contracts.ts';
-import { makeDocuments, root } from '../../contracts/documents/documents.ts';
-import { publishedSchemas } from '../../contracts/documents/json-schemas.ts';
+import { judge } from '../../tools/contracts/compatibility/judge.ts';
+import { readReleased, releasedFolder } from '../../tools/contracts/compatibility/released.ts';
+import { currentContracts } from '../../tools/contracts/documents/current-contracts.ts';
+import { makeDocuments, root } from '../../tools/contracts/documents/documents.ts';
+import { publishedSchemas } from '../../tools/contracts/documents/json-schemas.ts';
 
 const documents = await makeDocuments();
 /** Each difference from a released contract. It is the cause of a stale document, so a message names it first. */

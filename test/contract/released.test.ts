@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { judge } from '../../contracts/compatibility/judge.ts';
-import { readReleased, releasedFolder } from '../../contracts/compatibility/released.ts';
-import { currentContracts } from '../../contracts/documents/current-contracts.ts';
-import { root } from '../../contracts/documents/documents.ts';
+import { judge } from '../../tools/contracts/compatibility/judge.ts';
+import { readReleased, releasedFolder } from '../../tools/contracts/compatibility/released.ts';
+import { currentContracts } from '../../tools/contracts/documents/current-contracts.ts';
+import { root } from '../../tools/contracts/documents/documents.ts';
 
 const verdicts = judge(currentContracts(), await readReleased(join(root, releasedFolder)));
 

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Channel, Options } from 'amqplib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openAmqp, type AmqpConnection } from '../../bridge/amqp.ts';
-import { assertTopology } from '../../bridge/topology.ts';
+import { openAmqp, type AmqpConnection } from '../../bridge/bus/connection.ts';
+import { assertTopology } from '../../bridge/bus/topology.ts';
 import { accountNames, serviceNames, type AccountName } from '../../contracts/access.ts';
 import { controlQueueName, queueNames } from '../../contracts/names.ts';
 import { controlQueueOf, deadLetterQueueOf, domainQueueNames, queuesOf, topology } from '../../contracts/topology.ts';

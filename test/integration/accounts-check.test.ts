@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { openAmqp } from '../../bridge/amqp.ts';
+import { openAmqp } from '../../bridge/bus/connection.ts';
 import { applyAccounts, type ChangedPermissions } from '../../bridge/topology-check/apply-accounts.ts';
 import { checkAccounts, type AccountFinding } from '../../bridge/topology-check/check-accounts.ts';
-import { assertTopology, nameOf } from '../../bridge/topology.ts';
+import { assertTopology, nameOf } from '../../bridge/bus/topology.ts';
 import { accountNames, allPermissions } from '../../contracts/access.ts';
-import { passwordVariable } from '../../workers/service-passwords.ts';
+import { passwordVariable } from '../../configuration/service-passwords.ts';
 import { contractsCheck } from '../support/contracts-check.ts';
 import { openVirtualHost } from '../support/virtual-host.ts';
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { writeFinalStatus, writeStatus } from '../../activities/instances.ts';
-import { markPublished, markRejected, takeUnpublished } from '../../bridge/event-log.ts';
+import { markPublished, markRejected, takeUnpublished } from '../../bridge/event-broker/event-log.ts';
 import { serviceNames } from '../../contracts/access.ts';
 import type { ServiceName } from '../../contracts/names.ts';
 import { one, openRig, type Rig } from '../support/rig.ts';

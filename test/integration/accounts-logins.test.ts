@@ -3,8 +3,8 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { serviceNames } from '../../contracts/access.ts';
 import { setServiceLogins } from '../../database/service-logins.ts';
-import { readGivenServers } from '../../workers/configuration.ts';
-import { passwordVariable } from '../../workers/service-passwords.ts';
+import { readGivenServers } from '../../configuration/configuration.ts';
+import { passwordVariable } from '../../configuration/service-passwords.ts';
 import { openRig, type Rig } from '../support/rig.ts';
 import { startWorkerProcess } from '../support/worker-process.ts';
 

@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { startRefill } from '../../backends/admin/audit/refill.ts';
 import { verifyAudit } from '../../backends/admin/audit/verify.ts';
-import { openAmqp } from '../../bridge/amqp.ts';
+import { openAmqp } from '../../bridge/bus/connection.ts';
 import { queueNames } from '../../contracts/names.ts';
 import { openPool } from '../../workers/services/open-pool.ts';
 import { startAdminBackend } from '../support/admin-backend.ts';

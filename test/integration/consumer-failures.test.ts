@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { pino } from 'pino';
-import { startConsumer } from '../../bridge/consumer.ts';
-import type { Supervised } from '../../bridge/supervise.ts';
+import { startConsumer } from '../../bridge/bus/consumer.ts';
+import type { Supervised } from '../../supervision/supervise.ts';
 import { openRig, type Rig } from '../support/rig.ts';
 
 let rig: Rig;

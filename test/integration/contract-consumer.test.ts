@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { startConsumer } from '../../bridge/consumer.ts';
-import type { IncomingEvent } from '../../bridge/incoming-event.ts';
-import type { Supervised } from '../../bridge/supervise.ts';
-import { assertTopology } from '../../bridge/topology.ts';
+import { startConsumer } from '../../bridge/bus/consumer.ts';
+import type { IncomingEvent } from '../../bridge/bus/incoming-event.ts';
+import type { Supervised } from '../../supervision/supervise.ts';
+import { assertTopology } from '../../bridge/bus/topology.ts';
 import { catalog } from '../../contracts/catalog.ts';
 import { eventTypes, queueNames, type EventType } from '../../contracts/names.ts';
 import { deadLetterQueueOf, eventTypesOf, serviceOf, type DomainQueueName } from '../../contracts/topology.ts';

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { startConsumer } from '../../bridge/consumer.ts';
-import type { IncomingEvent } from '../../bridge/incoming-event.ts';
-import type { Supervised } from '../../bridge/supervise.ts';
+import { startConsumer } from '../../bridge/bus/consumer.ts';
+import type { IncomingEvent } from '../../bridge/bus/incoming-event.ts';
+import type { Supervised } from '../../supervision/supervise.ts';
 import { catalog } from '../../contracts/catalog.ts';
 import { eventTypes, queueNames } from '../../contracts/names.ts';
 import {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
-import { startControlPlane } from '../../bridge/control-plane.ts';
+import { startControlPlane } from '../../bridge/control-plane/control-plane.ts';
 import { controlQueueName } from '../../contracts/names.ts';
 import { instanceStateQuery } from '../../workflows/messages.ts';
 import { openControl, type Control } from '../support/control.ts';

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Channel, GetMessage, Options } from 'amqplib';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { openAmqp } from '../../bridge/amqp.ts';
+import { openAmqp } from '../../bridge/bus/connection.ts';
 import { inspectDeadLetter, maxBodyBytes, type InspectedLetter } from '../../bridge/dead-letters/inspect-letter.ts';
 import { listDeadLetters } from '../../bridge/dead-letters/list-letters.ts';
 import { sendAgain, sendAllAgain } from '../../bridge/dead-letters/send-again.ts';
-import { assertTopology } from '../../bridge/topology.ts';
+import { assertTopology } from '../../bridge/bus/topology.ts';
 import { exchangeNames } from '../../contracts/names.ts';
 import { openVirtualHost } from '../support/virtual-host.ts';
 

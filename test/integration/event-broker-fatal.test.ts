@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { assertTopology } from '../../bridge/topology.ts';
+import { assertTopology } from '../../bridge/bus/topology.ts';
 import { openRig, type Rig } from '../support/rig.ts';
 import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts';
 

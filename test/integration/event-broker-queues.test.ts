@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { startEventBroker as startBroker } from '../../bridge/event-broker.ts';
-import { readConfiguration } from '../../workers/configuration.ts';
+import { startEventBroker as startBroker } from '../../bridge/event-broker/event-broker.ts';
+import { readConfiguration } from '../../configuration/configuration.ts';
 import { one, openRig, type Rig } from '../support/rig.ts';
 import type { Service } from '../../workers/services/service.ts';
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, inject, test, vi } from 'vitest';
 import type { LiveUpdatesOptions } from '../../backends/live/live-updates.ts';
-import type { AgentPush } from '../../bridge/published-events.ts';
+import type { AgentPush } from '../../backends/live/published-events.ts';
 import { openReplica, type Replica, type Watcher } from '../support/live.ts';
 import { managementApi } from '../support/management.ts';
 import { one, openRig, type Rig } from '../support/rig.ts';

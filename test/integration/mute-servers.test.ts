@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { pino } from 'pino';
-import { stopLimits } from '../../bridge/time-limits.ts';
+import { stopLimits } from '../../supervision/time-limits.ts';
 import type { ServiceName } from '../../contracts/names.ts';
-import { readConfiguration } from '../../workers/configuration.ts';
+import { readConfiguration } from '../../configuration/configuration.ts';
 import { startAgentsWorker } from '../../workers/services/agents-worker.ts';
 import { startEventBroker } from '../../workers/services/event-broker.ts';
 import type { Service } from '../../workers/services/service.ts';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 import { checkTopology } from '../../bridge/topology-check/check-topology.ts';
 import { startEventBroker } from '../../workers/services/event-broker.ts';
 import { startAgentsWorker } from '../../workers/services/agents-worker.ts';
-import { readConfiguration } from '../../workers/configuration.ts';
+import { readConfiguration } from '../../configuration/configuration.ts';
 import type { Service, ServiceOptions } from '../../workers/services/service.ts';
 import type { ServiceName } from '../../contracts/names.ts';
 import { pino } from 'pino';

@@ -1,6 +1,6 @@
 import { Connection } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, expect, inject, test, vi } from 'vitest';
-import { grpcCodes } from '../../bridge/temporal-refusal.ts';
+import { grpcCodes } from '../../bridge/signals/temporal-refusal.ts';
 import { searchAttributeNames } from '../../contracts/names.ts';
 import type { Service } from '../../workers/services/service.ts';
 import { openGrpcGate, type GrpcGate } from '../support/grpc-gate.ts';

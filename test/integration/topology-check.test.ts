@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { openAmqp } from '../../bridge/amqp.ts';
-import { createControlQueues } from '../../bridge/control-queues.ts';
+import { openAmqp } from '../../bridge/bus/connection.ts';
+import { createControlQueues } from '../../bridge/control-plane/control-queues.ts';
 import { applyTopology, checkTopology } from '../../bridge/topology-check/check-topology.ts';
 import type { Finding } from '../../bridge/topology-check/compare.ts';
-import { assertTopology, nameOf } from '../../bridge/topology.ts';
+import { assertTopology, nameOf } from '../../bridge/bus/topology.ts';
 import { controlQueueName } from '../../contracts/names.ts';
 import { topology } from '../../contracts/topology.ts';
 import { contractsCheck } from '../support/contracts-check.ts';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { pino } from 'pino';
 import { z } from 'zod';
-import { startEventBroker } from '../../bridge/event-broker.ts';
+import { startEventBroker } from '../../bridge/event-broker/event-broker.ts';
 import { controlQueueName, exchangeNames, queueNames, replicaQueueName } from '../../contracts/names.ts';
 import { deadLetterQueueNames, domainQueueNames, topology } from '../../contracts/topology.ts';
 import type { Service } from '../../workers/services/service.ts';

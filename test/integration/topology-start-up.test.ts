@@ -1,10 +1,10 @@
 import type { Channel } from 'amqplib';
 import { pino } from 'pino';
 import { describe, expect, test, vi } from 'vitest';
-import { openAmqp } from '../../bridge/amqp.ts';
-import { startConsumer } from '../../bridge/consumer.ts';
-import { CannotWork, FatalError } from '../../bridge/supervise.ts';
-import { assertTopology } from '../../bridge/topology.ts';
+import { openAmqp } from '../../bridge/bus/connection.ts';
+import { startConsumer } from '../../bridge/bus/consumer.ts';
+import { CannotWork, FatalError } from '../../supervision/supervise.ts';
+import { assertTopology } from '../../bridge/bus/topology.ts';
 import { access } from '../../contracts/access.ts';
 import { topology } from '../../contracts/topology.ts';
 import { openRig } from '../support/rig.ts';

@@ -4,7 +4,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, inject, test } from 'vitest';
 import { applyTopology, checkTopology } from '../../bridge/topology-check/check-topology.ts';
-import { nameOf } from '../../bridge/topology.ts';
+import { nameOf } from '../../bridge/bus/topology.ts';
 import { contractsCheck } from '../support/contracts-check.ts';
 import { openVirtualHost, type VirtualHost } from '../support/virtual-host.ts';
 

@@ -1,6 +1,6 @@
 import { expect, inject, vi } from 'vitest';
 import { deadLetterQueueOf, topology } from '../../contracts/topology.ts';
-import { translate } from '../../bridge/translate.ts';
+import { translate } from '../../bridge/event-broker/translate.ts';
 import type { Seen } from '../support/bus.ts';
 import { openControl } from '../support/control.ts';
 import { readLog, type Life } from './life.ts';

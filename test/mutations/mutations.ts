@@ -117,7 +117,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'a publisher that writes a field under another name',
-    file: 'bridge/translate.ts',
+    file: 'bridge/event-broker/translate.ts',
     find: 'deleted_at: updated_at',
     replace: 'removed_at: updated_at',
     says: /instance\.deleted: ✖[^→]*→ at deleted_at/,

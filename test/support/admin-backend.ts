@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
-import { readConfiguration } from '../../workers/configuration.ts';
+import { readConfiguration } from '../../configuration/configuration.ts';
 import { startAdminBackend as startService } from '../../workers/services/admin-backend.ts';
 import { openDocumentedApi, type Answer as DocumentedAnswer } from './documented-api.ts';
 import type { Rig } from './rig.ts';

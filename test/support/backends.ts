@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
-import { assertTopology } from '../../bridge/topology.ts';
-import { readConfiguration } from '../../workers/configuration.ts';
+import { assertTopology } from '../../bridge/bus/topology.ts';
+import { readConfiguration } from '../../configuration/configuration.ts';
 import { startUserBackend as startService } from '../../workers/services/user-backend.ts';
 import { openDocumentedApi, type Answer, type CallOptions } from './documented-api.ts';
 import type { Rig } from './rig.ts';

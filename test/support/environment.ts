@@ -1,4 +1,4 @@
-import { settings } from '../../workers/settings.ts';
+import { settings } from '../../configuration/settings.ts';
 
 /** The variables that name servers for the tests. The set-up of a project reads them, and hands the servers to its tests. */
 const givenServer = /^(DATABASE_URL|AMQP_URL|RABBITMQ_MANAGEMENT_URL|RABBITMQ_4_\w+|TEMPORAL_\w+)$/;

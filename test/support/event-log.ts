@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { expect, inject, vi } from 'vitest';
-import { takeUnpublished } from '../../bridge/event-log.ts';
-import type { EventMessage } from '../../bridge/outgoing-event.ts';
-import { translate } from '../../bridge/translate.ts';
+import { takeUnpublished } from '../../bridge/event-broker/event-log.ts';
+import type { EventMessage } from '../../bridge/bus/outgoing-event.ts';
+import { translate } from '../../bridge/event-broker/translate.ts';
 import { notification } from '../../contracts/notification.ts';
 import { notificationChannels } from '../../contracts/names.ts';
 import { createMigratedDatabase, dropDatabase } from './databases.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { ConsumeMessage } from 'amqplib';
-import type { LogEntry } from '../../bridge/event-log.ts';
+import type { LogEntry } from '../../bridge/event-broker/event-log.ts';
 
 /** Row and messages written by hand from the contract: nothing of the project's code takes part in making them. */
 

@@ -1,4 +1,4 @@
-import { toMessage } from '../../bridge/instance-router.ts';
+import { toMessage } from '../../bridge/signals/instance-router.ts';
 import type { DesiredState } from '../../contracts/names.ts';
 import { decide, type Effect } from '../../workflows/decide.ts';
 import { evolve } from '../../workflows/evolve.ts';

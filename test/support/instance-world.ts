@@ -80,7 +80,7 @@ export function createInstanceWorld({ published, restart: firstRestart }: WorldO
       definition = { ...definition, retired: true, drain };
       agentEvents.push({ type: 'retired', drain });
     },
-    /** What the workflow is told of an event of its agent: the rule of bridge/agent-router.ts, as the row is now. */
+    /** What the workflow is told of an event of its agent: the rule of bridge/signals/agent-router.ts, as the row is now. */
     told: (event: AgentEvent): InstanceMessage | undefined => {
       const row = rows.row();
       if (row?.desiredState !== 'running') return undefined;

@@ -1,6 +1,6 @@
 import type { EventType } from '../../contracts/names.ts';
 import type { DesiredState, InstanceStatus, StatusReason } from '../../contracts/names.ts';
-import type { IncomingEvent } from '../../bridge/incoming-event.ts';
+import type { IncomingEvent } from '../../bridge/bus/incoming-event.ts';
 import type { RecordStatusInput, RecordStatusResult } from '../../workflows/activities.ts';
 import type { RowReading, RowState } from '../../workflows/messages.ts';
 

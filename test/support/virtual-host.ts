@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { inject } from 'vitest';
-import { openAmqp } from '../../bridge/amqp.ts';
+import { openAmqp } from '../../bridge/bus/connection.ts';
 import { managementApi } from './management.ts';
 import { withPath } from './with-path.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import { runCommand } from '../../cli/run-command.ts';
-import { findPasswordOnCommandLine } from '../../workers/command-line-passwords.ts';
+import { findPasswordOnCommandLine } from '../../configuration/command-line-passwords.ts';
 
 test.for([
   ['postgres://user:hunter2@127.0.0.1/shared_psql'],

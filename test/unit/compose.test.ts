@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { accountNames, serviceNames } from '../../contracts/access.ts';
-import { readConfiguration } from '../../workers/configuration.ts';
-import { passwordVariable } from '../../workers/service-passwords.ts';
-import { settings } from '../../workers/settings.ts';
+import { readConfiguration } from '../../configuration/configuration.ts';
+import { passwordVariable } from '../../configuration/service-passwords.ts';
+import { settings } from '../../configuration/settings.ts';
 import { givenValueOf, readComposeFile, readComposeText, readRequiredVariables } from '../support/compose-file.ts';
 
 const services = await readComposeFile();

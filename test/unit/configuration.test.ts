@@ -9,8 +9,8 @@ import {
   readConfiguration,
   readGivenServers,
   readServicePasswords,
-} from '../../workers/configuration.ts';
-import { findSharedUser } from '../../workers/shared-user.ts';
+} from '../../configuration/configuration.ts';
+import { findSharedUser } from '../../configuration/shared-user.ts';
 
 const complete = {
   DATABASE_URL: 'postgres://user:secret@127.0.0.1:5432/shared_psql',

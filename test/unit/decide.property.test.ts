@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
-import { toMessage } from '../../bridge/instance-router.ts';
+import { toMessage } from '../../bridge/signals/instance-router.ts';
 import { decide } from '../../workflows/decide.ts';
 import { evolve } from '../../workflows/evolve.ts';
 import { initialState, type InstanceEvent, type InstanceState } from '../../workflows/state.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { ContractViolation, parseEvent } from '../../bridge/incoming-event.ts';
+import { ContractViolation, parseEvent } from '../../bridge/bus/incoming-event.ts';
 import { createdMessage, delivered } from '../support/events.ts';
 
 const message = createdMessage();

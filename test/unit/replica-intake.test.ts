@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import type { LiveEvent } from '../../bridge/published-events.ts';
-import { createIntake } from '../../bridge/replica-intake.ts';
+import type { LiveEvent } from '../../backends/live/published-events.ts';
+import { createIntake } from '../../backends/live/replica-intake.ts';
 
 const event = (position: number, edition = '') =>
   ({ metadata: { id: `event ${position}${edition}`, position } }) as LiveEvent;

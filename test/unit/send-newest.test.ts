@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { sendNewest } from '../../bridge/send-newest.ts';
+import { sendNewest } from '../../bridge/signals/send-newest.ts';
 
 interface Item {
   key: string;

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { toSendable, type Carried } from '../../bridge/sendable.ts';
+import { toSendable, type Carried } from '../../bridge/bus/sendable-headers.ts';
 
 /** The client's own encoder of messages and decoder of tables, which it does not export. */
 const load = createRequire(import.meta.url);

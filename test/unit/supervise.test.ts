@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { afterEach, expect, test, vi } from 'vitest';
-import { CannotWork, describe as describeError, FatalError, supervise } from '../../bridge/supervise.ts';
-import type { Session, Supervised, SuperviseOptions } from '../../bridge/supervise.ts';
+import { CannotWork, describe as describeError, FatalError, supervise } from '../../supervision/supervise.ts';
+import type { Session, Supervised, SuperviseOptions } from '../../supervision/supervise.ts';
 
 let supervised: Supervised | undefined;
 afterEach(() => supervised?.stop());

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { acceptanceLimits, amqpLimits, leadership, stopLimits } from '../../bridge/time-limits.ts';
+import { acceptanceLimits, amqpLimits, leadership, stopLimits } from '../../supervision/time-limits.ts';
 import { commandLineLimits, leaderLimits, poolLimits } from '../../database/time-limits.ts';
 import { temporalLimits } from '../../workers/services/time-limits.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { translate, UntranslatableEntry } from '../../bridge/translate.ts';
+import { translate, UntranslatableEntry } from '../../bridge/event-broker/translate.ts';
 import { agentRow, instanceRow, logEntry, notificationOf } from '../support/events.ts';
 
 describe('the body is exactly the documented one', () => {

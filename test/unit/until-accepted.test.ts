@@ -1,10 +1,10 @@
 import { NamespaceNotFoundError } from '@temporalio/common';
 import { pino } from 'pino';
 import { expect, test, vi } from 'vitest';
-import { watchAcceptance, type AcceptanceOptions } from '../../bridge/acceptance.ts';
-import { ContractViolation } from '../../bridge/incoming-event.ts';
-import { grpcCodes } from '../../bridge/temporal-refusal.ts';
-import { untilAccepted } from '../../bridge/until-accepted.ts';
+import { watchAcceptance, type AcceptanceOptions } from '../../bridge/signals/acceptance.ts';
+import { ContractViolation } from '../../bridge/bus/incoming-event.ts';
+import { grpcCodes } from '../../bridge/signals/temporal-refusal.ts';
+import { untilAccepted } from '../../bridge/signals/until-accepted.ts';
 
 /** As the client of gRPC throws it. */
 function refusal(code: number, details: string): Error {

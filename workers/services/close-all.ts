@@ -1,5 +1,5 @@
-import { stopLimits } from '../../bridge/time-limits.ts';
-import { within } from '../../bridge/within.ts';
+import { stopLimits } from '../../supervision/time-limits.ts';
+import { within } from '../../supervision/within.ts';
 
 /** Waits until all are closed, but not for a server that does not answer. */
 export async function closeAll(closing: readonly Promise<unknown>[]): Promise<void> {

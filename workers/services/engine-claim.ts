@@ -2,10 +2,23 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isGrpcServiceError, type Client } from '@temporalio/client';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { AnotherEngine, compareEngines, readNamespaceId, selectEngine, type EngineRow } from '../../bridge/engine.ts';
-import { explainUntrusted, UntrustedCertificate } from '../../database/untrusted-certificate.ts';
-import { temporalCertificate } from '../environment.ts';
-import { CannotWork, describe, FatalError, supervise, type Session, type Supervised } from '../../bridge/supervise.ts';
+import {
+  AnotherEngine,
+  compareEngines,
+  readNamespaceId,
+  selectEngine,
+  type EngineRow,
+} from '../../bridge/signals/engine.ts';
+import { explainUntrusted, UntrustedCertificate } from '../../certificates/untrusted-certificate.ts';
+import { temporalCertificate } from '../../configuration/environment.ts';
+import {
+  CannotWork,
+  describe,
+  FatalError,
+  supervise,
+  type Session,
+  type Supervised,
+} from '../../supervision/supervise.ts';
 
 export interface EngineClaimOptions {
   pool: Pool;

@@ -1,4 +1,4 @@
-import { startEventBroker as startBroker } from '../../bridge/event-broker.ts';
+import { startEventBroker as startBroker } from '../../bridge/event-broker/event-broker.ts';
 import { serveHealth } from '../health.ts';
 import { untilReady } from './until-ready.ts';
 import type { Service, ServiceOptions } from './service.ts';

@@ -1,8 +1,8 @@
 import type { HttpServer, HttpServerOptions } from '../../backends/http/server.ts';
 import { createTokenVerifier } from '../../backends/http/tokens.ts';
-import { FatalError } from '../../bridge/supervise.ts';
-import { InvalidConfiguration } from '../configuration.ts';
-import type { HttpConfiguration } from '../http-configuration.ts';
+import { FatalError } from '../../supervision/supervise.ts';
+import { InvalidConfiguration } from '../../configuration/configuration.ts';
+import type { HttpConfiguration } from '../../configuration/http-configuration.ts';
 
 /** What the settings say of the HTTP server of either backend. @throws InvalidConfiguration when no token can be checked */
 export function httpOptionsOf({

@@ -1,8 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Connection } from '@temporalio/client';
 import type { Logger } from 'pino';
-import { CannotWork, describe, FatalError, supervise, type Session, type Supervised } from '../../bridge/supervise.ts';
-import { explainTemporalRefusal, grpcCodes, grpcErrorOf, moveAdvice } from '../../bridge/temporal-refusal.ts';
+import {
+  CannotWork,
+  describe,
+  FatalError,
+  supervise,
+  type Session,
+  type Supervised,
+} from '../../supervision/supervise.ts';
+import { explainTemporalRefusal, grpcCodes, grpcErrorOf, moveAdvice } from '../../bridge/signals/temporal-refusal.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
 import { temporalLimits } from './time-limits.ts';
 

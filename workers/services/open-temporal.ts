@@ -1,5 +1,5 @@
 import { Client, Connection } from '@temporalio/client';
-import type { Configuration } from '../configuration.ts';
+import type { Configuration } from '../../configuration/configuration.ts';
 import { temporalLimits } from './time-limits.ts';
 
 /**

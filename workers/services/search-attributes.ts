@@ -1,7 +1,7 @@
 import { isGrpcServiceError, type Connection } from '@temporalio/client';
 import { searchAttributeNames } from '../../contracts/names.ts';
-import { describe, FatalError } from '../../bridge/supervise.ts';
-import { grpcCodes } from '../../bridge/temporal-refusal.ts';
+import { describe, FatalError } from '../../supervision/supervise.ts';
+import { grpcCodes } from '../../bridge/signals/temporal-refusal.ts';
 
 /** Names of `IndexedValueType` of Temporal's API by their number, as the command line of Temporal takes them. */
 const typeNames = ['Unspecified', 'Text', 'Keyword', 'Int', 'Double', 'Bool', 'Datetime', 'KeywordList'];

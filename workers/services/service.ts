@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
-import type { FatalError } from '../../bridge/supervise.ts';
-import type { Configuration } from '../configuration.ts';
+import type { FatalError } from '../../supervision/supervise.ts';
+import type { Configuration } from '../../configuration/configuration.ts';
 
 export interface ServiceOptions {
   configuration: Configuration;

@@ -1,4 +1,4 @@
-import { describe, FatalError } from '../../bridge/supervise.ts';
+import { describe, FatalError } from '../../supervision/supervise.ts';
 
 export type Stop = () => Promise<void>;
 

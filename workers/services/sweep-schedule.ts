@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, type Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import { supervise, type FatalError, type Session, type Supervised } from '../../bridge/supervise.ts';
+import { supervise, type FatalError, type Session, type Supervised } from '../../supervision/supervise.ts';
 
 export interface SweepScheduleOptions {
   logger: Logger;

@@ -1,11 +1,11 @@
 import { isGrpcServiceError } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import { explainUntrusted, UntrustedCertificate } from '../../database/untrusted-certificate.ts';
-import { temporalCertificate } from '../environment.ts';
-import { describe, FatalError, supervise, type Session, type Supervised } from '../../bridge/supervise.ts';
+import { explainUntrusted, UntrustedCertificate } from '../../certificates/untrusted-certificate.ts';
+import { temporalCertificate } from '../../configuration/environment.ts';
+import { describe, FatalError, supervise, type Session, type Supervised } from '../../supervision/supervise.ts';
 import type { InstanceActivities, SweepActivities } from '../../workflows/activities.ts';
-import type { Configuration } from '../configuration.ts';
+import type { Configuration } from '../../configuration/configuration.ts';
 import { loadWorkflowBundle, type WorkflowBundle } from '../workflow-bundle.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
 import { temporalLimits } from './time-limits.ts';

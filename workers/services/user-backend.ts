@@ -1,9 +1,9 @@
 import { startLiveUpdates } from '../../backends/live/live-updates.ts';
 import { createCatalog } from '../../backends/user/catalog.ts';
 import { createUserServer } from '../../backends/user/server.ts';
-import { describe } from '../../bridge/supervise.ts';
-import { stopLimits } from '../../bridge/time-limits.ts';
-import { within } from '../../bridge/within.ts';
+import { describe } from '../../supervision/supervise.ts';
+import { stopLimits } from '../../supervision/time-limits.ts';
+import { within } from '../../supervision/within.ts';
 import { serveHealth } from '../health.ts';
 import { startCatalogLoader } from './catalog-loader.ts';
 import { closeAll } from './close-all.ts';

@@ -1,8 +1,8 @@
 import pRetry from 'p-retry';
 import pg, { type Pool } from 'pg';
 import type { Logger } from 'pino';
-import { ContractViolation } from '../../../bridge/incoming-event.ts';
-import { describe, FatalError } from '../../../bridge/supervise.ts';
+import { ContractViolation } from '../../../bridge/bus/incoming-event.ts';
+import { describe, FatalError } from '../../../supervision/supervise.ts';
 import type { AuditRecord } from './record.ts';
 
 export interface AppenderOptions {

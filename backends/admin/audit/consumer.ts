@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { startConsumer } from '../../../bridge/consumer.ts';
-import type { FatalError, Supervised } from '../../../bridge/supervise.ts';
+import { startConsumer } from '../../../bridge/bus/consumer.ts';
+import type { FatalError, Supervised } from '../../../supervision/supervise.ts';
 import { queueNames } from '../../../contracts/names.ts';
 import { createAppender } from './append.ts';
 import { toAuditRecord } from './record.ts';

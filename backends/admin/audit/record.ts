@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { ContractViolation, type IncomingEvent } from '../../../bridge/incoming-event.ts';
+import { ContractViolation, type IncomingEvent } from '../../../bridge/bus/incoming-event.ts';
 
 /** What `append_audit_entries` takes of one event: columns of `audit_log`. */
 export interface AuditRecord {

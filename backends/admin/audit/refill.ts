@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { entryColumns, toLogEntry, type EntryRow } from '../../../bridge/event-log.ts';
-import { ContractViolation, type IncomingEvent } from '../../../bridge/incoming-event.ts';
-import { supervise, type FatalError, type Session, type Supervised } from '../../../bridge/supervise.ts';
-import { translate, UntranslatableEntry } from '../../../bridge/translate.ts';
+import { entryColumns, toLogEntry, type EntryRow } from '../../../bridge/event-broker/event-log.ts';
+import { ContractViolation, type IncomingEvent } from '../../../bridge/bus/incoming-event.ts';
+import { supervise, type FatalError, type Session, type Supervised } from '../../../supervision/supervise.ts';
+import { translate, UntranslatableEntry } from '../../../bridge/event-broker/translate.ts';
 import { createAppender } from './append.ts';
 import { toAuditRecord, type AuditRecord } from './record.ts';
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { supervise, type FatalError, type Session, type Supervised } from '../../../bridge/supervise.ts';
+import { supervise, type FatalError, type Session, type Supervised } from '../../../supervision/supervise.ts';
 
 export interface RetentionOptions {
   pool: Pool;

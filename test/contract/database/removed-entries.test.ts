@@ -3,8 +3,8 @@ import pg from 'pg';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { findGone } from '../../../activities/drift.ts';
 import { writeFinalStatus } from '../../../activities/instances.ts';
-import { markPublished, markRejected, takeUnpublished } from '../../../bridge/event-log.ts';
-import { readHead, readPage } from '../../../bridge/published-events.ts';
+import { markPublished, markRejected, takeUnpublished } from '../../../bridge/event-broker/event-log.ts';
+import { readHead, readPage } from '../../../backends/live/published-events.ts';
 import { openEventLog } from '../../support/event-log.ts';
 
 /** What whoever looks after the database removes from the log by hand. */

@@ -3,7 +3,7 @@ import { Ajv } from 'ajv';
 import addFormats from 'ajv-formats';
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
-import { compareSchemas } from '../../../contracts/compatibility/compare-schemas.ts';
+import { compareSchemas } from '../../../tools/contracts/compatibility/compare-schemas.ts';
 import { edit, edited, instanceOf, placesIn, schema, type Edit, type Schema } from '../../support/json-schemas.ts';
 
 // A second or two, unless the machine is busy. fast-check prints the seed and the smallest change that breaks the rule.

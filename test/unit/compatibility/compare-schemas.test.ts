@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { compareSchemas, type JsonSchema } from '../../../contracts/compatibility/compare-schemas.ts';
+import { compareSchemas, type JsonSchema } from '../../../tools/contracts/compatibility/compare-schemas.ts';
 
 const jsonSchema = (schema: z.ZodType) => z.toJSONSchema(schema, { io: 'input', target: 'draft-7' }) as JsonSchema;
 const compare = (before: z.ZodType, after: z.ZodType) => compareSchemas(jsonSchema(before), jsonSchema(after));

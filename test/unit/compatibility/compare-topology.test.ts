@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { compareTopology } from '../../../contracts/compatibility/compare-topology.ts';
+import { compareTopology } from '../../../tools/contracts/compatibility/compare-topology.ts';
 import { topology } from '../../../contracts/topology.ts';
 
 const events = { name: 'events', type: 'topic', purpose: 'Events.' };

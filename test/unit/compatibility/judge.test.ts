@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import type { JsonObject } from '../../../contracts/compatibility/change.ts';
-import { compareSchemas } from '../../../contracts/compatibility/compare-schemas.ts';
-import { judge, type Contract } from '../../../contracts/compatibility/judge.ts';
-import type { Released } from '../../../contracts/compatibility/released.ts';
+import type { JsonObject } from '../../../tools/contracts/compatibility/change.ts';
+import { compareSchemas } from '../../../tools/contracts/compatibility/compare-schemas.ts';
+import { judge, type Contract } from '../../../tools/contracts/compatibility/judge.ts';
+import type { Released } from '../../../tools/contracts/compatibility/released.ts';
 
 const documentOf = (schema: z.ZodType) => z.toJSONSchema(schema, { io: 'input', target: 'draft-7' }) as JsonObject;
 const id = z.object({ id: z.guid() });

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
-import { compareSchemas } from '../../../contracts/compatibility/compare-schemas.ts';
-import type { Contract } from '../../../contracts/compatibility/judge.ts';
-import { record } from '../../../contracts/compatibility/record.ts';
-import { readReleased, releasedFolder } from '../../../contracts/compatibility/released.ts';
+import { compareSchemas } from '../../../tools/contracts/compatibility/compare-schemas.ts';
+import type { Contract } from '../../../tools/contracts/compatibility/judge.ts';
+import { record } from '../../../tools/contracts/compatibility/record.ts';
+import { readReleased, releasedFolder } from '../../../tools/contracts/compatibility/released.ts';
 
 let root: string;
 let released: string;

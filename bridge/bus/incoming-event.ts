@@ -1,0 +1,59 @@
+import type { ConsumeMessage } from 'amqplib';
+import { z } from 'zod';
+import { catalog, isEventType, type Catalog, type EventBody } from '../../contracts/catalog.ts';
+import { fromWireHeaders, type EventMetadata } from '../../contracts/envelope.ts';
+import { exchangeNames, type EventType } from '../../contracts/names.ts';
+
+/** A message that is no event of the catalog, whoever sent it: trying again will not help. */
+export class ContractViolation extends Error {
+  override name = 'ContractViolation';
+}
+
+export type IncomingEvent<Types extends EventType = EventType> = {
+  [Type in Types]: { type: Type; body: EventBody<Type>; metadata: EventMetadata };
+}[Types];
+
+/**
+ * Of any kept version; the body is brought to the newest one.
+ *
+ * @throws ContractViolation naming what is wrong: the header, the version, the JSON or the field
+ */
+export function parseEvent(message: ConsumeMessage, events: Catalog = catalog): IncomingEvent {
+  const metadata = check('headers', () => fromWireHeaders(message.properties.headers));
+  const { type, schemaVersion } = metadata;
+  if (!isEventType(type)) throw new ContractViolation(`unknown event type: ${type}`);
+  const json = check('body is not JSON', (): unknown => JSON.parse(message.content.toString('utf8')));
+  const body = check(`body of ${type}`, () => readBody(events, type, schemaVersion, json));
+  const [idField, id] = 'instance_id' in body ? ['instance_id', body.instance_id] : ['agent_id', body.agent_id];
+  if (id !== metadata.subject) {
+    throw new ContractViolation(`body of ${type}: ${idField} ${id} is not the cloudEvents:subject ${metadata.subject}`);
+  }
+  checkAddress(message, type);
+  return { type, body, metadata } as IncomingEvent;
+}
+
+/** Queues are bound by the routing key, and messages are read by their headers: both have to name the same event. */
+function checkAddress({ fields, properties }: ConsumeMessage, type: string): void {
+  const { exchange, routingKey } = fields;
+  // A letter that is sent again comes through another exchange, by the name of its queue.
+  if (exchange === exchangeNames.events && routingKey !== type) {
+    throw new ContractViolation(`the routing key ${routingKey} is not the cloudEvents:type ${type}`);
+  }
+  const { type: property } = properties as { type?: string };
+  if (property !== undefined && property !== type) {
+    throw new ContractViolation(`the property type ${property} is not the cloudEvents:type ${type}`);
+  }
+}
+
+function readBody(events: Catalog, type: EventType, version: number, json: unknown): EventBody<EventType> {
+  return events[type].versions.read(version, json) as EventBody<EventType>;
+}
+
+function check<Result>(what: string, parse: () => Result): Result {
+  try {
+    return parse();
+  } catch (error) {
+    const detail = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
+    throw new ContractViolation(`${what}: ${detail}`, { cause: error });
+  }
+}

@@ -1,0 +1,66 @@
+import { CannotWork, describe, FatalError } from '../../supervision/supervise.ts';
+
+/** Codes with which RabbitMQ closes a channel, and leaves the connection open: https://www.rabbitmq.com/docs/channels#error-handling */
+export const refusals = { accessRefused: 403, notFound: 404, resourceLocked: 405, preconditionFailed: 406 } as const;
+
+interface ChannelError extends Error {
+  /** The method of AMQP 0-9-1 that was refused: https://www.rabbitmq.com/amqp-0-9-1-reference */
+  classId?: number;
+  methodId?: number;
+}
+
+export function isClosedWith(error: unknown, ...codes: number[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(error.code as number);
+}
+
+/**
+ * Says of an error of the client what kind of trouble it is, where RabbitMQ closed a channel because of what was asked of
+ * it. Any other error is returned as it is.
+ *
+ * @returns FatalError where the account lacks a right: only a person can give it; CannotWork where something is missing, in
+ *   use or not as it should be at the moment
+ */
+export function explainRefusal(error: unknown, { amqpUrl, setting }: { amqpUrl: string; setting: string }): unknown {
+  if (isClosedWith(error, refusals.accessRefused)) {
+    const { host, username } = new URL(amqpUrl);
+    const account = username === '' ? 'guest' : decodeURIComponent(username);
+    return new FatalError(
+      `RabbitMQ at ${host} refuses the right to ${rightIn(error as ChannelError)} to the account ${account}: ${describe(error)}. ` +
+        `Name the account of this service in ${setting}; npm run contracts:check -- --accounts compares the rights of ` +
+        'all accounts with those that they need.',
+      { cause: error },
+    );
+  }
+  if (isClosedWith(error, refusals.notFound)) {
+    return new CannotWork(
+      `RabbitMQ does not have what is needed: ${describe(error)}. event_broker makes it: start it, if it does not run.`,
+      { cause: error },
+    );
+  }
+  if (isClosedWith(error, refusals.resourceLocked, refusals.preconditionFailed)) {
+    return new CannotWork(`RabbitMQ closed a channel: ${describe(error)}.`, { cause: error });
+  }
+  return error;
+}
+
+/** `configure`, `write` or `read`. RabbitMQ 3.10 does not name it: https://www.rabbitmq.com/docs/access-control#authorisation */
+function rightIn({ message, classId, methodId }: ChannelError): string {
+  const named = /(configure|write|read) access to/.exec(message)?.[1];
+  if (named !== undefined) return named;
+  const ofExchange = message.includes('access to exchange');
+  switch (`${classId}.${methodId}`) {
+    case '60.40': // basic.publish
+      return 'write';
+    case '60.20': // basic.consume
+    case '60.70': // basic.get
+    case '50.30': // queue.purge
+      return 'read';
+    case '50.20': // queue.bind
+    case '50.50': // queue.unbind
+      return ofExchange ? 'read' : 'write';
+    case '50.10': // queue.declare, also refused for its dead-letter exchange
+      return ofExchange ? 'write' : 'configure';
+    default:
+      return 'configure';
+  }
+}

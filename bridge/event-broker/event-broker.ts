@@ -1,0 +1,115 @@
+import type { Logger } from 'pino';
+import { createAlarm } from '../bus/alarm.ts';
+import { openAmqp } from '../bus/connection.ts';
+import { markPublished, markRejected, takeUnpublished, type LogEntry } from './event-log.ts';
+import { becomeLeader, type Leader } from './leader.ts';
+import type { EventMessage } from '../bus/outgoing-event.ts';
+import { createPublisher, type Publish } from './publisher.ts';
+import { FatalError, supervise, type Session, type Supervised } from '../../supervision/supervise.ts';
+import { leadership } from '../../supervision/time-limits.ts';
+import { assertTopology, keepTopology } from '../bus/topology.ts';
+import { translate, UntranslatableEntry } from './translate.ts';
+
+export interface EventBrokerOptions {
+  databaseUrl: string;
+  amqpUrl: string;
+  logger: Logger;
+  onFatal: (error: FatalError) => void;
+  /** The log is read at least this often, for notifications that were lost; also finds dead connections. */
+  pollMs?: number;
+  /** How often the topology is declared anew: what somebody removes meanwhile is missing for no longer. */
+  topologyMs?: number;
+  maxBatchEntries?: number;
+  maxBatchBytes?: number;
+}
+
+/**
+ * Puts what the event log holds onto `events.topic`, at least once and in the order of its positions. Any number may run:
+ * one leads, the others wait until it gives no more signs of life.
+ */
+export function startEventBroker(options: EventBrokerOptions): Supervised {
+  const { databaseUrl, amqpUrl, logger, onFatal, pollMs = 1_000, topologyMs = 5_000 } = options;
+  const { maxBatchEntries = 200, maxBatchBytes = 16 * 1024 * 1024 } = options;
+  const limits = { maxEntries: maxBatchEntries, maxBytes: maxBatchBytes };
+
+  const run = async (session: Session): Promise<void> => {
+    const { signal, ready, standby } = session;
+    const alarm = createAlarm();
+    signal.addEventListener('abort', alarm.ring, { once: true });
+    let failure: unknown;
+    const fail = (error: unknown): void => {
+      failure = error;
+      alarm.ring();
+    };
+
+    const leader = await becomeLeader({ databaseUrl, logger, signal, onNotification: alarm.ring, onStandby: standby });
+    leader.broken.catch(fail);
+    try {
+      const amqp = await openAmqp({
+        amqpUrl,
+        connectionName: 'event_broker',
+        session,
+        heartbeatSeconds: leadership.amqpHeartbeatSeconds,
+      });
+      amqp.broken.catch(fail);
+      try {
+        const channel = await amqp.openChannel();
+        await assertTopology(channel, 'event_broker');
+        keepTopology({ channel, service: 'event_broker', everyMs: topologyMs, signal }).catch(fail);
+        const publish = createPublisher({ channel });
+        ready();
+        while (!signal.aborted) {
+          await drain({ leader, publish, limits, logger, signal, failed: () => failure !== undefined });
+          if (failure === undefined) await alarm.wait(pollMs);
+          if (failure !== undefined) throw failure;
+        }
+      } catch (error) {
+        // What broke a connection comes before what then failed because of it, but never before what only a person can mend.
+        throw amqp.explain(error instanceof FatalError ? error : (failure ?? error));
+      } finally {
+        await amqp.close();
+      }
+    } finally {
+      await leader.close();
+    }
+  };
+  return supervise({ name: 'event_broker', logger, run, onFatal });
+}
+
+interface Drain {
+  leader: Leader;
+  publish: Publish;
+  limits: { maxEntries: number; maxBytes: number };
+  logger: Logger;
+  signal: AbortSignal;
+  /** Whether the session has failed, so that nothing more is to be published in it. */
+  failed: () => boolean;
+}
+
+async function drain({ leader, publish, limits, logger, signal, failed }: Drain): Promise<void> {
+  const { client } = leader;
+  while (!signal.aborted && !failed()) {
+    leader.assertHeld();
+    const entries = await takeUnpublished(client, limits);
+    if (entries.length === 0) return;
+    const events: { entry: LogEntry; message: EventMessage }[] = [];
+    for (const entry of entries) {
+      try {
+        events.push({ entry, message: translate(entry) });
+      } catch (error) {
+        if (!(error instanceof UntranslatableEntry)) throw error;
+        logger.error({ eventLogId: entry.id, reason: error.message }, 'an entry of event_log cannot be published');
+        await markRejected(client, entry.id, error.message);
+      }
+    }
+    leader.assertHeld();
+    const results = await Promise.allSettled(events.map(({ message }) => publish(message)));
+    const confirmed = events.filter((_, index) => results[index]?.status === 'fulfilled');
+    await markPublished(
+      client,
+      confirmed.map(({ entry }) => entry.id),
+    );
+    const failure = results.find((result) => result.status === 'rejected');
+    if (failure) throw failure.reason;
+  }
+}

@@ -1,0 +1,100 @@
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import type { Pool } from 'pg';
+import { instanceWorkflowId, type InstanceStatus, type queueNames } from '../../contracts/names.ts';
+import type { EventTypeOf } from '../../contracts/topology.ts';
+import { instanceMessageSignal, toAgentDrained, type InstanceMessage } from '../../workflows/messages.ts';
+import type { Acceptance } from './acceptance.ts';
+import type { ControlPlane } from '../control-plane/control-plane.ts';
+import type { IncomingEvent } from '../bus/incoming-event.ts';
+import { sendNewest } from './send-newest.ts';
+import { untilAccepted } from './until-accepted.ts';
+
+export interface AgentRouterOptions {
+  control: Pick<ControlPlane, 'announceDrain'>;
+  client: Client;
+  pool: Pool;
+  acceptance: Acceptance;
+}
+
+/**
+ * From an event of an agent to the workflows of the instances that it concerns. An agent that is published all the time is
+ * told of now and then, as a row is (instance-router.ts).
+ */
+export function createAgentRouter({ client, pool, control, acceptance }: AgentRouterOptions) {
+  const tell = sendNewest<Told>({
+    keyOf: ({ instanceId, message }) => `${message.type} ${instanceId}`,
+    rankOf: ({ sequence }) => sequence,
+    send: ({ instanceId, message, signal }) => {
+      const handle = client.workflow.getHandle(instanceWorkflowId(instanceId));
+      return untilAccepted({
+        // Without a workflow nobody waits: the one that starts later reads the agent as it is then.
+        call: () => handle.signal(instanceMessageSignal, message).catch(unlessNotFound),
+        acceptance,
+        signal,
+      });
+    },
+  });
+  return async (event: AgentEvent, signal: AbortSignal): Promise<void> => {
+    const audience = audienceOf(event);
+    if (!audience) return;
+    const { toMessage, drains, statuses } = audience;
+    const { id: eventId, subject: agentId, sequence, correlationId, traceparent } = event.metadata;
+    if (drains) {
+      // A late or repeated event must not end what the agent, published again since, may run.
+      if (await isInUse(pool, agentId)) return;
+      await control.announceDrain({ agentId, cause: { eventId, correlationId, traceparent } });
+    }
+    // The status of a row whose generation was not observed yet says nothing about that generation.
+    const { rows } = await pool.query<{ id: string; generation: string }>(
+      `select id, generation from instances where agent_id = $1 and desired_state = 'running'
+         and (status = any ($2) or observed_generation < generation) order by id`,
+      [agentId, statuses],
+    );
+    for (const { id, generation } of rows) {
+      await tell({ instanceId: id, message: toMessage(Number(generation)), sequence, signal });
+    }
+  };
+}
+
+type AgentEvent = IncomingEvent<EventTypeOf<typeof queueNames.agentsWorkerAgent>>;
+
+interface Told {
+  instanceId: string;
+  message: InstanceMessage;
+  /** Of the event. */
+  sequence: number;
+  signal: AbortSignal;
+}
+
+interface Audience {
+  statuses: InstanceStatus[];
+  drains: boolean;
+  toMessage: (generation: number) => InstanceMessage;
+}
+
+function audienceOf({ type, body }: AgentEvent): Audience | undefined {
+  switch (type) {
+    case 'agent.published':
+      return { statuses: ['pending'], drains: false, toMessage: () => ({ type: 'agentPublished' }) };
+    case 'agent.retired': {
+      if (!body.drain) return undefined;
+      return {
+        statuses: ['pending', 'running'],
+        drains: true,
+        toMessage: (generation) => toAgentDrained(body.agent_id, generation),
+      };
+    }
+  }
+}
+
+/** Whether the agent is there and its instances may go on; one whose row was deleted is not. */
+async function isInUse(pool: Pool, agentId: string): Promise<boolean> {
+  const { rows } = await pool.query('select from agents where id = $1 and (retired_at is null or not drain)', [
+    agentId,
+  ]);
+  return rows.length > 0;
+}
+
+function unlessNotFound(error: unknown): void {
+  if (!(error instanceof WorkflowNotFoundError)) throw error;
+}

@@ -1,0 +1,48 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Acceptance } from './acceptance.ts';
+import { ContractViolation } from '../bus/incoming-event.ts';
+import { describeTemporalError, kindOfRefusal } from './temporal-refusal.ts';
+import { acceptanceLimits } from '../../supervision/time-limits.ts';
+
+export interface UntilAcceptedOptions {
+  /** One call to Temporal; safe to repeat. */
+  call: () => Promise<unknown>;
+  /** Is told of each refusal. */
+  acceptance: Acceptance;
+  signal: AbortSignal;
+  /** Doubled up to `maxRetryMs`, or to `maxRunRetryMs` where only the workflow's current run takes no more signals. */
+  firstRetryMs?: number;
+  maxRetryMs?: number;
+  maxRunRetryMs?: number;
+}
+
+/**
+ * Repeats a call until Temporal has accepted it: whatever keeps it from doing so (away, over its rate limit, a workflow
+ * just closing) passes, or is mended by a person while the message is kept.
+ *
+ * @throws ContractViolation when Temporal refuses the call for what it says; the signal's reason when aborted
+ */
+export async function untilAccepted(options: UntilAcceptedOptions): Promise<void> {
+  const { call, acceptance, signal } = options;
+  const { firstRetryMs, maxRetryMs, maxRunRetryMs } = { ...acceptanceLimits, ...options };
+  const request = acceptance.open();
+  try {
+    for (let retryMs = firstRetryMs; ; retryMs *= 2) {
+      try {
+        await call();
+        return;
+      } catch (error) {
+        signal.throwIfAborted();
+        const kind = kindOfRefusal(error);
+        if (kind === 'message') {
+          throw new ContractViolation(`Temporal refuses it: ${describeTemporalError(error)}`, { cause: error });
+        }
+        request.refused(error);
+        retryMs = Math.min(retryMs, kind === 'run' ? maxRunRetryMs : maxRetryMs);
+        await delay(retryMs, undefined, { signal });
+      }
+    }
+  } finally {
+    request.end();
+  }
+}

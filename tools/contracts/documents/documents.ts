@@ -1,0 +1,38 @@
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { format, resolveConfig } from 'prettier';
+import { asyncApi } from './asyncapi.ts';
+import { browsablePage } from './browsable-page.ts';
+import { catalogSections } from './catalog-page.ts';
+import { globalRules } from './global-rules.ts';
+import { publishedSchemas, schemaFile } from './json-schemas.ts';
+import { fillSections } from './sections.ts';
+
+export interface ContractDocument {
+  /** From the root of the repository. */
+  path: string;
+  content: string;
+}
+
+export const root = fileURLToPath(new URL('../../../', import.meta.url));
+
+/** Every file that is made from the contracts, as it should be; what people wrote around the sections stays. */
+export async function makeDocuments(): Promise<ContractDocument[]> {
+  return Promise.all([
+    ...publishedSchemas().map((contract) =>
+      formatted(`docs/schemas/${schemaFile(contract)}`, JSON.stringify(contract.schema)),
+    ),
+    filled('docs/event-bus-contracts.md', catalogSections()).then(({ path, content }) => formatted(path, content)),
+    formatted('docs/asyncapi.json', JSON.stringify(asyncApi())),
+    formatted('docs/contracts.html', browsablePage()),
+    filled('llms.txt', { contracts: globalRules() }),
+  ]);
+}
+
+async function filled(path: string, sections: Record<string, string>): Promise<ContractDocument> {
+  return { path, content: fillSections(path, await readFile(root + path, 'utf8'), sections) };
+}
+
+async function formatted(path: string, content: string): Promise<ContractDocument> {
+  return { path, content: await format(content, { ...(await resolveConfig(root + path)), filepath: path }) };
+}
