@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { describe } from '../supervision/supervise.ts';
+import { errorMessage } from '../supervision/errors.ts';
 import { createClient } from '../database/engine-client.ts';
 import { UntrustedCertificate } from '../certificates/untrusted-certificate.ts';
 import { commandLineLimits } from '../database/time-limits.ts';
@@ -39,5 +39,5 @@ function explained(error: unknown, host: string): unknown {
     return new CommandError(`The database at ${host} lacks the tables: run npm run migrate.`, { cause: error });
   }
   const advice = 'Start it, or correct DATABASE_URL.';
-  return new CommandError(`PostgreSQL at ${host} cannot be used: ${describe(error)}. ${advice}`, { cause: error });
+  return new CommandError(`PostgreSQL at ${host} cannot be used: ${errorMessage(error)}. ${advice}`, { cause: error });
 }

@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { describe } from '../supervision/supervise.ts';
+import { errorMessage } from '../supervision/errors.ts';
 import { findPasswordOnCommandLine } from '../configuration/command-line-passwords.ts';
 import { CommandError, exitCodes } from './command-error.ts';
 import { addAudit } from './commands/audit.ts';
@@ -47,7 +47,7 @@ export async function runCommand(args: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
-    warn(plain(describe(error)));
+    warn(plain(errorMessage(error)));
     return error instanceof CommandError ? error.exitCode : exitCodes.error;
   }
 }

@@ -1,5 +1,5 @@
 import { Client, Connection } from '@temporalio/client';
-import { describe } from '../supervision/supervise.ts';
+import { errorMessage } from '../supervision/errors.ts';
 import { explainUntrusted, UntrustedCertificate } from '../certificates/untrusted-certificate.ts';
 import { temporalCertificate } from '../configuration/environment.ts';
 import { readCommandLineConfiguration } from '../configuration/configuration.ts';
@@ -23,7 +23,7 @@ export async function withTemporal<Result>(work: (client: Client) => Promise<Res
     const untrusted = explainUntrusted(error, temporalCertificate(options.address));
     if (untrusted instanceof UntrustedCertificate) throw new CommandError(untrusted.message, { cause: error });
     const advice = 'Start it, or correct TEMPORAL_ADDRESS.';
-    throw new CommandError(`Temporal at ${options.address} cannot be used: ${describe(error)}. ${advice}`, {
+    throw new CommandError(`Temporal at ${options.address} cannot be used: ${errorMessage(error)}. ${advice}`, {
       cause: error,
     });
   } finally {

@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { listDeadLetters } from '../bridge/dead-letters/list-letters.ts';
-import { describe } from '../supervision/supervise.ts';
+import { errorMessage } from '../supervision/errors.ts';
 import { readInstance, type Queryable } from '../database/instance-view.ts';
 import { readLog } from './event-log.ts';
 import { valueOf, type Findings, type Part } from './findings.ts';
@@ -64,6 +64,6 @@ async function ask<Server, Value>(
   try {
     return { value: await source(read) };
   } catch (error) {
-    return { missing: describe(error) };
+    return { missing: errorMessage(error) };
   }
 }

@@ -1,4 +1,4 @@
-import { describe } from '../supervision/supervise.ts';
+import { errorMessage } from '../supervision/errors.ts';
 import { readGivenServers } from '../configuration/configuration.ts';
 import { developmentDirectory } from './paths.ts';
 import { resetStack } from './stack.ts';
@@ -7,6 +7,6 @@ try {
   await resetStack(developmentDirectory(readGivenServers().stackDirectory));
   process.stdout.write('The data of `npm start` is gone; downloaded servers are kept.\n');
 } catch (error) {
-  process.stderr.write(`${describe(error)}\n`);
+  process.stderr.write(`${errorMessage(error)}\n`);
   process.exitCode = 1;
 }

@@ -1,4 +1,4 @@
-import { describe } from '../supervision/supervise.ts';
+import { errorMessage } from '../supervision/errors.ts';
 import { migrate } from '../database/migrate.ts';
 import { findPasswordOnCommandLine } from '../configuration/command-line-passwords.ts';
 import { readConfiguration, readGivenServers } from '../configuration/configuration.ts';
@@ -27,7 +27,7 @@ process.once('SIGTERM', () => void end(0, 'Stopping …'));
 try {
   await start();
 } catch (error) {
-  await end(1, `\n${describe(error)}`);
+  await end(1, `\n${errorMessage(error)}`);
 }
 
 async function start(): Promise<void> {
@@ -70,7 +70,7 @@ async function start(): Promise<void> {
   const logins = await openServiceLogins(stack, given);
   const logger = openLogger({ name: 'engine', level: 'warn' });
   useLoggerInTemporal(logger);
-  const onFatal = (error: Error): void => void end(1, `\n${describe(error)}`);
+  const onFatal = (error: Error): void => void end(1, `\n${errorMessage(error)}`);
   const backends = await backendSettings({ directory, portBase: given.portBase, servers: stack, settings });
   say('Starting event_broker, agents_worker, user_backend and admin_backend …');
   undo.push(() => endAgents(agents));
@@ -123,7 +123,7 @@ async function end(exitCode: number, message: string): Promise<void> {
   ending ??= (async () => {
     say(message);
     for (const step of undo.toReversed()) {
-      await step().catch((error: unknown) => say(`While stopping: ${describe(error)}`));
+      await step().catch((error: unknown) => say(`While stopping: ${errorMessage(error)}`));
     }
     process.exit(exitCode);
   })();

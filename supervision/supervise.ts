@@ -1,18 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { isConnectionLoss } from './connection-loss.ts';
+import { CannotWork, errorMessage, FatalError } from './errors.ts';
 import { stopLimits } from './time-limits.ts';
 import { within } from './within.ts';
-
-/** Trying again will not help: a person has to do what the message says. Ends the process. */
-export class FatalError extends Error {
-  override name = 'FatalError';
-}
-
-/** Although the connection holds, something keeps the session from its work for now: it is tried again. */
-export class CannotWork extends Error {
-  override name = 'CannotWork';
-}
 
 export interface Session {
   /** Aborted when the session is to end. */
@@ -96,7 +87,7 @@ export function supervise(options: SuperviseOptions): Supervised {
       } catch (error) {
         health.ready = false;
         delete health.standby;
-        health.lastError = describe(error);
+        health.lastError = errorMessage(error);
         if (stopping.signal.aborted) return;
         if (error instanceof FatalError) {
           onFatal(error);
@@ -128,10 +119,4 @@ export function supervise(options: SuperviseOptions): Supervised {
       }
     },
   };
-}
-
-/** One line for a log; node reports a refused connection to several addresses as an AggregateError without a text. */
-export function describe(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(describe).join('; ');
-  return error instanceof Error ? error.message || error.name : String(error);
 }

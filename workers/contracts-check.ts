@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { virtualHostOf } from '../bridge/bus/connection.ts';
-import { describe } from '../supervision/supervise.ts';
+import { errorMessage } from '../supervision/errors.ts';
 import { applyTopology, checkTopology } from '../bridge/topology-check/check-topology.ts';
 import { applyAccounts, type ChangedPermissions } from '../bridge/topology-check/apply-accounts.ts';
 import { checkAccounts, type AccountFinding } from '../bridge/topology-check/check-accounts.ts';
@@ -51,7 +51,7 @@ const command = new Command('npm run contracts:check --')
   .parse();
 
 process.exitCode = await check(command.opts<Options>()).catch((error: unknown) => {
-  process.stderr.write(`Not checked: ${printable(describe(error))}\n`);
+  process.stderr.write(`Not checked: ${printable(errorMessage(error))}\n`);
   return exitCodes.notChecked;
 });
 

@@ -1,4 +1,4 @@
-import { describe } from '../supervision/supervise.ts';
+import { errorMessage } from '../supervision/errors.ts';
 import { migrate } from '../database/migrate.ts';
 import { setServiceLogins } from '../database/service-logins.ts';
 import { findPasswordOnCommandLine } from '../configuration/command-line-passwords.ts';
@@ -19,6 +19,6 @@ try {
     process.stdout.write(`Set the passwords of ${services.join(', ')}.\n`);
   }
 } catch (error) {
-  process.stderr.write(`${describe(error)}\n`);
+  process.stderr.write(`${errorMessage(error)}\n`);
   process.exitCode = 1;
 }

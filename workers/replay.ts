@@ -1,6 +1,6 @@
 import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import { Command, InvalidArgumentError } from 'commander';
-import { describe } from '../supervision/supervise.ts';
+import { errorMessage } from '../supervision/errors.ts';
 import * as workflows from '../workflows/index.ts';
 import { explainUntrusted, UntrustedCertificate } from '../certificates/untrusted-certificate.ts';
 import { temporalCertificate } from '../configuration/environment.ts';
@@ -99,16 +99,18 @@ async function connect(options: Parameters<typeof Connection.connect>[0]): Promi
     const untrusted = explainUntrusted(error, temporalCertificate(options?.address));
     if (untrusted instanceof UntrustedCertificate) throw untrusted;
     const advice = 'Start it, or correct --address or TEMPORAL_ADDRESS.';
-    throw new Error(`Temporal at ${options?.address} does not answer: ${describe(error)}. ${advice}`, { cause: error });
+    throw new Error(`Temporal at ${options?.address} does not answer: ${errorMessage(error)}. ${advice}`, {
+      cause: error,
+    });
   }
 }
 
 /** The client says what it tried; what the server answered is the cause. */
 function reasonOf(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined;
-  return isGrpcServiceError(cause) && !describe(error).includes(cause.details)
-    ? `${describe(error)}: ${cause.details}`
-    : describe(error);
+  return isGrpcServiceError(cause) && !errorMessage(error).includes(cause.details)
+    ? `${errorMessage(error)}: ${cause.details}`
+    : errorMessage(error);
 }
 
 function seen({ replayed, failed, notBegun, vanished }: ReplayCounts): number {

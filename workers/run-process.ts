@@ -1,6 +1,6 @@
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import { describe } from '../supervision/supervise.ts';
+import { errorMessage } from '../supervision/errors.ts';
 import { stopLimits } from '../supervision/time-limits.ts';
 import { findPasswordOnCommandLine } from '../configuration/command-line-passwords.ts';
 import { readConfiguration, type Configuration } from '../configuration/configuration.ts';
@@ -48,7 +48,7 @@ export async function runProcess({ name, start, needsTokens = false, findWarning
     })();
   };
   const onFatal = (error: Error): void => {
-    logger.fatal(describe(error));
+    logger.fatal(errorMessage(error));
     end(1);
   };
 
@@ -82,7 +82,7 @@ function configurationOrExit(needsTokens: boolean): Configuration {
     if (refusal !== undefined) throw new Error(refusal);
     return readConfiguration({}, { needsTokens });
   } catch (error) {
-    process.stderr.write(`${describe(error)}\n`);
+    process.stderr.write(`${errorMessage(error)}\n`);
     process.exit(1);
   }
 }

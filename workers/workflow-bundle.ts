@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
-import { describe } from '../supervision/supervise.ts';
+import { errorMessage } from '../supervision/errors.ts';
 
 const workingTree = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
 
@@ -20,7 +20,7 @@ export async function loadWorkflowBundle(file?: string, workflowsPath = workingT
   try {
     return { code: await readFile(file, 'utf8') };
   } catch (error) {
-    const message = `The workflow bundle ${file} cannot be read: ${describe(error)}. Make it with npm run build.`;
+    const message = `The workflow bundle ${file} cannot be read: ${errorMessage(error)}. Make it with npm run build.`;
     throw new Error(message, { cause: error });
   }
 }

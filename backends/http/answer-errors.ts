@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors, isResponseSerializationError } from 'fastify-type-provider-zod';
-import { describe } from '../../supervision/supervise.ts';
+import { errorMessage } from '../../supervision/errors.ts';
 import { isUnavailable } from './is-unavailable.ts';
 import { methodsOf } from './known-paths.ts';
 import { notFound, problemMediaType, ProblemError } from './problem.ts';
@@ -13,8 +13,8 @@ export function answerError(error: FastifyError, request: FastifyRequest, reply:
     const { cause } = error;
     request.log.error(
       {
-        error: describe(error),
-        ...(cause !== undefined && { cause: describe(cause) }),
+        error: errorMessage(error),
+        ...(cause !== undefined && { cause: errorMessage(cause) }),
         url: request.url,
         stack: error.stack,
       },

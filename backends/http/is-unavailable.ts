@@ -1,4 +1,4 @@
-import { CannotWork } from '../../supervision/supervise.ts';
+import { CannotWork } from '../../supervision/errors.ts';
 import { isUntrusted } from '../../certificates/untrusted-certificate.ts';
 
 /**

@@ -9,7 +9,7 @@ import {
 } from 'jose';
 import { z } from 'zod';
 import { fetchWithAuthorities } from '../../certificates/fetch-with-authorities.ts';
-import { describe } from '../../supervision/supervise.ts';
+import { errorMessage } from '../../supervision/errors.ts';
 import { explainUntrusted, UntrustedCertificate } from '../../certificates/untrusted-certificate.ts';
 
 interface JwksPlace {
@@ -133,7 +133,7 @@ function reasonOf(error: unknown, key: TokenSettings['key']): string {
   if (explained instanceof UntrustedCertificate) return explained.message;
   // `fetch failed` says nothing, its cause does.
   const cause = error instanceof TypeError ? error.cause : undefined;
-  return `${describe(cause ?? error)}. Start the server of ${setting}, or correct that.`;
+  return `${errorMessage(cause ?? error)}. Start the server of ${setting}, or correct that.`;
 }
 
 /** A plain JOSEError is what an answer other than 200 becomes. */

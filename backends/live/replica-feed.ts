@@ -8,14 +8,8 @@ import { ContractViolation, parseEvent } from '../../bridge/bus/incoming-event.t
 import { readHead, readPage, readPublished, type LiveEvent } from './published-events.ts';
 import { createIntake } from './replica-intake.ts';
 import { watchSilence, type SilenceWatch } from './silence-watch.ts';
-import {
-  CannotWork,
-  describe,
-  supervise,
-  type FatalError,
-  type Session,
-  type Supervised,
-} from '../../supervision/supervise.ts';
+import { CannotWork, errorMessage, type FatalError } from '../../supervision/errors.ts';
+import { supervise, type Session, type Supervised } from '../../supervision/supervise.ts';
 import { assertTopology } from '../../bridge/bus/topology.ts';
 
 export interface ReplicaFeedOptions {
@@ -148,7 +142,7 @@ function createReader(logger: Logger): (message: ConsumeMessage) => LiveEvent | 
       hasWarned = true;
     } catch (error) {
       if (!(error instanceof ContractViolation)) {
-        logger.error({ error: describe(error) }, 'a message could not be read, and is not pushed');
+        logger.error({ error: errorMessage(error) }, 'a message could not be read, and is not pushed');
       }
     }
     return undefined;

@@ -5,7 +5,8 @@ import { leaveOutUnreadableHeaders } from './readable-headers.ts';
 import { explainUntrusted, UntrustedCertificate } from '../../certificates/untrusted-certificate.ts';
 import { explainRefusal } from './refusal.ts';
 import { watchResourceAlarm } from './resource-alarm.ts';
-import { CannotWork, describe, FatalError, type Session } from '../../supervision/supervise.ts';
+import { CannotWork, errorMessage, FatalError } from '../../supervision/errors.ts';
+import { type Session } from '../../supervision/supervise.ts';
 import { amqpLimits } from '../../supervision/time-limits.ts';
 import { within } from '../../supervision/within.ts';
 
@@ -62,7 +63,7 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
     const untrusted = explainUntrusted(error, place);
     // Not fatal: certificates are renewed while services run.
     if (untrusted instanceof UntrustedCertificate) throw new CannotWork(untrusted.message, { cause: error });
-    const message = `RabbitMQ at ${url.host} cannot be used: ${describe(error)}.`;
+    const message = `RabbitMQ at ${url.host} cannot be used: ${errorMessage(error)}.`;
     if (/ACCESS[_-]REFUSED/.test(message)) {
       throw new FatalError(`${message} Check user and password in ${setting}.`, { cause: error });
     }

@@ -7,14 +7,8 @@ import { eventTypesOf, serviceOf, type DomainQueueName, type EventTypeOf } from 
 import { openAmqp } from './connection.ts';
 import { deadLetter } from './dead-letter.ts';
 import { ContractViolation, parseEvent, type IncomingEvent } from './incoming-event.ts';
-import {
-  CannotWork,
-  describe,
-  FatalError,
-  supervise,
-  type Session,
-  type Supervised,
-} from '../../supervision/supervise.ts';
+import { CannotWork, errorMessage, FatalError } from '../../supervision/errors.ts';
+import { supervise, type Session, type Supervised } from '../../supervision/supervise.ts';
 import { amqpLimits } from '../../supervision/time-limits.ts';
 import { assertTopology } from './topology.ts';
 import { within } from '../../supervision/within.ts';
@@ -136,10 +130,10 @@ async function settle({ message, channel, queue, logger, handle, signal }: Settl
         break;
       }
       if (isFaultOfProgram(error) && failures >= maxFaults) {
-        await bury(`Handling it failed ${failures} times: ${describe(error)}`);
+        await bury(`Handling it failed ${failures} times: ${errorMessage(error)}`);
         break;
       }
-      const log = { queue, messageId: message.properties.messageId, retryInMs: retryMs, error: describe(error) };
+      const log = { queue, messageId: message.properties.messageId, retryInMs: retryMs, error: errorMessage(error) };
       logger.warn(log, 'a message could not be handled; trying again');
       await delay(retryMs, undefined, { signal });
     }

@@ -3,7 +3,7 @@ import { deadLetterExchangeName } from '../../contracts/names.ts';
 import { serviceOf, type DomainQueueName } from '../../contracts/topology.ts';
 import { publishRouted } from './confirmed-publish.ts';
 import { toSendable, type Carried } from './sendable-headers.ts';
-import { CannotWork } from '../../supervision/supervise.ts';
+import { CannotWork } from '../../supervision/errors.ts';
 
 interface DeadLetterOptions {
   channel: ConfirmChannel;

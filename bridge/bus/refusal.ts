@@ -1,4 +1,4 @@
-import { CannotWork, describe, FatalError } from '../../supervision/supervise.ts';
+import { CannotWork, errorMessage, FatalError } from '../../supervision/errors.ts';
 
 /** Codes with which RabbitMQ closes a channel, and leaves the connection open: https://www.rabbitmq.com/docs/channels#error-handling */
 export const refusals = { accessRefused: 403, notFound: 404, resourceLocked: 405, preconditionFailed: 406 } as const;
@@ -25,7 +25,7 @@ export function explainRefusal(error: unknown, { amqpUrl, setting }: { amqpUrl: 
     const { host, username } = new URL(amqpUrl);
     const account = username === '' ? 'guest' : decodeURIComponent(username);
     return new FatalError(
-      `RabbitMQ at ${host} refuses the right to ${rightIn(error as ChannelError)} to the account ${account}: ${describe(error)}. ` +
+      `RabbitMQ at ${host} refuses the right to ${rightIn(error as ChannelError)} to the account ${account}: ${errorMessage(error)}. ` +
         `Name the account of this service in ${setting}; npm run contracts:check -- --accounts compares the rights of ` +
         'all accounts with those that they need.',
       { cause: error },
@@ -33,12 +33,12 @@ export function explainRefusal(error: unknown, { amqpUrl, setting }: { amqpUrl: 
   }
   if (isClosedWith(error, refusals.notFound)) {
     return new CannotWork(
-      `RabbitMQ does not have what is needed: ${describe(error)}. event_broker makes it: start it, if it does not run.`,
+      `RabbitMQ does not have what is needed: ${errorMessage(error)}. event_broker makes it: start it, if it does not run.`,
       { cause: error },
     );
   }
   if (isClosedWith(error, refusals.resourceLocked, refusals.preconditionFailed)) {
-    return new CannotWork(`RabbitMQ closed a channel: ${describe(error)}.`, { cause: error });
+    return new CannotWork(`RabbitMQ closed a channel: ${errorMessage(error)}.`, { cause: error });
   }
   return error;
 }

@@ -4,7 +4,7 @@ import { access } from '../../contracts/access.ts';
 import type { ServiceName } from '../../contracts/names.ts';
 import { topology } from '../../contracts/topology.ts';
 import { isClosedWith, refusals } from './refusal.ts';
-import { CannotWork, describe, FatalError } from '../../supervision/supervise.ts';
+import { CannotWork, errorMessage, FatalError } from '../../supervision/errors.ts';
 
 export interface Binding {
   source: string;
@@ -122,7 +122,7 @@ function declaration(object: TopologyObject, run: (channel: Channel) => PromiseL
       try {
         await run(channel);
       } catch (error) {
-        const difference = isClosedWith(error, refusals.preconditionFailed) && differenceIn(describe(error));
+        const difference = isClosedWith(error, refusals.preconditionFailed) && differenceIn(errorMessage(error));
         if (!difference) throw error;
         throw new FatalError(
           `RabbitMQ differs from the catalog: ${nameOf(object)}${difference}. ` +

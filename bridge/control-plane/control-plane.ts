@@ -5,7 +5,8 @@ import { openAmqp, type AmqpConnection } from '../bus/connection.ts';
 import { toMessage } from './commands.ts';
 import { createConfirmedPublish, type ConfirmedPublish } from '../bus/confirmed-publish.ts';
 import { ControlPlaneUnavailable, createControlQueues } from './control-queues.ts';
-import { describe, supervise, type FatalError, type Session, type Supervised } from '../../supervision/supervise.ts';
+import { errorMessage, type FatalError } from '../../supervision/errors.ts';
+import { supervise, type Session, type Supervised } from '../../supervision/supervise.ts';
 import { assertTopology, keepTopology } from '../bus/topology.ts';
 import { within } from '../../supervision/within.ts';
 
@@ -124,7 +125,7 @@ export function startControlPlane(options: ControlPlaneOptions) {
         // A connection that hangs must not hold the stop up.
         await within(headStartMs, queues.untilUnused(instanceId, Date.now() + headStartMs, signal));
       } catch (error) {
-        logger.warn({ instanceId, error: describe(error) }, 'an agent could not be asked to stop; SIGTERM follows');
+        logger.warn({ instanceId, error: errorMessage(error) }, 'an agent could not be asked to stop; SIGTERM follows');
       }
     },
 

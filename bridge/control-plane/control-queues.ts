@@ -3,7 +3,7 @@ import type { Channel } from 'amqplib';
 import { controlQueueName } from '../../contracts/names.ts';
 import { controlQueueOf, type QueueDefinition } from '../../contracts/topology.ts';
 import type { AmqpConnection } from '../bus/connection.ts';
-import { CannotWork, describe, FatalError } from '../../supervision/supervise.ts';
+import { CannotWork, errorMessage, FatalError } from '../../supervision/errors.ts';
 import { amqpLimits } from '../../supervision/time-limits.ts';
 import { within } from '../../supervision/within.ts';
 
@@ -37,7 +37,7 @@ export function createControlQueues(amqp: AmqpConnection, { onFatal }: ControlQu
     } catch (error) {
       const cause = amqp.explain(error);
       if (cause instanceof FatalError) onFatal(cause);
-      throw new ControlPlaneUnavailable(`RabbitMQ did not serve a control queue: ${describe(cause)}`, { cause });
+      throw new ControlPlaneUnavailable(`RabbitMQ did not serve a control queue: ${errorMessage(cause)}`, { cause });
     }
   };
 

@@ -6,7 +6,7 @@ import { definitionOf, isEventType } from '../../contracts/catalog.ts';
 import { fromWireHeaders, propertyOfHeader } from '../../contracts/envelope.ts';
 import { entryColumns, toLogEntry, type EntryRow, type LogEntry } from '../event-broker/event-log.ts';
 import { parseEvent } from '../bus/incoming-event.ts';
-import { describe } from '../../supervision/supervise.ts';
+import { errorMessage } from '../../supervision/errors.ts';
 import { translate } from '../event-broker/translate.ts';
 
 /** The letter is not what the event log says of its event: somebody may have forged it. */
@@ -78,6 +78,6 @@ function orRefuse<Result>(what: string, work: () => Result): Result {
   try {
     return work();
   } catch (error) {
-    throw new NotInEventLog(`${what} cannot be compared with event_log: ${describe(error)}`, { cause: error });
+    throw new NotInEventLog(`${what} cannot be compared with event_log: ${errorMessage(error)}`, { cause: error });
   }
 }

@@ -3,7 +3,7 @@ import { exchangeNames } from '../../contracts/names.ts';
 import { publishRouted } from '../bus/confirmed-publish.ts';
 import { carriedProperties } from '../bus/dead-letter.ts';
 import { toSendable } from '../bus/sendable-headers.ts';
-import { describe } from '../../supervision/supervise.ts';
+import { errorMessage } from '../../supervision/errors.ts';
 import { NotInEventLog } from './check-against-log.ts';
 import { findLetter, type FindOptions, type FoundLetter } from './find-letter.ts';
 import { toDeadLetter, withoutDeath, type DeadLetter, type LetterQueue } from './letter.ts';
@@ -96,7 +96,7 @@ async function publish(channel: ConfirmChannel, { name, origin }: LetterQueue, m
     }));
   } catch (error) {
     throw new Error(
-      `RabbitMQ does not take a letter into ${origin}: ${describe(error)}. See whether that queue is full; ` +
+      `RabbitMQ does not take a letter into ${origin}: ${errorMessage(error)}. See whether that queue is full; ` +
         `the letter stays in ${name}.`,
       { cause: error },
     );

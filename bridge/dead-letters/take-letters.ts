@@ -2,7 +2,7 @@ import type { ConfirmChannel, Message } from 'amqplib';
 import { deadLetterQueueOf, domainQueueNames, type DeadLetterQueueName } from '../../contracts/topology.ts';
 import { openAmqp, type AmqpConnection } from '../bus/connection.ts';
 import { isClosedWith, refusals } from '../bus/refusal.ts';
-import { CannotWork } from '../../supervision/supervise.ts';
+import { CannotWork } from '../../supervision/errors.ts';
 import { assertTakesMessages } from '../bus/topology.ts';
 import { giveBack } from './give-back.ts';
 import type { LetterQueue } from './letter.ts';

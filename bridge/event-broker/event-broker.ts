@@ -5,7 +5,8 @@ import { markPublished, markRejected, takeUnpublished, type LogEntry } from './e
 import { becomeLeader, type Leader } from './leader.ts';
 import type { EventMessage } from '../bus/outgoing-event.ts';
 import { createPublisher, type Publish } from './publisher.ts';
-import { FatalError, supervise, type Session, type Supervised } from '../../supervision/supervise.ts';
+import { FatalError } from '../../supervision/errors.ts';
+import { supervise, type Session, type Supervised } from '../../supervision/supervise.ts';
 import { leadership } from '../../supervision/time-limits.ts';
 import { assertTopology, keepTopology } from '../bus/topology.ts';
 import { translate, UntranslatableEntry } from './translate.ts';

@@ -5,7 +5,7 @@ import { createClient, type EngineClient } from '../../database/engine-client.ts
 import { UntrustedCertificate } from '../../certificates/untrusted-certificate.ts';
 import { leaderLimits } from '../../database/time-limits.ts';
 import { beat, endSessionOf, readLeader, resign, takeLeadership, type LeaderRow } from './leader-row.ts';
-import { describe, FatalError } from '../../supervision/supervise.ts';
+import { errorMessage, FatalError } from '../../supervision/errors.ts';
 import { leadership } from '../../supervision/time-limits.ts';
 
 export interface LeaderOptions {
@@ -171,7 +171,7 @@ function explain(error: unknown, databaseUrl: string): Error {
       cause: error,
     });
   }
-  const message = `PostgreSQL at ${host} cannot be used: ${describe(error)}.`;
+  const message = `PostgreSQL at ${host} cannot be used: ${errorMessage(error)}.`;
   if (code === insufficientPrivilege) {
     return new FatalError(
       `${message} Name a login in DATABASE_URL that has the rights of the role event_broker, which npm run migrate makes.`,

@@ -1,6 +1,6 @@
 import { NamespaceNotFoundError } from '@temporalio/common';
 import { isGrpcServiceError } from '@temporalio/client';
-import { describe } from '../../supervision/supervise.ts';
+import { errorMessage } from '../../supervision/errors.ts';
 
 /** Codes of gRPC: https://grpc.io/docs/guides/status-codes/ */
 export const grpcCodes = {
@@ -56,7 +56,7 @@ export function explainTemporalRefusal(error: unknown, namespace: string): strin
 }
 
 export function describeTemporalError(error: unknown): string {
-  return (grpcErrorOf(error)?.details || describe(error)).replace(/\.$/, '');
+  return (grpcErrorOf(error)?.details || errorMessage(error)).replace(/\.$/, '');
 }
 
 /** The client wraps what gRPC reports in an error of its own. */

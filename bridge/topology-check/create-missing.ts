@@ -1,5 +1,5 @@
 import { openAmqp } from '../bus/connection.ts';
-import { describe, FatalError } from '../../supervision/supervise.ts';
+import { errorMessage, FatalError } from '../../supervision/errors.ts';
 import { declarations, nameOf, type TopologyObject } from '../bus/topology.ts';
 import type { Finding } from './compare.ts';
 
@@ -29,7 +29,7 @@ export async function createMissing(
       } catch (error) {
         if (error instanceof FatalError) throw error;
         throw new Error(
-          `The ${nameOf(object)} could not be created: ${describe(error)}. Mend that and run it again; what was created stays.`,
+          `The ${nameOf(object)} could not be created: ${errorMessage(error)}. Mend that and run it again; what was created stays.`,
           { cause: error },
         );
       }

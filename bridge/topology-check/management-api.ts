@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { explainUntrusted, UntrustedCertificate } from '../../certificates/untrusted-certificate.ts';
 import { caFileOf, virtualHostOf } from '../bus/connection.ts';
 import { fetchWithAuthorities, type FetchOptions } from '../../certificates/fetch-with-authorities.ts';
-import { describe } from '../../supervision/supervise.ts';
+import { errorMessage } from '../../supervision/errors.ts';
 
 export interface ManagementOptions {
   /** Names the virtual host and, unless the management URL does, the user. */
@@ -74,7 +74,7 @@ async function request(
     const error = explainUntrusted(thrown, { server, setting, caSetting: 'AMQP_CA_FILE' });
     if (error instanceof UntrustedCertificate) throw error;
     throw new Error(
-      `RabbitMQ's management API at ${place} does not answer: ${describe(error)}. ` +
+      `RabbitMQ's management API at ${place} does not answer: ${errorMessage(error)}. ` +
         'Enable the plugin rabbitmq_management, or say with --management-url where it is.',
       { cause: error },
     );

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { InvalidArgumentError, type Command } from 'commander';
 import { z } from 'zod';
-import { describe } from '../../supervision/supervise.ts';
+import { errorMessage } from '../../supervision/errors.ts';
 import { chooseAgent } from '../agents.ts';
 import { withDatabase } from '../database.ts';
 import { parseUuid, timeoutOption, waitOption, type WaitOptions } from '../options.ts';
@@ -62,6 +62,6 @@ function readJson(given: string): unknown {
   try {
     return JSON.parse(given.startsWith('@') ? readFileSync(given.slice(1), 'utf8') : given);
   } catch (error) {
-    throw new InvalidArgumentError(`It cannot be read as JSON: ${describe(error)}.`);
+    throw new InvalidArgumentError(`It cannot be read as JSON: ${errorMessage(error)}.`);
   }
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { ConsumeMessage } from 'amqplib';
 import { openAmqp } from '../../bridge/bus/connection.ts';
 import { parseEvent, type IncomingEvent } from '../../bridge/bus/incoming-event.ts';
-import { CannotWork, describe, FatalError } from '../../supervision/supervise.ts';
+import { CannotWork, errorMessage, FatalError } from '../../supervision/errors.ts';
 import { watchEvents } from '../../bridge/bus/watch-events.ts';
 import { readCommandLineConfiguration } from '../../configuration/configuration.ts';
 import { CommandError } from '../command-error.ts';
@@ -54,7 +54,9 @@ async function watch(prefix: IdPrefix | undefined, { json, ...options }: WatchOp
     const cause = amqp.explain(error);
     const wasRefused = cause instanceof FatalError || cause instanceof CannotWork;
     throw new CommandError(
-      wasRefused ? cause.message : `Events are no longer seen: ${describe(cause)}. Watch again once RabbitMQ is back.`,
+      wasRefused
+        ? cause.message
+        : `Events are no longer seen: ${errorMessage(cause)}. Watch again once RabbitMQ is back.`,
       { cause },
     );
   } finally {
@@ -71,7 +73,7 @@ function readEvent(message: ConsumeMessage): IncomingEvent | undefined {
   try {
     return parseEvent(message);
   } catch (error) {
-    warn(`A message that is no event was left out: ${plainLine(describe(error))}`);
+    warn(`A message that is no event was left out: ${plainLine(errorMessage(error))}`);
     return undefined;
   }
 }

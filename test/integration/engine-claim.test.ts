@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import pg from 'pg';
 import { pino } from 'pino';
-import type { FatalError } from '../../supervision/supervise.ts';
+import type { FatalError } from '../../supervision/errors.ts';
 import { queueNames } from '../../contracts/names.ts';
 import { stackRoot, toolsDirectory } from '../../stack/paths.ts';
 import { choosePorts } from '../../stack/ports.ts';

@@ -1,6 +1,6 @@
 import { Connection } from '@temporalio/client';
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
-import { FatalError } from '../../supervision/supervise.ts';
+import { FatalError } from '../../supervision/errors.ts';
 import { searchAttributeNames } from '../../contracts/names.ts';
 import { ensureSearchAttributes } from '../../workers/services/search-attributes.ts';
 import { createNamespace } from '../support/namespaces.ts';

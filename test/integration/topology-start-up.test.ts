@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { describe, expect, test, vi } from 'vitest';
 import { openAmqp } from '../../bridge/bus/connection.ts';
 import { startConsumer } from '../../bridge/bus/consumer.ts';
-import { CannotWork, FatalError } from '../../supervision/supervise.ts';
+import { CannotWork, FatalError } from '../../supervision/errors.ts';
 import { assertTopology } from '../../bridge/bus/topology.ts';
 import { access } from '../../contracts/access.ts';
 import { topology } from '../../contracts/topology.ts';

@@ -6,7 +6,7 @@ import { Client, Connection } from '@temporalio/client';
 import pg from 'pg';
 import { pino } from 'pino';
 import { inject, type ProvidedContext } from 'vitest';
-import type { FatalError } from '../../supervision/supervise.ts';
+import type { FatalError } from '../../supervision/errors.ts';
 import { instanceWorkflowId, type ServiceName } from '../../contracts/names.ts';
 import { endAgents } from '../../runtimes/process/end-agents.ts';
 import { listProcesses } from '../../runtimes/process/process-table.ts';

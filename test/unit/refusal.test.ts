@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { explainRefusal } from '../../bridge/bus/refusal.ts';
-import { CannotWork, FatalError } from '../../supervision/supervise.ts';
+import { CannotWork, FatalError } from '../../supervision/errors.ts';
 
 const explain = (error: unknown) =>
   explainRefusal(error, { amqpUrl: 'amqp://user_backend:hunter2@bus.example.com/v', setting: 'AMQP_URL' });

@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import { afterEach, expect, test, vi } from 'vitest';
-import { CannotWork, describe as describeError, FatalError, supervise } from '../../supervision/supervise.ts';
+import { CannotWork, errorMessage, FatalError } from '../../supervision/errors.ts';
+import { supervise } from '../../supervision/supervise.ts';
 import type { Session, Supervised, SuperviseOptions } from '../../supervision/supervise.ts';
 
 let supervised: Supervised | undefined;
@@ -203,10 +204,10 @@ test('while another process does the work, the health says which', async () => {
 });
 
 test('an error is described in one line, also where node hides it in an AggregateError', () => {
-  expect(describeError(new AggregateError([new Error('::1 refused'), new Error('127.0.0.1 refused')]))).toBe(
+  expect(errorMessage(new AggregateError([new Error('::1 refused'), new Error('127.0.0.1 refused')]))).toBe(
     '::1 refused; 127.0.0.1 refused',
   );
-  expect(describeError(new AggregateError([], 'none'))).toBe('none');
-  expect(describeError(new TypeError(''))).toBe('TypeError');
-  expect(describeError('text')).toBe('text');
+  expect(errorMessage(new AggregateError([], 'none'))).toBe('none');
+  expect(errorMessage(new TypeError(''))).toBe('TypeError');
+  expect(errorMessage('text')).toBe('text');
 });

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Catalog } from '../../backends/user/catalog.ts';
-import { supervise, type FatalError, type Supervised } from '../../supervision/supervise.ts';
+import { type FatalError } from '../../supervision/errors.ts';
+import { supervise, type Supervised } from '../../supervision/supervise.ts';
 
 export interface CatalogLoaderOptions {
   catalog: Catalog;

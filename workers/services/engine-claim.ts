@@ -11,14 +11,8 @@ import {
 } from '../../bridge/signals/engine.ts';
 import { explainUntrusted, UntrustedCertificate } from '../../certificates/untrusted-certificate.ts';
 import { temporalCertificate } from '../../configuration/environment.ts';
-import {
-  CannotWork,
-  describe,
-  FatalError,
-  supervise,
-  type Session,
-  type Supervised,
-} from '../../supervision/supervise.ts';
+import { CannotWork, errorMessage, FatalError } from '../../supervision/errors.ts';
+import { supervise, type Session, type Supervised } from '../../supervision/supervise.ts';
 
 export interface EngineClaimOptions {
   pool: Pool;
@@ -95,7 +89,7 @@ async function askForId({ connection, options: { namespace } }: Client): Promise
   try {
     return await connection.withDeadline(Date.now() + deadlineMs, () => readNamespaceId(connection, namespace));
   } catch (error) {
-    const message = `Temporal cannot be used (namespace ${namespace}): ${describe(error)}.`;
+    const message = `Temporal cannot be used (namespace ${namespace}): ${errorMessage(error)}.`;
     if (isGrpcServiceError(error) && error.code === grpcNotFound) {
       throw new FatalError(`${message} Create the namespace, or correct TEMPORAL_NAMESPACE.`, { cause: error });
     }

@@ -1,6 +1,6 @@
 import type { HttpServer, HttpServerOptions } from '../../backends/http/server.ts';
 import { createTokenVerifier } from '../../backends/http/tokens.ts';
-import { FatalError } from '../../supervision/supervise.ts';
+import { FatalError } from '../../supervision/errors.ts';
 import { InvalidConfiguration } from '../../configuration/configuration.ts';
 import type { HttpConfiguration } from '../../configuration/http-configuration.ts';
 

@@ -1,14 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Connection } from '@temporalio/client';
 import type { Logger } from 'pino';
-import {
-  CannotWork,
-  describe,
-  FatalError,
-  supervise,
-  type Session,
-  type Supervised,
-} from '../../supervision/supervise.ts';
+import { CannotWork, errorMessage, FatalError } from '../../supervision/errors.ts';
+import { supervise, type Session, type Supervised } from '../../supervision/supervise.ts';
 import { explainTemporalRefusal, grpcCodes, grpcErrorOf, moveAdvice } from '../../bridge/signals/temporal-refusal.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
 import { temporalLimits } from './time-limits.ts';
@@ -72,5 +66,5 @@ async function requireRegistered({ workflowService }: Connection, namespace: str
 /** A right that is missing now, or a Temporal that is away, was there when agents_worker started. */
 function rethrowUnlessMendable(error: unknown): never {
   if (error instanceof FatalError && grpcErrorOf(error)?.code !== grpcCodes.permissionDenied) throw error;
-  throw error instanceof CannotWork ? error : new CannotWork(describe(error), { cause: error });
+  throw error instanceof CannotWork ? error : new CannotWork(errorMessage(error), { cause: error });
 }

@@ -1,6 +1,6 @@
 import { isGrpcServiceError, type Connection } from '@temporalio/client';
 import { searchAttributeNames } from '../../contracts/names.ts';
-import { describe, FatalError } from '../../supervision/supervise.ts';
+import { errorMessage, FatalError } from '../../supervision/errors.ts';
 import { grpcCodes } from '../../bridge/signals/temporal-refusal.ts';
 
 /** Names of `IndexedValueType` of Temporal's API by their number, as the command line of Temporal takes them. */
@@ -35,13 +35,13 @@ export async function ensureSearchAttributes(connection: Operator, namespace: st
     return missing;
   } catch (error) {
     if (mayPass(error)) throw error;
-    if (describe(error).includes('already exist')) {
+    if (errorMessage(error).includes('already exist')) {
       // Whoever registered them meanwhile may have chosen another type.
       await findMissing(connection, namespace);
       return [];
     }
     throw new FatalError(
-      `Temporal's namespace ${namespace} lacks the search attributes ${missing.join(', ')}: ${describe(error)}. ` +
+      `Temporal's namespace ${namespace} lacks the search attributes ${missing.join(', ')}: ${errorMessage(error)}. ` +
         `Register them: ${createCommand(namespace, missing)}`,
       { cause: error },
     );
@@ -71,7 +71,7 @@ async function listTypes(connection: Operator, namespace: string): Promise<Recor
   } catch (error) {
     if (!isGrpcServiceError(error) || error.code !== grpcCodes.permissionDenied) throw error;
     throw new FatalError(
-      `This login may not list the search attributes of Temporal's namespace ${namespace}: ${describe(error)}. ` +
+      `This login may not list the search attributes of Temporal's namespace ${namespace}: ${errorMessage(error)}. ` +
         'Give it the right to call ListSearchAttributes.',
       { cause: error },
     );

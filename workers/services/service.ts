@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { FatalError } from '../../supervision/supervise.ts';
+import type { FatalError } from '../../supervision/errors.ts';
 import type { Configuration } from '../../configuration/configuration.ts';
 
 export interface ServiceOptions {

@@ -1,4 +1,4 @@
-import { describe, FatalError } from '../../supervision/supervise.ts';
+import { errorMessage, FatalError } from '../../supervision/errors.ts';
 
 export type Stop = () => Promise<void>;
 
@@ -27,7 +27,7 @@ export function startAfter(
             return stop;
           },
           (error: unknown) => {
-            onFatal(new FatalError(`It could not be started: ${describe(error)}.`, { cause: error }));
+            onFatal(new FatalError(`It could not be started: ${errorMessage(error)}.`, { cause: error }));
             return undefined;
           },
         );

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, type Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import { supervise, type FatalError, type Session, type Supervised } from '../../supervision/supervise.ts';
+import { type FatalError } from '../../supervision/errors.ts';
+import { supervise, type Session, type Supervised } from '../../supervision/supervise.ts';
 
 export interface SweepScheduleOptions {
   logger: Logger;

@@ -3,7 +3,8 @@ import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { explainUntrusted, UntrustedCertificate } from '../../certificates/untrusted-certificate.ts';
 import { temporalCertificate } from '../../configuration/environment.ts';
-import { describe, FatalError, supervise, type Session, type Supervised } from '../../supervision/supervise.ts';
+import { errorMessage, FatalError } from '../../supervision/errors.ts';
+import { supervise, type Session, type Supervised } from '../../supervision/supervise.ts';
 import type { InstanceActivities, SweepActivities } from '../../workflows/activities.ts';
 import type { Configuration } from '../../configuration/configuration.ts';
 import { loadWorkflowBundle, type WorkflowBundle } from '../workflow-bundle.ts';
@@ -69,7 +70,7 @@ async function connect({ connection, namespace }: Configuration['temporal']): Pr
     await native.workflowService.describeNamespace({ namespace });
     return native;
   } catch (error) {
-    const message = `Temporal at ${connection.address} cannot be used (namespace ${namespace}): ${describe(error)}.`;
+    const message = `Temporal at ${connection.address} cannot be used (namespace ${namespace}): ${errorMessage(error)}.`;
     if (isGrpcServiceError(error) && error.code === grpcNotFound) {
       throw new FatalError(`${message} Create the namespace, or correct TEMPORAL_NAMESPACE.`, { cause: error });
     }

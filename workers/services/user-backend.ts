@@ -1,7 +1,7 @@
 import { startLiveUpdates } from '../../backends/live/live-updates.ts';
 import { createCatalog } from '../../backends/user/catalog.ts';
 import { createUserServer } from '../../backends/user/server.ts';
-import { describe } from '../../supervision/supervise.ts';
+import { errorMessage } from '../../supervision/errors.ts';
 import { stopLimits } from '../../supervision/time-limits.ts';
 import { within } from '../../supervision/within.ts';
 import { serveHealth } from '../health.ts';
@@ -24,7 +24,7 @@ export async function startUserBackend({ configuration, logger, onFatal }: Servi
   const { client: temporalClient, connection } = openTemporal(temporal);
   const catalog = createCatalog({ pool });
   const warnOfCatalog = (error: unknown): void =>
-    logger.warn({ error: describe(error) }, 'the catalog of agents is not refreshed');
+    logger.warn({ error: errorMessage(error) }, 'the catalog of agents is not refreshed');
   const live = startLiveUpdates({
     amqpUrl,
     pool,

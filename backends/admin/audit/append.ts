@@ -2,7 +2,7 @@ import pRetry from 'p-retry';
 import pg, { type Pool } from 'pg';
 import type { Logger } from 'pino';
 import { ContractViolation } from '../../../bridge/bus/incoming-event.ts';
-import { describe, FatalError } from '../../../supervision/supervise.ts';
+import { errorMessage, FatalError } from '../../../supervision/errors.ts';
 import type { AuditRecord } from './record.ts';
 
 export interface AppenderOptions {
@@ -83,7 +83,7 @@ async function untilAppended({ pool, logger, records, signal }: UntilAppended): 
     onFailedAttempt: ({ error }) => {
       if (error instanceof ContractViolation || error instanceof FatalError) return;
       logger.warn(
-        { eventId: records[0]?.event_id, error: describe(error) },
+        { eventId: records[0]?.event_id, error: errorMessage(error) },
         'an audit entry was not taken; trying again',
       );
     },

@@ -1,7 +1,8 @@
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { startConsumer } from '../../../bridge/bus/consumer.ts';
-import type { FatalError, Supervised } from '../../../supervision/supervise.ts';
+import type { FatalError } from '../../../supervision/errors.ts';
+import type { Supervised } from '../../../supervision/supervise.ts';
 import { queueNames } from '../../../contracts/names.ts';
 import { createAppender } from './append.ts';
 import { toAuditRecord } from './record.ts';

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { supervise, type FatalError, type Session, type Supervised } from '../../../supervision/supervise.ts';
+import { type FatalError } from '../../../supervision/errors.ts';
+import { supervise, type Session, type Supervised } from '../../../supervision/supervise.ts';
 
 export interface RetentionOptions {
   pool: Pool;
