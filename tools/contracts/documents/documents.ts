@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 import { asyncApi } from './asyncapi.ts';
-import { browsablePage } from './browsable-page.ts';
 import { catalogSections } from './catalog-page.ts';
 import { globalRules } from './global-rules.ts';
 import { publishedSchemas, schemaFile } from './json-schemas.ts';
@@ -24,7 +23,6 @@ export async function makeDocuments(): Promise<ContractDocument[]> {
     ),
     filled('docs/event-bus-contracts.md', catalogSections()).then(({ path, content }) => formatted(path, content)),
     formatted('docs/asyncapi.json', JSON.stringify(asyncApi())),
-    formatted('docs/contracts.html', browsablePage()),
     filled('llms.txt', { contracts: globalRules() }),
   ]);
 }

@@ -72,8 +72,8 @@ interface Template {
 
 function template({ name, domain, past, constant, consumers }: Template): string {
   return `import { z } from 'zod';
-import { id, timestamp } from '../../../contracts/fields.ts';
-import { firstVersion } from '../../../contracts/versions.ts';
+import { id, timestamp } from '../fields.ts';
+import { firstVersion } from '../versions.ts';
 import { defineEvent } from './define-event.ts';
 
 export const ${constant} = defineEvent({
