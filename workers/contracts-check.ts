@@ -4,7 +4,7 @@ import { errorMessage } from '../supervision/errors.ts';
 import { applyTopology, checkTopology } from '../bridge/topology-check/check-topology.ts';
 import { applyAccounts, type ChangedPermissions } from '../bridge/topology-check/apply-accounts.ts';
 import { checkAccounts, type AccountFinding } from '../bridge/topology-check/check-accounts.ts';
-import type { Finding } from '../bridge/topology-check/compare.ts';
+import type { Finding } from '../bridge/topology-check/findings.ts';
 import { nameOf, type AccountObject, type TopologyObject } from '../bridge/bus/topology.ts';
 import { findPasswordOnCommandLine } from '../configuration/command-line-passwords.ts';
 import { readRabbitmq, readServicePasswords } from '../configuration/configuration.ts';

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { allPermissions, type Permissions } from '../../contracts/access.ts';
 import { exchangeNames } from '../../contracts/names.ts';
 import type { AccountObject } from '../bus/topology.ts';
-import { plain, type Finding } from './compare.ts';
+import { noDetails, type Finding } from './findings.ts';
 import { listOf, type ManagementOptions } from './management-api.ts';
 
 export interface AccountsOptions extends ManagementOptions {
@@ -47,7 +47,7 @@ export async function checkAccounts(options: AccountsOptions): Promise<AccountFi
 
 function missing(object: AccountObject, catalog: unknown): AccountFinding {
   const wayOut = `${object.type === 'user' ? 'Create it' : 'Set them'} with --apply --accounts.`;
-  return { ...plain, kind: 'missing', object, catalog, creatable: true, wayOut };
+  return { ...noDetails, kind: 'missing', object, catalog, creatable: true, wayOut };
 }
 
 function different(object: AccountObject, catalog: object, actual: object | false | undefined): AccountFinding[] {
@@ -61,7 +61,7 @@ function different(object: AccountObject, catalog: object, actual: object | fals
       actual: Reflect.get(actual, property) as unknown,
     }))
     .filter((values) => !isDeepStrictEqual(values.catalog, values.actual))
-    .map((values) => ({ ...plain, kind: 'different', object, ...values, wayOut }));
+    .map((values) => ({ ...noDetails, kind: 'different', object, ...values, wayOut }));
 }
 
 /** An administrator may give itself every right: it is trusted. */
@@ -70,7 +70,7 @@ function extra(name: string, permissions: Permissions, tags: readonly string[]):
     ? []
     : guarded.filter((exchange) => covers(permissions.write, exchange));
   return {
-    ...plain,
+    ...noDetails,
     kind: 'extra',
     object: { type: 'permissions', name },
     actual: permissions,

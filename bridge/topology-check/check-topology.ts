@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { nameOf, type TopologyObject } from '../bus/topology.ts';
-import { isOfControlQueue } from './catalog.ts';
-import { compare, type Finding } from './compare.ts';
+import { isOfControlQueue } from './expected.ts';
+import { compare } from './compare.ts';
 import { createMissing, type CreateOptions } from './create-missing.ts';
+import type { Finding } from './findings.ts';
 import type { ManagementOptions } from './management-api.ts';
-import { readVirtualHost } from './read-virtual-host.ts';
+import { readVirtualHost } from './virtual-host.ts';
 
 export interface CheckOptions extends ManagementOptions {
   /** How long what may pass by itself is looked at again. */

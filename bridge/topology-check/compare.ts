@@ -1,137 +1,129 @@
 import { isDeepStrictEqual } from 'node:util';
-import { nameOf, type Binding, type TopologyObject } from '../bus/topology.ts';
-import { catalogFor, isOfControlQueue } from './catalog.ts';
-import { limitDifferences } from './limits.ts';
-import { policyDifferences, type Policy } from './policies.ts';
-import type { Declared, FoundVirtualHost, VirtualHost } from './read-virtual-host.ts';
+import { nameOf, type Binding } from '../bus/topology.ts';
+import { expectedVirtualHost, isOfControlQueue } from './expected.ts';
+import { noDetails, type Difference, type Finding } from './findings.ts';
+import { policyDifferences } from './policies.ts';
+import type { Declared, FoundVirtualHost, VirtualHost } from './virtual-host.ts';
 import { wayOutOf } from './way-out.ts';
 
-export interface Difference<Subject = TopologyObject> {
-  kind: 'missing' | 'different' | 'extra';
-  object: Subject;
-  /** The attribute or argument that is `different`, e.g. `x-delivery-limit`. */
-  property?: string;
-  /** What the catalog says, as JSON; null: nothing. */
-  catalog: unknown;
-  /** What RabbitMQ has, as JSON; null: nothing. */
-  actual: unknown;
-  /** That makes it different from what was declared. */
-  policy?: Pick<Policy, 'kind' | 'name'>;
-  /** Foreign, and changes nothing of what the catalog's exchanges and queues do. */
-  harmless: boolean;
-  /** Missing, not the engine's to make, and nothing that it hangs on is different. */
-  creatable: boolean;
+interface Both {
+  expected: VirtualHost;
+  found: FoundVirtualHost;
 }
 
-export interface Finding<Subject = TopologyObject> extends Difference<Subject> {
-  /** What to do, in a sentence. */
-  wayOut: string;
-}
-
-export const plain = { catalog: null, actual: null, harmless: false, creatable: false };
-
-/** In the order missing, different, extra; within each exchanges, queues, bindings. */
+/** Findings come in the order missing, different, extra, and within each of these: exchanges, queues, bindings. */
 export function compare(found: FoundVirtualHost): Finding[] {
-  const catalog = catalogFor(found);
-  const declared = [
-    ...compareDeclared('exchange', catalog.exchanges, found.exchanges),
-    ...compareDeclared('queue', catalog.queues, found.queues),
-  ];
+  const both = { expected: expectedVirtualHost(found), found };
+  const declared = [...compareDeclared('exchange', both), ...compareDeclared('queue', both)];
   const different = new Set(declared.filter(({ kind }) => kind === 'different').map(({ object }) => nameOf(object)));
   const differences = [
     ...declared,
-    ...changedByPolicies('exchange', catalog.exchanges, found.exchanges, found.policies),
-    ...changedByPolicies('queue', catalog.queues, found.queues, found.policies),
-    ...limitDifferences(found.limits, new Set([...catalog.queues, ...found.queues].map(({ name }) => name)).size),
-    ...missingBindings({ catalog, found, different }),
-    ...extraBindings({ catalog, found }),
+    ...changedByPolicies('exchange', both),
+    ...changedByPolicies('queue', both),
+    ...limitDifferences(both),
+    ...missingBindings(both, different),
+    ...extraBindings(both),
   ];
   return (['missing', 'different', 'extra'] as const)
     .flatMap((kind) => differences.filter((difference) => difference.kind === kind))
     .map((difference) => ({ ...difference, wayOut: wayOutOf(difference) }));
 }
 
-function compareDeclared(
-  type: 'exchange' | 'queue',
-  catalog: readonly Declared[],
-  found: readonly Declared[],
-): Difference[] {
-  const present = new Map(found.map(({ name, properties }) => [name, properties]));
-  const wanted = new Set(catalog.map(({ name }) => name));
+function compareDeclared(type: 'exchange' | 'queue', both: Both): Difference[] {
+  const [expected, found] = [both.expected[`${type}s`], both.found[`${type}s`]];
+  const propertiesFound = new Map(found.map(({ name, properties }) => [name, properties]));
+  const expectedNames = namesOf(expected);
   return [
-    ...catalog.flatMap(({ name, properties }): Difference[] => {
+    ...expected.flatMap(({ name, properties }): Difference[] => {
       const object = { type, name };
-      const actual = present.get(name);
-      if (actual === undefined) return [{ ...plain, kind: 'missing', object, catalog: properties, creatable: true }];
+      const actual = propertiesFound.get(name);
+      if (actual === undefined)
+        return [{ ...noDetails, kind: 'missing', object, catalog: properties, creatable: true }];
       return [...new Set([...Object.keys(properties), ...Object.keys(actual)])]
         .map((property) => ({ property, catalog: properties[property] ?? null, actual: actual[property] ?? null }))
         .filter((values) => !isDeepStrictEqual(values.catalog, values.actual))
-        .map((values) => ({ ...plain, kind: 'different', object, ...values }));
+        .map((values) => ({ ...noDetails, kind: 'different', object, ...values }));
     }),
     ...found
-      .filter((declared) => !wanted.has(declared.name) && !isBuiltInOrTemporary(declared))
-      .map(({ name, properties }) => ({
-        ...plain,
-        kind: 'extra' as const,
-        object: { type, name },
-        actual: properties,
-        harmless: true,
-      })),
+      .filter((declared) => !expectedNames.has(declared.name) && !isBuiltInOrTemporary(declared))
+      .map(({ name, properties: actual }): Difference => {
+        return { ...noDetails, kind: 'extra', object: { type, name }, actual, harmless: true };
+      }),
   ];
 }
 
-function changedByPolicies(
-  type: 'exchange' | 'queue',
-  catalog: readonly Declared[],
-  found: readonly Declared[],
-  policies: readonly Policy[],
-): Difference[] {
-  const present = new Map(found.map((declared) => [declared.name, declared]));
-  return catalog.flatMap((wanted) => {
-    const declared = present.get(wanted.name);
-    return declared ? policyDifferences({ type, wanted, found: declared }, policies) : [];
+function changedByPolicies(type: 'exchange' | 'queue', { expected, found }: Both): Difference[] {
+  const foundByName = new Map(found[`${type}s`].map((declared) => [declared.name, declared]));
+  return expected[`${type}s`].flatMap((declared) => {
+    const sameName = foundByName.get(declared.name);
+    return sameName ? policyDifferences({ type, expected: declared, found: sameName }, found.policies) : [];
   });
 }
 
-interface Both {
-  catalog: VirtualHost;
-  found: VirtualHost;
-}
+/**
+ * One process of each service needs 8 connections together, and admin_backend one more while it looks at dead letters. Agents that
+ * listen come on top.
+ */
+const neededConnections = 9;
 
-function missingBindings({ catalog, found, different }: Both & { different: ReadonlySet<string> }): Difference[] {
-  const present = new Set(found.bindings.map(keyOf));
-  return catalog.bindings
-    .filter((binding) => !present.has(keyOf(binding)))
-    .map((binding) => {
-      const object = { type: 'binding' as const, ...binding };
-      const hangsOn = [`exchange ${binding.source}`, `queue ${binding.destination}`];
-      const creatable = !isOfControlQueue(object) && !hangsOn.some((name) => different.has(name));
-      return { ...plain, kind: 'missing', object, catalog: binding.routingKey, creatable };
+/** Lists every limit of the virtual host; one that leaves enough room is harmless. */
+function limitDifferences({ expected, found }: Both): Difference[] {
+  const queueCount = namesOf([...expected.queues, ...found.queues]).size;
+  // A negative limit limits nothing: https://www.rabbitmq.com/docs/vhosts#limits
+  return Object.entries(found.limits)
+    .filter(([, value]) => value >= 0)
+    .map(([name, actual]) => {
+      const needed = name === 'max-queues' ? queueCount + 1 : name === 'max-connections' ? neededConnections : 0;
+      const harmless = actual >= needed;
+      return {
+        ...noDetails,
+        kind: harmless ? 'extra' : 'different',
+        object: { type: 'limit', name },
+        actual,
+        harmless,
+      };
     });
 }
 
-function extraBindings({ catalog, found }: Both): Difference[] {
-  const wanted = new Set(catalog.bindings.map(keyOf));
-  const queues = new Set(catalog.queues.map(({ name }) => name));
-  const exchanges = new Set(catalog.exchanges.map(({ name }) => name));
-  const temporary = new Set(found.queues.filter(isBuiltInOrTemporary).map(({ name }) => name));
+/** @param different names of the objects with other properties: nothing can be bound to them as the contracts say */
+function missingBindings({ expected, found }: Both, different: ReadonlySet<string>): Difference[] {
+  const present = new Set(found.bindings.map(keyOf));
+  return expected.bindings
+    .filter((binding) => !present.has(keyOf(binding)))
+    .map((binding) => {
+      const object = { type: 'binding' as const, ...binding };
+      const endpoints = [`exchange ${binding.source}`, `queue ${binding.destination}`];
+      const creatable = !isOfControlQueue(object) && !endpoints.some((name) => different.has(name));
+      return { ...noDetails, kind: 'missing', object, catalog: binding.routingKey, creatable };
+    });
+}
+
+function extraBindings({ expected, found }: Both): Difference[] {
+  const expectedKeys = new Set(expected.bindings.map(keyOf));
+  const queues = namesOf(expected.queues);
+  const exchanges = namesOf(expected.exchanges);
+  const temporary = namesOf(found.queues.filter(isBuiltInOrTemporary));
   return found.bindings
-    .filter((binding) => binding.source !== '' && !wanted.has(keyOf(binding)))
+    .filter((binding) => binding.source !== '' && !expectedKeys.has(keyOf(binding)))
     .flatMap((binding): Difference[] => {
       const { source, destination, destinationType, routingKey } = binding;
       const isOurs = (destinationType === 'queue' ? queues : exchanges).has(destination);
       const isForeign = !exchanges.has(source) || (destinationType === 'queue' && temporary.has(destination));
       if (!isOurs && isForeign) return [];
       const object = { type: 'binding' as const, ...binding };
-      return [{ ...plain, kind: 'extra', object, actual: routingKey, harmless: !isOurs }];
+      return [{ ...noDetails, kind: 'extra', object, actual: routingKey, harmless: !isOurs }];
     });
+}
+
+function namesOf(declared: readonly Declared[]): Set<string> {
+  return new Set(declared.map(({ name }) => name));
 }
 
 function keyOf(binding: Binding): string {
   return nameOf({ type: 'binding', ...binding });
 }
 
-/** The default exchange, `amq.…`, and what goes with the connection that made it. */
+/** Covers the default exchange, `amq.…`, and queues that are deleted with the connection that declared them. */
 function isBuiltInOrTemporary({ name, properties }: Declared): boolean {
   return name === '' || name.startsWith('amq.') || properties['exclusive'] === true;
 }

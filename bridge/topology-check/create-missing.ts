@@ -1,7 +1,7 @@
 import { openAmqp } from '../bus/connection.ts';
 import { errorMessage, FatalError } from '../../supervision/errors.ts';
 import { declarations, nameOf, type TopologyObject } from '../bus/topology.ts';
-import type { Finding } from './compare.ts';
+import type { Finding } from './findings.ts';
 
 export interface CreateOptions {
   amqpUrl: string;

@@ -1,49 +1,18 @@
-import { z } from 'zod';
-import type { Difference } from './compare.ts';
-import { listOf, type ManagementOptions } from './management-api.ts';
-import type { Declared, Properties } from './read-virtual-host.ts';
-
-/** What administrators set over queues and exchanges: https://www.rabbitmq.com/docs/policies */
-export interface Policy {
-  kind: 'policy' | 'operator policy';
-  name: string;
-  pattern: string;
-  applyTo: string;
-  priority: number;
-  definition: Properties;
-}
-
-const policy = z.object({
-  name: z.string(),
-  pattern: z.string(),
-  'apply-to': z.string(),
-  priority: z.number(),
-  definition: z.record(z.string(), z.unknown()),
-});
-
-/** @throws Error that says which option to give */
-export async function readPolicies(options: ManagementOptions): Promise<Policy[]> {
-  const read = async (list: 'policies' | 'operator-policies', kind: Policy['kind']): Promise<Policy[]> => {
-    const found = await listOf(options, list, policy);
-    return found.map(({ 'apply-to': applyTo, ...rest }) => ({ kind, applyTo, ...rest }));
-  };
-  const both = await Promise.all([read('policies', 'policy'), read('operator-policies', 'operator policy')]);
-  return both.flat();
-}
+import type { Difference } from './findings.ts';
+import type { Declared, Policy } from './virtual-host.ts';
 
 interface Subject {
   type: 'exchange' | 'queue';
-  wanted: Declared;
-  /** As RabbitMQ has it. */
+  expected: Declared;
   found: Declared;
 }
 
-/** Settings of policies that make the bus lose, expire, remove or reroute what the catalog says it keeps. */
-export function policyDifferences({ type, wanted, found }: Subject, policies: readonly Policy[]): Difference[] {
+/** Settings of policies that make RabbitMQ drop, expire or reroute messages which the contracts say it keeps. */
+export function policyDifferences({ type, expected, found }: Subject, policies: readonly Policy[]): Difference[] {
   const applied = appliedTo(type, found, policies);
-  return (type === 'queue' ? effectsOnQueue(wanted, applied) : effectsOnExchange(applied)).map((effect) => ({
+  return (type === 'queue' ? effectsOnQueue(expected, applied) : effectsOnExchange(applied)).map((effect) => ({
     kind: 'different',
-    object: { type, name: wanted.name },
+    object: { type, name: expected.name },
     harmless: false,
     creatable: false,
     ...effect,
@@ -52,7 +21,7 @@ export function policyDifferences({ type, wanted, found }: Subject, policies: re
 
 type Effect = Required<Pick<Difference, 'property' | 'catalog' | 'actual' | 'policy'>>;
 
-/** At most one of each kind. RabbitMQ names the policy; which operator policy applies, release 3.10 leaves to be found out. */
+/** At most one policy of each kind applies. RabbitMQ names the applied policy; RabbitMQ 3.10 does not name the applied operator policy. */
 function appliedTo(
   type: Subject['type'],
   { name, properties, policyName }: Declared,
@@ -65,13 +34,13 @@ function appliedTo(
     .filter(
       ({ kind, applyTo, pattern }) => kind === 'operator policy' && targets.has(applyTo) && matches(pattern, name),
     )
-    // RabbitMQ applies no policy that has a setting for other types of queues.
+    // RabbitMQ ignores a policy with a setting that the type of the queue does not support.
     .filter(({ definition }) => queueType === 'quorum' || definition['delivery-limit'] === undefined)
     .toSorted((one, other) => other.priority - one.priority);
   return type === 'queue' && ofOperator ? [...ofUser, ofOperator] : ofUser;
 }
 
-/** A pattern that cannot be read here counts as one that matches. */
+/** A pattern of RabbitMQ that JavaScript cannot compile counts as matching. */
 function matches(pattern: string, name: string): boolean {
   try {
     return new RegExp(pattern).test(name);
@@ -80,29 +49,29 @@ function matches(pattern: string, name: string): boolean {
   }
 }
 
-/** Of these, the lowest of argument, policy and operator policy counts. */
-const limits = ['max-length', 'max-length-bytes', 'message-ttl', 'expires'];
-/** Of these, the argument counts where the queue has one. */
-const underArguments = ['dead-letter-exchange', 'dead-letter-routing-key'];
-/** Brings in messages of another broker. */
+/** RabbitMQ takes the lowest value of argument, policy and operator policy. */
+const lowestWins = ['max-length', 'max-length-bytes', 'message-ttl', 'expires'];
+/** RabbitMQ prefers the argument of the queue to the policy. */
+const argumentWins = ['dead-letter-exchange', 'dead-letter-routing-key'];
+/** Federation brings messages of another broker in. */
 const federation = ['federation-upstream', 'federation-upstream-set', 'federation-upstream-pattern'];
 
 function effectsOnQueue({ properties }: Declared, applied: readonly Policy[]): Effect[] {
   const isQuorum = properties['x-queue-type'] === 'quorum';
   const argumentOf = (key: string): unknown => properties[`x-${key}`] ?? null;
-  const settings = [...limits, ...(isQuorum ? ['delivery-limit'] : [])].flatMap((key) => {
+  const settings = [...lowestWins, ...(isQuorum ? ['delivery-limit'] : [])].flatMap((key) => {
     const [lowest] = settingsOf(key, applied).toSorted((one, other) => Number(one.value) - Number(other.value));
     const argument = argumentOf(key);
     return lowest && (argument === null || Number(lowest.value) < Number(argument)) ? [{ key, ...lowest }] : [];
   });
-  const replaced = [...underArguments, ...federation].flatMap((key) =>
+  const replaced = [...argumentWins, ...federation].flatMap((key) =>
     argumentOf(key) === null
       ? settingsOf(key, applied)
           .slice(-1)
           .map((setting) => ({ key, ...setting }))
       : [],
   );
-  // The policy counts in quorum queues, the argument in classic ones.
+  // In quorum queues the policy wins, in classic queues the argument.
   const overflow = settingsOf('overflow', applied)
     .slice(-1)
     .map((setting) => ({ key: 'overflow', ...setting }));
@@ -126,7 +95,7 @@ function effectsOnExchange(applied: readonly Policy[]): Effect[] {
   );
 }
 
-/** The operator's last. */
+/** The values of a setting; that of the operator policy comes last. */
 function settingsOf(key: string, applied: readonly Policy[]): { value: unknown; policy: Effect['policy'] }[] {
   return applied.flatMap(({ kind, name, definition }) =>
     definition[key] === undefined ? [] : [{ value: definition[key], policy: { kind, name } }],

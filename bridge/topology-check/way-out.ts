@@ -1,8 +1,8 @@
 import { removalOf } from '../bus/topology.ts';
-import { isOfControlQueue } from './catalog.ts';
-import type { Difference } from './compare.ts';
+import { isOfControlQueue } from './expected.ts';
+import type { Difference } from './findings.ts';
 
-/** A sentence for the person who has to decide: nothing is ever deleted for them. */
+/** Says what a person can do about a difference: `--apply` never deletes anything. */
 export function wayOutOf({ kind, object, harmless, creatable, policy }: Difference): string {
   if (harmless && object.type === 'limit') return 'Nothing to do as long as it leaves room.';
   if (harmless) return 'Nothing to do; remove it if nobody uses it.';

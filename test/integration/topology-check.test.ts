@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { openAmqp } from '../../bridge/bus/connection.ts';
 import { createControlQueues } from '../../bridge/control-plane/control-queues.ts';
 import { applyTopology, checkTopology } from '../../bridge/topology-check/check-topology.ts';
-import type { Finding } from '../../bridge/topology-check/compare.ts';
+import type { Finding } from '../../bridge/topology-check/findings.ts';
 import { assertTopology, nameOf } from '../../bridge/bus/topology.ts';
 import { controlQueueName } from '../../contracts/names.ts';
 import { topology } from '../../contracts/topology.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test, vi } from 'vitest';
 import { checkTopology } from '../../bridge/topology-check/check-topology.ts';
-import type { Finding } from '../../bridge/topology-check/compare.ts';
+import type { Finding } from '../../bridge/topology-check/findings.ts';
 import { assertTopology } from '../../bridge/bus/topology.ts';
 import { controlQueueName } from '../../contracts/names.ts';
 import { controlQueueOf, topology } from '../../contracts/topology.ts';

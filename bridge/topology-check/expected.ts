@@ -2,17 +2,17 @@ import { z } from 'zod';
 import { controlQueueName, exchangeNames } from '../../contracts/names.ts';
 import { controlQueueOf, topology } from '../../contracts/topology.ts';
 import { bindingOf, type TopologyObject } from '../bus/topology.ts';
-import type { VirtualHost } from './read-virtual-host.ts';
+import type { VirtualHost } from './virtual-host.ts';
 
 const uuid = z.guid();
 const isUuid = (text: string): boolean => uuid.safeParse(text).success;
 
 /**
- * What the virtual host would hold if it agreed with the catalog. Control queues are the engine's to make and remove: those
- * that are there should look as it makes them.
+ * What the virtual host holds once it agrees with the contracts. agents_worker makes and removes control queues: of these, only
+ * the ones that exist are expected, in the form in which it makes them.
  */
-export function catalogFor(found: VirtualHost): VirtualHost {
-  const queues = [...topology.queues, ...controlQueuesFor(found)];
+export function expectedVirtualHost(found: VirtualHost): VirtualHost {
+  const queues = [...topology.queues, ...controlQueuesOf(found)];
   return {
     exchanges: topology.exchanges.map(({ name, type }) => ({
       name,
@@ -29,13 +29,13 @@ export function catalogFor(found: VirtualHost): VirtualHost {
   };
 }
 
-/** A control queue, or a binding of one. */
+/** Whether the object is a control queue or a binding of one. */
 export function isOfControlQueue(object: TopologyObject): boolean {
   return instanceIdOf(object.type === 'binding' ? object.destination : object.name) !== undefined;
 }
 
-function controlQueuesFor({ queues, bindings }: VirtualHost): ReturnType<typeof controlQueueOf>[] {
-  // Any agent will do: which one an instance has is in the database.
+function controlQueuesOf({ queues, bindings }: VirtualHost): ReturnType<typeof controlQueueOf>[] {
+  // Only the database knows the agent of an instance, so a binding to any agent is accepted.
   const agentIds = new Map<string, string>();
   for (const { source, destination, routingKey } of bindings) {
     if (source !== exchangeNames.agents || !isUuid(routingKey) || routingKey === instanceIdOf(destination)) continue;
@@ -43,9 +43,8 @@ function controlQueuesFor({ queues, bindings }: VirtualHost): ReturnType<typeof 
   }
   return queues.flatMap(({ name }) => {
     const instanceId = instanceIdOf(name);
-    return instanceId === undefined
-      ? []
-      : [controlQueueOf({ instanceId, agentId: agentIds.get(name) ?? '<agent_id>' })];
+    if (instanceId === undefined) return [];
+    return controlQueueOf({ instanceId, agentId: agentIds.get(name) ?? '<agent_id>' });
   });
 }
 
