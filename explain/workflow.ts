@@ -1,6 +1,7 @@
 import { WorkflowNotFoundError, type Client, type WorkflowExecutionDescription } from '@temporalio/client';
 import { tsToDate } from '@temporalio/common';
-import { instanceWorkflowId, searchAttributeNames } from '../contracts/names.ts';
+import { instanceWorkflow, listRuns } from '../bridge/signals/instance-workflows.ts';
+import { searchAttributeNames } from '../contracts/names.ts';
 import { historyTimeline } from './history-words.ts';
 import { failureInWords } from './payload-words.ts';
 import type { Past } from './past.ts';
@@ -35,14 +36,13 @@ export async function readWorkflow(
   client: Client,
   { instanceId, last, past: { since } }: { instanceId: string; last: number; past: Past },
 ): Promise<WorkflowReading | undefined> {
-  const workflowId = instanceWorkflowId(instanceId);
   try {
-    const latest = await client.workflow.getHandle(workflowId).describe();
-    const runs = await listRuns(client, workflowId, latest.runId);
+    const latest = await instanceWorkflow(client, instanceId).describe();
+    const runs = await listRuns(client, instanceId, latest.runId);
     const timeline: TimelineEntry[] = [];
     let read = 0;
     while (read < runs.length && timeline.length < last) {
-      const history = await client.workflow.getHandle(workflowId, runs[read]).fetchHistory();
+      const history = await instanceWorkflow(client, instanceId, runs[read]).fetchHistory();
       const lines = historyTimeline(history);
       const shown = since ? lines.filter(({ time }) => time !== undefined && time >= since) : lines;
       timeline.unshift(...shown);
@@ -62,19 +62,6 @@ export async function readWorkflow(
     if (error instanceof WorkflowNotFoundError) return undefined;
     throw error;
   }
-}
-
-const maxRuns = 100;
-
-/** The latest run first. Temporal lists with some delay, so the latest may be missing from its list. */
-async function listRuns(client: Client, workflowId: string, latest: string): Promise<string[]> {
-  const runs: { runId: string; startTime: Date }[] = [];
-  for await (const run of client.workflow.list({ query: `WorkflowId = '${workflowId}'` })) {
-    if (run.runId !== latest) runs.push(run);
-    if (runs.length >= maxRuns) break;
-  }
-  runs.sort((one, other) => other.startTime.getTime() - one.startTime.getTime());
-  return [latest, ...runs.map(({ runId }) => runId)];
 }
 
 function outline({ runId, status, startTime, closeTime, searchAttributes, raw }: WorkflowExecutionDescription) {

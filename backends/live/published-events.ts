@@ -3,7 +3,12 @@ import { definitionOf } from '../../contracts/catalog.ts';
 import type { EventMetadata } from '../../contracts/envelope.ts';
 import type { queueNames } from '../../contracts/names.ts';
 import type { EventTypeOf } from '../../contracts/topology.ts';
-import { entryColumns, toLogEntry, type EntryRow, type LogEntry } from '../../bridge/event-broker/event-log.ts';
+import {
+  eventLogColumns,
+  toEventLogEntry,
+  type EventLogRow,
+  type EventLogEntry,
+} from '../../bridge/event-broker/event-log.ts';
 import type { IncomingEvent } from '../../bridge/bus/incoming-event.ts';
 import { translate, UntranslatableEntry } from '../../bridge/event-broker/translate.ts';
 
@@ -62,8 +67,8 @@ export async function readPublished(pool: Pool, after: number): Promise<number> 
 export async function readPage(pool: Pool, options: PageOptions): Promise<Page> {
   const { scope, after, maxEntries = 200, maxBytes = 1024 * 1024 } = options;
   const { condition, values } = conditionOf(scope, 4);
-  const { rows } = await pool.query<EntryRow & { found: number }>(
-    `select id, notification, ${entryColumns}, found
+  const { rows } = await pool.query<EventLogRow & { found: number }>(
+    `select id, notification, ${eventLogColumns}, found
      from (
        select *, count(*) over ()::int as found,
          sum(octet_length(notification::text)) over (order by position) - octet_length(notification::text) as bytes_before
@@ -81,7 +86,7 @@ export async function readPage(pool: Pool, options: PageOptions): Promise<Page> 
   );
   // Read afterwards: what was removed while the entries were read counts, too.
   const removed = await pool.query<{ last: string }>('select last_removed as last from event_log_positions');
-  const entries = rows.map(toLogEntry);
+  const entries = rows.map(toEventLogEntry);
   const found = rows[0]?.found ?? 0;
   return {
     events: entries.flatMap((entry) => toLiveEvent(entry) ?? []),
@@ -119,7 +124,7 @@ function conditionOf(scope: Scope, parameter: number): { condition: string; valu
 }
 
 /** Undefined for what the broker sets aside, too. */
-function toLiveEvent(entry: LogEntry): LiveEvent | undefined {
+function toLiveEvent(entry: EventLogEntry): LiveEvent | undefined {
   try {
     const { metadata, body: written } = translate(entry);
     const type = metadata.type as LiveEvent['type'];

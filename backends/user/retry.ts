@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import type { Pool } from 'pg';
 import { AnotherEngine, requireSameEngine } from '../../bridge/signals/engine.ts';
-import { requestRetry } from '../../bridge/signals/request-retry.ts';
+import { requestRetry } from '../../bridge/signals/instance-workflows.ts';
 import { kindOfRefusal } from '../../bridge/signals/temporal-refusal.ts';
 import { canBeRetried } from '../../contracts/can-be-retried.ts';
 import { isUnavailable } from '../http/is-unavailable.ts';

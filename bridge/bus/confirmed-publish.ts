@@ -1,7 +1,7 @@
 import type { ConfirmChannel, Message, Options } from 'amqplib';
 import type { CommandHeaders, CommandMetadata } from '../../contracts/envelope.ts';
 import { isBlocked } from './resource-alarm.ts';
-import { amqpLimits } from '../../supervision/time-limits.ts';
+import { amqpLimits } from './time-limits.ts';
 
 export interface ConfirmedPublishOptions {
   channel: ConfirmChannel;

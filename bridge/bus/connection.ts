@@ -7,7 +7,7 @@ import { explainRefusal } from './refusal.ts';
 import { watchResourceAlarm } from './resource-alarm.ts';
 import { CannotWork, errorMessage, FatalError } from '../../supervision/errors.ts';
 import { type Session } from '../../supervision/supervise.ts';
-import { amqpLimits } from '../../supervision/time-limits.ts';
+import { amqpLimits } from './time-limits.ts';
 import { within } from '../../supervision/within.ts';
 
 export interface AmqpOptions {

@@ -9,7 +9,7 @@ import { deadLetter } from './dead-letter.ts';
 import { ContractViolation, parseEvent, type IncomingEvent } from './incoming-event.ts';
 import { CannotWork, errorMessage, FatalError } from '../../supervision/errors.ts';
 import { supervise, type Session, type Supervised } from '../../supervision/supervise.ts';
-import { amqpLimits } from '../../supervision/time-limits.ts';
+import { amqpLimits } from './time-limits.ts';
 import { assertTopology } from './topology.ts';
 import { within } from '../../supervision/within.ts';
 

@@ -4,7 +4,7 @@ import { controlQueueName } from '../../contracts/names.ts';
 import { controlQueueOf, type QueueDefinition } from '../../contracts/topology.ts';
 import type { AmqpConnection } from '../bus/connection.ts';
 import { CannotWork, errorMessage, FatalError } from '../../supervision/errors.ts';
-import { amqpLimits } from '../../supervision/time-limits.ts';
+
 import { within } from '../../supervision/within.ts';
 
 /** RabbitMQ is away at the moment, or a queue's node is: to be tried again. */
@@ -13,6 +13,8 @@ export class ControlPlaneUnavailable extends Error {
 }
 
 const pollMs = 25;
+/** A call that RabbitMQ does not answer within this time has failed. */
+const callMs = 10_000;
 /** What RabbitMQ answers where a queue is in use. */
 const preconditionFailed = 406;
 
@@ -24,7 +26,7 @@ export interface ControlQueuesOptions {
 /** The control queues of instances. Every call rejects with `ControlPlaneUnavailable` when RabbitMQ does not serve it. */
 export function createControlQueues(amqp: AmqpConnection, { onFatal }: ControlQueuesOptions) {
   /** Each on a channel of its own, so that what RabbitMQ refuses of one queue disturbs nobody else. */
-  const onChannel = async (work: (channel: Channel) => Promise<void>, limitMs = amqpLimits.callMs): Promise<void> => {
+  const onChannel = async (work: (channel: Channel) => Promise<void>, limitMs = callMs): Promise<void> => {
     const workOnOwn = async (): Promise<void> => {
       const channel = await amqp.openSeparateChannel();
       await work(channel);
@@ -78,7 +80,7 @@ export function createControlQueues(amqp: AmqpConnection, { onFatal }: ControlQu
             await delay(Math.min(pollMs, Math.max(deadlineMs - Date.now(), 0)));
           }
         },
-        deadlineMs - Date.now() + amqpLimits.callMs,
+        deadlineMs - Date.now() + callMs,
       ),
   };
 }

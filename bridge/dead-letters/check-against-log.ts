@@ -4,7 +4,7 @@ import type { ClientBase, Pool } from 'pg';
 import { z } from 'zod';
 import { definitionOf, isEventType } from '../../contracts/catalog.ts';
 import { fromWireHeaders, propertyOfHeader } from '../../contracts/envelope.ts';
-import { entryColumns, toLogEntry, type EntryRow, type LogEntry } from '../event-broker/event-log.ts';
+import { eventLogColumns, toEventLogEntry, type EventLogRow, type EventLogEntry } from '../event-broker/event-log.ts';
 import { parseEvent } from '../bus/incoming-event.ts';
 import { errorMessage } from '../../supervision/errors.ts';
 import { translate } from '../event-broker/translate.ts';
@@ -34,16 +34,16 @@ export async function checkAgainstLog(database: Pool | ClientBase, message: Mess
   if (difference !== undefined) throw new NotInEventLog(`${difference} is not what event_log says of the event ${id}`);
 }
 
-async function readEntry(database: Pool | ClientBase, eventId: string): Promise<LogEntry | undefined> {
-  const { rows } = await database.query<EntryRow>(
-    `select id, notification, ${entryColumns} from event_log where event_id = $1`,
+async function readEntry(database: Pool | ClientBase, eventId: string): Promise<EventLogEntry | undefined> {
+  const { rows } = await database.query<EventLogRow>(
+    `select id, notification, ${eventLogColumns} from event_log where event_id = $1`,
     [eventId],
   );
-  return rows[0] && toLogEntry(rows[0]);
+  return rows[0] && toEventLogEntry(rows[0]);
 }
 
 /** The header, the property or the field of the body; undefined when all are as event_broker publishes the entry. */
-function findDifference(message: Message, entry: LogEntry): string | undefined {
+function findDifference(message: Message, entry: EventLogEntry): string | undefined {
   const { metadata, body: expectedBody } = orRefuse('its entry', () => translate(entry));
   const actual = orRefuse('its content', () =>
     parseEvent({ ...message, fields: { ...message.fields, consumerTag: '' } }),

@@ -1,13 +1,13 @@
 import type { Logger } from 'pino';
 import { createAlarm } from '../bus/alarm.ts';
 import { openAmqp } from '../bus/connection.ts';
-import { markPublished, markRejected, takeUnpublished, type LogEntry } from './event-log.ts';
+import { markPublished, markRejected, takeUnpublished, type EventLogEntry } from './event-log.ts';
 import { becomeLeader, type Leader } from './leader.ts';
 import type { EventMessage } from '../bus/outgoing-event.ts';
 import { createPublisher, type Publish } from './publisher.ts';
 import { FatalError } from '../../supervision/errors.ts';
 import { supervise, type Session, type Supervised } from '../../supervision/supervise.ts';
-import { leadership } from '../../supervision/time-limits.ts';
+import { leadership } from './time-limits.ts';
 import { assertTopology, keepTopology } from '../bus/topology.ts';
 import { translate, UntranslatableEntry } from './translate.ts';
 
@@ -93,7 +93,7 @@ async function drain({ leader, publish, limits, logger, signal, failed }: Drain)
     leader.assertHeld();
     const entries = await takeUnpublished(client, limits);
     if (entries.length === 0) return;
-    const events: { entry: LogEntry; message: EventMessage }[] = [];
+    const events: { entry: EventLogEntry; message: EventMessage }[] = [];
     for (const entry of entries) {
       try {
         events.push({ entry, message: translate(entry) });

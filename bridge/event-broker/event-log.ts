@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg';
 
 /** One entry of `event_log`, as it waits to be published. */
-export interface LogEntry {
+export interface EventLogEntry {
   id: string;
   eventId: string;
   entityId: string;
@@ -22,19 +22,22 @@ export interface BatchLimits {
   maxBytes: number;
 }
 
-/** The columns of `event_log` that make a `LogEntry`. */
-export const entryColumns = `event_id as "eventId", entity_id as "entityId", sequence, position,
+/** The columns of `event_log` that make a `EventLogEntry`. */
+export const eventLogColumns = `event_id as "eventId", entity_id as "entityId", sequence, position,
   correlation_id as "correlationId", causation_id as "causationId", traceparent, occurred_at as "occurredAt"`;
 
-export type EntryRow = Omit<LogEntry, 'sequence' | 'position'> & { sequence: string; position: string };
+export type EventLogRow = Omit<EventLogEntry, 'sequence' | 'position'> & { sequence: string; position: string };
 
 /**
  * The next entries to publish, in that order: those that a broker which ended had given a position, then the oldest that
  * have none, which are given the next ones. An entry that committed late is among those: nothing is skipped by a cursor.
  * To be called by the leader alone.
  */
-export async function takeUnpublished(client: ClientBase, { maxEntries, maxBytes }: BatchLimits): Promise<LogEntry[]> {
-  const { rows } = await client.query<EntryRow>({
+export async function takeUnpublished(
+  client: ClientBase,
+  { maxEntries, maxBytes }: BatchLimits,
+): Promise<EventLogEntry[]> {
+  const { rows } = await client.query<EventLogRow>({
     name: 'take_unpublished',
     // Ids go from part to part as arrays: whatever the planner believes of the log, it never reads all of it.
     text: `with waiting as (
@@ -52,17 +55,17 @@ export async function takeUnpublished(client: ClientBase, { maxEntries, maxBytes
              update event_log set position = (select before from counter) + array_position((select fresh from taken), id)
              where id = any ((select fresh from taken)::bigint[]) and position is null returning *
            )
-           select id, notification, ${entryColumns} from given
+           select id, notification, ${eventLogColumns} from given
            union all
-           select id, notification, ${entryColumns} from event_log where id = any ((select again from taken)::bigint[])
+           select id, notification, ${eventLogColumns} from event_log where id = any ((select again from taken)::bigint[])
            order by position`,
     values: [maxEntries, maxBytes],
   });
-  return rows.map(toLogEntry);
+  return rows.map(toEventLogEntry);
 }
 
 /** PostgreSQL's bigint arrives as a text. */
-export function toLogEntry(row: EntryRow): LogEntry {
+export function toEventLogEntry(row: EventLogRow): EventLogEntry {
   return { ...row, sequence: Number(row.sequence), position: Number(row.position) };
 }
 

@@ -6,7 +6,7 @@ import { UntrustedCertificate } from '../../certificates/untrusted-certificate.t
 import { leaderLimits } from '../../database/time-limits.ts';
 import { beat, endSessionOf, readLeader, resign, takeLeadership, type LeaderRow } from './leader-row.ts';
 import { errorMessage, FatalError } from '../../supervision/errors.ts';
-import { leadership } from '../../supervision/time-limits.ts';
+import { leadership } from './time-limits.ts';
 
 export interface LeaderOptions {
   /** A direct connection: LISTEN does not survive a transaction-pooling proxy. */

@@ -4,7 +4,7 @@ import type { InstanceMetadata } from '../../contracts/envelope.ts';
 import type { EventType } from '../../contracts/names.ts';
 import { readNotification, type AgentRow, type InstanceRow, type Notification } from '../../contracts/notification.ts';
 import { UnknownVersion } from '../../contracts/versions.ts';
-import type { LogEntry } from './event-log.ts';
+import type { EventLogEntry } from './event-log.ts';
 import { toEventMessage, type EventMessage } from '../bus/outgoing-event.ts';
 
 /** The log entry is not of the documented form: it can never be published as it is. */
@@ -17,7 +17,7 @@ export class UntranslatableEntry extends Error {
  *
  * @throws UntranslatableEntry
  */
-export function translate(entry: LogEntry): EventMessage {
+export function translate(entry: EventLogEntry): EventMessage {
   const written = orUntranslatable('', () => readNotification(entry.notification));
   const { instance, ...event } = toEvent(written);
   const metadata = {

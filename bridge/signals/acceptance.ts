@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { describeTemporalError, explainTemporalRefusal, kindOfRefusal } from './temporal-refusal.ts';
-import { acceptanceLimits } from '../../supervision/time-limits.ts';
+import { acceptanceLimits } from './time-limits.ts';
 
 /** One thing that Temporal is asked for until it does it. */
 export interface Request {

@@ -1,17 +1,17 @@
-import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { Pool } from 'pg';
-import { instanceWorkflowId, type InstanceStatus, type queueNames } from '../../contracts/names.ts';
+import type { InstanceStatus, queueNames } from '../../contracts/names.ts';
 import type { EventTypeOf } from '../../contracts/topology.ts';
-import { instanceMessageSignal, toAgentDrained, type InstanceMessage } from '../../workflows/messages.ts';
+import { toAgentDrained, type InstanceMessage } from '../../workflows/messages.ts';
 import type { Acceptance } from './acceptance.ts';
 import type { ControlPlane } from '../control-plane/control-plane.ts';
 import type { IncomingEvent } from '../bus/incoming-event.ts';
+import type { InstanceWorkflows } from './instance-workflows.ts';
 import { sendNewest } from './send-newest.ts';
 import { untilAccepted } from './until-accepted.ts';
 
 export interface AgentRouterOptions {
   control: Pick<ControlPlane, 'announceDrain'>;
-  client: Client;
+  workflows: Pick<InstanceWorkflows, 'signal'>;
   pool: Pool;
   acceptance: Acceptance;
 }
@@ -20,19 +20,13 @@ export interface AgentRouterOptions {
  * From an event of an agent to the workflows of the instances that it concerns. An agent that is published all the time is
  * told of now and then, as a row is (instance-router.ts).
  */
-export function createAgentRouter({ client, pool, control, acceptance }: AgentRouterOptions) {
+export function createAgentRouter({ workflows, pool, control, acceptance }: AgentRouterOptions) {
   const tell = sendNewest<Told>({
     keyOf: ({ instanceId, message }) => `${message.type} ${instanceId}`,
     rankOf: ({ sequence }) => sequence,
-    send: ({ instanceId, message, signal }) => {
-      const handle = client.workflow.getHandle(instanceWorkflowId(instanceId));
-      return untilAccepted({
-        // Without a workflow nobody waits: the one that starts later reads the agent as it is then.
-        call: () => handle.signal(instanceMessageSignal, message).catch(unlessNotFound),
-        acceptance,
-        signal,
-      });
-    },
+    // An instance without a workflow needs no signal: a workflow that starts later reads the agent anyway.
+    send: ({ instanceId, message, signal }) =>
+      untilAccepted({ call: () => workflows.signal(instanceId, message), acceptance, signal }),
   });
   return async (event: AgentEvent, signal: AbortSignal): Promise<void> => {
     const audience = audienceOf(event);
@@ -93,8 +87,4 @@ async function isInUse(pool: Pool, agentId: string): Promise<boolean> {
     agentId,
   ]);
   return rows.length > 0;
-}
-
-function unlessNotFound(error: unknown): void {
-  if (!(error instanceof WorkflowNotFoundError)) throw error;
 }

@@ -3,11 +3,11 @@ import type { EventMetadata } from '../../contracts/envelope.ts';
 import type { Acceptance } from './acceptance.ts';
 import type { IncomingEvent } from '../bus/incoming-event.ts';
 import { sendNewest } from './send-newest.ts';
-import type { SignalInstance } from './signal-instance.ts';
+import type { InstanceWorkflows } from './instance-workflows.ts';
 import { untilAccepted } from './until-accepted.ts';
 
 export interface InstanceRouterOptions {
-  signalInstance: SignalInstance;
+  workflows: Pick<InstanceWorkflows, 'signalOrStart'>;
   acceptance: Acceptance;
 }
 
@@ -18,12 +18,12 @@ export interface InstanceRouterOptions {
  * Signals that come faster than workflow tasks end keep a workflow from continuing as new, and in the end from ending any
  * task; so a row that changes all the time is told of now and then.
  */
-export function createInstanceRouter({ signalInstance, acceptance }: InstanceRouterOptions) {
+export function createInstanceRouter({ workflows, acceptance }: InstanceRouterOptions) {
   const tell = sendNewest<Told>({
     keyOf: ({ metadata }) => metadata.subject,
     rankOf: ({ message }) => message.sequence,
     send: async ({ metadata: { subject, instance }, message, signal }) =>
-      untilAccepted({ call: () => signalInstance(subject, message, instance), acceptance, signal }),
+      untilAccepted({ call: () => workflows.signalOrStart(subject, message, instance), acceptance, signal }),
   });
   return async ({ type, metadata }: IncomingEvent, signal: AbortSignal): Promise<void> => {
     const message = toMessage({ type, metadata });

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Acceptance } from './acceptance.ts';
 import { ContractViolation } from '../bus/incoming-event.ts';
 import { describeTemporalError, kindOfRefusal } from './temporal-refusal.ts';
-import { acceptanceLimits } from '../../supervision/time-limits.ts';
+import { acceptanceLimits } from './time-limits.ts';
 
 export interface UntilAcceptedOptions {
   /** One call to Temporal; safe to repeat. */

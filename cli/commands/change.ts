@@ -73,7 +73,7 @@ async function retry(client: Client, id: string, { wait, timeout }: WaitOptions)
 async function askForRetry(database: Client, id: string): Promise<void> {
   // Loaded here, since Temporal's client takes longer to load than the other commands need.
   const { withTemporal } = await import('../temporal.ts');
-  const { requestRetry } = await import('../../bridge/signals/request-retry.ts');
+  const { requestRetry } = await import('../../bridge/signals/instance-workflows.ts');
   const { AnotherEngine, requireSameEngine } = await import('../../bridge/signals/engine.ts');
   const taskQueue = readCommandLineConfiguration().taskQueue();
   const isAsked = await withTemporal(async (temporal) => {

@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, expect, inject, test, vi } from 'vitest';
 import { startConsumer } from '../../bridge/bus/consumer.ts';
 import { ContractViolation } from '../../bridge/bus/incoming-event.ts';
-import { amqpLimits } from '../../supervision/time-limits.ts';
+import { amqpLimits } from '../../bridge/bus/time-limits.ts';
 import { assertTopology } from '../../bridge/bus/topology.ts';
 import { choosePorts } from '../../stack/ports.ts';
 import { runInstances } from '../support/command-line.ts';

@@ -6,7 +6,7 @@ import { WorkflowNotFoundError } from '@temporalio/client';
 import { vi } from 'vitest';
 import { toWireHeaders } from '../../contracts/envelope.ts';
 import { queueNames, type DesiredState } from '../../contracts/names.ts';
-import type { LogEntry } from '../../bridge/event-broker/event-log.ts';
+import type { EventLogEntry } from '../../bridge/event-broker/event-log.ts';
 import type { EventMessage } from '../../bridge/bus/outgoing-event.ts';
 import { translate } from '../../bridge/event-broker/translate.ts';
 import { identify, isAlive, signalProcess, type ProcessIdentity } from '../../runtimes/process/process-table.ts';
@@ -133,8 +133,8 @@ export async function createLife(system: System) {
 }
 
 /** The log of these entities, whether published or not, in its order. */
-export async function readLog({ pool }: Rig, entityIds: readonly string[]): Promise<LogEntry[]> {
-  const { rows } = await pool.query<Omit<LogEntry, 'sequence'> & { sequence: string }>(
+export async function readLog({ pool }: Rig, entityIds: readonly string[]): Promise<EventLogEntry[]> {
+  const { rows } = await pool.query<Omit<EventLogEntry, 'sequence'> & { sequence: string }>(
     `select id, event_id as "eventId", entity_id as "entityId", sequence, notification,
        correlation_id as "correlationId", causation_id as "causationId", traceparent, occurred_at as "occurredAt"
      from event_log where entity_id = any($1) order by id`,

@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, type ProvidedContext } from 'vitest';
 import { toMessage } from '../../bridge/signals/instance-router.ts';
 import { watchAcceptance } from '../../bridge/signals/acceptance.ts';
-import { createSignalInstance, type SignalInstance } from '../../bridge/signals/signal-instance.ts';
+import { createInstanceWorkflows, type InstanceWorkflows } from '../../bridge/signals/instance-workflows.ts';
 import { untilAccepted } from '../../bridge/signals/until-accepted.ts';
 import { instanceWorkflowId } from '../../contracts/names.ts';
 import type { Run } from '../../workers/replay-gate/fetch-histories.ts';
@@ -54,7 +54,7 @@ export function useEngine({ program, open, bundle }: EngineOptions) {
   let environment: TestWorkflowEnvironment;
   let worker: Worker;
   let working: Promise<void>;
-  let signalInstance: SignalInstance;
+  let workflows: InstanceWorkflows;
   const instances = new Map<string, FakeInstance>();
   const runs = new Map<string, Run>();
 
@@ -73,7 +73,7 @@ export function useEngine({ program, open, bundle }: EngineOptions) {
       shutdownForceTime: '5 seconds',
     });
     working = worker.run();
-    signalInstance = createSignalInstance({ client: environment.client, taskQueue });
+    workflows = createInstanceWorkflows({ client: environment.client, taskQueue });
   });
 
   beforeEach(({ skip }) => {
@@ -126,7 +126,7 @@ export function useEngine({ program, open, bundle }: EngineOptions) {
         const message = toMessage(incoming);
         if (!message) continue;
         await untilAccepted({
-          call: () => signalInstance(instance.id, message, incoming.metadata.instance),
+          call: () => workflows.signalOrStart(instance.id, message, incoming.metadata.instance),
           acceptance: watchAcceptance({ namespace: 'default', logger: pino({ level: 'silent' }) }),
           signal: AbortSignal.timeout(30_000),
         });

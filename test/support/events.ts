@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { ConsumeMessage } from 'amqplib';
-import type { LogEntry } from '../../bridge/event-broker/event-log.ts';
+import type { EventLogEntry } from '../../bridge/event-broker/event-log.ts';
 
 /** Row and messages written by hand from the contract: nothing of the project's code takes part in making them. */
 
@@ -45,7 +45,7 @@ export function notificationOf(table: 'instances' | 'agents', change: string, ro
   return { schema_version: 1, event_type: change, table, row_data: row };
 }
 
-export function logEntry(notification: unknown, fields: Partial<LogEntry> = {}): LogEntry {
+export function logEntry(notification: unknown, fields: Partial<EventLogEntry> = {}): EventLogEntry {
   return {
     id: '7',
     eventId: randomUUID(),

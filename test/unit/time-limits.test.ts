@@ -1,7 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { acceptanceLimits, amqpLimits, leadership, stopLimits } from '../../supervision/time-limits.ts';
+import { amqpLimits } from '../../bridge/bus/time-limits.ts';
+import { leadership } from '../../bridge/event-broker/time-limits.ts';
+import { acceptanceLimits } from '../../bridge/signals/time-limits.ts';
+import { stopLimits } from '../../supervision/time-limits.ts';
 import { commandLineLimits, leaderLimits, poolLimits } from '../../database/time-limits.ts';
 import { temporalLimits } from '../../workers/services/time-limits.ts';
 

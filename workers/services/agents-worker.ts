@@ -1,5 +1,4 @@
 import { setMaxListeners } from 'node:events';
-import { WorkflowNotFoundError } from '@temporalio/client';
 import { createActivities } from '../../activities/create-activities.ts';
 import { sweepOnce } from '../../activities/sweep.ts';
 import { watchAcceptance } from '../../bridge/signals/acceptance.ts';
@@ -7,14 +6,13 @@ import { createAgentRouter } from '../../bridge/signals/agent-router.ts';
 import { startConsumer } from '../../bridge/bus/consumer.ts';
 import { startControlPlane } from '../../bridge/control-plane/control-plane.ts';
 import { createInstanceRouter } from '../../bridge/signals/instance-router.ts';
-import { createSignalInstance } from '../../bridge/signals/signal-instance.ts';
+import { createInstanceWorkflows } from '../../bridge/signals/instance-workflows.ts';
 import { untilAccepted } from '../../bridge/signals/until-accepted.ts';
-import { instanceWorkflowId, instanceWorkflowType, queueNames } from '../../contracts/names.ts';
+import { queueNames } from '../../contracts/names.ts';
 import { createDockerRuntime } from '../../runtimes/docker/docker-runtime.ts';
 import { createProcessRuntime } from '../../runtimes/process/process-runtime.ts';
 import type { RuntimeExit } from '../../runtimes/runtime.ts';
 import { createUnavailableRuntime } from '../../runtimes/unavailable-runtime.ts';
-import { instanceMessageSignal } from '../../workflows/messages.ts';
 import { serveHealth, type Part } from '../health.ts';
 import { startNamespaceWatch } from './namespace-watch.ts';
 import type { Service, ServiceOptions } from './service.ts';
@@ -35,7 +33,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
   const acceptance = watchAcceptance({ namespace: temporal.namespace, logger });
   const stopping = new AbortController();
   setMaxListeners(0, stopping.signal);
-  const signalInstance = createSignalInstance({ client, taskQueue });
+  const workflows = createInstanceWorkflows({ client, taskQueue });
   const processes = createProcessRuntime({
     directory: configuration.runtimeDirectory,
     hostEnvironment: configuration.hostEnvironment,
@@ -52,23 +50,11 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
 
   const reportExit = async ({ instanceId, ...exit }: RuntimeExit): Promise<void> => {
     logger.info({ instanceId, runtimeId: exit.runtimeId, kind: exit.kind }, exit.message);
-    const handle = client.workflow.getHandle(instanceWorkflowId(instanceId));
     const call = async (): Promise<void> => {
-      try {
-        await handle.signal(instanceMessageSignal, { type: 'runtimeExited', ...exit });
-      } catch (error) {
-        if (!(error instanceof WorkflowNotFoundError)) throw error;
-        logger.warn({ instanceId, runtimeId: exit.runtimeId }, 'an agent ended that no workflow looks after');
-      }
+      if (await workflows.signal(instanceId, { type: 'runtimeExited', ...exit })) return;
+      logger.warn({ instanceId, runtimeId: exit.runtimeId }, 'an agent ended that no workflow looks after');
     };
     await untilAccepted({ call, acceptance, signal: stopping.signal });
-  };
-
-  const listWorkflows = async function* (): AsyncGenerator<string> {
-    const query = `WorkflowType = '${instanceWorkflowType}' and ExecutionStatus = 'Running' and TaskQueue = '${taskQueue}'`;
-    for await (const { workflowId } of client.workflow.list({ query })) {
-      yield workflowId.slice(instanceWorkflowId('').length);
-    }
   };
 
   const claim = startEngineClaim({ pool, client, taskQueue, logger, onFatal });
@@ -96,8 +82,8 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
           const dependencies = {
             pool,
             runtimes,
-            listWorkflows,
-            signalInstance,
+            listWorkflows: workflows.listRunning,
+            signalInstance: workflows.signalOrStart,
             keepControlQueue: control.keepQueue,
             removeUnusedControlQueue: control.removeUnusedQueue,
             logger,
@@ -113,7 +99,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
       name: 'agents_worker',
       amqpUrl: configuration.amqpUrl,
       queue: queueNames.agentsWorkerInstance,
-      handle: createInstanceRouter({ signalInstance, acceptance }),
+      handle: createInstanceRouter({ workflows, acceptance }),
       logger,
       onFatal,
     });
@@ -121,7 +107,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
       name: 'agents_worker.agent',
       amqpUrl: configuration.amqpUrl,
       queue: queueNames.agentsWorkerAgent,
-      handle: createAgentRouter({ client, pool, control, acceptance }),
+      handle: createAgentRouter({ workflows, pool, control, acceptance }),
       logger,
       onFatal,
     });

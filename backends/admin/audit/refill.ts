@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { entryColumns, toLogEntry, type EntryRow } from '../../../bridge/event-broker/event-log.ts';
+import { eventLogColumns, toEventLogEntry, type EventLogRow } from '../../../bridge/event-broker/event-log.ts';
 import { ContractViolation, type IncomingEvent } from '../../../bridge/bus/incoming-event.ts';
 import { type FatalError } from '../../../supervision/errors.ts';
 import { supervise, type Session, type Supervised } from '../../../supervision/supervise.ts';
@@ -105,11 +105,12 @@ async function readGaps(pool: Pool, { after, graceSeconds, pageSize }: GapsOptio
 
 /** As the event says it that was published. Undefined when there is none any more, or no entry can be made of it. */
 async function readRecord(pool: Pool, id: string, logger: Logger): Promise<AuditRecord | undefined> {
-  const { rows } = await pool.query<EntryRow>(`select id, notification, ${entryColumns} from event_log where id = $1`, [
-    id,
-  ]);
+  const { rows } = await pool.query<EventLogRow>(
+    `select id, notification, ${eventLogColumns} from event_log where id = $1`,
+    [id],
+  );
   if (!rows[0]) return undefined;
-  const entry = toLogEntry(rows[0]);
+  const entry = toEventLogEntry(rows[0]);
   try {
     const { metadata, body } = translate(entry);
     return toAuditRecord({ type: metadata.type, metadata, body } as IncomingEvent, Buffer.from(JSON.stringify(body)));
