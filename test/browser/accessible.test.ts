@@ -1,20 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
-import { describe, expect, inject, test } from 'vitest';
-import { usePages, statusInView, type PageRig, type SignIn } from '../support/open-page.ts';
-import type { Rig } from '../support/rig.ts';
+import { beforeAll, describe, expect, inject, test } from 'vitest';
+import { usePages, statusInView, type SignIn } from '../support/open-page.ts';
 
 const views = ['#/instances', '#/new', '#/agents', '#/agents/new', '#/audit', '#/dead-letters', '#/nowhere'];
 
 describe.skipIf(inject('chromium') === null)('the page can be used', () => {
   const userId = randomUUID();
-  let rig: Rig;
-  let pages: PageRig;
+  const { rig, pages } = usePages();
   let instanceId: string;
 
-  usePages(async (...opened) => {
-    [rig, pages] = opened;
+  beforeAll(async () => {
     instanceId = await pages.insertInstance(userId, { fail_after_ms: 100 });
     await pages.insertInstance(userId);
     await rig.bus.until(instanceId, 'instance.updated', 'failed');

@@ -1,15 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { usePages, type PageRig } from '../support/open-page.ts';
+import { usePages } from '../support/open-page.ts';
 import { signToken } from '../support/tokens.ts';
-import type { Rig } from '../support/rig.ts';
 
-let pages: PageRig;
-let rig: Rig;
-usePages((openRig, opened) => {
-  rig = openRig;
-  pages = opened;
-});
+const { rig, pages } = usePages();
 
 test('a token in the address does not make somebody else of whoever is signed in', async () => {
   const userId = randomUUID();

@@ -1,15 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, inject, test } from 'vitest';
-import { usePages, statusInList, type PageRig } from '../support/open-page.ts';
-import type { Rig } from '../support/rig.ts';
+import { usePages, statusInList } from '../support/open-page.ts';
 
 describe.skipIf(inject('chromium') === null)('an admin', () => {
-  let rig: Rig;
-  let pages: PageRig;
-
-  usePages((...opened) => {
-    [rig, pages] = opened;
-  });
+  const { rig, pages } = usePages();
 
   test("sees everybody's instances live, or only the own ones", async () => {
     const [userId, somebody] = [randomUUID(), randomUUID()];

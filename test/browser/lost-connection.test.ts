@@ -1,16 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, inject, test } from 'vitest';
-import { usePages, statusInList, type PageRig } from '../support/open-page.ts';
-import type { Rig } from '../support/rig.ts';
+import { usePages, statusInList } from '../support/open-page.ts';
 import { signToken } from '../support/tokens.ts';
 
 describe.skipIf(inject('chromium') === null)('a page that loses its connection', () => {
-  let rig: Rig;
-  let pages: PageRig;
-
-  usePages((...opened) => {
-    [rig, pages] = opened;
-  });
+  const { rig, pages } = usePages();
 
   test('says that it is offline, and then shows what it missed', async () => {
     const userId = randomUUID();

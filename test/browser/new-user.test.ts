@@ -1,15 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, inject, test } from 'vitest';
-import { usePages, statusInView, type PageRig } from '../support/open-page.ts';
-import type { Rig } from '../support/rig.ts';
+import { usePages, statusInView } from '../support/open-page.ts';
 
 describe.skipIf(inject('chromium') === null)('somebody who is new', () => {
-  let rig: Rig;
-  let pages: PageRig;
-
-  usePages((...opened) => {
-    [rig, pages] = opened;
-  });
+  const { rig, pages } = usePages();
 
   test('creates an instance, sees it run, stops and starts it, makes it fail, reads why, deletes it', async () => {
     const userId = randomUUID();

@@ -3,17 +3,11 @@ import { stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
-import { usePages, type PageRig } from '../support/open-page.ts';
-import type { Rig } from '../support/rig.ts';
+import { usePages } from '../support/open-page.ts';
 
 const folder = fileURLToPath(new URL('../../docs/page/', import.meta.url));
 const largestBytes = 150 * 1024;
-let rig: Rig;
-let pages: PageRig;
-
-usePages((...opened) => {
-  [rig, pages] = opened;
-});
+const { rig, pages } = usePages();
 
 test('the pictures are taken, and none is large', async () => {
   const userId = randomUUID();

@@ -1,15 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, inject, test } from 'vitest';
-import { usePages, statusInList, statusInView, type PageRig } from '../support/open-page.ts';
-import type { Rig } from '../support/rig.ts';
+import { usePages, statusInList, statusInView } from '../support/open-page.ts';
 
 describe.skipIf(inject('chromium') === null)('pages side by side', () => {
-  let rig: Rig;
-  let pages: PageRig;
-
-  usePages((...opened) => {
-    [rig, pages] = opened;
-  });
+  const { rig, pages } = usePages();
 
   test("each sees what the other does, and an instance of another tab's, without a reload", async () => {
     const userId = randomUUID();

@@ -2,10 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describeAccess, type AccessCase } from '../support/access.ts';
-import { one, openRig, type Rig } from '../support/rig.ts';
+import { one, useRig } from '../support/rig.ts';
 import { createOwnUserServer } from '../support/user-server.ts';
 
-let rig: Rig;
+const rig = useRig();
 let agentId: string;
 let pageFolder: string;
 
@@ -15,16 +15,12 @@ const owners: AccessCase = { statuses: [401, 404, 200, 200] };
 
 describeAccess('user_backend', {
   open: async () => {
-    rig = await openRig();
     agentId = await rig.publishAgent();
     pageFolder = await mkdtemp(join(tmpdir(), 'page-'));
     await writeFile(join(pageFolder, 'index.html'), '<!doctype html><title>Page</title>');
     return createOwnUserServer(rig, { pageFolder });
   },
-  close: async () => {
-    await rm(pageFolder, { recursive: true, force: true });
-    await rig?.close();
-  },
+  close: () => rm(pageFolder, { recursive: true, force: true }),
   prepare: async (ownerId) => {
     const { rows } = await rig.pool.query<{ id: string }>(
       'insert into instances (agent_id, user_id) values ($1, $2) returning id',

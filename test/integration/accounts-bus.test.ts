@@ -6,16 +6,15 @@ import { assertTopology } from '../../bridge/bus/topology.ts';
 import { accountNames, serviceNames, type AccountName } from '../../contracts/access.ts';
 import { controlQueueName, queueNames } from '../../contracts/names.ts';
 import { controlQueueOf, deadLetterQueueOf, domainQueueNames, queuesOf, topology } from '../../contracts/topology.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig } from '../support/rig.ts';
 
 const instanceId = randomUUID();
 const controlQueue = controlQueueName(instanceId);
 const replicaQueue = `user_backend.replica.${randomUUID()}`;
-let rig: Rig;
+const rig = useRig();
 const connections = new Map<AccountName, AmqpConnection>();
 
 beforeAll(async () => {
-  rig = await openRig();
   await assertTopology(rig.bus.channel, 'event_broker');
   const { name, arguments: given } = controlQueueOf({ instanceId, agentId: randomUUID() });
   await rig.bus.channel.assertQueue(name, { durable: true, arguments: given });
@@ -28,10 +27,7 @@ beforeAll(async () => {
   const channel = await connections.get('user_backend')?.openSeparateChannel();
   await channel?.assertQueue(replicaQueue, { exclusive: true, durable: false });
 });
-afterAll(async () => {
-  await Promise.all([...connections.values()].map((connection) => connection.close()));
-  await rig.close();
-});
+afterAll(() => Promise.all([...connections.values()].map((connection) => connection.close())));
 
 /** Rejects with what RabbitMQ says against it: what it refuses, it answers by closing the channel. */
 async function act(account: AccountName, work: (channel: Channel) => unknown): Promise<void> {

@@ -5,26 +5,22 @@ import { writeFinalStatus, writeStatus } from '../../activities/instances.ts';
 import { markPublished, markRejected, takeUnpublished } from '../../bridge/event-broker/event-log.ts';
 import { serviceNames } from '../../contracts/access.ts';
 import type { ServiceName } from '../../contracts/names.ts';
-import { one, openRig, type Rig } from '../support/rig.ts';
+import { one, useRig } from '../support/rig.ts';
 
 const owner = decodeURIComponent(new URL(inject('servers').databaseUrl).username);
-let rig: Rig;
+const rig = useRig();
 let instanceId: string;
 let agentId: string;
 const pools = new Map<ServiceName, pg.Pool>();
 
 beforeAll(async () => {
-  rig = await openRig();
   for (const service of serviceNames) {
     pools.set(service, new pg.Pool({ connectionString: rig.environmentOf(service).DATABASE_URL, max: 1 }));
   }
   agentId = await rig.publishAgent({ environment: { SECRET: 'hunter2' } });
   instanceId = await rig.insertInstance(agentId);
 });
-afterAll(async () => {
-  await Promise.all([...pools.values()].map((pool) => pool.end()));
-  await rig.close();
-});
+afterAll(() => Promise.all([...pools.values()].map((pool) => pool.end())));
 
 const as = (service: ServiceName): pg.Pool => {
   const pool = pools.get(service);

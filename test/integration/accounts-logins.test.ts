@@ -1,19 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { serviceNames } from '../../contracts/access.ts';
 import { setServiceLogins } from '../../database/service-logins.ts';
 import { readGivenServers } from '../../configuration/configuration.ts';
 import { passwordVariable } from '../../configuration/service-passwords.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig } from '../support/rig.ts';
 import { startWorkerProcess } from '../support/worker-process.ts';
 
 const isGiven = readGivenServers().databaseUrl !== undefined;
-let rig: Rig;
-beforeAll(async () => {
-  rig = await openRig();
-});
-afterAll(() => rig.close());
+const rig = useRig();
 
 async function userOf(url: string): Promise<unknown> {
   const client = new pg.Client(url);

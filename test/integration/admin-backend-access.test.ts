@@ -2,24 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import type { OpenAPIV3_1 } from 'openapi-types';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startAdminBackend, type AdminBackend } from '../support/admin-backend.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { beforeAll, expect, test } from 'vitest';
+import { useAdminBackend } from '../support/admin-backend.ts';
+import { useRig } from '../support/rig.ts';
 import { signToken } from '../support/tokens.ts';
 
-let rig: Rig;
-let admin: AdminBackend;
+const rig = useRig();
+const admin = useAdminBackend(rig);
 let document: OpenAPIV3_1.Document;
 
 beforeAll(async () => {
-  rig = await openRig();
-  admin = await startAdminBackend(rig);
   document = (await admin.call<OpenAPIV3_1.Document>('/openapi.json', { token: null })).body;
-});
-
-afterAll(async () => {
-  await admin.stop();
-  await rig.close();
 });
 
 const id = randomUUID();

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { ServiceName } from '../../contracts/names.ts';
-import { startAdminBackend, type AdminBackend } from '../support/admin-backend.ts';
+import { useAdminBackend } from '../support/admin-backend.ts';
 import { auditRecord } from '../support/audit.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig } from '../support/rig.ts';
 
-let rig: Rig;
-let admin: AdminBackend;
+const rig = useRig();
+const admin = useAdminBackend(rig);
 
 const [instance, agent, user] = [randomUUID(), randomUUID(), randomUUID()];
 const ofAgent = { instance_id: null, user_id: null, desired_state: null, generation: null, observed_generation: null };
@@ -20,14 +20,7 @@ const records = [
 ];
 
 beforeAll(async () => {
-  rig = await openRig();
   await rig.pool.query('select append_audit_entries($1)', [JSON.stringify(records)]);
-  admin = await startAdminBackend(rig);
-});
-
-afterAll(async () => {
-  await admin.stop();
-  await rig.close();
 });
 
 interface Page {

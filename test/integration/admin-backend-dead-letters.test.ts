@@ -1,24 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { startAdminBackend, type AdminBackend } from '../support/admin-backend.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { beforeAll, expect, test, vi } from 'vitest';
+import { startAdminBackend, useAdminBackend } from '../support/admin-backend.ts';
+import { useRig } from '../support/rig.ts';
 
-let rig: Rig;
-let admin: AdminBackend;
-
-beforeAll(async () => {
-  rig = await openRig();
-  // It declares the queues of all.
-  const broker = await rig.startEventBroker();
-  await broker.ready();
-  admin = await startAdminBackend(rig);
-  await admin.ready();
-});
-
-afterAll(async () => {
-  await admin.stop();
-  await rig.close();
-});
+// event_broker declares the queues of all services.
+const rig = useRig({ services: ['event_broker'] });
+const admin = useAdminBackend(rig);
+beforeAll(() => admin.ready());
 
 interface Letter {
   id: string;

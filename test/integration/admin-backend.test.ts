@@ -1,22 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { startAdminBackend, type AdminBackend } from '../support/admin-backend.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { startAdminBackend, useAdminBackend } from '../support/admin-backend.ts';
+import { useRig } from '../support/rig.ts';
 
-let rig: Rig;
-let admin: AdminBackend;
-
-beforeAll(async () => {
-  rig = await openRig();
-  await rig.startAll();
-  admin = await startAdminBackend(rig);
-  await admin.ready();
-});
-
-afterAll(async () => {
-  await admin.stop();
-  await rig.close();
-});
+const rig = useRig({ services: ['event_broker', 'agents_worker'] });
+const admin = useAdminBackend(rig);
+beforeAll(() => admin.ready());
 
 interface Agent {
   id: string;

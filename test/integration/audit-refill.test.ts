@@ -1,23 +1,16 @@
 import { pino } from 'pino';
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { startRefill } from '../../backends/admin/audit/refill.ts';
 import { verifyAudit } from '../../backends/admin/audit/verify.ts';
 import { openAmqp } from '../../bridge/bus/connection.ts';
 import { queueNames } from '../../contracts/names.ts';
 import { openPool } from '../../workers/services/open-pool.ts';
 import { startAdminBackend } from '../support/admin-backend.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig } from '../support/rig.ts';
 
 const patience = { timeout: 60_000 };
 
-let rig: Rig;
-
-beforeAll(async () => {
-  rig = await openRig();
-  const broker = await rig.startEventBroker();
-  await broker.ready();
-});
-afterAll(() => rig.close());
+const rig = useRig({ services: ['event_broker'] });
 
 /** With the rights of admin_backend. */
 function startOwnRefill(options: { pageSize?: number; graceSeconds?: number } = {}) {

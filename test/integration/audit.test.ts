@@ -1,23 +1,21 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect, onTestFailed, test, vi } from 'vitest';
+import { afterEach, beforeAll, expect, onTestFailed, test, vi } from 'vitest';
 import { verifyAudit } from '../../backends/admin/audit/verify.ts';
 import { startAdminBackend, type AdminBackend } from '../support/admin-backend.ts';
 import { exampleEvents, foreignEvent, sendForeign, type ForeignEvent } from '../support/foreign-events.ts';
-import { one, openRig, type Rig } from '../support/rig.ts';
+import { one, useRig } from '../support/rig.ts';
 import { openTcpProxy } from '../support/tcp-proxy.ts';
 import { tokenSettings } from '../support/tokens.ts';
 import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts';
 
 const queue = 'admin_backend.audit';
-let rig: Rig;
+const rig = useRig({ services: ['event_broker', 'agents_worker'] });
 let agentId: string;
 const running: AdminBackend[] = [];
 const processes: WorkerProcess[] = [];
 
 beforeAll(async () => {
-  rig = await openRig();
-  await rig.startAll();
   agentId = await rig.publishAgent();
 });
 
@@ -25,8 +23,6 @@ afterEach(async () => {
   await Promise.all(running.splice(0).map(({ stop }) => stop()));
   await Promise.all(processes.splice(0).map(({ kill }) => kill('SIGKILL')));
 });
-
-afterAll(() => rig.close());
 
 async function start(settings: Record<string, string> = {}): Promise<AdminBackend> {
   const admin = await startAdminBackend(rig, settings);

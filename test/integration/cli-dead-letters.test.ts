@@ -1,24 +1,22 @@
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { deadLetterJson, inspectedLetterJson, type DeadLetterJson } from '../../bridge/dead-letters/letter-json.ts';
 import { exchangeNames } from '../../contracts/names.ts';
 import { runInstances } from '../support/command-line.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig, type Rig } from '../support/rig.ts';
 
 const origin = 'agents_worker.instance';
 const queue = 'agents_worker.instance.dead';
 const patience = { timeout: 20_000 };
 
-let rig: Rig;
+// A sweep would mend what a dead letter has left undone.
+const rig = useRig({ settings: { SWEEP_INTERVAL_SECONDS: '86400' } });
 let worker: Awaited<ReturnType<Rig['startAgentsWorker']>>;
 
 beforeAll(async () => {
-  // A sweep would mend what a dead letter has left undone.
-  rig = await openRig({ settings: { SWEEP_INTERVAL_SECONDS: '86400' } });
   const broker = await rig.startEventBroker();
   worker = await rig.startAgentsWorker();
   await Promise.all([broker.ready(), worker.ready()]);
 });
-afterAll(() => rig.close());
 afterEach(() => rig.bus.channel.purgeQueue(queue));
 
 const run = (...args: string[]) => runInstances(['dead-letters', ...args], rig.environment);

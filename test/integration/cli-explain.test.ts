@@ -1,24 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
 import { exchangeNames, queueNames } from '../../contracts/names.ts';
 import { deadLetterQueueOf } from '../../contracts/topology.ts';
 import { explanation, type Explanation } from '../../explain/explanation.ts';
 import { runInstances, startInstances } from '../support/command-line.ts';
 import { killAgent } from '../support/process-agents.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig } from '../support/rig.ts';
 
-let rig: Rig;
+const rig = useRig({ services: ['event_broker', 'agents_worker'] });
 let agentId: string;
 
 beforeAll(async () => {
-  rig = await openRig();
-  await rig.startAll();
   agentId = await rig.publishAgent();
 });
-
-afterAll(() => rig.close());
 
 const patience = { timeout: 40_000, interval: 50 };
 

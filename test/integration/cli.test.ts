@@ -5,23 +5,18 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { noteRunningStart } from '../../workers/running-start.ts';
 import { runInstances, startInstances } from '../support/command-line.ts';
-import { one, openRig, type Rig } from '../support/rig.ts';
+import { one, useRig } from '../support/rig.ts';
 
-let rig: Rig;
+const rig = useRig({ services: ['event_broker', 'agents_worker'] });
 let agentId: string;
 let directory: string;
 
 beforeAll(async () => {
-  rig = await openRig();
-  await rig.startAll();
   agentId = await rig.publishAgent();
   directory = await mkdtemp(join(tmpdir(), 'cli-'));
 });
 
-afterAll(async () => {
-  await rig.close();
-  await rm(directory, { recursive: true, force: true });
-});
+afterAll(() => rm(directory, { recursive: true, force: true }));
 
 /** Loading the command takes a second or two, more on a busy machine. */
 const patience = { timeout: 40_000, interval: 50 };

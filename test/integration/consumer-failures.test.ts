@@ -1,20 +1,13 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import { pino } from 'pino';
 import { startConsumer } from '../../bridge/bus/consumer.ts';
 import type { Supervised } from '../../supervision/supervise.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig } from '../support/rig.ts';
 
-let rig: Rig;
+const rig = useRig({ services: ['event_broker'] });
 let consumer: Supervised | undefined;
 
-beforeAll(async () => {
-  rig = await openRig();
-  await (await rig.startEventBroker()).ready();
-});
-afterAll(async () => {
-  await consumer?.stop();
-  await rig.close();
-});
+afterAll(() => consumer?.stop());
 
 test('an error of the program is tried five times and dead-lettered, and an outage is waited for in place', async () => {
   const agent = await rig.publishAgent();

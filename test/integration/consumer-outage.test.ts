@@ -4,20 +4,25 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, inject, test, vi } from 'vitest';
 import type { Service } from '../../workers/services/service.ts';
 import { readHistory } from '../support/history.ts';
-import { one, openRig, type Rig } from '../support/rig.ts';
+import { one, useRig } from '../support/rig.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 
 let temporal: TcpProxy;
-let rig: Rig;
+// Hooks run in reverse order: the rig closes first, through the proxy.
+afterAll(() => temporal.cut());
+const rig = useRig({
+  openServers: async () => {
+    const servers = inject('servers');
+    temporal = await openTcpProxy(servers.temporalAddress);
+    return { ...servers, temporalAddress: temporal.address };
+  },
+});
 let agentId: string;
 let starts: string;
 let broker: Service;
 let worker: Service;
 
 beforeAll(async () => {
-  const servers = inject('servers');
-  temporal = await openTcpProxy(servers.temporalAddress);
-  rig = await openRig({ servers: { ...servers, temporalAddress: temporal.address } });
   starts = join(rig.environment.RUNTIME_DIRECTORY, 'starts');
   agentId = await rig.publishAgent({
     command: ['sh', '-c', 'echo "$INSTANCE_ID" >> "$STARTS"; exec sleep 100000'],
@@ -26,10 +31,6 @@ beforeAll(async () => {
   await Promise.all([startBroker(), startWorker()]);
 });
 afterEach(() => temporal.restore());
-afterAll(async () => {
-  await rig.close();
-  await temporal.cut();
-});
 
 async function startBroker(): Promise<void> {
   broker = await rig.startEventBroker();

@@ -1,20 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { GetMessage } from 'amqplib';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { afterEach, beforeAll, expect, test, vi } from 'vitest';
 import type { Service } from '../../workers/services/service.ts';
 import { readHistory } from '../support/history.ts';
-import { one, openRig, type Rig } from '../support/rig.ts';
+import { one, useRig } from '../support/rig.ts';
 
-let rig: Rig;
+const rig = useRig({ services: ['event_broker'] });
 let agentId: string;
 let starts: string;
 let worker: Service | undefined;
 
 beforeAll(async () => {
-  rig = await openRig();
-  const broker = await rig.startEventBroker();
-  await broker.ready();
   starts = join(rig.environment.RUNTIME_DIRECTORY, 'starts');
   agentId = await rig.publishAgent({
     command: ['sh', '-c', 'echo "$INSTANCE_ID" >> "$STARTS"; exec sleep 100000'],
@@ -22,7 +19,6 @@ beforeAll(async () => {
   });
 });
 afterEach(() => worker?.stop());
-afterAll(() => rig.close());
 
 async function startWorker(): Promise<void> {
   worker = await rig.startAgentsWorker();

@@ -16,17 +16,16 @@ import {
   sendForeign,
   type ForeignEvent,
 } from '../support/foreign-events.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig } from '../support/rig.ts';
 
 const queues = Object.values(queueNames);
 const examples = exampleEvents();
 const kept = eventTypes.flatMap((type) => catalog[type].versions.kept.map(({ version }) => ({ type, version })));
 
-let rig: Rig;
+const rig = useRig();
 const consumers = new Map<DomainQueueName, { handled: IncomingEvent[]; consumer: Supervised }>();
 
 beforeAll(async () => {
-  rig = await openRig();
   await assertTopology(rig.bus.channel, 'event_broker');
   for (const queue of queues) {
     const handled: IncomingEvent[] = [];
@@ -43,10 +42,7 @@ beforeAll(async () => {
   await vi.waitUntil(() => [...consumers.values()].every(({ consumer }) => consumer.health.ready));
 });
 
-afterAll(async () => {
-  await Promise.all([...consumers.values()].map(({ consumer }) => consumer.stop()));
-  await rig.close();
-});
+afterAll(() => Promise.all([...consumers.values()].map(({ consumer }) => consumer.stop())));
 
 const idOf = ({ headers }: ForeignEvent): string => String(headers['cloudEvents:id']);
 const handledIn = (queue: DomainQueueName, event: ForeignEvent): IncomingEvent[] =>

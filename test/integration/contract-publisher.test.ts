@@ -1,19 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { catalog } from '../../contracts/catalog.ts';
 import { exchangeNames, type EventType } from '../../contracts/names.ts';
 import type { Seen } from '../support/bus.ts';
 import { expectDocumented } from '../support/documented-message.ts';
 import { headersSchemaOf } from '../support/published-schemas.ts';
-import { one, openRig, type Rig } from '../support/rig.ts';
+import { one, useRig } from '../support/rig.ts';
 
-let rig: Rig;
-beforeAll(async () => {
-  rig = await openRig();
-  const broker = await rig.startEventBroker();
-  await broker.ready();
-});
-afterAll(() => rig.close());
+const rig = useRig({ services: ['event_broker'] });
 
 const texts = { 'e\u0301 👩‍👩‍👧 \u202Eשלום': 'a\u2028b\u0001"\\', ['__proto__']: null };
 const numbers = [2 ** 53, -Number.MAX_VALUE, Number.MIN_VALUE, 1e23, 0.1];

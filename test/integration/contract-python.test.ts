@@ -15,7 +15,7 @@ import {
 } from '../support/foreign-events.ts';
 import { schemaFolder } from '../support/published-schemas.ts';
 import { preparePython, startBusClient, type BusClient } from '../support/python.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig } from '../support/rig.ts';
 
 interface Report {
   ready?: true;
@@ -26,14 +26,13 @@ interface Report {
 }
 
 const found = await preparePython();
-let rig: Rig;
+const rig = useRig();
 let consumer: Supervised;
 let watcher: BusClient<Report>;
 const handled: IncomingEvent[] = [];
 
 beforeAll(async () => {
   if ('missing' in found) return;
-  rig = await openRig();
   const amqpUrl = rig.environment.AMQP_URL;
   const broker = await rig.startEventBroker();
   consumer = startConsumer({
@@ -54,7 +53,6 @@ beforeEach(({ skip }) => {
 afterAll(async () => {
   await watcher?.end();
   await consumer?.stop();
-  await rig?.close();
 });
 
 /** What Python saw of these events. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { startConsumer } from '../../bridge/bus/consumer.ts';
 import { toEventMessage, type OutgoingEvent } from '../../bridge/bus/outgoing-event.ts';
@@ -12,7 +12,7 @@ import { id, timestamp } from '../../contracts/fields.ts';
 import { queueNames, type EventType } from '../../contracts/names.ts';
 import { deadLetterQueueOf, serviceOf, type DomainQueueName } from '../../contracts/topology.ts';
 import { firstVersion } from '../../contracts/versions.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig } from '../support/rig.ts';
 
 const agentRetired = catalog['agent.retired'];
 const fields = { agent_id: id('The agent.'), retired_at: timestamp('Since when.') };
@@ -48,12 +48,11 @@ const compatible: Catalog = {
 const [one, other] = [queueNames.userBackendAgent, queueNames.adminBackendAudit];
 type Handled = { type: EventType; body: unknown; id: string }[];
 
-let rig: Rig;
+const rig = useRig();
 let publish: Publish;
 const running = new Set<Supervised>();
 
 beforeAll(async () => {
-  rig = await openRig();
   await assertTopology(rig.bus.channel, 'event_broker');
   publish = createPublisher({ channel: rig.bus.channel });
 });
@@ -61,7 +60,6 @@ afterEach(async () => {
   await Promise.all([...running].map((consumer) => consumer.stop()));
   running.clear();
 });
-afterAll(() => rig.close());
 
 /** The consumer of one release. */
 async function consume(queue: DomainQueueName, events: Catalog): Promise<{ handled: Handled; consumer: Supervised }> {

@@ -1,15 +1,8 @@
-import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
+import { expect, inject, test, vi } from 'vitest';
 import { openControl } from '../support/control.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig } from '../support/rig.ts';
 
-let rig: Rig;
-
-beforeAll(async () => {
-  rig = await openRig({ settings: { CONTROL_AMQP_URL: '' } });
-  await rig.startAll();
-});
-
-afterAll(() => rig.close());
+const rig = useRig({ settings: { CONTROL_AMQP_URL: '' }, services: ['event_broker', 'agents_worker'] });
 
 test('an agent that listens waits where agents_worker has no account for it, and never gets that of agents_worker', async () => {
   const control = openControl(rig, inject('servers').managementUrl);

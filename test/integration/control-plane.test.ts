@@ -1,31 +1,28 @@
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
-import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
+import { beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { startControlPlane } from '../../bridge/control-plane/control-plane.ts';
 import { controlQueueName } from '../../contracts/names.ts';
 import { instanceStateQuery } from '../../workflows/messages.ts';
 import { openControl, type Control } from '../support/control.ts';
 import { expectDocumented } from '../support/documented-message.ts';
-import { one as only, openRig, type Rig } from '../support/rig.ts';
+import { one as only, useRig } from '../support/rig.ts';
 import type { Service } from '../../workers/services/service.ts';
 
 const command = { headersSchema: 'headers.command', appId: 'agents_worker' } as const;
 
-let rig: Rig;
-let control: Control;
-let worker: Service;
 /** Longer than any agent takes to read its command on a busy machine: only the last test waits for it, and shortens it before. */
 const settings = { SWEEP_INTERVAL_SECONDS: '1', CONTROL_HEAD_START_SECONDS: '60' };
+const rig = useRig({ settings });
+let control: Control;
+let worker: Service;
 
 beforeAll(async () => {
-  rig = await openRig({ settings });
   control = openControl(rig, inject('servers').managementUrl);
   const broker = await rig.startEventBroker();
   worker = await rig.startAgentsWorker();
   await Promise.all([broker.ready(), worker.ready()]);
 });
-
-afterAll(() => rig.close());
 
 const runListening = async (agentId: string): Promise<string> => {
   const id = await rig.insertInstance(agentId);

@@ -2,20 +2,19 @@ import { randomInt } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect, inject, onTestFailed, test, vi } from 'vitest';
+import { afterEach, beforeAll, expect, inject, onTestFailed, test, vi } from 'vitest';
 import { controlQueueName } from '../../contracts/names.ts';
 import { openControl, type Control } from '../support/control.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig } from '../support/rig.ts';
 import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts';
 
-let rig: Rig;
+const rig = useRig();
 let control: Control;
 let agentId: string;
 let starts: string;
 const processes: WorkerProcess[] = [];
 
 beforeAll(async () => {
-  rig = await openRig();
   control = openControl(rig, inject('servers').managementUrl);
   starts = join(rig.environment.RUNTIME_DIRECTORY, 'starts');
   agentId = await rig.publishAgent({
@@ -28,8 +27,6 @@ beforeAll(async () => {
 afterEach(async () => {
   await Promise.all(processes.splice(0).map(({ kill }) => kill('SIGTERM')));
 });
-
-afterAll(() => rig.close());
 
 /** Both in one process need the rights of both. */
 const environmentOf = {

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Client } from 'pg';
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { notificationChannels } from '../../contracts/names.ts';
-import { one, openRig, type Rig } from '../support/rig.ts';
+import { one, useRig } from '../support/rig.ts';
 
 interface Payload {
   schema_version: number;
@@ -13,12 +13,11 @@ interface Payload {
   event_log_id?: number;
 }
 
-let rig: Rig;
+const rig = useRig();
 let listener: Client;
 const heard: { channel: string; text: string; payload: Payload }[] = [];
 
 beforeAll(async () => {
-  rig = await openRig();
   listener = await rig.connect();
   listener.on('notification', ({ channel, payload: text = '' }) => {
     heard.push({ channel, text, payload: JSON.parse(text) as Payload });
@@ -26,7 +25,6 @@ beforeAll(async () => {
   for (const channel of notificationChannels) await listener.query(`listen ${channel}`);
 });
 beforeEach(() => void heard.splice(0));
-afterAll(() => rig.close());
 
 /** Notifications come in the order of their commits: all earlier ones were heard once this one is. */
 async function untilAllHeard(): Promise<void> {

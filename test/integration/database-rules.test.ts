@@ -1,12 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openRig, type Rig } from '../support/rig.ts';
+import { expect, test } from 'vitest';
+import { useRig } from '../support/rig.ts';
 
-let rig: Rig;
-beforeAll(async () => {
-  rig = await openRig();
-});
-afterAll(() => rig.close());
+const rig = useRig();
 
 const sequencesOf = async (id: string): Promise<number[]> => {
   const { rows } = await rig.pool.query<{ sequence: number }>(

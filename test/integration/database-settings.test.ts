@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, describe, expect, inject, test, vi } from 'vitest';
+import { afterEach, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { serviceNames } from '../../contracts/access.ts';
 import { migrate } from '../../database/migrate.ts';
 import { startAdminBackend } from '../support/admin-backend.ts';
 import { startUserBackend } from '../support/backends.ts';
 import { runInstances } from '../support/command-line.ts';
 import { startPgbouncer } from '../support/pgbouncer.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig } from '../support/rig.ts';
 import { startWorkerProcess } from '../support/worker-process.ts';
 
 /** Every setting of a database that any of our statements could depend on, at a value that most of them do not expect. */
@@ -34,18 +34,16 @@ const hostile = {
 /** Not behind PgBouncer: it hands out connections that the server is just ending, as PostgreSQL's documentation warns. */
 const hostileToIdle = { ...hostile, idle_session_timeout: `'300ms'` };
 
-let rig: Rig;
+const rig = useRig();
 let agentId: string;
 const cleanUps: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
-  rig = await openRig();
   agentId = await rig.publishAgent();
 });
 afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).toReversed()) await cleanUp();
 });
-afterAll(() => rig.close());
 
 /** For all connections made from now on but the rig's own, which has to see what is true. */
 async function setHostile(settings: Record<string, string>): Promise<void> {

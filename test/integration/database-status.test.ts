@@ -1,14 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { writeFinalStatus, writeStatus } from '../../activities/instances.ts';
 import type { RecordStatusInput } from '../../workflows/activities.ts';
-import { one, openRig, type Rig } from '../support/rig.ts';
+import { one, useRig } from '../support/rig.ts';
 
-let rig: Rig;
-beforeAll(async () => {
-  rig = await openRig();
-});
-afterAll(() => rig.close());
+const rig = useRig();
 
 const reason = { code: 'agent_exited', message: 'It ended with exit code 1.' } as const;
 

@@ -1,12 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { one, openRig, type Rig } from '../support/rig.ts';
+import { expect, test } from 'vitest';
+import { one, useRig } from '../support/rig.ts';
 
-let rig: Rig;
-beforeAll(async () => {
-  rig = await openRig();
-});
-afterAll(() => rig.close());
+const rig = useRig();
 
 const uuid = expect.stringMatching(/^[\da-f-]{36}$/) as string;
 const utc = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00$/) as string;

@@ -1,18 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { connect, type GetMessage, type Options } from 'amqplib';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { createdMessage, type WireMessage } from '../support/events.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig } from '../support/rig.ts';
 
-let rig: Rig;
+const rig = useRig({ services: ['event_broker', 'agents_worker'] });
 let agentId: string;
 
 beforeAll(async () => {
-  rig = await openRig();
-  await rig.startAll();
   agentId = await rig.publishAgent();
 });
-afterAll(() => rig.close());
 
 const letters = 'agents_worker.instance.dead';
 const sessions = (): number => rig.log.filter(({ msg }) => msg === 'agents_worker is ready').length;

@@ -1,10 +1,10 @@
-import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
+import { afterAll, describe, expect, inject, test, vi } from 'vitest';
 import { controlQueueName } from '../../contracts/names.ts';
 import { runInstances } from '../support/command-line.ts';
 import { openControl } from '../support/control.ts';
 import { containersOf, go, removeContainers, runIn, traceContainer, untilGo } from '../support/docker-agents.ts';
 import { checkedImage, engineAt, plainImage } from '../support/docker-images.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig } from '../support/rig.ts';
 
 const container = { kind: 'docker', image: plainImage, stop_grace_seconds: 1 };
 const patience = { timeout: 30_000 };
@@ -12,17 +12,12 @@ const patience = { timeout: 30_000 };
 describe.skipIf(!inject('docker'))('an instance whose agent is a container', { concurrent: true }, () => {
   const host = inject('docker')?.host ?? '';
   const docker = engineAt(host);
-  let rig: Rig;
-
-  beforeAll(async () => {
-    rig = await openRig({ settings: { DOCKER_HOST: host } });
-    await rig.startAll();
-  });
+  // Hooks run in reverse order: the containers go once the engine that would replace them has stopped.
   afterAll(async () => {
-    await rig.close();
     const { temporal, taskQueue } = rig.configuration;
     await removeContainers(docker, `${temporal.namespace}/${taskQueue}`);
   });
+  const rig = useRig({ settings: { DOCKER_HOST: host }, services: ['event_broker', 'agents_worker'] });
 
   const containerOf = (id: string) => docker.getContainer(`instance-${id}`);
   const run = async (spec: object = {}, config: object = {}): Promise<string> => {

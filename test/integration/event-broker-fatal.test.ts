@@ -1,20 +1,16 @@
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { assertTopology } from '../../bridge/bus/topology.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig } from '../support/rig.ts';
 import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts';
 
-let rig: Rig;
+const rig = useRig();
 let started: WorkerProcess | undefined;
 const services = { 'event-broker': 'event_broker', 'agents-worker': 'agents_worker' } as const;
 const entries = ['event-broker', 'agents-worker'] as const;
 
-beforeAll(async () => {
-  rig = await openRig();
-});
 afterEach(async () => {
   await started?.kill('SIGKILL');
 });
-afterAll(() => rig.close());
 
 /** The process as it is started in production: it has to end by itself, with code 1, having said what to do. */
 async function lastWordsOf(entry: keyof typeof services, environment: Record<string, string>): Promise<string> {

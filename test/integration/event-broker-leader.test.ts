@@ -1,18 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { one, openRig, type Rig } from '../support/rig.ts';
+import { afterEach, expect, test, vi } from 'vitest';
+import { one, useRig } from '../support/rig.ts';
 import type { Service } from '../../workers/services/service.ts';
 
-let rig: Rig;
+const rig = useRig();
 const started: Service[] = [];
 
-beforeAll(async () => {
-  rig = await openRig();
-});
 afterEach(async () => {
   await Promise.all(started.splice(0).map((service) => service.stop()));
 });
-afterAll(() => rig.close());
 
 async function start(): Promise<Service> {
   const broker = await rig.startEventBroker();

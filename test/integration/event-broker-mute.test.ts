@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { openRig, type Rig } from '../support/rig.ts';
+import { afterEach, expect, test, vi } from 'vitest';
+import { useRig } from '../support/rig.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts';
 
@@ -8,18 +8,14 @@ import { startWorkerProcess, type WorkerProcess } from '../support/worker-proces
 const takeOverMs = 16_000;
 const patienceMs = takeOverMs + 9_000;
 
-let rig: Rig;
+const rig = useRig();
 const started: WorkerProcess[] = [];
 const proxies: TcpProxy[] = [];
 
-beforeAll(async () => {
-  rig = await openRig();
-});
 afterEach(async () => {
   for (const proxy of proxies.splice(0)) await proxy.cut();
   await Promise.all(started.splice(0).map(({ kill }) => kill('SIGKILL')));
 });
-afterAll(() => rig.close());
 
 function start(environment: Record<string, string> = {}): WorkerProcess {
   const broker = startWorkerProcess('event-broker', { ...rig.environmentOf('event_broker'), ...environment });

@@ -1,17 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { openRig, type Rig } from '../support/rig.ts';
+import { afterEach, beforeAll, expect, test } from 'vitest';
+import { useRig } from '../support/rig.ts';
 import type { Service } from '../../workers/services/service.ts';
 
-let rig: Rig;
+const rig = useRig();
 let broker: Service;
 
 beforeAll(async () => {
-  rig = await openRig();
   await startBroker();
 });
 afterEach(() => broker.stop());
-afterAll(() => rig.close());
 
 async function startBroker(): Promise<void> {
   broker = await rig.startEventBroker();

@@ -1,21 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
 import { startEventBroker as startBroker } from '../../bridge/event-broker/event-broker.ts';
 import { readConfiguration } from '../../configuration/configuration.ts';
-import { one, openRig, type Rig } from '../support/rig.ts';
+import { one, useRig } from '../support/rig.ts';
 import type { Service } from '../../workers/services/service.ts';
 
 /** No consumer runs here: what is published stays in the queues to be counted. */
-let rig: Rig;
+const rig = useRig();
 let broker: Service;
 
 beforeAll(async () => {
-  rig = await openRig();
   broker = await rig.startEventBroker();
   await broker.ready();
 });
-afterAll(() => rig.close());
 
 const audit = 'admin_backend.audit';
 const worker = 'agents_worker.instance';

@@ -1,16 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { one, openRig, type Rig } from '../support/rig.ts';
+import { afterEach, expect, test, vi } from 'vitest';
+import { one, useRig } from '../support/rig.ts';
 import type { Service } from '../../workers/services/service.ts';
 
-let rig: Rig;
+const rig = useRig();
 let broker: Service;
 
-beforeAll(async () => {
-  rig = await openRig();
-});
 afterEach(() => broker.stop());
-afterAll(() => rig.close());
 
 async function startBroker(): Promise<void> {
   broker = await rig.startEventBroker();

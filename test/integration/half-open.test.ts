@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startAdminBackend } from '../support/admin-backend.ts';
 import { startUserBackend, type UserBackend } from '../support/backends.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig, type Rig } from '../support/rig.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts';
 
@@ -12,7 +12,7 @@ const cases = [
   { name: 'Temporal', servers: ['temporal'], limitMs: 90_000 },
 ] as const;
 
-let rig: Rig;
+const rig = useRig();
 let users: UserBackend;
 let proxies: Record<(typeof cases)[number]['servers'][number], TcpProxy>;
 const processes: WorkerProcess[] = [];
@@ -20,7 +20,6 @@ const cleanUps: (() => Promise<unknown>)[] = [];
 let agentId: string;
 
 beforeAll(async () => {
-  rig = await openRig();
   agentId = await rig.publishAgent();
   const { DATABASE_URL, AMQP_URL, TEMPORAL_ADDRESS } = rig.environment;
   const open = async (target: string): Promise<TcpProxy> => {
@@ -61,7 +60,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   for (const cleanUp of cleanUps.toReversed()) await cleanUp();
-  await rig?.close();
 });
 
 /** An instance that is asked for over HTTP runs, and is stopped: every service has its part in that. */

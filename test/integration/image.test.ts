@@ -10,9 +10,9 @@ import { choosePorts } from '../../stack/ports.ts';
 import { passwordVariable } from '../../configuration/service-passwords.ts';
 import { readComposeFile, type Service } from '../support/compose-file.ts';
 import { buildImage, type Image } from '../support/image.ts';
-import { one, openRig, type Rig } from '../support/rig.ts';
+import { one, useRig } from '../support/rig.ts';
 
-let rig: Rig;
+const rig = useRig();
 let folder: string;
 let image: Image;
 let services: Record<string, Service>;
@@ -20,12 +20,11 @@ const started: Container[] = [];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'image-'));
-  [rig, image, services] = await Promise.all([openRig(), buildImage(folder), readComposeFile()]);
+  [image, services] = await Promise.all([buildImage(folder), readComposeFile()]);
 }, 180_000);
 
 afterAll(async () => {
   await Promise.all(started.map(({ end }) => end()));
-  await rig?.close();
   await rm(folder, { recursive: true, force: true });
 });
 

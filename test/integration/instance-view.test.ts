@@ -1,15 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { readInstance } from '../../database/instance-view.ts';
 import { explainInstance } from '../../explain/explain-instance.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig } from '../support/rig.ts';
 
-let rig: Rig;
-
-beforeAll(async () => {
-  rig = await openRig();
-});
-afterAll(() => rig.close());
+const rig = useRig();
 
 test('user_backend, which may not read how agents are run, reads an instance with the kind of its runtime', async () => {
   const id = await rig.insertInstance(await rig.publishAgent());

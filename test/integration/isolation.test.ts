@@ -1,27 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { startUserBackend, type UserApi, type UserBackend } from '../support/backends.ts';
+import { useUserBackend, type UserApi } from '../support/backends.ts';
 import { openReplica, type Replica } from '../support/live.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig } from '../support/rig.ts';
 
 /** What a user reads never holds what was another user's, also where both had an instance of one id, one after the other. */
 
-let rig: Rig;
-let backend: UserBackend;
+const rig = useRig({ services: ['event_broker', 'agents_worker'] });
+const backend = useUserBackend(rig);
 let replica: Replica;
 let agentId: string;
 beforeAll(async () => {
-  rig = await openRig();
-  await rig.startAll();
-  backend = await startUserBackend(rig);
   replica = await openReplica(rig);
   agentId = await rig.publishAgent();
 });
-afterAll(async () => {
-  await replica?.close();
-  await backend?.stop();
-  await rig?.close();
-});
+afterAll(() => replica?.close());
 
 const secret = 'only-of-the-first-user';
 const insert = async (id: string, userId: string, note: string): Promise<void> => {

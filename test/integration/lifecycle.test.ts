@@ -1,17 +1,13 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { outline } from '../support/bus.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig } from '../support/rig.ts';
 
-let rig: Rig;
+const rig = useRig({ services: ['event_broker', 'agents_worker'] });
 let agentId: string;
 
 beforeAll(async () => {
-  rig = await openRig();
-  await rig.startAll();
   agentId = await rig.publishAgent();
 });
-
-afterAll(() => rig.close());
 
 test('an inserted row runs, a deleted row is cleaned up, and nothing is said twice, ten times out of ten', async () => {
   for (let round = 1; round <= 10; round += 1) {

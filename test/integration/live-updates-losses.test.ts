@@ -1,23 +1,21 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, expect, inject, test, vi } from 'vitest';
+import { afterEach, beforeAll, expect, inject, test, vi } from 'vitest';
 import type { LiveUpdatesOptions } from '../../backends/live/live-updates.ts';
 import type { AgentPush } from '../../backends/live/published-events.ts';
 import { openReplica, type Replica, type Watcher } from '../support/live.ts';
 import { managementApi } from '../support/management.ts';
-import { one, openRig, type Rig } from '../support/rig.ts';
+import { one, useRig } from '../support/rig.ts';
 import type { Service } from '../../workers/services/service.ts';
 
-let rig: Rig;
+const rig = useRig();
 let broker: Service;
 let replica: Replica;
 
 beforeAll(async () => {
-  rig = await openRig();
   broker = await rig.startEventBroker();
   await broker.ready();
 });
 afterEach(() => replica.close());
-afterAll(() => rig.close());
 
 async function open(
   options: Partial<LiveUpdatesOptions> = {},

@@ -1,21 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import type { LiveUpdatesOptions } from '../../backends/live/live-updates.ts';
 import { openReplica, type Replica } from '../support/live.ts';
-import { one, openRig, type Rig } from '../support/rig.ts';
+import { one, useRig } from '../support/rig.ts';
 
-let rig: Rig;
+const rig = useRig({ services: ['event_broker'] });
 const replicas: Replica[] = [];
 
-beforeAll(async () => {
-  rig = await openRig();
-  const broker = await rig.startEventBroker();
-  await broker.ready();
-});
 afterEach(async () => {
   await Promise.all(replicas.splice(0).map((replica) => replica.close()));
 });
-afterAll(() => rig.close());
 
 async function open(options: Partial<LiveUpdatesOptions> = {}): Promise<Replica> {
   const replica = await openReplica(rig, options);

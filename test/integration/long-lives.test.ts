@@ -1,23 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
 import { instanceWorkflowId } from '../../contracts/names.ts';
 import { instanceMessageSignal, instanceStateQuery, type RowChanged } from '../../workflows/messages.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig } from '../support/rig.ts';
 
 /** A fifth of the 20,000 that must be borne, which take minutes: `LONG_LIFE_SIGNALS=20000` sends them all. */
 const total = Number(process.env['LONG_LIFE_SIGNALS'] ?? 4_000);
 const atOnce = 100;
-let rig: Rig;
+// While a run continues as another, a sweep may see neither, and would add a signal of its own.
+const rig = useRig({ settings: { SWEEP_INTERVAL_SECONDS: '3600' }, services: ['event_broker', 'agents_worker'] });
 let agentId: string;
 
 beforeAll(async () => {
-  // While a run continues as another, a sweep may see neither, and would add a signal of its own.
-  rig = await openRig({ settings: { SWEEP_INTERVAL_SECONDS: '3600' } });
-  await rig.startAll();
   agentId = await rig.publishAgent();
 });
-
-afterAll(() => rig.close());
 
 test(`${total} signals to one instance are all accounted for, over bounded histories`, async () => {
   const id = await rig.insertInstance(agentId);

@@ -8,18 +8,17 @@ import { startEventBroker } from '../../workers/services/event-broker.ts';
 import type { Service } from '../../workers/services/service.ts';
 import { startAdminBackend } from '../support/admin-backend.ts';
 import { startUserBackend } from '../support/backends.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig } from '../support/rig.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 
 const servers = ['RabbitMQ', 'PostgreSQL', 'Temporal'] as const;
 type ServerName = (typeof servers)[number];
 
-let rig: Rig;
+const rig = useRig();
 let agentId: string;
 const proxies = new Map<ServerName, TcpProxy>();
 
 beforeAll(async () => {
-  rig = await openRig();
   agentId = await rig.publishAgent();
   const { DATABASE_URL, AMQP_URL, TEMPORAL_ADDRESS } = rig.environment;
   proxies.set('PostgreSQL', await openTcpProxy(new URL(DATABASE_URL).host));
@@ -28,7 +27,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   for (const proxy of proxies.values()) await proxy.cut();
-  await rig?.close();
 });
 
 const addressOf = (server: ServerName): string => proxies.get(server)?.address ?? '';

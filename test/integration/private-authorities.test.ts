@@ -10,7 +10,7 @@ import { checkAmqp, checkDatabase } from '../../stack/own-servers.ts';
 import { runInstances } from '../support/command-line.ts';
 import { contractsCheck } from '../support/contracts-check.ts';
 import { hasOpenssl, openAuthority, type ServerCertificate } from '../support/certificates.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig } from '../support/rig.ts';
 import { openTlsProxy } from '../support/tls-proxy.ts';
 import { startWorkerProcess } from '../support/worker-process.ts';
 
@@ -22,16 +22,14 @@ interface Variant {
 }
 
 describe.skipIf(!hasOpenssl)('servers whose certificates a private CA signed', () => {
-  let rig: Rig;
+  const rig = useRig();
   let authority: ReturnType<typeof openAuthority>;
   let stranger: ReturnType<typeof openAuthority>;
   beforeAll(async () => {
-    rig = await openRig();
     authority = openAuthority();
     stranger = openAuthority();
   });
   afterAll(async () => {
-    await rig.close();
     authority[Symbol.dispose]();
     stranger[Symbol.dispose]();
   });

@@ -10,7 +10,7 @@ import { choosePorts } from '../../stack/ports.ts';
 import { runInstances } from '../support/command-line.ts';
 import { createdMessage } from '../support/events.ts';
 import { startOwnBroker, type OwnBroker } from '../support/own-broker.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig, type Rig } from '../support/rig.ts';
 import { signToken, tokenSettings } from '../support/tokens.ts';
 import { openVirtualHost } from '../support/virtual-host.ts';
 import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts';
@@ -23,15 +23,20 @@ const publishers: Entry[] = ['event-broker', 'agents-worker'];
 const inEffect = 'takes no messages, because an alarm is in effect there: low on disk';
 
 let broker: OwnBroker;
-let rig: Rig;
+// Hooks run in reverse order: the broker stops once the rig has removed its virtual host from it.
+afterAll(() => broker?.stop());
+const rig = useRig({
+  openServers: async () => {
+    broker = await startOwnBroker();
+    const { amqpUrl, managementUrl } = broker;
+    return { ...inject('servers'), amqpUrl, managementUrl };
+  },
+});
 let adminUrl: string;
 let healthPorts: Record<Entry, number>;
 const processes = new Map<Entry, WorkerProcess>();
 
 beforeAll(async () => {
-  broker = await startOwnBroker();
-  const { amqpUrl, managementUrl } = broker;
-  rig = await openRig({ servers: { ...inject('servers'), amqpUrl, managementUrl } });
   const ports = await choosePorts('free');
   adminUrl = `http://127.0.0.1:${ports.adminBackend}`;
   healthPorts = {
@@ -59,8 +64,6 @@ beforeAll(async () => {
 afterEach(() => broker.endAlarm());
 afterAll(async () => {
   await Promise.all([...processes.values()].map(({ kill }) => kill('SIGKILL')));
-  await rig?.close();
-  await broker?.stop();
 });
 
 async function expectHealth(entry: Entry, status: number): Promise<string> {

@@ -10,16 +10,24 @@ import { resetStack } from '../../stack/stack.ts';
 import { startTemporal } from '../../stack/temporal.ts';
 import { openBus } from '../support/bus.ts';
 import { killAgent } from '../support/process-agents.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig } from '../support/rig.ts';
 
 /** Servers of this file's own: they are killed and started again while the engine runs. */
 const directory = join(stackRoot, 'recovery');
 let start: Record<'postgres' | 'rabbitmq' | 'temporal', () => Promise<Server & { url?: string }>>;
 const running = new Map<string, Server & { url?: string }>();
-let rig: Rig;
+afterAll(async () => {
+  await Promise.all([...running.values()].map((server) => server.stop()));
+  await resetStack(directory);
+});
+const rig = useRig({ openServers, services: ['event_broker', 'agents_worker'] });
 let agentId: string;
 
 beforeAll(async () => {
+  agentId = await rig.publishAgent();
+});
+
+async function openServers() {
   await resetStack(directory);
   await mkdir(directory, { recursive: true });
   const ports = await choosePorts('free');
@@ -42,23 +50,13 @@ beforeAll(async () => {
       }),
   };
   await Promise.all(Object.keys(start).map((name) => bringUp(name as keyof typeof start)));
-  rig = await openRig({
-    servers: {
-      databaseUrl: urlOf('postgres'),
-      amqpUrl: urlOf('rabbitmq'),
-      managementUrl: `http://127.0.0.1:${ports.management}`,
-      temporalAddress: `127.0.0.1:${ports.temporal}`,
-    },
-  });
-  await rig.startAll();
-  agentId = await rig.publishAgent();
-});
-
-afterAll(async () => {
-  await rig?.close();
-  await Promise.all([...running.values()].map((server) => server.stop()));
-  await resetStack(directory);
-});
+  return {
+    databaseUrl: urlOf('postgres'),
+    amqpUrl: urlOf('rabbitmq'),
+    managementUrl: `http://127.0.0.1:${ports.management}`,
+    temporalAddress: `127.0.0.1:${ports.temporal}`,
+  };
+}
 
 function urlOf(name: keyof typeof start): string {
   return running.get(name)?.url ?? '';

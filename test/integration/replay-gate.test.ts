@@ -7,10 +7,10 @@ import { instanceWorkflowId, instanceWorkflowType } from '../../contracts/names.
 import { checkReplay } from '../../workers/replay-gate/check-replay.ts';
 import { bundleChangedWorkflows } from '../replay/changed-workflows.ts';
 import { replayAll } from '../support/replay.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig } from '../support/rig.ts';
 import { startWorkerProcess } from '../support/worker-process.ts';
 
-let rig: Rig;
+const rig = useRig({ services: ['event_broker', 'agents_worker'] });
 let folder: string;
 /** A bundle of code in which an activity has another name. */
 let changed: string;
@@ -18,8 +18,6 @@ let running: string;
 let ended: string;
 
 beforeAll(async () => {
-  rig = await openRig();
-  await rig.startAll();
   folder = await mkdtemp(join(tmpdir(), 'replay-gate-'));
   changed = join(folder, 'changed.js');
   const change = { file: 'instance-workflow.ts', from: 'const { cleanUp } = ', to: 'const { tidyUp: cleanUp } = ' };
@@ -31,10 +29,7 @@ beforeAll(async () => {
   await rig.workflow(ended).result();
 });
 
-afterAll(async () => {
-  await rig.close();
-  await rm(folder, { recursive: true, force: true });
-});
+afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** `npm run replay` as a person or a pipeline runs it. */
 async function replay(...args: string[]) {

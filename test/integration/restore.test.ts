@@ -1,18 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { instanceStateQuery } from '../../workflows/messages.ts';
-import { one, openRig, type Rig } from '../support/rig.ts';
+import { one, useRig } from '../support/rig.ts';
 
 /** Rows that are no longer what the workflows know of them, and events that no row caused. */
-let rig: Rig;
+const rig = useRig({ settings: { SWEEP_INTERVAL_SECONDS: '1' }, services: ['event_broker', 'agents_worker'] });
 let agentId: string;
 
 beforeAll(async () => {
-  rig = await openRig({ settings: { SWEEP_INTERVAL_SECONDS: '1' } });
-  await rig.startAll();
   agentId = await rig.publishAgent({ command: ['sh', '-c', 'exec sleep 100000'] });
 });
-afterAll(() => rig.close());
 
 const statusOf = async (id: string) => {
   const { rows } = await rig.pool.query<{ status: string; observed: boolean }>(

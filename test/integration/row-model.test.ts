@@ -1,18 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { writeFinalStatus, writeStatus } from '../../activities/instances.ts';
 import { instanceStatuses, type InstanceStatus } from '../../contracts/names.ts';
-import { openRig, one, type Rig } from '../support/rig.ts';
+import { one, useRig } from '../support/rig.ts';
 import { createRowModel, type ModelEvent } from '../support/row-model.ts';
 
-let rig: Rig;
-
-beforeAll(async () => {
-  rig = await openRig();
-});
-
-afterAll(() => rig.close());
+const rig = useRig();
 
 type Step =
   | { do: 'insert' | 'changeConfig' | 'run' | 'stop' | 'remove' | 'recordFinalStatus' }

@@ -2,35 +2,27 @@ import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { HttpServer } from '../../backends/http/server.ts';
-import { startAdminBackend, type AdminBackend } from '../support/admin-backend.ts';
+import { useAdminBackend } from '../support/admin-backend.ts';
 import { preparePython } from '../support/python.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig } from '../support/rig.ts';
 import { runSchemathesis } from '../support/schemathesis.ts';
 import { signToken } from '../support/tokens.ts';
 import { createOwnUserServer } from '../support/user-server.ts';
 
 const found = await preparePython('schemathesis.txt');
-let rig: Rig;
+const rig = useRig({ services: ['event_broker'] });
+const admins = useAdminBackend(rig);
 let users: HttpServer;
-let admins: AdminBackend;
 let agentId: string;
 
 beforeAll(async () => {
-  if ('missing' in found) return;
-  rig = await openRig();
-  const broker = await rig.startEventBroker();
-  await broker.ready();
   agentId = await rig.publishAgent();
   users = await createOwnUserServer(rig, { pageFolder: tmpdir() });
-  admins = await startAdminBackend(rig);
 });
 beforeEach(({ skip }) => {
   if ('missing' in found) skip(found.missing);
 });
-afterAll(async () => {
-  await Promise.all([users?.close(), admins?.stop()]);
-  await rig?.close();
-});
+afterAll(() => users?.close());
 
 const insertInstances = async (userId: string, count: number): Promise<string[]> => {
   const { rows } = await rig.pool.query<{ id: string }>(

@@ -1,15 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { openRig, type Rig } from '../support/rig.ts';
+import { expect, test, vi } from 'vitest';
+import { useRig } from '../support/rig.ts';
 import { startWorkerProcess } from '../support/worker-process.ts';
 
-let rig: Rig;
-
-beforeAll(async () => {
-  rig = await openRig();
-});
-
-afterAll(() => rig.close());
+const rig = useRig();
 
 const environmentOf = (pid: number): Promise<string> => readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
 

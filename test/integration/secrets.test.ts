@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { choosePorts } from '../../stack/ports.ts';
 import { runInstances } from '../support/command-line.ts';
-import { one, openRig, type Rig } from '../support/rig.ts';
+import { one, useRig } from '../support/rig.ts';
 import { createSecretWatch, readCommandLines, type SecretWatch } from '../support/secret-watch.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { signToken } from '../support/tokens.ts';
@@ -33,7 +33,7 @@ Error.stackTraceLimit = 0;
 if (config.crash) setTimeout(() => { throw new Error('refused: ' + API_TOKEN + ' ' + config.api_key); }, 100);
 `;
 
-let rig: Rig;
+const rig = useRig();
 let watch: SecretWatch;
 let amqp: TcpProxy;
 let database: TcpProxy;
@@ -46,7 +46,6 @@ const notifications: string[] = [];
 const pushed: string[] = [];
 
 beforeAll(async () => {
-  rig = await openRig();
   watch = createSecretWatch();
   const secret = watch.add('JWT_SECRET', `jwt-${randomUUID()}`);
   [amqp, database] = await Promise.all([
@@ -107,7 +106,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all([...processes.values()].map(({ kill }) => kill('SIGTERM')));
   await Promise.all([amqp?.cut(), database?.cut()]);
-  await rig?.close();
 });
 
 const ports = () => services.map((service) => environments[service][`${service.toUpperCase()}_HEALTH_PORT`]);

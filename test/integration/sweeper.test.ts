@@ -1,18 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
 import { outline } from '../support/bus.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { openRig, useRig } from '../support/rig.ts';
 
-let rig: Rig;
+const rig = useRig({ settings: { SWEEP_INTERVAL_SECONDS: '1' }, services: ['event_broker', 'agents_worker'] });
 let agentId: string;
 
 beforeAll(async () => {
-  rig = await openRig({ settings: { SWEEP_INTERVAL_SECONDS: '1' } });
-  await rig.startAll();
   agentId = await rig.publishAgent();
 });
-
-afterAll(() => rig.close());
 
 /** As if the last change of the row were long ago: the sweeper leaves alone what is still being worked on. */
 const age = (id: string, { pool } = rig) =>

@@ -10,11 +10,11 @@ import { startAdminBackend, type AdminBackend } from '../support/admin-backend.t
 import { startUserBackend, type UserBackend } from '../support/backends.ts';
 import { openControl, type Control } from '../support/control.ts';
 import { managementApi } from '../support/management.ts';
-import { one, openRig, type Rig } from '../support/rig.ts';
+import { one, openRig, useRig } from '../support/rig.ts';
 
 const patience = { timeout: 60_000, interval: 200 };
 
-let rig: Rig;
+const rig = useRig({ settings: { SWEEP_INTERVAL_SECONDS: '1' } });
 let control: Control;
 let management: ReturnType<typeof managementApi>;
 let host: string;
@@ -27,7 +27,6 @@ let whole: string[];
 
 beforeAll(async () => {
   const { managementUrl } = inject('servers');
-  rig = await openRig({ settings: { SWEEP_INTERVAL_SECONDS: '1' } });
   management = managementApi(managementUrl, rig.environment.AMQP_URL);
   host = new URL(rig.environment.AMQP_URL).pathname.slice(1);
   control = openControl(rig, managementUrl);
@@ -42,10 +41,7 @@ beforeAll(async () => {
   await control.untilListening(controlQueueName(listener.id));
   whole = await describeTopology();
 });
-afterAll(async () => {
-  await Promise.all([admin.stop(), user.stop()]);
-  await rig.close();
-});
+afterAll(() => Promise.all([admin.stop(), user.stop()]));
 
 const named = z.array(z.object({ name: z.string() }));
 const bound = z.array(

@@ -1,27 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { startAdminBackend, type AdminBackend } from '../support/admin-backend.ts';
-import { startUserBackend, type UserBackend } from '../support/backends.ts';
+import { beforeAll, expect, test, vi } from 'vitest';
+import { useAdminBackend } from '../support/admin-backend.ts';
+import { useUserBackend } from '../support/backends.ts';
 import { createdMessage } from '../support/events.ts';
 import { field, integerField, nestedTables, publishRaw, textField } from '../support/raw-publish.ts';
-import { one as only, openRig, type Rig } from '../support/rig.ts';
+import { one as only, useRig } from '../support/rig.ts';
 
-let rig: Rig;
-let users: UserBackend;
-let admin: AdminBackend;
+const rig = useRig({ services: ['event_broker', 'agents_worker'] });
+const users = useUserBackend(rig);
+const admin = useAdminBackend(rig);
+beforeAll(() => admin.ready());
 let agentId: string;
 
 beforeAll(async () => {
-  rig = await openRig();
-  await rig.startAll();
-  users = await startUserBackend(rig);
-  admin = await startAdminBackend(rig);
-  await admin.ready();
   agentId = await rig.publishAgent();
-});
-afterAll(async () => {
-  await Promise.all([users?.stop(), admin?.stop()]);
-  await rig.close();
 });
 
 type Case = [string, Buffer];

@@ -6,18 +6,17 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { HttpServer } from '../../backends/http/server.ts';
 import { openDocumentedApi, readDocument, type Call } from '../support/documented-api.ts';
-import { one, openRig, type Rig } from '../support/rig.ts';
+import { one, useRig } from '../support/rig.ts';
 import { signToken } from '../support/tokens.ts';
 import { createOwnUserServer } from '../support/user-server.ts';
 
-let rig: Rig;
+const rig = useRig();
 let app: HttpServer;
 let url: string;
 let call: Call;
 let pageFolder: string;
 
 beforeAll(async () => {
-  rig = await openRig();
   pageFolder = await mkdtemp(join(tmpdir(), 'page-'));
   await writeFile(join(pageFolder, 'index.html'), '<!doctype html><title>Page</title>');
   app = await createOwnUserServer(rig, { pageFolder });
@@ -27,7 +26,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await app?.close();
   await rm(pageFolder, { recursive: true, force: true });
-  await rig?.close();
 });
 
 test('the document names each operation, what it needs and what it answers', async () => {

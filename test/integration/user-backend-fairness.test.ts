@@ -1,19 +1,13 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { startUserBackend, type UserBackend } from '../support/backends.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { beforeAll, expect, test, vi } from 'vitest';
+import { useUserBackend } from '../support/backends.ts';
+import { useRig } from '../support/rig.ts';
 
-let rig: Rig;
-let backend: UserBackend;
+const rig = useRig();
+const backend = useUserBackend(rig);
 let agentId: string;
 
 beforeAll(async () => {
-  rig = await openRig();
   agentId = await rig.publishAgent();
-  backend = await startUserBackend(rig);
-});
-afterAll(async () => {
-  await backend?.stop();
-  await rig?.close();
 });
 
 test('timelines that take long leave the other routes their connections to the database', async () => {

@@ -1,25 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { startUserBackend, type UserApi, type UserBackend } from '../support/backends.ts';
-import { one, openRig, type Rig } from '../support/rig.ts';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { useUserBackend, type UserApi } from '../support/backends.ts';
+import { one, useRig } from '../support/rig.ts';
 
-let rig: Rig;
-let backend: UserBackend;
+const rig = useRig();
+const backend = useUserBackend(rig);
 let agentId: string;
 let api: UserApi;
 let userId: string;
 
 beforeAll(async () => {
-  rig = await openRig();
-  backend = await startUserBackend(rig);
   agentId = await rig.publishAgent();
 });
 beforeEach(async () => {
   ({ api, userId } = await backend.user());
-});
-afterAll(async () => {
-  await backend?.stop();
-  await rig?.close();
 });
 
 const countInstances = async (): Promise<number> => {

@@ -1,27 +1,21 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { startUserBackend, type UserApi, type UserBackend } from '../support/backends.ts';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { useUserBackend, type UserApi } from '../support/backends.ts';
 import type { Answer } from '../support/documented-api.ts';
-import { one, openRig, type Rig } from '../support/rig.ts';
+import { one, useRig } from '../support/rig.ts';
 
 /** Without the engine: what the table says is what is asked for here. */
-let rig: Rig;
-let backend: UserBackend;
+const rig = useRig();
+const backend = useUserBackend(rig);
 let agentId: string;
 let api: UserApi;
 let userId: string;
 
 beforeAll(async () => {
-  rig = await openRig();
-  backend = await startUserBackend(rig);
   agentId = await rig.publishAgent();
 });
 beforeEach(async () => {
   ({ api, userId } = await backend.user());
-});
-afterAll(async () => {
-  await backend?.stop();
-  await rig?.close();
 });
 
 const post = (json: object) => api('POST', '/v1/instances', { json });

@@ -3,22 +3,16 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { startUserBackend, type UserBackend } from '../support/backends.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig } from '../support/rig.ts';
 import { signToken } from '../support/tokens.ts';
 
-let rig: Rig;
+const rig = useRig({ services: ['event_broker'] });
 let backend: UserBackend;
 
 beforeAll(async () => {
-  rig = await openRig();
-  const broker = await rig.startEventBroker();
-  await broker.ready();
   backend = await startUserBackend(rig);
 });
-afterAll(async () => {
-  await backend?.stop();
-  await rig?.close();
-});
+afterAll(() => backend?.stop());
 
 interface Message {
   type: string;

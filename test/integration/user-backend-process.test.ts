@@ -1,19 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startUserBackend, type UserBackend } from '../support/backends.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig } from '../support/rig.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { tokenSettings } from '../support/tokens.ts';
 import { startWorkerProcess } from '../support/worker-process.ts';
 
-let rig: Rig;
+const rig = useRig();
 let database: TcpProxy;
 let temporal: TcpProxy;
 let backend: UserBackend;
 let agentId: string;
 
 beforeAll(async () => {
-  rig = await openRig();
   agentId = await rig.publishAgent();
   const databaseUrl = new URL(rig.environment.DATABASE_URL);
   database = await openTcpProxy(databaseUrl.host);
@@ -30,7 +29,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await backend?.stop();
   await Promise.all([database?.cut(), temporal?.cut()]);
-  await rig?.close();
 });
 
 test('while the database is away answers are 503, the catalog and public routes go on, and then all is well', async () => {

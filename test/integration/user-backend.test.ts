@@ -1,25 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { startUserBackend, type UserApi, type UserBackend } from '../support/backends.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { beforeAll, expect, test, vi } from 'vitest';
+import { useUserBackend, type UserApi } from '../support/backends.ts';
+import { useRig } from '../support/rig.ts';
 
-let rig: Rig;
-let backend: UserBackend;
+const rig = useRig({ services: ['event_broker', 'agents_worker'] });
+const backend = useUserBackend(rig);
 let api: UserApi;
 let userId: string;
 let agentId: string;
 
 beforeAll(async () => {
-  rig = await openRig();
-  await rig.startAll();
   agentId = await rig.publishAgent();
-  backend = await startUserBackend(rig);
   ({ api, userId } = await backend.user());
-});
-
-afterAll(async () => {
-  await backend?.stop();
-  await rig?.close();
 });
 
 const create = async (json: object): Promise<string> => {

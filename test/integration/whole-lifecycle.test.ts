@@ -1,19 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { instanceMessageSignal } from '../../workflows/messages.ts';
 import { outline } from '../support/bus.ts';
-import { openRig, type Rig } from '../support/rig.ts';
+import { useRig } from '../support/rig.ts';
 
-let rig: Rig;
+const rig = useRig({ services: ['event_broker', 'agents_worker'] });
 let agentId: string;
 
 beforeAll(async () => {
-  rig = await openRig();
-  await rig.startAll();
   agentId = await rig.publishAgent();
 });
-
-afterAll(() => rig.close());
 
 const reasonOf = async (id: string) => {
   const { rows } = await rig.pool.query<{ code: string; message: string }>(

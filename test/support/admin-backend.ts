@@ -5,6 +5,7 @@ import { startAdminBackend as startService } from '../../workers/services/admin-
 import { openDocumentedApi, type Answer as DocumentedAnswer } from './documented-api.ts';
 import type { Rig } from './rig.ts';
 import { signToken, tokenSettings } from './tokens.ts';
+import { useOpened } from './use-opened.ts';
 
 export type AdminBackend = Awaited<ReturnType<typeof startAdminBackend>>;
 
@@ -18,6 +19,14 @@ export interface CallOptions {
   json?: unknown;
   /** In the place of an admin's; null sends none. */
   token?: string | null;
+}
+
+/** admin_backend for the tests of a file or of a `describe`. It connects to RabbitMQ once its queues exist. */
+export function useAdminBackend(rig: Rig): AdminBackend {
+  return useOpened(
+    () => startAdminBackend(rig),
+    (backend) => backend.stop(),
+  );
 }
 
 /** admin_backend on the rig's servers, with its own logins and not waited for, and calls to it by an admin. */

@@ -6,9 +6,18 @@ import { startUserBackend as startService } from '../../workers/services/user-ba
 import { openDocumentedApi, type Answer, type CallOptions } from './documented-api.ts';
 import type { Rig } from './rig.ts';
 import { signToken, tokenSettings } from './tokens.ts';
+import { useOpened } from './use-opened.ts';
 
 export type UserBackend = Awaited<ReturnType<typeof startUserBackend>>;
 export type UserApi = (method: string, path: string, options?: CallOptions) => Promise<Answer>;
+
+/** user_backend, ready, for the tests of a file or of a `describe`. */
+export function useUserBackend(rig: Rig, settings: Record<string, string> = {}): UserBackend {
+  return useOpened(
+    () => startUserBackend(rig, settings),
+    (backend) => backend.stop(),
+  );
+}
 
 /** user_backend on the rig's servers, and calls to it whose answers are checked against its OpenAPI document. */
 export async function startUserBackend(

@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process';
 import { dirname, delimiter } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
-import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
+import { afterAll, describe, expect, inject, test, vi } from 'vitest';
 import { choosePorts } from '../../stack/ports.ts';
 import { startInstances } from './command-line.ts';
 import { findNode } from './node-versions.ts';
 import { fewerRuns } from './property-runs.ts';
-import { openRig, type Rig } from './rig.ts';
+import { useRig } from './rig.ts';
 import { signToken, tokenSettings } from './tokens.ts';
 import { startWorkerProcess, type WorkerProcess } from './worker-process.ts';
 
@@ -26,13 +26,9 @@ export function testOnNode(version: number): void {
     });
 
     describe('each service', () => {
-      let rig: Rig;
+      const rig = useRig();
       const processes: WorkerProcess[] = [];
-      beforeAll(async () => void (rig = await openRig()));
-      afterAll(async () => {
-        await Promise.all(processes.map(({ kill }) => kill('SIGKILL')));
-        await rig?.close();
-      });
+      afterAll(() => Promise.all(processes.map(({ kill }) => kill('SIGKILL'))));
 
       test('starts, does its work on real servers, and ends when told to', { timeout: 300_000 }, async () => {
         const ports = await choosePorts('free');

@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import type { Browser, BrowserContextOptions, ConsoleMessage, Page } from 'playwright-core';
-import { afterAll, beforeAll, beforeEach, inject } from 'vitest';
+import { beforeEach, inject } from 'vitest';
 import { choosePorts } from '../../stack/ports.ts';
 import { publishExampleAgent } from '../../stack/example.ts';
 import { startAdminBackend } from './admin-backend.ts';
 import { startUserBackend } from './backends.ts';
 import { launchBrowser } from './chromium.ts';
-import { openRig, type Rig } from './rig.ts';
+import { useRig, type Rig } from './rig.ts';
 import { signToken } from './tokens.ts';
+import { useOpened } from './use-opened.ts';
 
-export type PageRig = Awaited<ReturnType<typeof openPages>>;
+type PageRig = Awaited<ReturnType<typeof openPages>>;
 
 /** Somebody's page. */
 export interface SignIn extends BrowserContextOptions {
@@ -19,23 +20,17 @@ export interface SignIn extends BrowserContextOptions {
   view?: string;
 }
 
-/** For the tests of a file, or of a `describe`: the whole system and a browser. `begin` is called before the first of them. */
-export function usePages(begin: (rig: Rig, pages: PageRig) => Promise<void> | void): void {
-  let rig: Rig;
-  let pages: PageRig;
-  beforeAll(async () => {
-    rig = await openRig();
-    await rig.startAll();
-    pages = await openPages(rig);
-    await begin(rig, pages);
-  });
+/** The whole system and a browser, for the tests of a file or of a `describe`. */
+export function usePages(): { rig: Rig; pages: PageRig } {
+  const rig = useRig({ services: ['event_broker', 'agents_worker'] });
+  const pages = useOpened(
+    () => openPages(rig),
+    ({ close }) => close(),
+  );
   beforeEach(() => {
     pages.errors.length = 0;
   });
-  afterAll(async () => {
-    await pages?.close();
-    await rig?.close();
-  });
+  return { rig, pages };
 }
 
 /** Both backends on the rig's servers, the example agent, and a browser, in which any number of people open the page. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import pg from 'pg';
 import { pino } from 'pino';
-import { inject, type ProvidedContext } from 'vitest';
+import { beforeAll, inject, type ProvidedContext } from 'vitest';
 import type { FatalError } from '../../supervision/errors.ts';
 import { instanceWorkflowId, type ServiceName } from '../../contracts/names.ts';
 import { endAgents } from '../../runtimes/process/end-agents.ts';
@@ -19,9 +19,14 @@ import { createMigratedDatabase, dropDatabase } from './databases.ts';
 import { managementApi } from './management.ts';
 import { replayAll } from './replay.ts';
 import { openServiceLogins } from './service-logins.ts';
+import { useOpened } from './use-opened.ts';
 import { withPath } from './with-path.ts';
 
 export type Rig = Awaited<ReturnType<typeof openRig>>;
+
+type EngineService = Extract<ServiceName, 'event_broker' | 'agents_worker'>;
+
+type Servers = ProvidedContext['servers'];
 
 interface LogLine {
   msg: string;
@@ -29,15 +34,32 @@ interface LogLine {
   reason?: string;
 }
 
-/** A database, a virtual host, a task queue and a folder of agents of a test file's own, on the real servers. */
 export interface RigOptions {
-  servers?: ProvidedContext['servers'];
+  servers?: Servers;
   /** Further settings of the engine. */
   settings?: Record<string, string>;
   /** Path of the bundled workflow code. */
   workflowBundle?: string;
 }
 
+interface UseRigOptions extends Omit<RigOptions, 'servers'> {
+  /** Left out: the servers that all test files share. */
+  openServers?: () => Promise<Servers>;
+  /** Services that are started, and ready, before the first test. */
+  services?: readonly EngineService[];
+}
+
+/** A rig for the tests of a file, or of a `describe`. It opens before their first one and closes after the last one. */
+export function useRig({ services = [], openServers, ...options }: UseRigOptions = {}): Rig {
+  const rig = useOpened(
+    async () => openRig({ ...options, ...(openServers && { servers: await openServers() }) }),
+    ({ close }) => close(),
+  );
+  if (services.length > 0) beforeAll(() => rig.startServices(services));
+  return rig;
+}
+
+/** A database, a virtual host, a task queue and a folder of agents of a test's own, on the real servers. */
 export async function openRig({
   servers = inject('servers'),
   settings = {},
@@ -124,11 +146,12 @@ export async function openRig({
           }),
     startEventBroker: () => start('event_broker', startEventBroker),
     startAgentsWorker: () => start('agents_worker', startAgentsWorker),
-    /** Both services, ready. */
-    startAll: async () => {
-      const services = await Promise.all([rig.startEventBroker(), rig.startAgentsWorker()]);
+    startServices: async (names: readonly EngineService[]) => {
+      const starts = { event_broker: rig.startEventBroker, agents_worker: rig.startAgentsWorker };
+      const services = await Promise.all(names.map((service) => starts[service]()));
       await Promise.all(services.map((service) => service.ready()));
     },
+    startAll: () => rig.startServices(['event_broker', 'agents_worker']),
     /** Publishes an agent that the process runtime runs; a plain `sleep` unless told otherwise. */
     publishAgent: async (runtime: object = {}) => {
       const spec = { kind: 'process', command: ['sleep', '100000'], stop_grace_seconds: 2, ...runtime };
