@@ -180,7 +180,7 @@ function exited(state: InstanceState, event: RuntimeExited, now: number): Instan
   const { generation, since, restart } = runtime;
   const down: InstanceState = { ...state, runtime: { kind: 'unknown' } };
   // What was to end anyway decides nothing.
-  if (event.kind === 'lost' || obstacle || generation < wantedGeneration(state) || isToStop(state)) return down;
+  if (event.kind === 'lost' || obstacle || generation !== wantedGeneration(state) || isToStop(state)) return down;
 
   const mayRestart = restart.policy === 'always' || (restart.policy === 'on_failure' && event.failed);
   const count = now - since >= restart.resetAfterMs ? 0 : restarts.count;
@@ -198,10 +198,15 @@ function exited(state: InstanceState, event: RuntimeExited, now: number): Instan
   );
 }
 
-/** An obstacle of a generation that is no longer wanted says nothing about the one that is. */
+/**
+ * An obstacle says nothing about another generation than its own. That is an earlier one, or a later one that ran before a backup of
+ * the row was restored. Only a drain may be of a later generation that is not yet known.
+ */
 function blocked(state: InstanceState, obstacle: Obstacle): InstanceState {
-  if (state.wanted.kind !== 'present' || state.wanted.generation > obstacle.generation) return state;
-  if (isToStop(state) && state.wanted.generation === obstacle.generation) return state;
+  const { wanted } = state;
+  if (wanted.kind !== 'present' || wanted.generation > obstacle.generation) return state;
+  if (wanted.generation < obstacle.generation && obstacle.kind !== 'drained') return state;
+  if (isToStop(state) && wanted.generation === obstacle.generation) return state;
   // What stopped running has no right to go on.
   const ranGeneration = obstacle.kind === 'failed' || obstacle.kind === 'drained' ? 0 : state.ranGeneration;
   return { ...state, obstacle, ranGeneration };

@@ -29,6 +29,28 @@ const diedWhileItsRowWasReplaced: Life = {
   ],
 };
 
+/** A later generation than that of the restored row was running, and its agent ended before it was replaced. */
+const endedAfterItsRowWasRestored: Life = {
+  published: true,
+  restart: { policy: 'always', maxRestarts: 1, backoffMs: 1_000, maxBackoffMs: 1_500, resetAfterMs: 60_000 },
+  steps: [
+    { do: 'insert', desiredState: 'running' },
+    { do: 'forge', message: { type: 'rowChanged', sequence: 999, generation: 999, desiredState: 'running' } },
+    { do: 'changeConfig' },
+    { do: 'advance', ending: 'done' },
+    { do: 'advance', ending: 'done' },
+    { do: 'restore', pick: 0 },
+    { do: 'insert', desiredState: 'running' },
+    { do: 'advance', ending: 'done' },
+    { do: 'advance', ending: 'done' },
+    { do: 'exit', kind: 'exited', failed: false },
+    { do: 'toggle' },
+    { do: 'deliverExit', pick: 0 },
+    { do: 'advance', ending: 'done' },
+    { do: 'advance', ending: 'done' },
+  ],
+};
+
 test('whatever is shuffled, repeated or missing, the world comes to agree with the row', () => {
   fc.assert(
     fc.property(life, (given) => {
@@ -50,7 +72,7 @@ test('whatever backup is restored and whatever false is said, the world comes to
       expect(simulation.rows.row() && status).toEqual(simulation.rows.row() && expected.status);
       expect(simulation.state()?.doubt).toBeUndefined();
     }),
-    propertyRuns(20_000),
+    { ...propertyRuns(20_000), examples: [[endedAfterItsRowWasRestored]] },
   );
 });
 
