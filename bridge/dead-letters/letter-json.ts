@@ -3,35 +3,39 @@ import { deadLetterQueueNames, domainQueueNames } from '../../contracts/topology
 import type { InspectedLetter } from './inspect-letter.ts';
 import type { DeadLetter } from './letter.ts';
 
-/** What `npx instances dead-letters list --json` prints of each. */
+/** A dead letter in the list of the HTTP API and of `npx instances dead-letters list --json`. */
 export const deadLetterJson = z.object({
-  letter_id: z.string().meta({ description: 'Made of its queue and content; the same when it dies again.' }),
-  queue: z.enum(deadLetterQueueNames).meta({ description: 'That it is in.' }),
-  origin_queue: z.enum(domainQueueNames).meta({ description: 'That it was in, and that it is sent to again.' }),
+  id: z
+    .string()
+    .meta({ description: 'Computed from queue and content; a letter that is dead-lettered again keeps its id.' }),
+  queue: z.enum(deadLetterQueueNames).meta({ description: 'The dead-letter queue that holds the letter.' }),
+  origin_queue: z
+    .enum(domainQueueNames)
+    .meta({ description: 'The queue that the letter came from, and goes to when it is sent again.' }),
   message_id: z.string().nullable(),
-  type: z.string().nullable().meta({ description: 'Of the message, e.g. `instance.updated`.' }),
-  subject: z.string().nullable().meta({ description: 'The instance or agent that it is about.' }),
-  sequence: z.int().nullable().meta({ description: 'Version of the row that it is about.' }),
-  reason: z.string().meta({ description: 'Why it died.' }),
-  time: z.iso.datetime().nullable().meta({ description: 'When it died; else the time of its event.' }),
+  type: z.string().nullable().meta({ description: 'Type of the message, e.g. `instance.updated`.' }),
+  subject: z.string().nullable().meta({ description: 'Id of the instance or agent that the message is about.' }),
+  sequence: z.int().nullable().meta({ description: 'Version of the row that the message is about.' }),
+  reason: z.string().meta({ description: 'Why the message was dead-lettered.' }),
+  time: z.iso
+    .datetime()
+    .nullable()
+    .meta({ description: 'When RabbitMQ dead-lettered the message, if it did; else the time of the event.' }),
   size_bytes: z.int().nonnegative(),
 });
 export type DeadLetterJson = z.infer<typeof deadLetterJson>;
 
-/** What `npx instances dead-letters show --json` prints. */
+/** A whole letter, in the HTTP API and in `npx instances dead-letters show --json`. */
 export const inspectedLetterJson = deadLetterJson.extend({
   headers: z.record(z.string(), z.unknown()),
-  body: z.object({
-    content: z.string(),
-    encoding: z.enum(['utf-8', 'base64']).meta({ description: '`base64` when the bytes are not UTF-8.' }),
-    cut: z.boolean().meta({ description: 'Whether there is more of it than is shown.' }),
-  }),
+  body: z.string(),
+  body_encoding: z.enum(['utf-8', 'base64']).meta({ description: '`base64` if the bytes are not UTF-8.' }),
+  body_cut: z.boolean().meta({ description: 'Whether the body is longer than what is shown.' }),
 });
-export type InspectedLetterJson = z.infer<typeof inspectedLetterJson>;
 
 export function letterToJson(letter: DeadLetter): DeadLetterJson {
   return {
-    letter_id: letter.letterId,
+    id: letter.letterId,
     queue: letter.queue,
     origin_queue: letter.originQueue,
     message_id: letter.messageId ?? null,
@@ -44,6 +48,7 @@ export function letterToJson(letter: DeadLetter): DeadLetterJson {
   };
 }
 
-export function inspectedToJson({ headers, body, ...letter }: InspectedLetter): InspectedLetterJson {
-  return { ...letterToJson(letter), headers, body };
+export function inspectedToJson({ headers, body, ...letter }: InspectedLetter): z.infer<typeof inspectedLetterJson> {
+  const { content, encoding, cut } = body;
+  return { ...letterToJson(letter), headers, body: content, body_encoding: encoding, body_cut: cut };
 }

@@ -75,7 +75,7 @@ test('a letter that is sent again is handled by its consumer, and is then no lon
   const [letter, ...others] = await list('--instance', id);
   expect(others).toEqual([]);
   expect(letter).toMatchObject({ queue, origin_queue: origin, type: 'instance.created', subject: id, sequence: 1 });
-  const letterId = letter?.letter_id ?? '';
+  const letterId = letter?.id ?? '';
 
   expect(await run('send', letterId)).toEqual({ code: 0, out: `The letter ${letterId} was sent again.\n`, errors: '' });
   await rig.bus.until(id, 'instance.updated', 'running');
@@ -88,14 +88,14 @@ test('a letter that is sent again is handled by its consumer, and is then no lon
 
 test('a letter that is no event of the log is refused, and stays in its place', async () => {
   const [first, second] = await publishBroken('one', 'two');
-  const letterId = first?.letter_id ?? '';
+  const letterId = first?.id ?? '';
   expect(await run('send', letterId)).toEqual({
     code: 1,
     out: '',
     errors: `The letter ${letterId} is refused: it has no header cloudEvents:id, which every event has. It stays where it is.\n`,
   });
   const back = await listed(2);
-  expect(back.map(({ letter_id: each }) => each)).toEqual([letterId, second?.letter_id]);
+  expect(back.map(({ id: each }) => each)).toEqual([letterId, second?.id]);
   const { out } = await run('show', letterId, '--json');
   expect(inspectedLetterJson.parse(JSON.parse(out)).headers).toHaveProperty('dead_letter_reason');
 });
@@ -110,12 +110,10 @@ test('all letters of a queue are sent once; those that are refused stay, and are
     errors: 'There is no dead letter.\n',
   });
   const sent = await run('send', '--all', '--queue', queue);
-  expect(sent).toMatchObject({ code: 1, out: `The letter ${letter?.letter_id} was sent to ${origin}.\n` });
-  expect(sent.errors).toMatch(
-    new RegExp(`^The letter ${broken?.letter_id} is refused: .*\\n1 of 2 letters were not sent\\.`),
-  );
+  expect(sent).toMatchObject({ code: 1, out: `The letter ${letter?.id} was sent to ${origin}.\n` });
+  expect(sent.errors).toMatch(new RegExp(`^The letter ${broken?.id} is refused: .*\\n1 of 2 letters were not sent\\.`));
   await rig.bus.until(id, 'instance.updated', 'running');
-  expect(await listed(1)).toMatchObject([{ letter_id: broken?.letter_id }]);
+  expect(await listed(1)).toMatchObject([{ id: broken?.id }]);
 });
 
 test('letters are listed on one line each, and one is shown with its headers and its body', async () => {
@@ -124,10 +122,10 @@ test('letters are listed on one line each, and one is shown with its headers and
   expect({ code, errors }).toEqual({ code: 0, errors: `Not looked at: 1 of the 2 messages in ${queue}.\n` });
   const [head, line, ...more] = out.trim().split('\n');
   expect(head).toMatch(/^LETTER +QUEUE +MESSAGE +TIME +SUBJECT +SIZE +REASON$/);
-  expect(line).toMatch(new RegExp(`^${letter?.letter_id} +${origin} +instance.updated +unknown +5 B +headers: `));
+  expect(line).toMatch(new RegExp(`^${letter?.id} +${origin} +instance.updated +unknown +5 B +headers: `));
   expect(more).toEqual([]);
 
-  const shown = await run('show', letter?.letter_id ?? '');
+  const shown = await run('show', letter?.id ?? '');
   expect(shown).toMatchObject({ code: 0, errors: '' });
   expect(shown.out).toMatch(/^message +instance.updated, letter of hello$/m);
   expect(shown.out).toMatch(/^dead_letter_routing_key +instance.updated$/m);

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type * as agents from '../../backends/admin/agents/schemas.ts';
 import type * as audit from '../../backends/admin/audit/schemas.ts';
 import type * as letters from '../../backends/admin/dead-letters/schemas.ts';
+import type { inspectedLetterJson } from '../../bridge/dead-letters/letter-json.ts';
 import type * as user from '../../backends/user/schemas.ts';
 import type * as page from '../../backends/user/page/types.ts';
 import type { explanation } from '../../explain/explanation.ts';
@@ -18,5 +19,5 @@ test('the backends answer what the page reads', () => {
   expectTypeOf<z.infer<typeof audit.auditPage>['entries'][number]>().toExtend<page.AuditEntry>();
   expectTypeOf<z.infer<typeof audit.verificationAnswer>>().toExtend<page.AuditVerification>();
   expectTypeOf<z.infer<typeof letters.letterList>['letters'][number]>().toExtend<page.DeadLetter>();
-  expectTypeOf<z.infer<typeof letters.inspectedLetter>>().toExtend<page.DeadLetterContent>();
+  expectTypeOf<z.infer<typeof inspectedLetterJson>>().toExtend<page.DeadLetterContent>();
 });

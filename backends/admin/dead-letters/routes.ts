@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { NotInEventLog } from '../../../bridge/dead-letters/check-against-log.ts';
+import { inspectedLetterJson, inspectedToJson, letterToJson } from '../../../bridge/dead-letters/letter-json.ts';
 import { notFound, ProblemError, problems } from '../../http/problem.ts';
 import { createReadLanes } from '../../http/read-lanes.ts';
 import type { HttpServer } from '../../http/server.ts';
 import type { DeadLetters } from './dead-letters.ts';
-import { inspectedLetter, letterList, letterPath, letterQuery, toInspectedLetter, toLetter } from './schemas.ts';
+import { letterList, letterPath, letterQuery } from './schemas.ts';
 
 const config = { access: 'admin' } as const;
 const tags = ['dead letters'];
@@ -27,7 +28,7 @@ export function addDeadLetterRoutes(app: HttpServer, deadLetters: DeadLetters): 
     async (request) => {
       const { queue, instance_id: instanceId, limit } = request.query;
       const { letters, notes } = await inLane(request, () => deadLetters.list({ queue, instanceId, limit }));
-      return { letters: letters.map(toLetter), not_looked_at: notes };
+      return { letters: letters.map(letterToJson), not_looked_at: notes };
     },
   );
   app.get(
@@ -39,14 +40,14 @@ export function addDeadLetterRoutes(app: HttpServer, deadLetters: DeadLetters): 
         operationId: 'readDeadLetter',
         summary: 'One letter, which stays where it is',
         params: letterPath,
-        response: { 200: inspectedLetter, ...problems(404) },
+        response: { 200: inspectedLetterJson, ...problems(404) },
       },
     },
     async (request) => {
       const { queue, letter_id: letterId } = request.params;
       const found = await inLane(request, () => deadLetters.inspect({ queue, letterId }));
       if (!found) throw noLetter(letterId);
-      return toInspectedLetter(found);
+      return inspectedToJson(found);
     },
   );
   app.post(
