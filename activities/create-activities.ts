@@ -4,9 +4,10 @@ import { ApplicationFailureCategory } from '@temporalio/common';
 import type { Pool } from 'pg';
 import { z } from 'zod';
 import { controlQueueName, type ProvisioningFailureCode } from '../contracts/names.ts';
-import { runtimeSpec, type RestartSpec, type RuntimeSpec } from '../contracts/runtime-spec.ts';
+import type { RestartSpec } from '../contracts/runtime-spec.ts';
+import { runtimeSpec, type RuntimeName, type Runtimes } from '../runtimes/registry.ts';
 import { AgentNotReady, RuntimeUnavailable, SpecRejected } from '../runtimes/runtime.ts';
-import type { EffectContext, ProvisionRequest, RunningAgent, Runtime } from '../runtimes/runtime.ts';
+import type { EffectContext } from '../runtimes/runtime.ts';
 import type { InstanceActivities } from '../workflows/activities.ts';
 import type { RestartPolicy } from '../workflows/state.ts';
 import type { ControlPlane } from './control-plane.ts';
@@ -14,10 +15,9 @@ import { readInstance, readRowState, writeFinalStatus, writeStatus } from './ins
 
 export interface ActivityDependencies {
   pool: Pool;
-  /** One driver per kind of runtime. */
-  runtimes: { [Kind in RuntimeSpec['kind']]: Runtime<Extract<RuntimeSpec, { kind: Kind }>> };
+  runtimes: Runtimes;
   /** The kinds of agents that may be started here. What runs already is still ended, whatever its kind. */
-  allowedRuntimes: readonly RuntimeSpec['kind'][];
+  allowedRuntimes: readonly RuntimeName[];
   control: ControlPlane;
 }
 
@@ -52,7 +52,7 @@ export function createActivities({
         const allowed = `ALLOWED_RUNTIMES of agents_worker is ${allowedRuntimes.join(',')}`;
         throw cannotRun('spec_rejected', `An agent of the kind ${kind} must not be started: ${allowed}.`);
       }
-      const listens = 'control' in spec.data && spec.data.control;
+      const listens = spec.data.control;
       const request = {
         instanceId,
         agentId,
@@ -70,7 +70,7 @@ export function createActivities({
         beforeStart: listens ? () => control.openQueue({ instanceId, agentId }) : undefined,
       };
       try {
-        const { runtimeId } = await provisionOn(runtimes, request, context);
+        const { runtimeId } = await runtimes[kind].provision(request, context);
         return { outcome: 'provisioned', row, runtimeId, restart: toRestartPolicy(spec.data.restart) };
       } catch (error) {
         throw asFailure(error);
@@ -96,19 +96,6 @@ export function createActivities({
       return writeFinalStatus(pool, instanceId, cause);
     },
   };
-}
-
-function provisionOn(
-  runtimes: ActivityDependencies['runtimes'],
-  { spec, ...request }: ProvisionRequest,
-  context: EffectContext,
-): Promise<RunningAgent> {
-  switch (spec.kind) {
-    case 'process':
-      return runtimes.process.provision({ ...request, spec }, context);
-    case 'docker':
-      return runtimes.docker.provision({ ...request, spec }, context);
-  }
 }
 
 /** @throws RuntimeUnavailable: the agent waits, as the worker's own login must never reach it. */

@@ -1,7 +1,8 @@
 import type { NativeConnectionOptions } from '@temporalio/worker';
 import { z } from 'zod';
 import type { TokenSettings } from '../backends/http/tokens.ts';
-import type { EngineAddress } from '../runtimes/docker/connection.ts';
+import type { Variables } from '../runtimes/kind.ts';
+import { runtimeSettings } from '../runtimes/registry.ts';
 import { findControlAccountProblem } from './control-account.ts';
 import { readEnvironment, readTemporal, withoutEmpty, type Environment } from './environment.ts';
 import { findTokenProblem, toHttp, type HttpConfiguration } from './http-configuration.ts';
@@ -21,13 +22,10 @@ export interface Configuration {
   taskQueue: string;
   /** The same, undefined where it was left to the default. */
   givenTaskQueue: string | undefined;
-  runtimeDirectory: string;
-  /** Undefined: agents of the kind process run as the user of agents_worker. */
-  agentUsers: Settings['AGENT_UIDS'];
   /** The kinds of agents that may be started. */
   allowedRuntimes: Settings['ALLOWED_RUNTIMES'];
-  /** Undefined: this worker runs no containers. */
-  docker: EngineAddress | undefined;
+  /** The variables that the kinds of runtimes read, each valid by its schema. */
+  runtimeVariables: Variables;
   workflowBundle: string | undefined;
   sweepIntervalSeconds: number;
   /** Undefined: entries of the audit log are kept for ever. */
@@ -83,13 +81,8 @@ export function readConfiguration(overrides: Environment = {}, { needsTokens = f
     temporal,
     taskQueue: data.TASK_QUEUE ?? 'instances',
     givenTaskQueue: data.TASK_QUEUE,
-    runtimeDirectory: data.RUNTIME_DIRECTORY,
-    agentUsers: data.AGENT_UIDS,
     allowedRuntimes: data.ALLOWED_RUNTIMES,
-    docker:
-      data.DOCKER_HOST === undefined
-        ? undefined
-        : { host: data.DOCKER_HOST, certificatesDirectory: data.DOCKER_CERT_PATH },
+    runtimeVariables: pickRuntimeVariables(environment),
     workflowBundle: data.WORKFLOW_BUNDLE,
     sweepIntervalSeconds: data.SWEEP_INTERVAL_SECONDS,
     auditRetentionDays: data.AUDIT_RETENTION_DAYS,
@@ -104,6 +97,10 @@ export function readConfiguration(overrides: Environment = {}, { needsTokens = f
       Object.fromEntries(['PATH', 'HOME', 'LANG', 'TZ'].map((name) => [name, environment[name]])),
     ),
   };
+}
+
+function pickRuntimeVariables(environment: Readonly<Record<string, string>>): Variables {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => name in runtimeSettings));
 }
 
 const serverSettings = z.object({
@@ -204,8 +201,8 @@ export interface CommandLineConfiguration {
   temporal(): Configuration['temporal'];
   /** Undefined where the environment does not give it. */
   taskQueue(): string | undefined;
-  runtimeDirectory(): string;
-  docker(): EngineAddress | undefined;
+  /** The variables that the kinds of runtimes read. */
+  runtimeVariables(): Variables;
   /** By which tokens can be made. */
   tokens(): TokenSettings;
 }
@@ -218,7 +215,7 @@ export function readCommandLineConfiguration(): CommandLineConfiguration {
   const environment = namesServers ? given : { ...given, ...readRunningStart(given['STACK_DIRECTORY']) };
   const otherwise = namesServers ? '' : '; or run npm start in this checkout';
   const { shape } = settings;
-  const read = <Value>(name: keyof typeof shape, schema: z.ZodType<Value>): Value => {
+  const read = <Value>(name: string, schema: z.ZodType<Value>): Value => {
     const parsed = schema.safeParse(environment[name]);
     if (parsed.success) return parsed.data;
     throw new InvalidConfiguration(`${name} ${parsed.error.issues[0]?.message ?? 'is invalid'}${otherwise}`);
@@ -242,12 +239,9 @@ export function readCommandLineConfiguration(): CommandLineConfiguration {
       return temporal;
     },
     taskQueue: () => read('TASK_QUEUE', shape.TASK_QUEUE),
-    runtimeDirectory: () => read('RUNTIME_DIRECTORY', shape.RUNTIME_DIRECTORY),
-    docker: () => {
-      const host = read('DOCKER_HOST', shape.DOCKER_HOST);
-      return host === undefined
-        ? undefined
-        : { host, certificatesDirectory: read('DOCKER_CERT_PATH', shape.DOCKER_CERT_PATH) };
+    runtimeVariables: () => {
+      for (const [name, schema] of Object.entries(runtimeSettings)) read(name, schema);
+      return pickRuntimeVariables(environment);
     },
   };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { runtimeNames, runtimeSettings } from '../runtimes/registry.ts';
 
 export const urlOf = (schemes: RegExp, example: string) =>
   z
@@ -37,27 +38,10 @@ export const settings = z.object({
   /** What an agent that listens has between `instance.stop` and SIGTERM. */
   CONTROL_HEAD_START_SECONDS: z.coerce.number().min(0).max(60).default(1),
   TASK_QUEUE: z.string().min(1).optional(),
-  /** Folder of the process runtime; must survive a restart of agents_worker. */
-  RUNTIME_DIRECTORY: z.string().min(1).default('.stack/runtime'),
   /** The kinds of agents that may be started: process, docker. Only containers keep agents apart from the worker. */
-  ALLOWED_RUNTIMES: list.pipe(z.array(z.enum(['process', 'docker'])).min(1)).default(['process', 'docker']),
-  /** A user for each agent of the kind process, e.g. 200000-209999; needs root. Left out: all run as agents_worker does. */
-  AGENT_UIDS: z
-    .string()
-    .regex(/^[1-9]\d{0,9}-[1-9]\d{0,9}$/, 'must be two ids of users such as 200000-209999')
-    .transform((text) => {
-      const [first = 0, last = 0] = text.split('-').map(Number);
-      return { first, last };
-    })
-    .refine(({ first, last }) => first <= last && last < 2 ** 32 - 1, 'must be a range of ids of users')
-    .optional(),
-  /** The Docker engine that agents of the kind `docker` run on; without it they wait for a worker that has one. */
-  DOCKER_HOST: urlOf(
-    /^(unix:\/\/\/.|npipe:\/\/.|(tcp|https?):\/\/[^/]+)/,
-    'unix:///var/run/docker.sock or tcp://127.0.0.1:2375',
-  ).optional(),
-  /** Folder with ca.pem, cert.pem and key.pem: the engine is then spoken to over TLS. */
-  DOCKER_CERT_PATH: z.string().min(1).optional(),
+  ALLOWED_RUNTIMES: list.pipe(z.array(z.enum(runtimeNames)).min(1)).default([...runtimeNames]),
+  // Nobody here needs their types: a kind of runtime parses its own.
+  ...(runtimeSettings as object),
   /** A bundle made by `npm run build`; without it the workflow code is bundled at start. */
   WORKFLOW_BUNDLE: z.string().min(1).optional(),
   /** How often rows, workflows and runtimes are compared. */

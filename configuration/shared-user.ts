@@ -5,10 +5,10 @@ import { readExposedSecrets, type Configuration } from './configuration.ts';
  * undefined where they cannot, or have users of their own.
  */
 export function findSharedUser(
-  { allowedRuntimes, agentUsers }: Pick<Configuration, 'allowedRuntimes' | 'agentUsers'>,
+  { allowedRuntimes, runtimeVariables }: Pick<Configuration, 'allowedRuntimes' | 'runtimeVariables'>,
   exposed: readonly string[] = readExposedSecrets(),
 ): string | undefined {
-  if (!allowedRuntimes.includes('process') || agentUsers !== undefined) return undefined;
+  if (!allowedRuntimes.includes('process') || runtimeVariables['AGENT_UIDS'] !== undefined) return undefined;
   const files = exposed.map((name) => `${name}_FILE`).join(', ');
   return (
     'Agents of the kind process run as the user of agents_worker. They can read what this user can, the memory and the files of its ' +

@@ -2,9 +2,11 @@ import type { Client } from '@temporalio/client';
 import { listDeadLetters } from '../bridge/dead-letters/list-letters.ts';
 import { errorMessage } from '../supervision/errors.ts';
 import { readInstance, type Queryable } from '../database/instance-view.ts';
+import type { Variables } from '../runtimes/kind.ts';
+import { findMissingSetting } from '../runtimes/registry.ts';
 import { readLog } from './event-log.ts';
 import { valueOf, type Findings, type Part } from './findings.ts';
-import { readRuntime, type RuntimePlaces } from './runtime.ts';
+import { readRuntime } from './runtime.ts';
 import { wholePast, type Past } from './past.ts';
 import { readWorkflow } from './workflow.ts';
 
@@ -22,7 +24,8 @@ export interface Sources {
   deadLetters?: Source<{ amqpUrl: string }>;
   /** With a deadline of the source's own: Temporal's client has none. */
   workflow?: Source<Client>;
-  runtime?: Source<RuntimePlaces>;
+  /** With the variables that the kinds of runtimes read. */
+  runtime?: Source<Variables>;
 }
 
 export interface Question {
@@ -36,7 +39,7 @@ export interface Question {
 
 /** Asks every part of the system, all at once; one that does not answer is missing and hinders no other. */
 export async function gather({ instanceId, last, past = wholePast, sources }: Question): Promise<Findings> {
-  let containersAreSeen = true;
+  let runtimeVariables: Variables | undefined;
   const [database, deadLetters, workflow, runtime] = await Promise.all([
     ask(sources.database, async (client) => ({
       row: await readInstance(client, instanceId),
@@ -44,17 +47,21 @@ export async function gather({ instanceId, last, past = wholePast, sources }: Qu
     })),
     ask(sources.deadLetters, ({ amqpUrl }) => listDeadLetters({ amqpUrl, instanceId, limit: maxLetters })),
     ask(sources.workflow, (client) => readWorkflow(client, { instanceId, last, past })),
-    ask(sources.runtime, (places) => {
-      containersAreSeen = places.docker !== undefined;
-      return readRuntime(places, instanceId);
+    ask(sources.runtime, (variables) => {
+      runtimeVariables = variables;
+      return readRuntime(variables, instanceId);
     }),
   ]);
-  const unseen = valueOf(database)?.row?.agent_runtime === 'docker' && !containersAreSeen;
-  return { instanceId, database, deadLetters, workflow, runtime: unseen ? { missing: containerUnseen } : runtime };
+  const kind = valueOf(database)?.row?.agent_runtime;
+  const unset = runtimeVariables && findMissingSetting(kind, runtimeVariables);
+  const unseen =
+    unset === undefined
+      ? undefined
+      : `Its agent is of the kind ${kind}: set ${unset}, as for agents_worker, to see it.`;
+  return { instanceId, database, deadLetters, workflow, runtime: unseen === undefined ? runtime : { missing: unseen } };
 }
 
 const maxLetters = 1_000;
-const containerUnseen = 'Its agent is a container: set DOCKER_HOST, as for agents_worker, to look at it.';
 
 async function ask<Server, Value>(
   source: Source<Server> | undefined,

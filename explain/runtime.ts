@@ -1,56 +1,25 @@
-import { access } from 'node:fs/promises';
 import { pino } from 'pino';
-import type { EngineAddress } from '../runtimes/docker/connection.ts';
-import { createDockerRuntime } from '../runtimes/docker/docker-runtime.ts';
-import { createProcessRuntime } from '../runtimes/process/process-runtime.ts';
-import type { Runtime, RuntimeDescription } from '../runtimes/runtime.ts';
+import type { Variables } from '../runtimes/kind.ts';
+import { openRuntimes } from '../runtimes/registry.ts';
+import type { RuntimeDescription } from '../runtimes/runtime.ts';
 import type { TimelineEntry } from './timeline.ts';
 
-export interface RuntimePlaces {
-  /** Of the process runtime; belongs to the host of agents_worker. */
-  directory: string;
-  docker: EngineAddress | undefined;
-}
-
-const logger = pino({ level: 'silent' });
-
 /**
- * What the runtimes keep of an instance: at most one has something. Undefined when none has.
+ * Asks the runtimes of every kind about an instance. At most one knows anything; undefined when none does.
  *
- * @throws Error when none has anything and one could not be looked at
+ * @throws Error when none knows anything and one could not be asked
  */
-export async function readRuntime(
-  { directory, docker }: RuntimePlaces,
-  instanceId: string,
-): Promise<RuntimeDescription | undefined> {
-  const looks = [
-    access(directory).then(
-      () => describeWith(createProcessRuntime({ directory, logger }), instanceId),
-      (cause: unknown) => Promise.reject(new Error(notHere(directory), { cause })),
-    ),
-    ...(docker ? [describeWith(createDockerRuntime({ ...docker, scope: '', logger }), instanceId)] : []),
-  ];
-  const results = await Promise.allSettled(looks);
+export async function readRuntime(variables: Variables, instanceId: string): Promise<RuntimeDescription | undefined> {
+  const logger = pino({ level: 'silent' });
+  const options = { scope: '', logger, hostEnvironment: {}, readOnly: true };
+  const runtimes = Object.values(await openRuntimes(variables, options));
+  const results = await Promise.allSettled(runtimes.map((runtime) => runtime.describe(instanceId)));
+  await Promise.allSettled(runtimes.map((runtime) => runtime.close()));
   const found = results.find((result) => result.status === 'fulfilled' && result.value !== undefined);
   if (found?.status === 'fulfilled') return found.value;
   const failed = results.find((result) => result.status === 'rejected');
   if (failed) throw failed.reason;
   return undefined;
-}
-
-function notHere(directory: string): string {
-  return `The folder ${directory} is not here: run this on the host of agents_worker, with its RUNTIME_DIRECTORY.`;
-}
-
-async function describeWith(
-  runtime: Pick<Runtime, 'describe' | 'close'>,
-  instanceId: string,
-): Promise<RuntimeDescription | undefined> {
-  try {
-    return await runtime.describe(instanceId);
-  } finally {
-    await runtime.close();
-  }
 }
 
 export function runtimeTimeline({

@@ -1,4 +1,8 @@
-import type { RuntimeSpec } from '../contracts/runtime-spec.ts';
+import type { z } from 'zod';
+import type { commonSpecFields } from '../contracts/runtime-spec.ts';
+
+/** The part of a spec that every kind of runtime has. */
+export type RuntimeSpec = z.infer<z.ZodObject<typeof commonSpecFields>> & { kind: string };
 
 /** Everything needed to run one instance, read from PostgreSQL by the provisioning activity. */
 export interface ProvisionRequest<Spec extends RuntimeSpec = RuntimeSpec> {

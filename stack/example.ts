@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type pg from 'pg';
 import { z } from 'zod';
-import { runtimeSpec } from '../contracts/runtime-spec.ts';
+import { runtimeSpec } from '../runtimes/registry.ts';
 import { createClient } from '../database/engine-client.ts';
 import { poolLimits } from '../database/time-limits.ts';
 

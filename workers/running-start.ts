@@ -14,7 +14,7 @@ const runningStart = z.object({ pid: z.int().positive(), environment: z.record(z
 /** @returns what takes the note away again */
 export async function noteRunningStart(
   directory: string,
-  { databaseUrl, amqpUrl, temporal, runtimeDirectory, docker, http: { tokens } }: Configuration,
+  { databaseUrl, amqpUrl, temporal, runtimeVariables, http: { tokens } }: Configuration,
 ): Promise<() => Promise<void>> {
   const file = resolve(directory, fileName);
   const note: z.infer<typeof runningStart> = {
@@ -24,10 +24,8 @@ export async function noteRunningStart(
       AMQP_URL: amqpUrl,
       ...(temporal.connection.address && { TEMPORAL_ADDRESS: temporal.connection.address }),
       TEMPORAL_NAMESPACE: temporal.namespace,
-      RUNTIME_DIRECTORY: runtimeDirectory,
-      ...(docker && { DOCKER_HOST: docker.host }),
+      ...runtimeVariables,
       ...(tokens && 'secret' in tokens.key && { JWT_SECRET: tokens.key.secret }),
-      ...(docker?.certificatesDirectory && { DOCKER_CERT_PATH: docker.certificatesDirectory }),
     },
   };
   await rm(file, { force: true });

@@ -49,7 +49,7 @@ async function explain(prefix: IdPrefix, { last, json, utc }: ExplainOptions): P
       database: withDatabase,
       deadLetters: async (read) => read({ amqpUrl: configuration.amqpUrl() }),
       workflow: withTemporal,
-      runtime: async (read) => read({ directory: configuration.runtimeDirectory(), docker: configuration.docker() }),
+      runtime: async (read) => read(configuration.runtimeVariables()),
     },
     formatTime,
     actions: { retry: (id) => `npx instances retry ${id}`, explain: (id) => `npx instances explain ${id}` },

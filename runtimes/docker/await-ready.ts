@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { DockerSpec } from '../../contracts/runtime-spec.ts';
+import type { DockerSpec } from './spec.ts';
 import { quoteLastOutput } from '../last-output.ts';
 import { AgentNotReady, RuntimeUnavailable, SpecRejected } from '../runtime.ts';
 import { describeEnd, type ContainerReading } from './container-reading.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { DockerSpec } from '../../contracts/runtime-spec.ts';
+import type { DockerSpec } from './spec.ts';
 import { mayGoOn } from '../may-go-on.ts';
 import { RuntimeUnavailable, SpecRejected } from '../runtime.ts';
 import type { EffectContext, ProvisionRequest, RunningAgent, Runtime } from '../runtime.ts';

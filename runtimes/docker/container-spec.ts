@@ -1,5 +1,5 @@
 import type { ContainerCreateOptions } from 'dockerode';
-import type { DockerSpec } from '../../contracts/runtime-spec.ts';
+import type { DockerSpec } from './spec.ts';
 import type { ProvisionRequest } from '../runtime.ts';
 
 /** What the engine remembers of a container for us. A label cannot be changed once the container exists. */

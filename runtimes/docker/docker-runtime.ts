@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { DockerSpec } from '../../contracts/runtime-spec.ts';
+import type { DockerSpec } from './spec.ts';
 import { AgentNotReady, RuntimeUnavailable, SpecRejected } from '../runtime.ts';
 import type { EffectContext, KeptInstance, Runtime, RuntimeDescription } from '../runtime.ts';
 import type { EngineAddress } from './connection.ts';

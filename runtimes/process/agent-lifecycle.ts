@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import type { ProcessSpec } from '../../contracts/runtime-spec.ts';
+import type { ProcessSpec } from './spec.ts';
 import { mayGoOn } from '../may-go-on.ts';
 import { secretsOf } from '../secrets.ts';
 import type { EffectContext, ProvisionRequest, RunningAgent, Runtime } from '../runtime.ts';

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { setImmediate } from 'node:timers/promises';
-import type { ProcessSpec } from '../../contracts/runtime-spec.ts';
+import type { ProcessSpec } from './spec.ts';
 import { AgentNotReady } from '../runtime.ts';
 import { describeExit, hasEnded } from './exit.ts';
 import type { InstanceFolder } from './instance-folder.ts';

@@ -1,8 +1,8 @@
-import { mkdir, readdir } from 'node:fs/promises';
+import { access, mkdir, readdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { ProcessSpec } from '../../contracts/runtime-spec.ts';
+import type { ProcessSpec } from './spec.ts';
 import { RuntimeUnavailable } from '../runtime.ts';
 import type { EffectContext, KeptInstance, Runtime } from '../runtime.ts';
 import { createAgentLifecycle } from './agent-lifecycle.ts';
@@ -65,7 +65,14 @@ export function createProcessRuntime({
 
     list,
 
-    describe: async (instanceId) => describeAgent(folderOf(instanceId)),
+    async describe(instanceId) {
+      const folder = folderOf(instanceId);
+      await access(root).catch((cause: unknown) => {
+        const advice = 'run this on the host of agents_worker, with its RUNTIME_DIRECTORY.';
+        throw new Error(`The folder ${directory} does not exist here: ${advice}`, { cause });
+      });
+      return describeAgent(folder);
+    },
 
     close: async () => watcher.close(),
   };

@@ -5,7 +5,7 @@ import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, delimiter } from 'node:path';
 import type { FileHandle } from 'node:fs/promises';
-import type { ProcessSpec } from '../../contracts/runtime-spec.ts';
+import type { ProcessSpec } from './spec.ts';
 import { RuntimeUnavailable, SpecRejected } from '../runtime.ts';
 import type { ProvisionRequest } from '../runtime.ts';
 import { errorCode } from './error-code.ts';

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
-import type { DockerSpec } from '../../contracts/runtime-spec.ts';
+import type { DockerSpec } from '../../runtimes/docker/spec.ts';
 import { RuntimeUnavailable, type Runtime } from '../../runtimes/runtime.ts';
 import { createContainerRig, untilGo } from '../support/docker-agents.ts';
 import { importTestImages } from '../support/docker-images.ts';

@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { isAlive } from '../../runtimes/process/process-table.ts';
 import { RuntimeUnavailable } from '../../runtimes/runtime.ts';
-import type { ProcessSpec } from '../../contracts/runtime-spec.ts';
+import type { ProcessSpec } from '../../runtimes/process/spec.ts';
 import type { Runtime } from '../../runtimes/runtime.ts';
 import { context, createAgentRig, processesOf, readyAndWait } from '../support/process-agents.ts';
 

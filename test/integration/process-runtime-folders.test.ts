@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { ProcessSpec } from '../../contracts/runtime-spec.ts';
+import type { ProcessSpec } from '../../runtimes/process/spec.ts';
 import { endAgents } from '../../runtimes/process/end-agents.ts';
 import { removeFolder } from '../../runtimes/process/remove-folder.ts';
 import type { Runtime } from '../../runtimes/runtime.ts';

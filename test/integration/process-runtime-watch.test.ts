@@ -1,7 +1,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { ProcessSpec } from '../../contracts/runtime-spec.ts';
+import type { ProcessSpec } from '../../runtimes/process/spec.ts';
 import type { Runtime } from '../../runtimes/runtime.ts';
 import { collectExits, context, createAgentRig, killAgent } from '../support/process-agents.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { AgentNotReady, RuntimeUnavailable, SpecRejected } from '../../runtimes/runtime.ts';
-import type { ProcessSpec } from '../../contracts/runtime-spec.ts';
+import type { ProcessSpec } from '../../runtimes/process/spec.ts';
 import type { Runtime } from '../../runtimes/runtime.ts';
 import { listProcesses } from '../../runtimes/process/process-table.ts';
 import { context, createAgentRig, processesOf, readyAndWait } from '../support/process-agents.ts';

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import { pino } from 'pino';
 import { expect, inject, test, vi } from 'vitest';
-import { dockerSpec, type DockerSpec } from '../../contracts/runtime-spec.ts';
+import { dockerSpec, type DockerSpec } from '../../runtimes/docker/spec.ts';
 import { labels } from '../../runtimes/docker/container-spec.ts';
 import { createDockerRuntime } from '../../runtimes/docker/docker-runtime.ts';
 import type { ProvisionRequest, Runtime } from '../../runtimes/runtime.ts';

@@ -6,7 +6,7 @@
 import { setInterval } from 'node:timers';
 import { pino } from 'pino';
 import { createProcessRuntime } from '../../runtimes/process/process-runtime.ts';
-import type { ProcessSpec } from '../../contracts/runtime-spec.ts';
+import type { ProcessSpec } from '../../runtimes/process/spec.ts';
 import type { ProvisionRequest } from '../../runtimes/runtime.ts';
 
 const [mode, directory = '', json = ''] = process.argv.slice(2);

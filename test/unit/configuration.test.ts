@@ -294,12 +294,10 @@ test('for the stack, every server is optional, and a wrong address is named', ()
 });
 
 test('agents that run as agents_worker are warned of, with the secrets that they find in the environment', () => {
-  const { allowedRuntimes, agentUsers } = readConfiguration(complete);
-  const warning = findSharedUser({ allowedRuntimes, agentUsers }, ['DATABASE_URL', 'AMQP_URL']);
+  const configuration = readConfiguration(complete);
+  const warning = findSharedUser(configuration, ['DATABASE_URL', 'AMQP_URL']);
   expect(warning).toMatch(/Set AGENT_UIDS .*ALLOWED_RUNTIMES=docker.*finds DATABASE_URL, AMQP_URL in .*AMQP_URL_FILE/);
-  expect(findSharedUser({ allowedRuntimes, agentUsers }, [])).toMatch(
-    /ALLOWED_RUNTIMES=docker to run containers alone\.$/,
-  );
-  expect(findSharedUser({ allowedRuntimes: ['docker'], agentUsers }, ['AMQP_URL'])).toBeUndefined();
-  expect(findSharedUser({ allowedRuntimes, agentUsers: { first: 1, last: 2 } }, ['AMQP_URL'])).toBeUndefined();
+  expect(findSharedUser(configuration, [])).toMatch(/ALLOWED_RUNTIMES=docker to run containers alone\.$/);
+  expect(findSharedUser({ ...configuration, allowedRuntimes: ['docker'] }, ['AMQP_URL'])).toBeUndefined();
+  expect(findSharedUser(readConfiguration({ ...complete, AGENT_UIDS: '1-2' }), ['AMQP_URL'])).toBeUndefined();
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { dockerSpec, processSpec } from '../../contracts/runtime-spec.ts';
+import { dockerSpec } from '../../runtimes/docker/spec.ts';
+import { processSpec } from '../../runtimes/process/spec.ts';
 
 const digest = `sha256:${'a'.repeat(64)}`;
 

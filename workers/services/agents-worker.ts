@@ -9,10 +9,8 @@ import { createInstanceRouter } from '../../bridge/signals/instance-router.ts';
 import { createInstanceWorkflows } from '../../bridge/signals/instance-workflows.ts';
 import { untilAccepted } from '../../bridge/signals/until-accepted.ts';
 import { queueNames } from '../../contracts/names.ts';
-import { createDockerRuntime } from '../../runtimes/docker/docker-runtime.ts';
-import { createProcessRuntime } from '../../runtimes/process/process-runtime.ts';
+import { openRuntimes } from '../../runtimes/registry.ts';
 import type { RuntimeExit } from '../../runtimes/runtime.ts';
-import { createUnavailableRuntime } from '../../runtimes/unavailable-runtime.ts';
 import { serveHealth, type Part } from '../health.ts';
 import { startNamespaceWatch } from './namespace-watch.ts';
 import type { Service, ServiceOptions } from './service.ts';
@@ -34,19 +32,13 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
   const stopping = new AbortController();
   setMaxListeners(0, stopping.signal);
   const workflows = createInstanceWorkflows({ client, taskQueue });
-  const processes = createProcessRuntime({
-    directory: configuration.runtimeDirectory,
-    hostEnvironment: configuration.hostEnvironment,
-    agentUsers: configuration.agentUsers,
+  const runtimes = await openRuntimes(configuration.runtimeVariables, {
+    scope: `${temporal.namespace}/${taskQueue}`,
     logger,
+    hostEnvironment: configuration.hostEnvironment,
+    readOnly: false,
   });
-  const containers = configuration.docker
-    ? createDockerRuntime({ ...configuration.docker, scope: `${temporal.namespace}/${taskQueue}`, logger })
-    : createUnavailableRuntime(
-        'The agent is a container, and no worker has an engine: set DOCKER_HOST of agents_worker.',
-      );
-
-  const runtimes = { process: processes, docker: containers };
+  const everyRuntime = Object.values(runtimes);
 
   const reportExit = async ({ instanceId, ...exit }: RuntimeExit): Promise<void> => {
     logger.info({ instanceId, runtimeId: exit.runtimeId, kind: exit.kind }, exit.message);
@@ -126,7 +118,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
       await control.stop();
     };
     try {
-      await Promise.all([processes.watch(reportExit), containers.watch(reportExit)]);
+      await Promise.all(everyRuntime.map((runtime) => runtime.watch(reportExit)));
     } catch (error) {
       await stop();
       throw error;
@@ -149,7 +141,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
     stop: async () => {
       stopping.abort();
       await Promise.all([claim.stop(), begun.stop()]);
-      await closeAll([processes.close(), containers.close()]);
+      await closeAll(everyRuntime.map((runtime) => runtime.close()));
       await closeAll([pool.end(), connection.close(), health.close()]);
     },
   };

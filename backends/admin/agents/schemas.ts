@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { id, json, timestamp } from '../../../contracts/fields.ts';
-import { runtimeSpec } from '../../../contracts/runtime-spec.ts';
+import { runtimeSpec } from '../../../runtimes/registry.ts';
 
 const { $schema: _, ...runtimeJsonSchema } = z.toJSONSchema(runtimeSpec, { io: 'input' });
 
