@@ -9,7 +9,7 @@ import { runtimeSpec, type RuntimeName, type Runtimes } from '../runtimes/regist
 import { AgentNotReady, RuntimeUnavailable, SpecRejected } from '../runtimes/runtime.ts';
 import type { EffectContext } from '../runtimes/runtime.ts';
 import type { InstanceActivities } from '../workflows/activities.ts';
-import type { RestartPolicy } from '../workflows/state.ts';
+import type { RestartPolicy } from '../workflows/restart-policy.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { readInstance, readRowState, writeFinalStatus, writeStatus } from './instances.ts';
 

@@ -1,17 +1,18 @@
 import type { InstanceStatus, StatusReason, StopReason } from '../contracts/names.ts';
 import type { Cause, RowReading, RowState } from './messages.ts';
-import type { RestartPolicy } from './state.ts';
+import type { RestartPolicy } from './restart-policy.ts';
 
-/** What the workflow asks of the world; `activities/` does it. */
+/** The effects of the workflow. `activities/` implements them. */
 export interface InstanceActivities {
   /**
-   * Runs the agent as row and agent say now; both are read here, so that config enters no history.
-   * Fails with an ApplicationFailure of a `ProvisioningFailureCode` as its type when the instance cannot run.
+   * Starts the agent, or takes over one that runs. Reads the row and the agent itself, so that config enters no history.
+   *
+   * @throws ApplicationFailure whose type is a `ProvisioningFailureCode` when the instance cannot run
    */
   provision(input: ProvisionInput): Promise<ProvisionResult>;
-  /** Stops the agent and removes whatever was made for the instance. */
+  /** Stops the agent and removes everything that was created for the instance. */
   cleanUp(input: CleanUpInput): Promise<void>;
-  /** The row as it is now; null when there is none. */
+  /** The current row; null when there is none. */
   readRow(input: { instanceId: string }): Promise<RowState | null>;
   recordStatus(input: RecordStatusInput): Promise<RecordStatusResult>;
   recordFinalStatus(input: { instanceId: string; cause?: Cause }): Promise<RowReading | null>;
@@ -19,14 +20,14 @@ export interface InstanceActivities {
 
 export interface ProvisionInput {
   instanceId: string;
-  /** The generation that ran before and may go on though its agent was retired; null when none may. */
+  /** The generation that ran before, and may therefore go on after its agent was retired; null when none may. */
   resumeGeneration: number | null;
   cause?: Cause;
 }
 
 export interface CleanUpInput {
   instanceId: string;
-  /** Told to an agent that listens. */
+  /** The reason that an agent with a control queue is given. */
   reason?: StopReason;
   cause?: Cause;
 }
@@ -51,22 +52,22 @@ export interface SweepActivities {
   sweep(): Promise<SweepResult>;
 }
 
-/** How many instances a sweep has told something, by what was wrong. */
+/** Instances signalled by a sweep, by kind of drift. */
 export interface SweepResult {
-  /** The row asks for something that was not observed for a while. */
+  /** The desired generation of the row was not observed for a while. */
   rowsNotObserved: number;
-  /** A row without a running workflow: it was never started, or was terminated. */
+  /** A row has no running workflow: its workflow was never started, or was terminated. */
   rowsWithoutWorkflow: number;
-  /** A running workflow whose row is gone. */
+  /** A workflow runs whose row is gone. */
   workflowsWithoutRow: number;
-  /** Something runs for an instance that has neither row nor workflow. */
+  /** A runtime holds an agent of an instance that has neither row nor workflow. */
   runtimesWithoutOwner: number;
-  /** A row says `running`, and nothing is kept for it in its runtime. */
+  /** A row says `running`, and no runtime holds its agent. */
   rowsWithoutRuntime: number;
-  /** Another generation runs than the row says, or something is kept for a row that says `stopped` or `failed`. */
+  /** A runtime holds another generation than the row says, or holds an agent although the row says `stopped` or `failed`. */
   rowsUnlikeRuntime: number;
-  /** A row says that its agent is not published, although it is by now. */
+  /** A row says that its agent is not published, although it is published by now. */
   rowsAwaitingPublishedAgent: number;
-  /** An instance may run, although the retirement of its agent asked for an end. */
+  /** An instance may run although its agent was retired with a drain. */
   rowsOfDrainedAgent: number;
 }

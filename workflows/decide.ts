@@ -1,45 +1,45 @@
 import type { InstanceStatus, StatusReason } from '../contracts/names.ts';
 import type { InstanceState } from './state.ts';
-import { conditionOf, transitions, wishOf } from './transitions.ts';
+import { conditionOf, desiredStateOf, transitions } from './transitions.ts';
 
-/** What is to be done next. One at a time; how it ended comes back as an event. */
+/** The next thing to do, one at a time. Its outcome comes back to `evolve` as an event. */
 export type Effect =
-  /** `resume`: this generation has run before, so it goes on though its agent was retired since. */
+  /** `resume`: this generation ran before, so it may go on although its agent was retired since. */
   | { type: 'provision'; generation: number; resume: boolean }
   | { type: 'cleanUp' }
-  /** Settles the doubt of the state. */
+  /** Settles the state's doubt. */
   | { type: 'readRow' }
   | { type: 'recordStatus'; status: InstanceStatus; generation: number; reason?: StatusReason }
-  /** Appends the last `instance.updated`, with `stopped`, of an instance whose row is gone. */
+  /** Appends the last `instance.updated`, with the status `stopped`, for an instance whose row is gone. */
   | { type: 'recordFinalStatus' }
-  /** Nothing to do until the next message, or until the pause of an obstacle is over (milliseconds). */
+  /** Nothing is left to do until the next message, or until the pause of the obstacle ends at `until` (milliseconds). */
   | { type: 'wait'; until?: number }
   /** The row is gone and nothing is left of the instance. */
   | { type: 'complete' };
 
 const wait: Effect = { type: 'wait' };
 
-/** The next step by the table of transitions, unless the row has to be read before. */
+/** Looks up the next step in the table of transitions. Where the state is in doubt, the row is read first. */
 export function decide(state: InstanceState): Effect {
   const { doubt } = state;
   if (doubt === 'contradicted') return { type: 'readRow' };
   const effect = stepOf(state);
-  // All other steps read the row themselves.
+  // All other steps read or write the row, and so find out whether what was heard is true.
   const trustsWhatWasHeard = effect.type === 'cleanUp' || effect.type === 'wait';
   return doubt === 'heard' && trustsWhatWasHeard ? { type: 'readRow' } : effect;
 }
 
 function stepOf(state: InstanceState): Effect {
-  const { wanted, runtime, obstacle } = state;
-  if (wanted.kind === 'gone' && wanted.finalStatusRecorded && runtime.kind === 'none') return { type: 'complete' };
-  const generation = wanted.kind === 'present' ? wanted.generation : 0;
-  switch (transitions[conditionOf(state)][wishOf(state)]) {
+  const { knownRow, runtime, obstacle } = state;
+  if (knownRow.kind === 'gone' && knownRow.finalStatusRecorded && runtime.kind === 'none') return { type: 'complete' };
+  const generation = knownRow.kind === 'present' ? knownRow.generation : 0;
+  switch (transitions[conditionOf(state)][desiredStateOf(state)]) {
     case 'wait':
       return restOf(state);
     case 'cleanUp':
       return { type: 'cleanUp' };
     case 'provision':
-      // A row that says something else must not go on saying it while work is under way; a new one says `pending`.
+      // The row must not show an earlier status while provisioning is under way. A new row is `pending` from the start.
       if (state.recorded.status !== 'pending') return record(state, 'pending', generation) ?? wait;
       return { type: 'provision', generation, resume: state.ranGeneration === generation };
     case 'recordRunning':
@@ -59,7 +59,7 @@ function restOf({ obstacle }: InstanceState): Effect {
   return obstacle && 'dueAt' in obstacle ? { type: 'wait', until: obstacle.dueAt } : wait;
 }
 
-/** Undefined when the row says so already, as far as known. */
+/** Undefined when the row holds this status already, as far as the workflow knows. */
 function record(
   { recorded }: InstanceState,
   status: InstanceStatus,

@@ -1,13 +1,13 @@
 import type { Effect } from './decide.ts';
 import type { InstanceState } from './state.ts';
 
-/** The current step in words, for the Web UI. */
+/** The current step as a sentence, for Temporal's Web UI. */
 export function describeProgress(state: InstanceState, effect: Effect): string {
   switch (effect.type) {
     case 'provision':
       return `Provisioning generation ${effect.generation}.`;
     case 'cleanUp':
-      return 'Stopping the agent and removing what was made for it.';
+      return 'Stopping the agent and removing everything that was created for it.';
     case 'readRow':
       return 'Reading the row.';
     case 'recordStatus':
@@ -21,8 +21,8 @@ export function describeProgress(state: InstanceState, effect: Effect): string {
   }
 }
 
-function describeRest({ wanted, obstacle, runtime, recorded }: InstanceState, until?: number): string {
-  if (wanted.kind === 'unknown') return 'Waiting for the first event of the row.';
+function describeRest({ knownRow, obstacle, runtime, recorded }: InstanceState, until?: number): string {
+  if (knownRow.kind === 'unknown') return 'Waiting for the first event of the row.';
   if (obstacle) {
     const { generation, reason } = obstacle;
     const at = until === undefined ? '' : new Date(until).toISOString();

@@ -1,22 +1,23 @@
 import type { StatusReason } from '../contracts/names.ts';
 import type { RowReading, RowState, RuntimeExited } from './messages.ts';
+import { afterExit } from './restart-policy.ts';
 import { initialState, type InstanceEvent, type InstanceState, type Obstacle } from './state.ts';
 
 const earlyExitsKept = 8;
 
-/** Between the end of one deadline of a clean-up and the next try. */
+/** The pause between a clean-up that did not succeed and the next try. */
 const cleanUpPauseMs = 10 * 60_000;
 
 /**
- * Folds one event, which came at `now` (milliseconds), into the state. Sequences put the events of a row into order, but a
- * restored row has earlier ones, and an event may be false: the row is read where something does not fit, and what was read
- * overrules everything that was heard.
+ * Folds one event, which came at `now` (milliseconds), into the state. Sequences order the events of a row. But a restored row
+ * has earlier sequences, and an event may be false. So the row is read where an event does not fit, and the reading overrules
+ * everything that was heard.
  */
 export function evolve(state: InstanceState, event: InstanceEvent, now: number): InstanceState {
   switch (event.type) {
     case 'rowChanged':
-      // Late, a repeat, or of a row that was restored to an earlier version, which the sweeper finds. Reading the row for each
-      // repeat would keep workflow tasks open while signals come, and Temporal then fails them.
+      // The event is late, a repeat, or of a row that was restored to an earlier version, which the sweeper finds. To read the row
+      // for each repeat would keep workflow tasks open while signals come, and Temporal fails such tasks.
       if (event.sequence <= state.sequence) return state;
       return { ...observe(state, event), doubt: state.doubt ?? 'heard', cause: event.cause };
     case 'rowDeleted':
@@ -37,7 +38,7 @@ export function evolve(state: InstanceState, event: InstanceEvent, now: number):
       if (event.requestId === state.lastRetryRequest) return state;
       const tried = without(unhidden(state), 'failed', 'restarting');
       return {
-        // What is being drained ends first: it may have been begun before the retirement.
+        // A drain is finished first, because the agent that ends may have been started before the retirement.
         ...(state.runtime.kind === 'none' ? without(tried, 'drained') : tried),
         lastRetryRequest: event.requestId,
         restarts: { count: 0 },
@@ -46,7 +47,7 @@ export function evolve(state: InstanceState, event: InstanceEvent, now: number):
     case 'agentPublished':
       return { ...without(state, 'awaitingAgent'), publishedMeanwhile: true };
     case 'agentDrained':
-      // What failed does not run.
+      // A failed instance has no agent to drain.
       if (state.obstacle?.kind === 'failed') return state;
       return blocked(state, {
         kind: 'drained',
@@ -57,12 +58,12 @@ export function evolve(state: InstanceState, event: InstanceEvent, now: number):
       return { ...state, runtime: { kind: 'unknown' }, publishedMeanwhile: false };
     case 'provisioned': {
       const { runtimeId, restart, row } = event;
-      // The row was deleted meanwhile, and may have come again: whose agent this is, nobody can tell.
+      // The row was deleted meanwhile, and another one may have come. The agent may belong to either, so it stays obsolete.
       if (state.runtime.kind === 'obsolete') return observe(state, row);
       const { generation } = row;
       const running = { kind: 'running', generation, runtimeId, since: now, restart } as const;
       const observed = observe({ ...state, runtime: running }, row);
-      // What was drained meanwhile has no right to go on.
+      // A generation that was drained meanwhile may not go on.
       const provisioned = observed.obstacle ? observed : { ...observed, ranGeneration: generation };
       return state.earlyExits.reduce<InstanceState>((before, exit) => exited(before, exit, now), {
         ...provisioned,
@@ -85,11 +86,11 @@ export function evolve(state: InstanceState, event: InstanceEvent, now: number):
       const { obstacle: known, runtime } = state;
       const hides = known?.kind === 'failed' || known?.kind === 'drained' ? known : undefined;
       const reason = { code: 'cleanup_failed', message: event.message } as const;
-      const generation = hides?.generation ?? wantedGeneration(state);
+      const generation = hides?.generation ?? desiredGeneration(state);
       const dueAt = now + cleanUpPauseMs;
       return {
         ...state,
-        // Some of it may have been removed.
+        // The clean-up may have removed a part.
         runtime: runtime.kind === 'obsolete' ? runtime : { kind: 'unknown' },
         obstacle: { kind: 'stuck', generation, reason, dueAt, ...(hides && { hides }) },
       };
@@ -102,24 +103,24 @@ export function evolve(state: InstanceState, event: InstanceEvent, now: number):
     }
     case 'finalStatusRecorded':
       if (event.row) return observe(state, event.row);
-      return { ...state, wanted: { kind: 'gone', finalStatusRecorded: true } };
+      return { ...state, knownRow: { kind: 'gone', finalStatusRecorded: true } };
   }
 }
 
 function observe(state: InstanceState, row: RowReading): InstanceState {
-  if (row.sequence < state.sequence || isAnotherWish(state, row)) return contradicted(state);
+  if (row.sequence < state.sequence || contradictsKnownRow(state, row)) return contradicted(state);
   const { sequence, generation, desiredState } = row;
-  const observed: InstanceState = { ...state, sequence, wanted: { kind: 'present', generation, desiredState } };
+  const observed: InstanceState = { ...state, sequence, knownRow: { kind: 'present', generation, desiredState } };
   if (observed.doubt === 'heard') delete observed.doubt;
-  if (generation > wantedGeneration(state)) observed.restarts = initialState.restarts;
+  if (generation > desiredGeneration(state)) observed.restarts = initialState.restarts;
   if (!state.obstacle || state.obstacle.generation >= generation) return observed;
   const { obstacle: _, ...unblocked } = observed;
   return unblocked;
 }
 
-/** Each wish has a generation of its own; a restored row may give a number to another wish than before. */
-function isAnotherWish({ wanted }: InstanceState, { generation, desiredState }: RowReading): boolean {
-  return wanted.kind === 'present' && wanted.generation === generation && wanted.desiredState !== desiredState;
+/** A generation has one desired state. After a backup was restored, the row may give the same generation to another one. */
+function contradictsKnownRow({ knownRow }: InstanceState, { generation, desiredState }: RowReading): boolean {
+  return knownRow.kind === 'present' && knownRow.generation === generation && knownRow.desiredState !== desiredState;
 }
 
 function contradicted(state: InstanceState): InstanceState {
@@ -131,38 +132,38 @@ function settled(state: InstanceState): InstanceState {
   return rest;
 }
 
-/** Whether anything runs has to be found out anew: provisioning takes over what does. */
+/** Forgets whether an agent runs. Provisioning then takes over an agent that does. */
 function doubted(state: InstanceState): InstanceState {
   const { runtime } = state;
   return runtime.kind === 'running' || runtime.kind === 'none' ? { ...state, runtime: { kind: 'unknown' } } : state;
 }
 
-/** The row as it is now is the truth, whatever its numbers: a restored backup brings earlier ones. */
+/** The current row is the truth, even with an earlier sequence or generation: a restored backup has such a row. */
 function overruled(state: InstanceState, row: RowState | null): InstanceState {
   if (!row) return settled(gone(state, state.sequence));
   const { sequence, generation, desiredState, status, observedGeneration, reason } = row;
   const { recorded } = state;
-  // A row that does not say what was last written to it may be another one than the agent was started for.
+  // If the row does not hold the status that was last written, it may be another row than the agent was started for.
   const isKnown = recorded.status === status && recorded.generation === observedGeneration;
   const { obstacle, doubt: _, ...rest } = isKnown ? state : doubted(state);
   return {
     ...rest,
     ranGeneration: state.ranGeneration > generation ? 0 : state.ranGeneration,
     sequence,
-    wanted: { kind: 'present', generation, desiredState },
+    knownRow: { kind: 'present', generation, desiredState },
     recorded: { status, generation: observedGeneration, ...(reason && { reason }) },
-    ...(wantedGeneration(state) !== generation && { restarts: initialState.restarts }),
-    ...(obstacle && !isAnotherWish(state, row) && holdsFor(obstacle, row) && { obstacle }),
+    ...(desiredGeneration(state) !== generation && { restarts: initialState.restarts }),
+    ...(obstacle && !contradictsKnownRow(state, row) && holdsFor(obstacle, row) && { obstacle }),
   };
 }
 
-/** Nothing that is known of an instance holds for a later row of its id. */
+/** What the workflow knows of the deleted row does not hold for a later row of the same id. */
 function gone(state: InstanceState, sequence: number): InstanceState {
   const { obstacle: _, runtime, ...rest } = state;
   return {
     ...rest,
     sequence,
-    wanted: { kind: 'gone', finalStatusRecorded: false },
+    knownRow: { kind: 'gone', finalStatusRecorded: false },
     runtime: runtime.kind === 'none' ? runtime : { kind: 'obsolete' },
     recorded: initialState.recorded,
     restarts: initialState.restarts,
@@ -179,35 +180,34 @@ function exited(state: InstanceState, event: RuntimeExited, now: number): Instan
   if (runtime.kind !== 'running' || runtime.runtimeId !== event.runtimeId) return state;
   const { generation, since, restart } = runtime;
   const down: InstanceState = { ...state, runtime: { kind: 'unknown' } };
-  // What was to end anyway decides nothing.
-  if (event.kind === 'lost' || obstacle || generation !== wantedGeneration(state) || isToStop(state)) return down;
+  // The policy is not asked about a lost agent, nor about one that was to end anyway.
+  if (event.kind === 'lost' || obstacle || generation !== desiredGeneration(state) || isStopDesired(state)) return down;
 
-  const mayRestart = restart.policy === 'always' || (restart.policy === 'on_failure' && event.failed);
-  const count = now - since >= restart.resetAfterMs ? 0 : restarts.count;
-  if (!mayRestart || count >= restart.maxRestarts) {
-    const gaveUp = mayRestart ? ` It was restarted ${count} times in a row.` : '';
-    const reason: StatusReason = { code: 'agent_exited', message: `${event.message}${gaveUp}` };
-    return blocked(down, { kind: 'failed', generation, reason });
+  const { failed, message } = event;
+  const after = afterExit(restart, { failed, message, ranForMs: now - since, restarts: restarts.count });
+  switch (after.next) {
+    case 'giveUp':
+      return blocked(down, { kind: 'failed', generation, reason: { code: 'agent_exited', message: after.message } });
+    case 'restart': {
+      const reason: StatusReason = { code: 'restarting', message: after.message };
+      return blocked(
+        { ...down, restarts: { count: after.restarts } },
+        { kind: 'restarting', generation, reason, dueAt: now + after.pauseMs },
+      );
+    }
   }
-  const pauseMs = Math.min(restart.backoffMs * 2 ** count, restart.maxBackoffMs);
-  const message = `${event.message} Restart ${count + 1} of ${restart.maxRestarts} after ${pauseMs / 1000} s.`;
-  const reason: StatusReason = { code: 'restarting', message };
-  return blocked(
-    { ...down, restarts: { count: count + 1 } },
-    { kind: 'restarting', generation, reason, dueAt: now + pauseMs },
-  );
 }
 
 /**
- * An obstacle says nothing about another generation than its own. That is an earlier one, or a later one that ran before a backup of
- * the row was restored. Only a drain may be of a later generation that is not yet known.
+ * Adds an obstacle, unless it is one of another generation than the desired one: of an earlier generation, or of a later one that ran
+ * before a backup of the row was restored. A drain may name a later generation that the workflow does not know yet.
  */
 function blocked(state: InstanceState, obstacle: Obstacle): InstanceState {
-  const { wanted } = state;
-  if (wanted.kind !== 'present' || wanted.generation > obstacle.generation) return state;
-  if (wanted.generation < obstacle.generation && obstacle.kind !== 'drained') return state;
-  if (isToStop(state) && wanted.generation === obstacle.generation) return state;
-  // What stopped running has no right to go on.
+  const { knownRow } = state;
+  if (knownRow.kind !== 'present' || knownRow.generation > obstacle.generation) return state;
+  if (knownRow.generation < obstacle.generation && obstacle.kind !== 'drained') return state;
+  if (isStopDesired(state) && knownRow.generation === obstacle.generation) return state;
+  // A generation that failed or was drained may not go on after its agent was retired.
   const ranGeneration = obstacle.kind === 'failed' || obstacle.kind === 'drained' ? 0 : state.ranGeneration;
   return { ...state, obstacle, ranGeneration };
 }
@@ -218,22 +218,22 @@ function without(state: InstanceState, ...kinds: Obstacle['kind'][]): InstanceSt
   return rest;
 }
 
-/** Without the pause of a clean-up that did not succeed; what it hides holds again. */
+/** Ends the pause after a clean-up that did not succeed. The obstacle behind it holds again. */
 function unhidden(state: InstanceState): InstanceState {
   const { obstacle, ...rest } = state;
   if (obstacle?.kind !== 'stuck') return state;
   return obstacle.hides ? { ...rest, obstacle: obstacle.hides } : rest;
 }
 
-/** Only what is left of an agent, and the end of the agent's use, have a bearing on an instance that is to stop. */
+/** An instance whose desired state is `stopped` can only be held up by a clean-up that did not succeed, or by a drain. */
 function holdsFor({ kind, generation }: Obstacle, row: RowReading): boolean {
   return generation === row.generation && (row.desiredState === 'running' || kind === 'stuck' || kind === 'drained');
 }
 
-function isToStop({ wanted }: InstanceState): boolean {
-  return wanted.kind === 'present' && wanted.desiredState === 'stopped';
+function isStopDesired({ knownRow }: InstanceState): boolean {
+  return knownRow.kind === 'present' && knownRow.desiredState === 'stopped';
 }
 
-function wantedGeneration({ wanted }: InstanceState): number {
-  return wanted.kind === 'present' ? wanted.generation : 0;
+function desiredGeneration({ knownRow }: InstanceState): number {
+  return knownRow.kind === 'present' ? knownRow.generation : 0;
 }

@@ -20,14 +20,16 @@ import type { InstanceActivities } from './activities.ts';
 import { decide, type Effect } from './decide.ts';
 import { describeProgress } from './describe-progress.ts';
 import { evolve } from './evolve.ts';
-import { instanceMessageSignal, instanceStateQuery, type InstanceMessage } from './messages.ts';
+import { handOn, takeOver, type HandedOnState } from './handed-on-state.ts';
+import { instanceStateQuery } from './instance-state-query.ts';
+import { instanceMessageSignal, type InstanceMessage } from './messages.ts';
 import { showStatus } from './show-status.ts';
-import { initialState, type InstanceEvent, type InstanceState } from './state.ts';
+import { initialState, type InstanceEvent } from './state.ts';
 import { stopReasonOf } from './stop-reason.ts';
 
 const { provision } = proxyActivities<InstanceActivities>({
   summary: 'Run the agent',
-  // Above the longest time that an agent may take to be ready.
+  // Longer than the longest `ready_timeout_seconds` of a spec, which is one hour.
   startToCloseTimeout: '65 minutes',
   scheduleToCloseTimeout: '3 hours',
   heartbeatTimeout: '10 seconds',
@@ -46,53 +48,53 @@ const { cleanUp } = proxyActivities<InstanceActivities>({
 
 const { readRow, recordStatus, recordFinalStatus } = proxyLocalActivities<InstanceActivities>({
   startToCloseTimeout: '15 seconds',
-  // What was given up must not write later than what the next run writes.
+  // A cancelled write must have ended before the next run writes, or it could overwrite a newer status.
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-  // Longer waits are timers of the server: an outage does not hold a workflow task open, in which signals cannot be handled.
+  // Longer waits become timers of the server. Otherwise an outage would keep a workflow task open, and signals would wait.
   localRetryThreshold: '1 second',
   retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '2 minutes' },
 });
 
-/** In events. Below what Temporal suggests: a worker without the run in its cache replays all of it in one go. */
+/** In events. Lower than Temporal's own suggestion, because a worker without the run in its cache replays the whole history at once. */
 const longestHistory = 1_000;
 
 /**
- * Messages that one run takes while a step is under way. Temporal refuses those beyond 10,000, and the workflow task that ends the
- * run may have to replay them all: 0.6 ms of CPU time each.
+ * The most messages that one run takes while a step is under way. Temporal refuses more than 10,000 signals of a run, and the workflow
+ * task that ends the run may have to replay them all, at 0.6 ms of CPU time each.
  */
 const mostMessages = 2_000;
 
-/** Names of patches: what runs from before them did otherwise (docs/replay.md). */
+/** Names of patches. Runs that began before a patch go on as they did then (docs/replay.md). */
 const rowIsRead = 'row-is-read';
 const workHasPauses = 'work-has-pauses';
 const workIsHandedOn = 'work-is-handed-on';
 
-/** Steps from any news to rest, at most (test/unit/decide.property.test.ts). */
+/** The most steps that lead from a message to a wait, when nothing fails (test/unit/decide.property.test.ts). */
 const longestWork = 24;
 const longestPauseMs = 60_000;
 
 export interface InstanceWorkflowInput {
   instanceId: string;
-  /** Passed on by the run before this one. */
-  state?: InstanceState;
+  /** Handed on by the previous run; absent in the first run. */
+  state?: HandedOnState;
 }
 
 /**
- * The life of one instance: feeds what happens to `evolve`, asks `decide` for the next step and takes it, until the row
- * is gone and nothing is left. Handlers only enqueue; this loop alone acts.
+ * The life of one instance. The loop feeds every event to `evolve`, asks `decide` for the next step and takes it, until the row
+ * is gone and nothing is left of the instance. Handlers only enqueue; the loop alone acts.
  *
- * Not cancellable: the row alone says what is wanted, so a cancel request changes nothing.
+ * A request to cancel the workflow changes nothing, because the desired state is in the row alone.
  */
 export async function instanceWorkflow(input: InstanceWorkflowInput): Promise<void> {
   return CancellationScope.nonCancellable(() => live(input));
 }
 
-async function live({ instanceId, state: handedOn = initialState }: InstanceWorkflowInput): Promise<void> {
-  let state = handedOn;
+async function live({ instanceId, state: handedOn }: InstanceWorkflowInput): Promise<void> {
+  let state = handedOn ? takeOver(handedOn) : initialState;
   const inbox: InstanceMessage[] = [];
   let received = 0;
   let isFull = false;
-  let stepsSinceNews = 0;
+  let stepsSinceMessage = 0;
   setHandler(instanceMessageSignal, (message) => {
     inbox.push(message);
     received += 1;
@@ -105,17 +107,16 @@ async function live({ instanceId, state: handedOn = initialState }: InstanceWork
   };
   const absorbInbox = (): void => {
     const messages = inbox.splice(0);
-    if (messages.length > 0) stepsSinceNews = 0;
+    if (messages.length > 0) stepsSinceMessage = 0;
     for (const message of messages) {
       apply(message.type === 'rowDeleted' && !patched(rowIsRead) ? { ...message, type: 'rowDeletedUnread' } : message);
     }
-    state = { ...state, messages: state.messages + messages.length };
   };
 
   /**
-   * Does one step. Once the run has taken as many messages as it may, the step is cancelled, and the next run does it again.
+   * Runs one step. Once the run has taken `mostMessages`, the step is cancelled, and the next run does it again.
    *
-   * @returns undefined when it was cancelled for that
+   * @returns undefined when the step was cancelled
    */
   const unlessFull = async <Result>(step: () => Promise<Result>): Promise<Result | undefined> => {
     const scope = new CancellationScope();
@@ -134,13 +135,13 @@ async function live({ instanceId, state: handedOn = initialState }: InstanceWork
     }
   };
 
-  /** The next step, with every doubt about the row settled unless the run is full. */
+  /** The next step. Unless the run is full, the row was read where the state was in doubt. */
   const nextEffect = async (): Promise<Effect> => {
     for (;;) {
       absorbInbox();
       const effect = decide(state);
       if (effect.type !== 'readRow' || isFull) return effect;
-      stepsSinceNews += 1;
+      stepsSinceMessage += 1;
       if (!patched(rowIsRead)) {
         apply({ type: 'rowNotRead' });
         continue;
@@ -150,17 +151,17 @@ async function live({ instanceId, state: handedOn = initialState }: InstanceWork
     }
   };
 
-  /** No news and no end of steps: the world and this code do not agree, and asking faster would not help. */
+  /** Slows down a workflow that takes step after step without a message: the steps do not lead to a wait, and haste would not help. */
   const pauseUnlessProgress = async (): Promise<void> => {
-    stepsSinceNews += 1;
-    if (stepsSinceNews <= longestWork || !patched(workHasPauses)) return;
-    const pauseMs = Math.min(1_000 * 2 ** (stepsSinceNews - longestWork - 1), longestPauseMs);
+    stepsSinceMessage += 1;
+    if (stepsSinceMessage <= longestWork || !patched(workHasPauses)) return;
+    const pauseMs = Math.min(1_000 * 2 ** (stepsSinceMessage - longestWork - 1), longestPauseMs);
     await condition(() => inbox.length > 0, pauseMs);
   };
 
   const caused = () => state.cause && { cause: state.cause };
 
-  const provisionUnlessUnwanted = async (generation: number, resume: boolean): Promise<InstanceEvent | undefined> => {
+  const provisionWhileDesired = async (generation: number, resume: boolean): Promise<InstanceEvent | undefined> => {
     apply({ type: 'provisioningStarted' });
     const scope = new CancellationScope();
     let ended = false;
@@ -199,7 +200,7 @@ async function live({ instanceId, state: handedOn = initialState }: InstanceWork
   ): Promise<InstanceEvent | undefined> => {
     switch (effect.type) {
       case 'provision':
-        return provisionUnlessUnwanted(effect.generation, effect.resume);
+        return provisionWhileDesired(effect.generation, effect.resume);
       case 'cleanUp':
         return unlessFull<InstanceEvent>(() =>
           cleanUp({ instanceId, reason: stopReasonOf(state), ...caused() }).then(() => ({ type: 'cleanedUp' })),
@@ -225,12 +226,12 @@ async function live({ instanceId, state: handedOn = initialState }: InstanceWork
     const effect = await nextEffect();
     setCurrentDetails(describeProgress(state, effect));
     if (effect.type === 'complete') return;
-    // The inbox is empty here, so the state is all there is to hand on.
+    // `nextEffect` has emptied the inbox, so no message is lost when only the state is handed on.
     const { continueAsNewSuggested, historyLength } = workflowInfo();
     if (effect.type === 'readRow' || isFull || continueAsNewSuggested || historyLength > longestHistory)
-      return continueAsNew<typeof instanceWorkflow>({ instanceId, state });
+      return continueAsNew<typeof instanceWorkflow>({ instanceId, state: handOn(state) });
     if (effect.type === 'wait') {
-      stepsSinceNews = 0;
+      stepsSinceMessage = 0;
       if (effect.until === undefined) await condition(() => inbox.length > 0);
       else if (!(await condition(() => inbox.length > 0, Math.max(effect.until - Date.now(), 1))))
         apply({ type: 'pauseOver' });
@@ -243,7 +244,7 @@ async function live({ instanceId, state: handedOn = initialState }: InstanceWork
   }
 }
 
-/** Undefined when the instance is not to blame (a server or a worker was away): provisioning is then simply begun again. */
+/** Undefined when a server or a worker failed rather than the instance. Provisioning is then begun again. */
 function failureReason(error: unknown): StatusReason | undefined {
   if (!(error instanceof ActivityFailure)) throw error;
   const { cause } = error;

@@ -1,35 +1,36 @@
-import { defineQuery, defineSignal } from '@temporalio/workflow';
+import { defineSignal } from '@temporalio/workflow';
 import type { DesiredState, InstanceStatus, StatusReason } from '../contracts/names.ts';
-import type { InstanceState } from './state.ts';
 
-/** What the row asked for at one of its versions. */
+/** One version of the row. */
 export interface RowReading {
+  /** Counts the versions of the row. */
   sequence: number;
+  /** Counts the changes of the desired state, the agent and the config. */
   generation: number;
   desiredState: DesiredState;
 }
 
-/** All that the workflow compares itself with: the row as it was at the moment of one query. */
+/** The row at the moment of a query. */
 export interface RowState extends RowReading {
   status: InstanceStatus;
   observedGeneration: number;
   reason?: StatusReason;
 }
 
-/** The event that led to an effect: handed on, so that what the effect causes can be traced back. */
+/** The event that led to an effect. It travels with the effect, so that the events that follow can be traced back to it. */
 export interface Cause {
   eventId: string;
   correlationId: string;
   traceparent: string;
 }
 
-/** `instance.created` or `instance.updated`, without its body: config stays out of every history. */
+/** `instance.created` or `instance.updated` without its body, so that config stays out of every history. */
 export interface RowChanged extends RowReading {
   type: 'rowChanged';
   cause: Cause;
 }
 
-/** `instance.deleted`. The row is read before anything is done about it, so a false one does no harm. */
+/** `instance.deleted`. The workflow reads the row before it acts on the event, so a false one does no harm. */
 export interface RowDeleted {
   type: 'rowDeleted';
   sequence: number;
@@ -41,18 +42,18 @@ export interface CheckRequested {
   type: 'checkRequested';
 }
 
-/** The runtime saw the agent end, or found it gone, without having been asked to stop it. */
+/** The runtime saw the agent end, or found it gone, although nobody had asked it to stop. */
 export interface RuntimeExited {
   type: 'runtimeExited';
   runtimeId: string;
-  /** `lost`: nobody watched it end, as after a reboot; it is started again. */
+  /** `lost`: nobody watched the agent end, as after a reboot of the host. It is started again. */
   kind: 'exited' | 'lost';
-  /** Whether it ended with anything but exit code 0; what is not known counts as failed. */
+  /** False only when the agent is known to have ended with exit code 0. */
   failed: boolean;
   message: string;
 }
 
-/** A person asks for another try of an instance that is `failed`. Repeats of a request id change nothing. */
+/** A person asks for another try of a `failed` instance. Repeats of a request id change nothing. */
 export interface RetryRequested {
   type: 'retryRequested';
   requestId: string;
@@ -63,24 +64,22 @@ export interface AgentPublished {
   type: 'agentPublished';
 }
 
-/** `agent.retired` that asks for its running instances to be drained. */
+/** `agent.retired`, of an agent whose running instances are to be drained. */
 export interface AgentDrained {
   type: 'agentDrained';
   message: string;
-  /** The generation that ends. */
+  /** The generation to end. */
   generation: number;
 }
 
-/** What is told to the instances of an agent whose retirement asks for their end. */
+/** The message to an instance whose agent was retired with a drain. */
 export function toAgentDrained(agentId: string, generation: number): AgentDrained {
   const message = `The agent ${agentId} was retired, and its instances are drained.`;
   return { type: 'agentDrained', message, generation };
 }
 
-/** Everything that can be told to a running instance. May come in any order and any number of times. */
+/** Every message that the workflow of an instance takes, in any order and any number of times. */
 export type InstanceMessage =
   RowChanged | RowDeleted | CheckRequested | RuntimeExited | RetryRequested | AgentPublished | AgentDrained;
 
 export const instanceMessageSignal = defineSignal<[InstanceMessage]>('instanceMessage');
-
-export const instanceStateQuery = defineQuery<InstanceState>('instanceState');

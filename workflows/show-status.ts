@@ -2,9 +2,9 @@ import { patched, upsertSearchAttributes, workflowInfo } from '@temporalio/workf
 import type { InstanceStatus, StatusReason } from '../contracts/names.ts';
 import { instanceStatusAttribute, statusReasonAttribute } from './search-attributes.ts';
 
-/** Makes the status and the code of its reason what lists of workflows are filtered by, where they are not yet. */
+/** Sets the search attributes, by which lists of workflows are filtered, to the status and the code of its reason. */
 export function showStatus(status: InstanceStatus, reason?: StatusReason): void {
-  // Runs that began earlier upserted at every status, also at one that was shown already (docs/replay.md).
+  // Runs that began before this patch set the attribute at every status, even when its value stayed the same (docs/replay.md).
   if (!patched('status-reason-attribute')) {
     upsertSearchAttributes([{ key: instanceStatusAttribute, value: status }]);
     return;

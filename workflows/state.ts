@@ -1,68 +1,62 @@
-import type { InstanceStatus, StatusReason } from '../contracts/names.ts';
+import type { DesiredState, InstanceStatus, StatusReason } from '../contracts/names.ts';
 import type { Cause, InstanceMessage, RowReading, RowState, RuntimeExited } from './messages.ts';
+import type { RestartPolicy } from './restart-policy.ts';
 
-/** Everything that an instance's workflow knows. Plain data: it is passed on at continue-as-new. */
+/** Everything that the workflow of an instance knows. Plain data: `handed-on-state.ts` says how a run hands it on. */
 export interface InstanceState {
-  /** The version of the row that `wanted` comes from; 0 before any. It goes back when a backup of the row is restored. */
+  /** The version of the row that `knownRow` comes from; 0 before any. It goes back when a backup of the row is restored. */
   sequence: number;
-  wanted: Wanted;
+  knownRow: KnownRow;
   /**
-   * Why `wanted` may differ from the row. Absent once it was read from the row.
-   * - `heard`: it comes from an event. Nothing is stopped or removed, and nobody goes to rest, before the row was read.
-   * - `contradicted`: something that was heard or read does not fit. Nothing at all is done before the row was read.
+   * Why `knownRow` may differ from the row. Absent after the row was read.
+   * - `heard`: it comes from an event. The row is read before anything is stopped or removed, and before the workflow waits.
+   * - `contradicted`: something that was heard or read does not fit. The row is read before any other step.
    */
   doubt?: 'heard' | 'contradicted';
   runtime: RuntimeState;
-  /** What keeps the current generation from running; a new generation clears it. */
+  /** What keeps the desired generation from running. A new generation clears it. */
   obstacle?: Obstacle;
+  /** Restarts in a row; see `restart-policy.ts`. */
   restarts: { count: number };
-  /** What the row says of us, as far as known. */
+  /** The status that the row holds, as far as the workflow knows. */
   recorded: { status: InstanceStatus; generation: number; reason?: StatusReason };
-  /** The latest event from the bus; absent until one came. */
+  /** The latest event from the bus; absent before the first. */
   cause?: Cause;
-  /** Exits that came before the end of the provisioning that they belong to. */
+  /** Exits that came while provisioning was under way, which may have started the agents that exited. */
   earlyExits: RuntimeExited[];
   /** The agent was published while a provisioning was under way that may have found it missing. */
   publishedMeanwhile: boolean;
-  /** The generation that has run: it may go on though its agent was retired since. */
+  /** The generation that ran last. It may go on after its agent was retired. */
   ranGeneration: number;
   lastRetryRequest?: string;
-  /** How many messages were taken from the inbox, over all runs. */
-  messages: number;
 }
 
-export type Wanted =
+/** The row, as far as the workflow knows it. */
+export type KnownRow =
+  /** No event of the row has come yet. */
   | { kind: 'unknown' }
-  | { kind: 'present'; generation: number; desiredState: RowReading['desiredState'] }
+  | { kind: 'present'; generation: number; desiredState: DesiredState }
+  /** The row was deleted. */
   | { kind: 'gone'; finalStatusRecorded: boolean };
 
 export type RuntimeState =
-  /** Something may be there: an earlier run, or a provisioning that was begun, may have left it. */
+  /** An agent may run: an earlier run of the workflow, or an unfinished provisioning, may have started it. */
   | { kind: 'unknown' }
-  /** Belongs to a row that is gone, also where another row of the same id has come: to be cleaned up first. */
+  /** The agent belongs to a deleted row, and is cleaned up even if another row of the same id has come. */
   | { kind: 'obsolete' }
   | { kind: 'none' }
+  /** `since` is in milliseconds. */
   | { kind: 'running'; generation: number; runtimeId: string; since: number; restart: RestartPolicy };
 
-/** What is done when an agent ends that was not asked to. Times in milliseconds. */
-export interface RestartPolicy {
-  policy: 'never' | 'on_failure' | 'always';
-  /** In a row; an agent that ran for `resetAfterMs` begins a new row. */
-  maxRestarts: number;
-  /** Before the first restart; doubled for each further one, up to `maxBackoffMs`. */
-  backoffMs: number;
-  maxBackoffMs: number;
-  resetAfterMs: number;
-}
-
+/** `dueAt` is the time, in milliseconds, at which the pause of the obstacle ends. */
 export type Obstacle = { generation: number; reason: StatusReason } & (
   | { kind: 'failed' }
-  /** Provisioning found no such agent: its publication is awaited. */
+  /** Provisioning did not find the agent. The workflow waits until the agent is published. */
   | { kind: 'awaitingAgent' }
   | { kind: 'restarting'; dueAt: number }
-  /** Its agent was retired and asked for this. */
+  /** The agent was retired, and its retirement asked running instances to end. */
   | { kind: 'drained' }
-  /** Clean-up did not succeed in time. `hides` is what still holds once it does. */
+  /** Clean-up did not succeed in time. The obstacle in `hides` holds again after a clean-up that succeeds. */
   | { kind: 'stuck'; dueAt: number; hides?: Obstacle }
 );
 
@@ -71,32 +65,31 @@ export type InstanceEvent =
   | InstanceMessage
   | { type: 'provisioningStarted' }
   | { type: 'provisioned'; row: RowReading; runtimeId: string; restart: RestartPolicy }
-  /** Provisioning found that the row, by now, wants no agent to run. */
+  /** Provisioning found that the desired state of the row is `stopped` by now. */
   | { type: 'notWanted'; row: RowReading }
   | { type: 'agentMissing'; row: RowReading; message: string }
   | { type: 'provisioningFailed'; generation: number; reason: StatusReason }
   | { type: 'rowGone' }
   /** The row was read to settle a doubt; null when there is none. It overrules everything that was heard. */
   | { type: 'rowRead'; row: RowState | null }
-  /** Runs from before the row was read take what they heard for true (docs/replay.md). */
+  /** Runs that began before the workflow read rows believe what they hear (docs/replay.md). */
   | { type: 'rowNotRead' }
   | { type: 'rowDeletedUnread'; sequence: number; cause: Cause }
   | { type: 'cleanedUp' }
   | { type: 'cleanUpFailed'; message: string }
-  /** The time of an obstacle that has one. */
+  /** The pause of the obstacle is over. */
   | { type: 'pauseOver' }
   | { type: 'statusRecorded'; status: InstanceStatus; generation: number; reason?: StatusReason; row: RowReading }
-  /** The row is there when another one of the same id has come meanwhile. */
+  /** There is a row when another one of the same id has come meanwhile. */
   | { type: 'finalStatusRecorded'; row?: RowReading };
 
 export const initialState: InstanceState = {
   sequence: 0,
-  wanted: { kind: 'unknown' },
+  knownRow: { kind: 'unknown' },
   runtime: { kind: 'unknown' },
   restarts: { count: 0 },
   recorded: { status: 'pending', generation: 0 },
   earlyExits: [],
   publishedMeanwhile: false,
   ranGeneration: 0,
-  messages: 0,
 };

@@ -1,11 +1,11 @@
 import type { StopReason } from '../contracts/names.ts';
 import type { InstanceState } from './state.ts';
-import { wishOf } from './transitions.ts';
+import { desiredStateOf } from './transitions.ts';
 
-/** Why a clean-up stops the agent: for the agent itself, where it listens. */
+/** The reason for a clean-up. An agent with a control queue is told it. */
 export function stopReasonOf(state: InstanceState): StopReason {
   if (state.runtime.kind === 'obsolete') return 'deleted';
-  switch (wishOf(state)) {
+  switch (desiredStateOf(state)) {
     case 'gone':
       return 'deleted';
     case 'stopped':

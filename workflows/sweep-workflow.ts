@@ -8,10 +8,10 @@ const { sweep } = proxyActivities<SweepActivities>({
   retry: { maximumAttempts: 3 },
 });
 
-/** One round of the sweeper, started by a schedule: what has drifted apart is told to the workflow that mends it. */
+/** One round of the sweeper, started by a schedule. It signals each workflow whose row or runtime has drifted, which then repairs it. */
 export async function sweepWorkflow(): Promise<SweepResult> {
   const result = await sweep();
-  const mended = Object.entries(result).map(([what, count]) => `- ${what}: ${count}`);
-  setCurrentDetails(mended.join('\n'));
+  const lines = Object.entries(result).map(([drift, count]) => `- ${drift}: ${count}`);
+  setCurrentDetails(lines.join('\n'));
   return result;
 }

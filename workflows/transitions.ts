@@ -1,35 +1,39 @@
+import type { DesiredState } from '../contracts/names.ts';
 import type { InstanceState } from './state.ts';
 
-/** What the row asks for. */
-export type Wish = 'unknown' | 'running' | 'stopped' | 'gone';
+/** The desired state, or why there is none: no event of the row has come yet (`unknown`), or the row was deleted (`gone`). */
+export type KnownDesiredState = 'unknown' | DesiredState | 'gone';
 
-/** How things stand. */
+/** What runs, and what keeps the desired generation from running. */
 export type Condition =
-  /** What runs, or may run, belongs to a row that is gone. */
+  /** The agent that runs, or may run, belongs to a deleted row. */
   | 'obsolete'
-  /** The wanted generation runs. */
+  /** The desired generation runs. */
   | 'current'
-  /** Another generation runs: an older one, or a later one where a backup of the row was restored. */
+  /** Another generation runs: an older one, or a later one after a backup of the row was restored. */
   | 'outdated'
-  /** Something may run, or may have been begun. */
+  /** An agent may run, or may have been started. */
   | 'uncertain'
-  /** Nothing runs. */
+  /** No agent runs. */
   | 'clean'
-  /** It cannot run, and something of the attempt may be left. */
+  /** The desired generation cannot run, and the attempt may have left an agent. */
   | 'failedUncertain'
+  /** The desired generation cannot run, and nothing is left of the attempt. */
   | 'failed'
-  /** Nothing to run until the agent is published. */
+  /** The agent is not published yet, and the attempt may have left something. */
   | 'awaitingAgentUncertain'
+  /** The agent is not published yet, and nothing is left of the attempt. */
   | 'awaitingAgent'
-  /** The agent ended; a pause before the next start. */
+  /** The agent ended, and is started again after a pause. */
   | 'restarting'
-  /** Something is left that could not be removed; a pause before the next try. */
+  /** Clean-up did not succeed, and is tried again after a pause. */
   | 'stuck'
-  /** The retirement of its agent asked for an end. */
+  /** The agent was retired with a drain, and may still run. */
   | 'drainedUncertain'
+  /** The agent was retired with a drain, and does not run any more. */
   | 'drained';
 
-/** The next step. A step that records a status is over when the row says so; what is then left to do is to wait. */
+/** The next step. A step that records a status is followed by a wait once the row holds that status. */
 export type Step =
   | 'wait'
   | 'provision'
@@ -40,8 +44,11 @@ export type Step =
   | 'recordStopped'
   | 'recordFinal';
 
-/** The whole life of an instance: for every condition and every wish, the one step that brings them closer. */
-export const transitions: Readonly<Record<Condition, Readonly<Record<Wish, Step>>>> = {
+/**
+ * The whole life of an instance: for every condition and every desired state, the one step that brings the instance closer to its
+ * desired state.
+ */
+export const transitions: Readonly<Record<Condition, Readonly<Record<KnownDesiredState, Step>>>> = {
   obsolete: { unknown: 'wait', running: 'cleanUp', stopped: 'cleanUp', gone: 'cleanUp' },
   current: { unknown: 'wait', running: 'recordRunning', stopped: 'cleanUp', gone: 'cleanUp' },
   outdated: { unknown: 'wait', running: 'provision', stopped: 'cleanUp', gone: 'cleanUp' },
@@ -57,11 +64,11 @@ export const transitions: Readonly<Record<Condition, Readonly<Record<Wish, Step>
   drained: { unknown: 'wait', running: 'recordStopped', stopped: 'recordStopped', gone: 'recordFinal' },
 };
 
-export function wishOf({ wanted }: InstanceState): Wish {
-  return wanted.kind === 'present' ? wanted.desiredState : wanted.kind;
+export function desiredStateOf({ knownRow }: InstanceState): KnownDesiredState {
+  return knownRow.kind === 'present' ? knownRow.desiredState : knownRow.kind;
 }
 
-export function conditionOf({ wanted, runtime, obstacle }: InstanceState): Condition {
+export function conditionOf({ knownRow, runtime, obstacle }: InstanceState): Condition {
   if (obstacle?.kind === 'stuck') return 'stuck';
   if (runtime.kind === 'obsolete') return 'obsolete';
   if (obstacle) {
@@ -83,6 +90,6 @@ export function conditionOf({ wanted, runtime, obstacle }: InstanceState): Condi
     case 'unknown':
       return 'uncertain';
     case 'running':
-      return wanted.kind === 'present' && runtime.generation !== wanted.generation ? 'outdated' : 'current';
+      return knownRow.kind === 'present' && runtime.generation !== knownRow.generation ? 'outdated' : 'current';
   }
 }

@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { startControlPlane } from '../../bridge/control-plane/control-plane.ts';
 import { controlQueueName } from '../../contracts/names.ts';
-import { instanceStateQuery } from '../../workflows/messages.ts';
+import { instanceStateQuery } from '../../workflows/instance-state-query.ts';
 import { openControl, type Control } from '../support/control.ts';
 import { expectDocumented } from '../support/documented-message.ts';
 import { one as only, useRig } from '../support/rig.ts';

@@ -1,14 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { instanceWorkflowId } from '../../contracts/names.ts';
-import { instanceMessageSignal, instanceStateQuery, type RowChanged } from '../../workflows/messages.ts';
+import { instanceStateQuery } from '../../workflows/instance-state-query.ts';
+import { instanceMessageSignal, type RowChanged } from '../../workflows/messages.ts';
+import { messagesOf, useCountingBundle } from '../support/counting-bundle.ts';
 import { useRig } from '../support/rig.ts';
 
 /** A fifth of the 20,000 that must be borne, which take minutes: `LONG_LIFE_SIGNALS=20000` sends them all. */
 const total = Number(process.env['LONG_LIFE_SIGNALS'] ?? 4_000);
 const atOnce = 100;
-// While a run continues as another, a sweep may see neither, and would add a signal of its own.
-const rig = useRig({ settings: { SWEEP_INTERVAL_SECONDS: '3600' }, services: ['event_broker', 'agents_worker'] });
+const rig = useRig({
+  // While a run continues as another, a sweep may see neither, and would add a signal of its own.
+  settings: { SWEEP_INTERVAL_SECONDS: '3600' },
+  makeBundle: useCountingBundle(),
+  services: ['event_broker', 'agents_worker'],
+});
 let agentId: string;
 
 beforeAll(async () => {
@@ -19,7 +25,7 @@ test(`${total} signals to one instance are all accounted for, over bounded histo
   const id = await rig.insertInstance(agentId);
   await rig.bus.until(id, 'instance.updated', 'running');
   const handle = rig.workflow(id);
-  const heard = async () => (await handle.query(instanceStateQuery)).messages;
+  const heard = async () => messagesOf(await handle.query(instanceStateQuery));
   const before = await heard();
   // Temporal holds up to 100 signals back for a workflow task under way: as many senders as that, who wait to be heard.
   for (let sent = 0; sent < total; sent += atOnce) {

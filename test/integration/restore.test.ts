@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { instanceStateQuery } from '../../workflows/messages.ts';
+import { instanceStateQuery } from '../../workflows/instance-state-query.ts';
 import { one, useRig } from '../support/rig.ts';
 
 /** Rows that are no longer what the workflows know of them, and events that no row caused. */
@@ -61,7 +61,7 @@ describe('a backup that is restored', () => {
     await client.query(`update instances set updated_at = now() - interval '1 hour'; commit`);
   };
 
-  test('is what every instance goes on from, and what is wished after it is done', async () => {
+  test('is what every instance goes on from, and later changes take effect', async () => {
     const [changed, stopped, deleted] = [await run({ v: 1 }), await run(), await run()];
     const started = await run();
     await want(started, 'stopped');
@@ -119,12 +119,16 @@ describe('an event that no row caused', () => {
       },
     });
   };
-  const heard = async (id: string, messages: number) =>
+  const signalsOf = async (id: string): Promise<number> => {
+    const { events } = await rig.workflow(id).fetchHistory();
+    return (events ?? []).filter((event) => event.workflowExecutionSignaledEventAttributes).length;
+  };
+  /** Another message than those before has come, and the doubt that it raised is settled. */
+  const heard = async (id: string, signalsBefore: number) =>
     vi.waitFor(
       async () => {
-        const state = await rig.workflow(id).query(instanceStateQuery);
-        expect(state.messages).toBeGreaterThan(messages);
-        expect(state.doubt).toBeUndefined();
+        expect(await signalsOf(id)).toBeGreaterThan(signalsBefore);
+        expect((await rig.workflow(id).query(instanceStateQuery)).doubt).toBeUndefined();
       },
       { timeout: 30_000, interval: 100 },
     );
@@ -132,12 +136,12 @@ describe('an event that no row caused', () => {
   test.each<[what: string, forged: (id: string) => Promise<void>]>([
     ['a deletion', (id) => forge(id, 'instance.deleted', {}, { deleted_at: new Date().toISOString() })],
     ['a stop', (id) => forge(id, 'instance.updated', { desired_state: 'stopped', generation: 999 }, { status: 'running', updated_at: new Date().toISOString() })], // prettier-ignore
-  ])('%s: the agent goes on, and later wishes are met', async (_what, forged) => {
+  ])('%s: the agent goes on, and later changes of the row take effect', async (_what, forged) => {
     const id = await run();
     const [agent] = await rig.processes(id);
-    const { messages } = await rig.workflow(id).query(instanceStateQuery);
+    const signals = await signalsOf(id);
     await forged(id);
-    await heard(id, messages);
+    await heard(id, signals);
     await until(id, 'running', 1);
     expect(await rig.processes(id)).toEqual([agent]);
     await want(id, 'stopped');
@@ -162,10 +166,10 @@ describe('an event that no row caused', () => {
   test('repeated without an end leaves the history short', async () => {
     const id = await run();
     const before = await historyLength(id);
-    const { messages } = await rig.workflow(id).query(instanceStateQuery);
+    const signals = await signalsOf(id);
     for (let count = 0; count < 50; count += 1)
       await forge(id, 'instance.deleted', {}, { deleted_at: new Date().toISOString() });
-    await heard(id, messages);
+    await heard(id, signals);
     await rig.untilBusIsQuiet();
     expect((await historyLength(id)) - before).toBeLessThan(500);
   });

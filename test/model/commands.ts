@@ -30,13 +30,13 @@ function hasRow({ row }: Readonly<Model>): boolean {
   return row !== undefined;
 }
 
-export function insert([agent, wish]: [AgentName, 'running' | 'stopped']): Command {
+export function insert([agent, desired]: [AgentName, 'running' | 'stopped']): Command {
   return command({
-    name: `insert ${agent} ${wish}`,
+    name: `insert ${agent} ${desired}`,
     when: (model) => !model.row,
     run: async (model, life) => {
-      expected.insert(model, agent, wish);
-      expected.begins(model, await life.insert(agent, wish, model.versions));
+      expected.insert(model, agent, desired);
+      expected.begins(model, await life.insert(agent, desired, model.versions));
     },
   });
 }
@@ -69,9 +69,9 @@ export function toggle(): Command {
     name: 'toggle the desired state',
     when: hasRow,
     run: async (model, life) => {
-      const wish = model.row?.desired === 'running' ? 'stopped' : 'running';
-      expected.change(model, { desired: wish });
-      await life.desire(wish);
+      const desired = model.row?.desired === 'running' ? 'stopped' : 'running';
+      expected.change(model, { desired });
+      await life.desire(desired);
     },
   });
 }

@@ -32,7 +32,7 @@ export const knownSequences: readonly Sequence[] = [
     [inserted, configure(), configure(), pause(ms), remove(), inserted, rest()],
     // The end of a row is overlooked because the next one is read first.
     [inserted, pause(ms), remove(), inserted, redeliver(everything.toReversed()), rest()],
-    // The order to drain is late: another agent is wanted by now.
+    // The drain is late: the instance runs another agent by now.
     [inserted, rest(), configure(), pause(ms), retire(true), pause(5), move('slow'), rest()],
     // The order to drain comes while the row still shows the status of the generation before.
     [inserted, rest(), toggle(), rest(), terminate(), toggle(), pause(ms), retire(true), rest()],

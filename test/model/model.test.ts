@@ -23,7 +23,7 @@ const replay: Replay | undefined = MODEL_PATH === undefined ? undefined : { seed
 const lanes = 24;
 const peaceful = { lanes, sequencesPerLane: 5 };
 const disturbed = { lanes: 60, sequencesPerLane: 1 };
-const wanted = 200;
+const sequencesToRun = 200;
 /** Between two disturbances, so that there is progress. */
 const sequencesPerDisturbance = 6;
 
@@ -55,7 +55,7 @@ test('so it does while agents_worker and event_broker are killed and started aga
 }, 240_000);
 
 test('that was true of at least 200 sequences, and nothing is left of them', async () => {
-  expect(system.counts.get('sequences') ?? 0).toBeGreaterThanOrEqual(replay ? 0 : wanted);
+  expect(system.counts.get('sequences') ?? 0).toBeGreaterThanOrEqual(replay ? 0 : sequencesToRun);
   await checkNothingIsLeft(system, await readdir(system.rig.environment.RUNTIME_DIRECTORY));
 });
 

@@ -32,7 +32,7 @@ export interface Model {
   /** Its workflow was terminated after its row was deleted: maybe before it said `stopped`, maybe after. */
   finalStatusMayBeMissing: boolean;
   versions: number;
-  /** Of the row: each wish counts on from the one with which it was inserted. */
+  /** The generation of the row. */
   generation: number;
 }
 

@@ -17,14 +17,14 @@ async function brokenBy(...changes: Change[]): Promise<string[]> {
 
 test('a reordered activity is caught', async () => {
   // The final status before the clean-up, in place of after it.
-  const endedBefore = "wanted.kind === 'gone' && wanted.finalStatusRecorded && runtime.kind === 'none'";
+  const endedBefore = "knownRow.kind === 'gone' && knownRow.finalStatusRecorded && runtime.kind === 'none'";
   const broken = await brokenBy(
     { file: 'transitions.ts', from: "gone: 'cleanUp'", to: "gone: 'recordFinal'" },
     {
       file: 'decide.ts',
       from: `if (${endedBefore}) return { type: 'complete' };`,
       to: `if (${endedBefore}) return { type: 'complete' };
-  if (wanted.kind === 'gone' && wanted.finalStatusRecorded) return { type: 'cleanUp' };`,
+  if (knownRow.kind === 'gone' && knownRow.finalStatusRecorded) return { type: 'cleanUp' };`,
     },
   );
   expect(broken).toContain('runs-and-is-deleted');

@@ -1,9 +1,9 @@
-/** Stands in for `decide` and `evolve` in a bundle that says which parts of the table of transitions a history visits. */
+/** Stands in for `decide` and `evolve` in a bundle that reports which cells of the table of transitions a history visits. */
 import { proxySinks, type Sinks } from '@temporalio/workflow';
 import { decide as decideReally, type Effect } from '../../workflows/decide.ts';
 import { evolve as evolveReally } from '../../workflows/evolve.ts';
 import type { InstanceEvent, InstanceState } from '../../workflows/state.ts';
-import { conditionOf, wishOf } from '../../workflows/transitions.ts';
+import { conditionOf, desiredStateOf } from '../../workflows/transitions.ts';
 
 export type { Effect };
 
@@ -14,7 +14,7 @@ export interface VisitSinks extends Sinks {
 const { visits } = proxySinks<VisitSinks>();
 
 export function decide(state: InstanceState): Effect {
-  visits.decided(`${conditionOf(state)} × ${wishOf(state)}`);
+  visits.decided(`${conditionOf(state)} × ${desiredStateOf(state)}`);
   return decideReally(state);
 }
 

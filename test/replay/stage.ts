@@ -8,14 +8,10 @@ import {
   type DesiredState,
   type InstanceStatus,
 } from '../../contracts/names.ts';
+import { instanceStateQuery } from '../../workflows/instance-state-query.ts';
 import { until } from '../../stack/until.ts';
 import type { Service } from '../../workers/services/service.ts';
-import {
-  instanceMessageSignal,
-  instanceStateQuery,
-  type InstanceMessage,
-  type RowChanged,
-} from '../../workflows/messages.ts';
+import { instanceMessageSignal, type InstanceMessage, type RowChanged } from '../../workflows/messages.ts';
 import type { InstanceState } from '../../workflows/state.ts';
 import { one, type Rig } from '../support/rig.ts';
 
@@ -127,22 +123,22 @@ export async function openStage(rig: Rig) {
         signalArgs: [message],
       }),
 
-    untilState: async (id: string, wanted: (state: InstanceState) => boolean) => {
+    untilState: async (id: string, isReached: (state: InstanceState) => boolean) => {
       const reached = await until(async () => {
         const state = await rig
           .workflow(id)
           .query(instanceStateQuery)
           .catch(() => undefined);
-        return state !== undefined && wanted(state);
+        return state !== undefined && isReached(state);
       }, limitMs);
-      if (!reached) throw new Error(`instance ${id} did not come to the state that was waited for`);
+      if (!reached) throw new Error(`instance ${id} did not reach the expected state`);
     },
     untilRecorded: (id: string, status: InstanceStatus, generation?: number) =>
       stage.untilState(
         id,
-        ({ recorded, wanted }) =>
+        ({ recorded, knownRow }) =>
           recorded.status === status &&
-          recorded.generation === (generation ?? (wanted.kind === 'present' ? wanted.generation : -1)),
+          recorded.generation === (generation ?? (knownRow.kind === 'present' ? knownRow.generation : -1)),
       ),
     /** The id of the activity of that type that is under way. */
     untilPending: async (id: string, type: string): Promise<string> => {

@@ -1,28 +1,29 @@
-import type { Condition, Wish } from '../../workflows/transitions.ts';
+import type { Condition, KnownDesiredState } from '../../workflows/transitions.ts';
 import { allCells, type Cell } from './visits.ts';
 
 const beginnings =
-  'Before the first event of the row the step is to wait, so nothing is begun and nothing can have failed.';
+  'Before the first event of the row the workflow waits, so it has started nothing and nothing can have failed.';
 const stop =
-  'The wish to stop is a generation of its own: an obstacle of the one before is gone, and what runs is older.';
-const gone = 'What is left of a row that is gone is obsolete, and only a clean-up can be in the way of its end.';
+  'To stop is a generation of its own: it clears the obstacle of the generation before, and the agent that runs is older.';
+const gone = 'The agent of a deleted row is obsolete, and only its clean-up can hold up the end of the workflow.';
 
-/** The conditions that each wish can meet. A drain may speak of a generation that is not known yet. */
-const reachable: Readonly<Record<Wish, { conditions: readonly Condition[] | 'all'; otherwise: string }>> = {
-  unknown: { conditions: ['uncertain'], otherwise: beginnings },
-  running: { conditions: 'all', otherwise: '' },
-  stopped: {
-    conditions: ['obsolete', 'outdated', 'uncertain', 'clean', 'stuck', 'drainedUncertain', 'drained'],
-    otherwise: stop,
-  },
-  gone: { conditions: ['obsolete', 'clean', 'stuck'], otherwise: gone },
-};
+/** The conditions that are possible with each desired state. A drain may name a generation that the workflow does not know yet. */
+const reachable: Readonly<Record<KnownDesiredState, { conditions: readonly Condition[] | 'all'; otherwise: string }>> =
+  {
+    unknown: { conditions: ['uncertain'], otherwise: beginnings },
+    running: { conditions: 'all', otherwise: '' },
+    stopped: {
+      conditions: ['obsolete', 'outdated', 'uncertain', 'clean', 'stuck', 'drainedUncertain', 'drained'],
+      otherwise: stop,
+    },
+    gone: { conditions: ['obsolete', 'clean', 'stuck'], otherwise: gone },
+  };
 
-/** The cells of the table of transitions that no order of events leads to, each with the reason. */
+/** The cells of the table of transitions that no order of events reaches, each with the reason. */
 export const unreachableCells: ReadonlyMap<Cell, string> = new Map(
   allCells.flatMap((cell) => {
-    const [condition, wish] = cell.split(' × ') as [Condition, Wish];
-    const { conditions, otherwise } = reachable[wish];
+    const [condition, desiredState] = cell.split(' × ') as [Condition, KnownDesiredState];
+    const { conditions, otherwise } = reachable[desiredState];
     return conditions === 'all' || conditions.includes(condition) ? [] : [[cell, otherwise] as const];
   }),
 );

@@ -2,24 +2,24 @@ import { fileURLToPath } from 'node:url';
 import { Worker, type InjectedSinks } from '@temporalio/worker';
 import type { WorkflowBundle } from '../../workers/workflow-bundle.ts';
 import type { InstanceEvent } from '../../workflows/state.ts';
-import { transitions, type Condition, type Wish } from '../../workflows/transitions.ts';
+import { transitions, type Condition, type KnownDesiredState } from '../../workflows/transitions.ts';
 import { bundleChangedWorkflows } from './changed-workflows.ts';
 import type { RecordedHistory } from './histories.ts';
 import type { VisitSinks } from './observed.ts';
 
-export type Cell = `${Condition} × ${Wish}`;
+export type Cell = `${Condition} × ${KnownDesiredState}`;
 
-/** What a history makes the workflow code do: the cells that `decide` looked up and the types that `evolve` was given. */
+/** The cells that `decide` looked up, and the types of events that `evolve` was given, while a history was replayed. */
 export interface Visits {
   cells: Set<Cell>;
   events: Set<InstanceEvent['type']>;
 }
 
 export const allCells = Object.entries(transitions).flatMap(([condition, steps]) =>
-  Object.keys(steps).map((wish) => `${condition} × ${wish}` as Cell),
+  Object.keys(steps).map((desiredState) => `${condition} × ${desiredState}` as Cell),
 );
 
-/** The workflow code with ears: what `visitsOf` needs. */
+/** The workflow code, changed so that it reports its visits to `visitsOf`. */
 export async function bundleObservedWorkflows(): Promise<WorkflowBundle> {
   const observed = `from '${fileURLToPath(new URL('observed.ts', import.meta.url))}'`;
   return bundleChangedWorkflows([
@@ -27,7 +27,7 @@ export async function bundleObservedWorkflows(): Promise<WorkflowBundle> {
   ]);
 }
 
-/** Replays a history and listens. @throws when it does not replay */
+/** Replays a history and collects its visits. @throws when it does not replay */
 export async function visitsOf(workflowBundle: WorkflowBundle, { name, history }: RecordedHistory): Promise<Visits> {
   const visited: Visits = { cells: new Set(), events: new Set() };
   const sinks: InjectedSinks<VisitSinks> = {

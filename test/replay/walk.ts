@@ -1,8 +1,9 @@
 import { decide, type Effect } from '../../workflows/decide.ts';
 import { evolve } from '../../workflows/evolve.ts';
 import type { RowReading, RowState } from '../../workflows/messages.ts';
-import { initialState, type InstanceEvent, type InstanceState, type RestartPolicy } from '../../workflows/state.ts';
-import { conditionOf, wishOf } from '../../workflows/transitions.ts';
+import type { RestartPolicy } from '../../workflows/restart-policy.ts';
+import { initialState, type InstanceEvent, type InstanceState } from '../../workflows/state.ts';
+import { conditionOf, desiredStateOf } from '../../workflows/transitions.ts';
 import type { Cell } from './visits.ts';
 
 type LogEntry = ({ kind: 'row' } & RowReading) | { kind: 'deleted'; sequence: number };
@@ -23,7 +24,7 @@ export function walk(choices: readonly number[]): Set<Cell> {
   let begun: { effect: Effect; since: number } | undefined;
 
   const ask = (): Effect => {
-    cells.add(`${conditionOf(state)} × ${wishOf(state)}`);
+    cells.add(`${conditionOf(state)} × ${desiredStateOf(state)}`);
     return decide(state);
   };
   const apply = (event: InstanceEvent | undefined): void => {

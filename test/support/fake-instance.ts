@@ -4,7 +4,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { InstanceStatus, ProvisioningFailureCode } from '../../contracts/names.ts';
 import type { InstanceActivities } from '../../workflows/activities.ts';
 import type { RuntimeExited } from '../../workflows/messages.ts';
-import type { RestartPolicy } from '../../workflows/state.ts';
+import type { RestartPolicy } from '../../workflows/restart-policy.ts';
 import { neverRestart } from './instance-events.ts';
 import { createRowModel } from './row-model.ts';
 
@@ -94,7 +94,7 @@ export function blame(type: ProvisioningFailureCode, message: string, nonRetryab
   return ApplicationFailure.create({ type, message, nonRetryable });
 }
 
-/** Slow provisioning. Ends when told to, else @throws CancelledFailure once it is no longer wanted. */
+/** Slow provisioning, which ends when it is told to. @throws CancelledFailure when it is cancelled before */
 export async function workUntilCancelled({ orUntil }: { orUntil?: Promise<void> } = {}): Promise<void> {
   let finished = false;
   void orUntil?.then(() => (finished = true));

@@ -1,7 +1,8 @@
 import type { Effect } from '../../workflows/decide.ts';
 import { evolve } from '../../workflows/evolve.ts';
 import type { Cause, RowReading, RowState } from '../../workflows/messages.ts';
-import { initialState, type InstanceEvent, type InstanceState, type RestartPolicy } from '../../workflows/state.ts';
+import type { RestartPolicy } from '../../workflows/restart-policy.ts';
+import { initialState, type InstanceEvent, type InstanceState } from '../../workflows/state.ts';
 
 type Of<Type extends InstanceEvent['type']> = Extract<InstanceEvent, { type: Type }>;
 type RecordStatus = Extract<Effect, { type: 'recordStatus' }>;
@@ -31,7 +32,7 @@ export const causeOf = (sequence: number): Cause => ({
   traceparent: 't',
 });
 
-export const wants = (...given: Parameters<typeof row>): Of<'rowChanged'> => ({
+export const rowChanged = (...given: Parameters<typeof row>): Of<'rowChanged'> => ({
   type: 'rowChanged',
   ...row(...given),
   cause: causeOf(given[0]),

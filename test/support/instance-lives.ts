@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { RestartPolicy } from '../../workflows/state.ts';
+import type { RestartPolicy } from '../../workflows/restart-policy.ts';
 import { createSimulation, type Simulation, type Step } from './instance-simulation.ts';
 
 /** From any state, with nothing new to hear and nothing going wrong, fewer steps than this lead to rest. */
@@ -21,7 +21,7 @@ const restart: fc.Arbitrary<RestartPolicy> = fc.constantFrom(
 );
 const desiredState = fc.constantFrom('running', 'running', 'stopped');
 const pick = fc.nat({ max: 40 });
-const wish = fc.oneof(
+const change = fc.oneof(
   fc.record({ do: fc.constant('insert'), desiredState }),
   fc.record({ do: fc.constantFrom('changeConfig', 'toggle', 'remove') }),
 );
@@ -32,7 +32,7 @@ const exit = fc.record({
 });
 const ending = fc.constantFrom('done', 'done', 'done', 'failed', 'error', 'answerLost');
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 6, arbitrary: wish },
+  { weight: 6, arbitrary: change },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('publish'), restart }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('retire'), drain: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('retry'), again: fc.boolean() }) },

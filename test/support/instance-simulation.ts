@@ -3,7 +3,8 @@ import type { DesiredState } from '../../contracts/names.ts';
 import { decide, type Effect } from '../../workflows/decide.ts';
 import { evolve } from '../../workflows/evolve.ts';
 import type { Cause, InstanceMessage, RowChanged, RowDeleted, RuntimeExited } from '../../workflows/messages.ts';
-import { initialState, type InstanceEvent, type InstanceState, type RestartPolicy } from '../../workflows/state.ts';
+import type { RestartPolicy } from '../../workflows/restart-policy.ts';
+import { initialState, type InstanceEvent, type InstanceState } from '../../workflows/state.ts';
 import { createInstanceWorld, type Ending, type Looked, type WorldOptions } from './instance-world.ts';
 import { asIncoming } from './row-model.ts';
 
@@ -48,7 +49,7 @@ export function createSimulation({ onEvent = () => {}, ...options }: SimulationO
   const world = createInstanceWorld(options);
   const { rows } = world;
   const delivered = { exits: new Set<number>(), agentEvents: new Set<number>() };
-  let lastWish: { sequence: number; delivered: boolean } | undefined;
+  let lastChange: { sequence: number; delivered: boolean } | undefined;
   /** Nothing but a sweep finds what was restored, and what a false message said of an instance that has no row. */
   let isToBeSwept = false;
   let retries = 0;
@@ -69,7 +70,7 @@ export function createSimulation({ onEvent = () => {}, ...options }: SimulationO
     if (!message) return;
     run ??= { state: initialState, inbox: [] };
     run.inbox.push(message);
-    if (lastWish?.sequence === index + 1) lastWish.delivered = true;
+    if (lastChange?.sequence === index + 1) lastChange.delivered = true;
   };
   /** These reach a workflow that runs, and start none. */
   const tell = (message: InstanceMessage): void => void run?.inbox.push(message);
@@ -137,25 +138,25 @@ export function createSimulation({ onEvent = () => {}, ...options }: SimulationO
     }
   };
 
-  const wish = (change: () => void): void => {
-    change();
-    lastWish = { sequence: rows.log.length, delivered: false };
+  const change = (changeRow: () => void): void => {
+    changeRow();
+    lastChange = { sequence: rows.log.length, delivered: false };
   };
 
   const take = (step: Step): void => {
     const row = rows.row();
     switch (step.do) {
       case 'insert':
-        if (!row) wish(() => rows.insert(step.desiredState));
+        if (!row) change(() => rows.insert(step.desiredState));
         return;
       case 'changeConfig':
-        if (row) wish(rows.changeConfig);
+        if (row) change(rows.changeConfig);
         return;
       case 'toggle':
-        if (row) wish(() => rows.desire(row.desiredState === 'running' ? 'stopped' : 'running'));
+        if (row) change(() => rows.desire(row.desiredState === 'running' ? 'stopped' : 'running'));
         return;
       case 'remove':
-        if (row) wish(rows.remove);
+        if (row) change(rows.remove);
         return;
       case 'publish':
         return world.publish(step.restart);
@@ -215,12 +216,12 @@ export function createSimulation({ onEvent = () => {}, ...options }: SimulationO
   };
 
   /**
-   * Delivers what must arrive (the last wish, every exit, every event of the agent), and lets all go well and time pass.
+   * Delivers what must arrive (the last change of the row, every exit, every event of the agent), and lets all go well and time pass.
    *
    * @returns the steps it took
    */
   const settle = ({ limit }: { limit: number }): number => {
-    if (lastWish && !lastWish.delivered) deliver(lastWish.sequence - 1);
+    if (lastChange && !lastChange.delivered) deliver(lastChange.sequence - 1);
     for (const index of world.exits.keys()) if (!delivered.exits.has(index)) deliverExit(index);
     for (const index of world.agentEvents.keys()) if (!delivered.agentEvents.has(index)) deliverAgentEvent(index);
     const steps = rest(limit);

@@ -4,12 +4,12 @@ import {
   type InstanceState,
   type Obstacle,
   type RuntimeState,
-  type Wanted,
+  type KnownRow,
 } from '../../workflows/state.ts';
-import type { Condition, Wish } from '../../workflows/transitions.ts';
+import type { Condition, KnownDesiredState } from '../../workflows/transitions.ts';
 import { agentExited, agentRetired, agentUnknown, cleanUpTimedOut, neverRestart } from './instance-events.ts';
 
-/** The generation that is wanted in these states, and the time at which their pauses end. */
+/** The desired generation of these states, and the time at which their pauses end. */
 export const generation = 2;
 export const dueAt = 5_000;
 
@@ -21,7 +21,7 @@ export const obstacleReasons = {
   stuck: cleanUpTimedOut,
 } as const satisfies Record<Obstacle['kind'], StatusReason>;
 
-const wanted: Record<Wish, Wanted> = {
+const knownRows: Record<KnownDesiredState, KnownRow> = {
   unknown: { kind: 'unknown' },
   running: { kind: 'present', generation, desiredState: 'running' },
   stopped: { kind: 'present', generation, desiredState: 'stopped' },
@@ -60,9 +60,9 @@ const standing: Record<Condition, Pick<InstanceState, 'runtime' | 'obstacle'>> =
 };
 
 export const conditions = Object.keys(standing) as Condition[];
-export const wishes = Object.keys(wanted) as Wish[];
+export const desiredStates = Object.keys(knownRows) as KnownDesiredState[];
 
-/** A state in that cell of the table, also where no life leads there. Its row says `pending`, as a new one does. */
-export function stateIn(condition: Condition, wish: Wish): InstanceState {
-  return { ...initialState, sequence: 4, wanted: wanted[wish], ...standing[condition] };
+/** A state in that cell of the table, even in a cell that no order of events reaches. Its row says `pending`, as a new one does. */
+export function stateIn(condition: Condition, desiredState: KnownDesiredState): InstanceState {
+  return { ...initialState, sequence: 4, knownRow: knownRows[desiredState], ...standing[condition] };
 }

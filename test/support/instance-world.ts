@@ -1,7 +1,8 @@
 import type { StatusReason } from '../../contracts/names.ts';
 import type { Effect } from '../../workflows/decide.ts';
 import type { InstanceMessage, RowReading, RuntimeExited } from '../../workflows/messages.ts';
-import type { InstanceEvent, RestartPolicy } from '../../workflows/state.ts';
+import type { RestartPolicy } from '../../workflows/restart-policy.ts';
+import type { InstanceEvent } from '../../workflows/state.ts';
 import { createRowModel } from './row-model.ts';
 
 /** How an attempt ends: `answerLost` has done its work, but nobody learns of it. */

@@ -42,17 +42,24 @@ export interface RigOptions {
   workflowBundle?: string;
 }
 
-interface UseRigOptions extends Omit<RigOptions, 'servers'> {
+interface UseRigOptions extends Omit<RigOptions, 'servers' | 'workflowBundle'> {
   /** Left out: the servers that all test files share. */
   openServers?: () => Promise<Servers>;
+  /** Makes a bundle of workflow code and returns its path. Left out: the code as it is. */
+  makeBundle?: () => Promise<string>;
   /** Services that are started, and ready, before the first test. */
   services?: readonly EngineService[];
 }
 
 /** A rig for the tests of a file, or of a `describe`. It opens before their first one and closes after the last one. */
-export function useRig({ services = [], openServers, ...options }: UseRigOptions = {}): Rig {
+export function useRig({ services = [], openServers, makeBundle, ...options }: UseRigOptions = {}): Rig {
   const rig = useOpened(
-    async () => openRig({ ...options, ...(openServers && { servers: await openServers() }) }),
+    async () =>
+      openRig({
+        ...options,
+        ...(openServers && { servers: await openServers() }),
+        ...(makeBundle && { workflowBundle: await makeBundle() }),
+      }),
     ({ close }) => close(),
   );
   if (services.length > 0) beforeAll(() => rig.startServices(services));

@@ -32,7 +32,7 @@ export function createRowModel() {
     row = append('instance.updated', { ...existing(row), ...changes, sequence: nextSequence() });
     return reading(row);
   };
-  const wish = (desiredState: DesiredState): void => {
+  const change = (desiredState: DesiredState): void => {
     update({ desiredState, generation: existing(row).generation + 1 });
   };
 
@@ -54,9 +54,9 @@ export function createRowModel() {
       const sequence = nextSequence();
       row = append('instance.created', { sequence, generation: sequence, observedGeneration: sequence - 1, desiredState, status: 'pending' }); // prettier-ignore
     },
-    changeConfig: () => wish(existing(row).desiredState),
+    changeConfig: () => change(existing(row).desiredState),
     desire: (desiredState: DesiredState): void => {
-      if (existing(row).desiredState !== desiredState) wish(desiredState);
+      if (existing(row).desiredState !== desiredState) change(desiredState);
     },
     remove: (): void => {
       append('instance.deleted', { ...existing(row), sequence: nextSequence() });

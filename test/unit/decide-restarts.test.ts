@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { decide } from '../../workflows/decide.ts';
-import type { InstanceEvent, RestartPolicy } from '../../workflows/state.ts';
-import { after, agentExited, begun, exit, neverRestart, pauseOver, provisioned, record, recorded, retry, row, wants } from '../support/instance-events.ts'; // prettier-ignore
+import type { RestartPolicy } from '../../workflows/restart-policy.ts';
+import type { InstanceEvent } from '../../workflows/state.ts';
+import { after, agentExited, begun, exit, neverRestart, pauseOver, provisioned, record, recorded, retry, row, rowChanged } from '../support/instance-events.ts'; // prettier-ignore
 
 const always: RestartPolicy = { ...neverRestart, policy: 'always' };
 const onFailure: RestartPolicy = { ...neverRestart, policy: 'on_failure' };
@@ -17,7 +18,7 @@ const crashes = (times: number, restart: RestartPolicy): InstanceEvent[] =>
     exit('exited', `runtime-${index}`),
     ...(index < times - 1 ? [pauseOver] : []),
   ]).flat();
-const crashed = (times: number, restart: RestartPolicy) => after(wants(1, 1), ...crashes(times, restart));
+const crashed = (times: number, restart: RestartPolicy) => after(rowChanged(1, 1), ...crashes(times, restart));
 const restartsAt = (...life: Parameters<typeof after>): number | undefined => {
   const { obstacle } = after(...life);
   return obstacle?.kind === 'restarting' ? obstacle.dueAt : undefined;
@@ -32,17 +33,26 @@ describe('an agent that ends by itself', () => {
     ['always', 'with an error', true, true],
     ['always', 'without an error', false, true],
   ] as const)('under the policy %s, %s', (policy, _how, failed, restarts) => {
-    const { obstacle } = after(wants(1, 1), ...started({ ...neverRestart, policy }), exit('exited', 'first', failed));
+    const { obstacle } = after(
+      rowChanged(1, 1),
+      ...started({ ...neverRestart, policy }),
+      exit('exited', 'first', failed),
+    );
     expect(obstacle?.kind).toBe(restarts ? 'restarting' : 'failed');
   });
 
   test.each(['never', 'on_failure', 'always'] as const)('unseen is started at once, under %s too', (policy) => {
-    const life = [wants(1, 1), ...started({ ...neverRestart, policy }), recorded('pending', row(2, 1)), exit('lost')];
+    const life = [
+      rowChanged(1, 1),
+      ...started({ ...neverRestart, policy }),
+      recorded('pending', row(2, 1)),
+      exit('lost'),
+    ];
     expect(decide(after(...life))).toEqual({ type: 'provision', generation: 1, resume: true });
   });
 
   test('is pending with a reason until the pause is over, and then goes on where it was', () => {
-    const life = [wants(1, 1), ...started(onFailure), recorded('running', row(2, 1)), 5_000, exit('exited')];
+    const life = [rowChanged(1, 1), ...started(onFailure), recorded('running', row(2, 1)), 5_000, exit('exited')];
     const why = { code: 'restarting', message: `${agentExited.message} Restart 1 of 3 after 1 s.` } as const;
     expect(decide(after(...life))).toEqual(record('pending', 1, why));
     const told = [...life, recorded('pending', row(3, 1), why)];
@@ -61,7 +71,12 @@ describe('an agent that ends by itself', () => {
   });
 
   test('before its provisioning has ended counts as well', () => {
-    const { obstacle, restarts } = after(wants(1, 1), begun, exit('exited'), provisioned(row(1, 1), 'first', always));
+    const { obstacle, restarts } = after(
+      rowChanged(1, 1),
+      begun,
+      exit('exited'),
+      provisioned(row(1, 1), 'first', always),
+    );
     expect([obstacle?.kind, restarts.count]).toEqual(['restarting', 1]);
   });
 });
@@ -69,23 +84,23 @@ describe('an agent that ends by itself', () => {
 describe('the pause before a restart', () => {
   test('doubles and is capped', () => {
     const pauses = [1, 2, 3, 4, 5].map((times) =>
-      restartsAt(wants(1, 1), ...crashes(times, { ...always, maxRestarts: 9 })),
+      restartsAt(rowChanged(1, 1), ...crashes(times, { ...always, maxRestarts: 9 })),
     );
     expect(pauses).toEqual([1_000, 2_000, 3_000, 3_000, 3_000]);
   });
 
   test('is a time also after the most restarts that a policy may allow', () => {
     const patient = { ...always, maxRestarts: 1_000, maxBackoffMs: 3_600_000 };
-    expect(restartsAt(wants(1, 1), ...crashes(1_000, patient))).toBe(3_600_000);
+    expect(restartsAt(rowChanged(1, 1), ...crashes(1_000, patient))).toBe(3_600_000);
   });
 
   test('is over at once where there is to be none', () => {
-    expect(restartsAt(wants(1, 1), ...started({ ...always, backoffMs: 0 }), 7, exit('exited'))).toBe(7);
+    expect(restartsAt(rowChanged(1, 1), ...started({ ...always, backoffMs: 0 }), 7, exit('exited'))).toBe(7);
   });
 });
 
 describe('a new row of restarts begins', () => {
-  const worn = [wants(1, 1), ...crashes(3, onFailure), pauseOver, ...started(onFailure)];
+  const worn = [rowChanged(1, 1), ...crashes(3, onFailure), pauseOver, ...started(onFailure)];
 
   test('when the agent has run for long', () => {
     expect(after(...worn, 59_999, exit('exited')).obstacle?.kind).toBe('failed');
@@ -100,9 +115,9 @@ describe('a new row of restarts begins', () => {
   });
 
   test.each([
-    ['during the pause', [...worn.slice(0, -3), wants(2, 2)]],
-    ['while the agent runs', [...worn, wants(2, 2)]],
-    ['and the agent that it replaces ends', [...worn, wants(2, 2), exit('exited')]],
+    ['during the pause', [...worn.slice(0, -3), rowChanged(2, 2)]],
+    ['while the agent runs', [...worn, rowChanged(2, 2)]],
+    ['and the agent that it replaces ends', [...worn, rowChanged(2, 2), exit('exited')]],
     ['that provisioning is the first to see', [...worn.slice(0, -1), provisioned(row(2, 2), 'first', onFailure)]],
   ])('with a new generation, %s', (_when, life) => {
     expect(after(...life).restarts.count).toBe(0);

@@ -3,7 +3,13 @@ import { decide, type Effect } from '../../workflows/decide.ts';
 import { describeProgress } from '../../workflows/describe-progress.ts';
 import { evolve } from '../../workflows/evolve.ts';
 import type { InstanceEvent } from '../../workflows/state.ts';
-import { conditionOf, transitions, wishOf, type Condition, type Wish } from '../../workflows/transitions.ts';
+import {
+  conditionOf,
+  transitions,
+  desiredStateOf,
+  type Condition,
+  type KnownDesiredState,
+} from '../../workflows/transitions.ts';
 import {
   agentExited,
   agentMissing,
@@ -29,9 +35,9 @@ import {
   row,
   rowGone,
   rowRead,
-  wants,
+  rowChanged,
 } from '../support/instance-events.ts';
-import { conditions, dueAt, generation, obstacleReasons, stateIn, wishes } from '../support/instance-states.ts';
+import { conditions, dueAt, generation, obstacleReasons, stateIn, desiredStates } from '../support/instance-states.ts';
 
 const wait: Effect = { type: 'wait' };
 const waitUntilDue: Effect = { type: 'wait', until: dueAt };
@@ -47,7 +53,7 @@ const drainedOut = record('stopped', generation, agentRetired);
 const stuck = record('failed', generation, cleanUpTimedOut);
 
 /** What is done in every cell, where the row says `pending`. In the order of the columns of the table. */
-const effects: Record<Condition, Record<Wish, Effect>> = {
+const effects: Record<Condition, Record<KnownDesiredState, Effect>> = {
   obsolete: { unknown: wait, running: cleanUp, stopped: cleanUp, gone: cleanUp },
   current: { unknown: wait, running, stopped: cleanUp, gone: cleanUp },
   outdated: { unknown: wait, running: provision, stopped: cleanUp, gone: cleanUp },
@@ -63,45 +69,56 @@ const effects: Record<Condition, Record<Wish, Effect>> = {
   drained: { unknown: wait, running: drainedOut, stopped: drainedOut, gone: final },
 };
 
-/** Nothing older than a generation can run where no generation is wanted: that state is `current`. */
+/** Nothing older than a generation can run where no generation is knownRow: that state is `current`. */
 const cells = conditions
-  .flatMap((condition) => wishes.map((wish) => ({ condition, wish })))
-  .filter(({ condition, wish }) => condition !== 'outdated' || wish === 'running' || wish === 'stopped');
+  .flatMap((condition) => desiredStates.map((desiredState) => ({ condition, desiredState })))
+  .filter(
+    ({ condition, desiredState }) =>
+      condition !== 'outdated' || desiredState === 'running' || desiredState === 'stopped',
+  );
 
 describe('the table of transitions', () => {
   test('is whole', () => {
     expect(Object.keys(transitions)).toEqual(conditions);
-    for (const steps of Object.values(transitions)) expect(Object.keys(steps)).toEqual(wishes);
+    for (const steps of Object.values(transitions)) expect(Object.keys(steps)).toEqual(desiredStates);
   });
 
-  test.each(cells)('$condition × $wish', ({ condition, wish }) => {
-    const state = stateIn(condition, wish);
-    expect([conditionOf(state), wishOf(state)]).toEqual([condition, wish]);
+  test.each(cells)('$condition × $desiredState', ({ condition, desiredState }) => {
+    const state = stateIn(condition, desiredState);
+    expect([conditionOf(state), desiredStateOf(state)]).toEqual([condition, desiredState]);
     const effect = decide(state);
-    expect(effect).toEqual(effects[condition][wish]);
+    expect(effect).toEqual(effects[condition][desiredState]);
     expect(describeProgress(state, effect)).toMatch(/\.$/);
   });
 
-  test('has a column for no wish heard yet in which nothing is done', () => {
+  test('has a column for no desiredState heard yet in which nothing is done', () => {
     for (const steps of Object.values(transitions)) expect(steps.unknown).toBe('wait');
   });
 });
 
 /** What it is done with when its step was to record something. */
-const afterRecording = ({ condition, wish }: { condition: Condition; wish: Wish }): Effect => {
-  const state = stateIn(condition, wish);
+const afterRecording = ({
+  condition,
+  desiredState,
+}: {
+  condition: Condition;
+  desiredState: KnownDesiredState;
+}): Effect => {
+  const state = stateIn(condition, desiredState);
   const effect = decide(state);
   if (effect.type === 'recordFinalStatus') return decide(evolve(state, finalRecorded, 0));
   if (effect.type !== 'recordStatus') throw new Error(`${effect.type} records nothing`);
-  const desiredState = wish === 'stopped' ? 'stopped' : 'running';
-  return decide(evolve(state, recorded(effect.status, row(5, generation, desiredState), effect.reason), 0));
+  const recordedState = desiredState === 'stopped' ? 'stopped' : 'running';
+  return decide(evolve(state, recorded(effect.status, row(5, generation, recordedState), effect.reason), 0));
 };
-const records = cells.filter(({ condition, wish }) => transitions[condition][wish].startsWith('record'));
+const records = cells.filter(({ condition, desiredState }) =>
+  transitions[condition][desiredState].startsWith('record'),
+);
 
-test.each(records)('what $condition × $wish records is recorded once', ({ condition, wish }) => {
+test.each(records)('what $condition × $desiredState records is recorded once', ({ condition, desiredState }) => {
   const pauses = condition === 'restarting' || condition === 'stuck';
   const rest = pauses ? waitUntilDue : wait;
-  expect(afterRecording({ condition, wish })).toEqual(wish === 'gone' ? { type: 'complete' } : rest);
+  expect(afterRecording({ condition, desiredState })).toEqual(desiredState === 'gone' ? { type: 'complete' } : rest);
 });
 
 test.each(conditions.filter((condition) => transitions[condition].running === 'provision'))(
@@ -148,8 +165,8 @@ const all = (uncertain: Condition, clean: Condition): Answer => ({
 /** Where each event leads from where an agent is to run. What is not named stays as it is. */
 const answers: Record<InstanceEvent['type'], readonly [InstanceEvent, Answer][]> = {
   rowChanged: [
-    [wants(5, 3), { current: 'outdated', ...unblocked, ...found, ...resumed }],
-    [wants(3, 2), {}],
+    [rowChanged(5, 3), { current: 'outdated', ...unblocked, ...found, ...resumed }],
+    [rowChanged(3, 2), {}],
   ],
   rowDeleted: [
     [deletionHeard(5), {}],
@@ -263,9 +280,9 @@ describe('every event has an answer in every state', () => {
     }
   });
 
-  test.each(heard)('%s, whatever is wished', (_type, event) => {
-    for (const { condition, wish } of cells) {
-      const state = stateIn(condition, wish);
+  test.each(heard)('%s, in every cell', (_type, event) => {
+    for (const { condition, desiredState } of cells) {
+      const state = stateIn(condition, desiredState);
       const before = structuredClone(state);
       const next = evolve(state, event, 1_000);
       expect(state).toEqual(before);

@@ -55,7 +55,7 @@ test('whatever is shuffled, repeated or missing, the world comes to agree with t
   fc.assert(
     fc.property(life, (given) => {
       const simulation = settled(given);
-      expect(reality(simulation)).toEqual(wishes(simulation));
+      expect(reality(simulation)).toEqual(expectedAtRest(simulation));
       expect(falsehoods(simulation)).toEqual([]);
     }),
     { ...propertyRuns(20_000), examples: [[diedWhileItsRowWasReplaced]] },
@@ -67,7 +67,7 @@ test('whatever backup is restored and whatever false is said, the world comes to
     fc.property(betrayedLife, (given) => {
       const simulation = settled(given);
       const { agentGeneration, alive, status } = reality(simulation);
-      const expected = wishes(simulation);
+      const expected = expectedAtRest(simulation);
       expect({ agentGeneration, alive }).toEqual({ agentGeneration: expected.agentGeneration, alive: expected.alive });
       expect(simulation.rows.row() && status).toEqual(simulation.rows.row() && expected.status);
       expect(simulation.state()?.doubt).toBeUndefined();
@@ -106,7 +106,7 @@ test('what failed or was drained runs again only with a new generation or when t
       /** For each provisioning whether it was allowed. */
       const begun: boolean[] = [];
       const onEvent: OnEvent = (before, event, after) => {
-        if (before.wanted.kind === 'unknown' || before.wanted.kind === 'gone') over = mayGoOn = undefined;
+        if (before.knownRow.kind === 'unknown' || before.knownRow.kind === 'gone') over = mayGoOn = undefined;
         if (event.type === 'provisioningStarted') {
           const effect = decide(before);
           if (effect.type !== 'provision') throw new Error(`it was to ${effect.type}`);
@@ -200,7 +200,7 @@ function isMessage({ type }: InstanceEvent): boolean {
   return messageTypes.has(type);
 }
 
-/** What is, at rest. */
+/** The row and the agent at rest. */
 function reality({ rows, agent, state }: Simulation) {
   const final = rows.log.slice(-1).find(({ type }) => type === 'instance.updated');
   const { status, observedGeneration } = rows.row() ?? final?.row ?? {};
@@ -208,8 +208,8 @@ function reality({ rows, agent, state }: Simulation) {
   return { status, observedGeneration, agentGeneration, alive, working: state() !== undefined };
 }
 
-/** What the row wants to be; or, where the world said that it cannot run or not yet, what is said instead. */
-function wishes({ rows, state, blamed, drained, definition }: Simulation): ReturnType<typeof reality> {
+/** The desired state of the row, or the status that stands in for it while the instance cannot run. */
+function expectedAtRest({ rows, state, blamed, drained, definition }: Simulation): ReturnType<typeof reality> {
   const row = rows.row();
   const observedGeneration = (row ?? rows.log.at(-1)?.row)?.generation;
   const none = { observedGeneration, agentGeneration: undefined, alive: undefined, working: true };
@@ -224,9 +224,10 @@ function wishes({ rows, state, blamed, drained, definition }: Simulation): Retur
   return { status: 'running', observedGeneration, agentGeneration: row.generation, alive: true, working: true };
 }
 
-/** What was said on the bus without ever having been so. */
+/** Events whose status was never true. */
 function falsehoods({ rows, blamed, drained, ran, exitCounts, happened }: Simulation) {
-  const wishOf = (generation: number) => rows.log.find(({ row }) => row.generation === generation)?.row.desiredState;
+  const desiredStateOf = (generation: number) =>
+    rows.log.find(({ row }) => row.generation === generation)?.row.desiredState;
   // A later generation than the known one may have been told to drain.
   const wasDrained = (generation: number) => [...drained].some((told) => told >= generation);
   return rows.log.filter(({ type, row: { status, observedGeneration, reason } }, index) => {
@@ -247,7 +248,7 @@ function falsehoods({ rows, blamed, drained, ran, exitCounts, happened }: Simula
         return status !== 'failed' || !blamed.has(observedGeneration);
       case undefined: {
         if (status === 'stopped' && type === 'instance.updated' && rows.log[index - 1]?.type !== 'instance.deleted')
-          return wishOf(observedGeneration) !== 'stopped';
+          return desiredStateOf(observedGeneration) !== 'stopped';
         return status === 'failed' || (status === 'running' && !ran.has(observedGeneration));
       }
     }

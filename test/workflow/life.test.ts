@@ -8,7 +8,7 @@ test('an instance runs, stops, runs again and is gone', async () => {
   const instance = await engine.createRunning();
   const { rows } = instance;
   expect(await engine.state(instance)).toMatchObject({
-    wanted: { kind: 'present', generation: 1, desiredState: 'running' },
+    knownRow: { kind: 'present', generation: 1, desiredState: 'running' },
     runtime: { kind: 'running', generation: 1, runtimeId: 'runtime-1' },
     recorded: { status: 'running', generation: 1 },
     restarts: { count: 0 },

@@ -1,31 +1,21 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, expect, inject, test, vi } from 'vitest';
-import { bundleChangedWorkflows } from '../replay/changed-workflows.ts';
+import { expect, inject, test, vi } from 'vitest';
+import { messagesOf, useCountingBundle } from '../support/counting-bundle.ts';
 import { openDevServer, useEngine } from '../support/engine.ts';
 import { workUntilCancelled, type FakeInstance } from '../support/fake-instance.ts';
 
-/** Far less than what Temporal and a run take, so that a flood is over in a moment. */
+/** Far fewer messages than Temporal and a run take by default, so that a flood is over in a moment. */
 const limit = 60;
 const most = { file: 'instance-workflow.ts', from: 'mostMessages = 2_000', to: 'mostMessages = 15' };
 const flood = 80;
 const atOnce = 5;
-const files = await mkdtemp(join(tmpdir(), 'signal-floods-'));
 
 const engine = useEngine({
   program: inject('temporalPrograms').dev,
   open: openDevServer(`history.maximumSignalsPerExecution=${limit}`, 'history.maximumBufferedEventsBatch=2000'),
-  bundle: async () => {
-    const path = join(files, 'workflows.js');
-    await writeFile(path, (await bundleChangedWorkflows([most])).code);
-    return path;
-  },
+  bundle: useCountingBundle(most),
 });
 
-afterAll(() => rm(files, { recursive: true }));
-
-/** Tells of the row's first event again and again, as fast as Temporal takes it, and of nothing new. */
+/** Repeats the row's first event, which is nothing new, as fast as Temporal takes it. */
 async function sendFlood(instance: FakeInstance): Promise<void> {
   let sent = 0;
   const send = async (): Promise<void> => {
@@ -34,11 +24,11 @@ async function sendFlood(instance: FakeInstance): Promise<void> {
   await Promise.all(Array.from({ length: atOnce }, send));
 }
 
-/** Every message was heard, by whichever run. */
+/** Every message was taken from the inbox, by whichever run. */
 const untilHeard = (instance: FakeInstance, count: number) =>
-  vi.waitFor(async () => expect((await engine.state(instance)).messages).toBe(count));
+  vi.waitFor(async () => expect(messagesOf(await engine.state(instance))).toBe(count));
 
-/** An activity that takes until it is told to end. */
+/** An activity that ends when it is told to. */
 function openWork() {
   let finish = (): void => {};
   const finished = new Promise<void>((resolve) => (finish = resolve));

@@ -63,7 +63,7 @@ export const agents: Scenarios = {
       await stage.stopWorker();
       await stage.want(id, 'stopped');
       await stage.tell(id, await stage.latestMessage(id));
-      // The drain is of a later wish, which is unheard yet.
+      // The drain names a later generation, which the workflow does not know yet.
       await stage.stopBroker();
       await stage.want(id, 'running');
       await stage.tell(id, { ...drained, generation: 3 });

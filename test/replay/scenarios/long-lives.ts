@@ -17,7 +17,7 @@ export const longLives: Scenarios = {
         taskQueue: stage.rig.environment.TASK_QUEUE,
         args: [{ instanceId: id }],
       });
-      await stage.untilState(id, ({ wanted }) => wanted.kind === 'unknown');
+      await stage.untilState(id, ({ knownRow }) => knownRow.kind === 'unknown');
       await stage.insert(await stage.rig.publishAgent(), 'running', id);
       await stage.untilRecorded(id, 'running');
       return id;

@@ -52,7 +52,7 @@ export const provisioning: Scenarios = {
       await stage.rig.deleteInstance(id);
       await stage.startWorker();
       // A workflow that the event starts only now has no result yet.
-      await stage.untilState(id, ({ wanted }) => wanted.kind === 'gone');
+      await stage.untilState(id, ({ knownRow }) => knownRow.kind === 'gone');
       await stage.rig.workflow(id).result();
       return id;
     },
@@ -73,7 +73,7 @@ export const provisioning: Scenarios = {
       const id = await stage.insert(agentId);
       await stage.untilPending(id, 'provision');
       await stage.rig.deleteInstance(id);
-      await stage.untilState(id, ({ wanted }) => wanted.kind === 'gone');
+      await stage.untilState(id, ({ knownRow }) => knownRow.kind === 'gone');
       await becomeReady();
       await stage.rig.workflow(id).result();
       return id;

@@ -1,7 +1,7 @@
 import type { Scenarios } from './scenario.ts';
 
-/** What a row may ask for, in the order in which rows usually do. */
-export const wishes: Scenarios = {
+/** Changes of the desired state and of the config, as rows usually see them. */
+export const desiredStates: Scenarios = {
   'runs-and-is-deleted': {
     shows: ['uncertain × running', 'current × running', 'obsolete × gone', 'clean × gone'],
     play: async (stage) => {
@@ -29,7 +29,7 @@ export const wishes: Scenarios = {
       const id = await stage.insert(agentId);
       await stage.untilPending(id, 'provision');
       await stage.configure(id);
-      await stage.untilState(id, ({ wanted }) => wanted.kind === 'present' && wanted.generation === 2);
+      await stage.untilState(id, ({ knownRow }) => knownRow.kind === 'present' && knownRow.generation === 2);
       await becomeReady();
       await stage.untilRecorded(id, 'running', 2);
       return id;
