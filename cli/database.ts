@@ -3,7 +3,7 @@ import { errorMessage } from '../supervision/errors.ts';
 import { createClient } from '../database/engine-client.ts';
 import { UntrustedCertificate } from '../certificates/untrusted-certificate.ts';
 import { commandLineLimits } from '../database/time-limits.ts';
-import { readCommandLineConfiguration } from '../configuration/configuration.ts';
+import { readCommandLineConfiguration } from '../configuration/command-line.ts';
 import { CommandError } from './command-error.ts';
 
 const undefinedTable = '42P01';

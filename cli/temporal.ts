@@ -1,8 +1,8 @@
 import { Client, Connection } from '@temporalio/client';
 import { errorMessage } from '../supervision/errors.ts';
 import { explainUntrusted, UntrustedCertificate } from '../certificates/untrusted-certificate.ts';
-import { temporalCertificate } from '../configuration/environment.ts';
-import { readCommandLineConfiguration } from '../configuration/configuration.ts';
+import { temporalCertificate } from '../configuration/temporal.ts';
+import { readCommandLineConfiguration } from '../configuration/command-line.ts';
 import { CommandError } from './command-error.ts';
 
 /** For all calls of one command together. */

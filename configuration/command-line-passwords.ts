@@ -3,7 +3,6 @@ const urlWithPassword = /([a-z][a-z\d+.-]*):\/\/([^\s/?#@]*:[^\s/?#@]+@|\S*[?&](
 
 /** Where the value of an option can be given instead. */
 const placeOfOption: Readonly<Record<string, string>> = {
-  '--amqp-url': 'Set AMQP_URL, or the file in AMQP_URL_FILE',
   '--management-url': 'Set RABBITMQ_MANAGEMENT_URL, or the file in RABBITMQ_MANAGEMENT_URL_FILE',
   '--config': 'Give the config as a file: --config @FILE',
 };

@@ -1,45 +1,59 @@
-import { loadClientConnectConfig } from '@temporalio/envconfig';
-import type { NativeConnectionOptions } from '@temporalio/worker';
+import type { z } from 'zod';
 import { withCertificateAuthorities } from '../certificates/certificate-authorities.ts';
-import { withSecretsOfFiles } from './secret-files.ts';
+import { secretVariables, withSecretsOfFiles } from './secrets.ts';
 
-/** Undefined or empty: not set. */
+/** A variable that is undefined or empty counts as not set, because compose files pass empty variables on. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What is set, with secrets that are in files and the CAs of servers where they belong; and what is wrong with those files. */
-export function readEnvironment(
-  given: Environment,
-  overrides: Environment = {},
-): { environment: Record<string, string>; problems: string[] } {
-  const overridden = Object.fromEntries(Object.keys(overrides).map((name) => [`${name}_FILE`, undefined]));
-  const ofFiles = withSecretsOfFiles(withoutEmpty({ ...given, ...overridden, ...overrides }));
+/** The message names every setting that is missing or wrong. */
+export class InvalidConfiguration extends Error {
+  override name = 'InvalidConfiguration';
+}
+
+export interface ReadEnvironment {
+  environment: Record<string, string>;
+  problems: string[];
+}
+
+/**
+ * The environment of this process, in which secrets of files and the CAs of servers stand where they are used, and the problems of those
+ * files. No other function reads settings from `process.env`.
+ */
+export function readEnvironment(overrides: Environment = {}): ReadEnvironment {
+  const withoutFiles = Object.fromEntries(Object.keys(overrides).map((name) => [`${name}_FILE`, undefined]));
+  const ofFiles = withSecretsOfFiles(withoutEmpty({ ...process.env, ...withoutFiles, ...overrides }));
   const { environment, problems } = withCertificateAuthorities(ofFiles.environment);
   return { environment, problems: [...ofFiles.problems, ...problems] };
 }
 
-interface TemporalServer {
-  connection: NativeConnectionOptions;
-  namespace: string;
+/** The environment for a process that needs few settings. @throws InvalidConfiguration where a file has a problem */
+export function requireEnvironment(overrides: Environment = {}): Record<string, string> {
+  const { environment, problems } = readEnvironment(overrides);
+  if (problems.length > 0) throw new InvalidConfiguration(problems.join('; '));
+  return environment;
 }
 
-/** How Temporal is reached, as the SDK reads it; or, in a sentence, why it cannot be. */
-export function readTemporal(environment: Environment): TemporalServer | { problem: string } {
-  try {
-    const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars: withoutEmpty(environment) });
-    if (connectionOptions.address) return { connection: connectionOptions, namespace: namespace ?? 'default' };
-    return { problem: 'TEMPORAL_ADDRESS is required, e.g. 127.0.0.1:7233 (or a profile in TEMPORAL_CONFIG_FILE)' };
-  } catch (error) {
-    return { problem: `Temporal's environment configuration cannot be read: ${(error as Error).message}` };
-  }
+/** Parses the settings of one purpose. @throws InvalidConfiguration */
+export function parseSettings<Schema extends z.ZodType>(
+  schema: Schema,
+  environment: Record<string, string>,
+  { names, advice = '' }: { names?: Record<string, string>; advice?: string } = {},
+): z.infer<Schema> {
+  const parsed = schema.safeParse(environment);
+  if (parsed.success) return parsed.data;
+  throw new InvalidConfiguration(`${problemsOf(parsed.error, names).join('; ')}${advice}`);
 }
 
-/** For a sentence about the certificate of Temporal's server. */
-export function temporalCertificate(address?: string) {
-  const server = address === undefined ? 'Temporal' : `Temporal at ${address}`;
-  return { server, setting: 'TEMPORAL_ADDRESS', caSetting: 'TEMPORAL_TLS_SERVER_CA_CERT_PATH' };
+/** @param names what else than its variable a setting is called */
+export function problemsOf({ issues }: z.ZodError, names: Record<string, string> = {}): string[] {
+  return issues.map(({ path, message }) => `${names[path.join('.')] ?? path.join('.')} ${message}`);
 }
 
-/** An empty variable is one that is not set: compose files pass those on. */
+/** The variables of the environment that hold a secret, or a URL that may hold one. */
+export function readExposedSecrets(): string[] {
+  return secretVariables.filter((name) => process.env[name]);
+}
+
 export function withoutEmpty(environment: Environment): Record<string, string> {
   return Object.fromEntries(
     Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''),

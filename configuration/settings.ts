@@ -1,81 +1,306 @@
 import { z } from 'zod';
+import type { ServiceName } from '../contracts/names.ts';
 import { runtimeNames, runtimeSettings } from '../runtimes/registry.ts';
 
-export const urlOf = (schemes: RegExp, example: string) =>
-  z
+/** A service, or a command that reads a setting itself. */
+export type Reader = ServiceName | `npx instances${'' | ` ${string}`}` | 'npm start';
+
+/** What the README's table says of a setting, besides the default of its schema. */
+interface Documentation {
+  description: string;
+  readers: readonly Reader[];
+  unit?: string;
+  /** What happens without the setting, where the schema has no default value. */
+  otherwise?: string;
+  /** The value is a secret, or a URL that may hold one: `<name>_FILE` may name a file instead. */
+  isSecret?: true;
+}
+
+function setting<Schema extends z.ZodType>(schema: Schema, documentation: Documentation): Schema {
+  return schema.meta({ ...documentation });
+}
+
+/** @throws Error when the setting is not documented */
+export function documentationOf(schema: z.ZodType): Documentation {
+  const documentation = schema.meta();
+  if (documentation?.description === undefined) throw new Error('A setting has no description.');
+  return { readers: [], ...documentation, description: documentation.description };
+}
+
+function urlOf(schemes: RegExp, example: string) {
+  return z
     .string(`is required, e.g. ${example}`)
     .refine((text) => URL.canParse(text) && schemes.test(text), `must be a URL such as ${example}`);
+}
 
-export const postgresUrl = urlOf(/^postgres(ql)?:/, 'postgres://user:password@127.0.0.1:5432/shared_psql');
-export const amqpUrl = urlOf(/^amqps?:/, 'amqp://user:password@127.0.0.1:5672');
+/** A URL of RabbitMQ, whose user, password and path are decoded. */
+function escapedUrlOf(schemes: RegExp, example: string) {
+  return urlOf(schemes, example).refine(
+    isEscaped,
+    'has a percent sign that begins no escape: write a % in its user, password or virtual host as %25',
+  );
+}
+
+const text = z.string().min(1);
+const file = text.optional();
+const port = z.coerce.number().int().min(0).max(65_535);
+const postgresUrl = urlOf(/^postgres(ql)?:/, 'postgres://user:password@127.0.0.1:5432/shared_psql');
+const amqpUrl = escapedUrlOf(/^amqps?:/, 'amqp://user:password@127.0.0.1:5672');
 const httpUrl = urlOf(/^https?:/, 'http://127.0.0.1:8080');
-/** Whoever can change the keys on their way can sign tokens of anybody: without TLS they must not leave this machine. */
+/** Anybody who can change the keys on their way can sign tokens of every user, so only TLS may carry them off this machine. */
 const keysUrl = httpUrl.refine(
-  (text) => !URL.canParse(text) || new URL(text).protocol === 'https:' || isLoopback(new URL(text).hostname),
-  'must begin with https:, but for a key server on the loopback interface',
+  (value) => !URL.canParse(value) || new URL(value).protocol === 'https:' || isLoopback(new URL(value).hostname),
+  'must begin with https:, unless the key server is on the loopback interface',
 );
-export const port = z.coerce.number().int().min(0).max(65_535);
-const list = z.string().transform((text) =>
-  text
+const list = z.string().transform((value) =>
+  value
     .split(',')
     .map((item) => item.trim())
     .filter(Boolean),
 );
+const backends = ['user_backend', 'admin_backend'] as const;
+const services = ['event_broker', 'agents_worker', ...backends] as const;
+const temporalReaders = ['agents_worker', 'user_backend', 'npx instances'] as const;
+const healthPort = (service: ServiceName, number: number) =>
+  setting(port.default(number), {
+    description: `Port of \`GET /live\` and \`GET /ready\` of ${service}.`,
+    readers: [service],
+  });
 
-/** Every variable that a service reads, but for Temporal's own. */
+const ofRuntimes = Object.fromEntries(
+  Object.entries(runtimeSettings).map(([name, schema]) => [
+    name,
+    setting(schema, { ...documentationOf(schema), readers: ['agents_worker', 'npx instances explain'] }),
+  ]),
+);
+
+/** Every setting, in the order of the README's tables. Types, parsing and error texts follow from it as well. */
+export const settingGroups = {
+  PostgreSQL: {
+    DATABASE_URL: setting(postgresUrl, {
+      description: 'URL of the database shared_psql.',
+      readers: [...services, 'npx instances', 'npm start'],
+      isSecret: true,
+    }),
+    DATABASE_DIRECT_URL: setting(postgresUrl.optional(), {
+      description:
+        'URL of the same database without a pooler such as PgBouncer in between, because `LISTEN` needs a session.',
+      readers: ['event_broker', 'npx instances migrate'],
+      otherwise: '`DATABASE_URL`',
+      isSecret: true,
+    }),
+    DATABASE_CA_FILE: setting(file, {
+      description:
+        "PEM file of the CAs that may have signed PostgreSQL's certificate. TLS is then used and checked. `sslrootcert` in the URL has the same effect.",
+      readers: [...services, 'npx instances', 'npm start'],
+      otherwise: 'CAs of Node.js',
+    }),
+  },
+  RabbitMQ: {
+    AMQP_URL: setting(amqpUrl, {
+      description: 'URL of RabbitMQ 3.10 or newer. Its path is the virtual host.',
+      readers: [...services, 'npx instances', 'npm start'],
+      isSecret: true,
+    }),
+    AMQP_CA_FILE: setting(file, {
+      description:
+        "PEM file of the CAs that may have signed RabbitMQ's certificates, for `amqps:` and for `https:` of the management API. `cacertfile` in a URL has the same effect.",
+      readers: [...services, 'npx instances', 'npm start'],
+      otherwise: 'CAs of Node.js',
+    }),
+    RABBITMQ_MANAGEMENT_URL: setting(escapedUrlOf(/^https?:/, 'http://127.0.0.1:15672').optional(), {
+      description: "URL of RabbitMQ's management API. It may name another user than `AMQP_URL`.",
+      readers: ['npx instances contracts check', 'npm start'],
+      otherwise: 'port 15672 of the host in `AMQP_URL`, 15671 over TLS',
+      isSecret: true,
+    }),
+    CONTROL_AMQP_URL: setting(amqpUrl.optional(), {
+      description:
+        'URL of RabbitMQ as agents that listen for commands reach it, with [an account of few rights](docs/event-bus-contracts.md#the-agents-account). It never names the account of a service.',
+      readers: ['agents_worker'],
+      otherwise: 'agents that listen for commands wait',
+      isSecret: true,
+    }),
+    CONTROL_HEAD_START_SECONDS: setting(z.coerce.number().min(0).max(60).default(1), {
+      description: 'Time that an agent that listens has between `instance.stop` and SIGTERM.',
+      unit: 's',
+      readers: ['agents_worker'],
+    }),
+  },
+  Temporal: {
+    TEMPORAL_ADDRESS: setting(text.optional(), {
+      description:
+        "Address of Temporal's frontend. The SDK's [other variables](https://docs.temporal.io/develop/environment-configuration) (`TEMPORAL_TLS_SERVER_CA_CERT_PATH`, `TEMPORAL_PROFILE`, …) are read as well.",
+      readers: [...services, 'npx instances', 'npm start'],
+      otherwise: 'required, here or in a profile',
+    }),
+    TEMPORAL_NAMESPACE: setting(text.optional(), {
+      description: "Namespace of the engine's workflows.",
+      readers: temporalReaders,
+      otherwise: '`default`',
+    }),
+    TEMPORAL_API_KEY: setting(text.optional(), {
+      description: 'API key of Temporal Cloud.',
+      readers: temporalReaders,
+      otherwise: 'none',
+      isSecret: true,
+    }),
+    TEMPORAL_TLS_CLIENT_KEY_DATA: setting(text.optional(), {
+      description: "Key of the client's certificate in PEM form.",
+      readers: temporalReaders,
+      otherwise: 'none',
+      isSecret: true,
+    }),
+    TASK_QUEUE: setting(text.optional(), {
+      description:
+        'Task queue of agents_worker. The database records it and the namespace at the first start, and refuses every other engine.',
+      readers: temporalReaders,
+      otherwise: '`instances`',
+    }),
+    WORKFLOW_BUNDLE: setting(file, {
+      description: 'File with the workflow code, as `npm run build` makes it.',
+      readers: ['agents_worker'],
+      otherwise: 'the code is bundled at the start',
+    }),
+    SWEEP_INTERVAL_SECONDS: setting(z.coerce.number().int().min(1).default(60), {
+      description: 'Time between two comparisons of rows, workflows and runtimes, each of which repairs what differs.',
+      unit: 's',
+      readers: ['agents_worker'],
+    }),
+  },
+  Agents: {
+    ALLOWED_RUNTIMES: setting(list.pipe(z.array(z.enum(runtimeNames)).min(1)).default([...runtimeNames]), {
+      description:
+        'Kinds of agents that may start, separated by commas. Leave `process` out where agents are not trusted, because only containers keep them apart from agents_worker.',
+      readers: ['agents_worker'],
+    }),
+    // Their types are of no use here, because each kind of runtime parses its own settings.
+    ...(ofRuntimes as object),
+  },
+  'HTTP and tokens': {
+    HTTP_HOST: setting(text.default('127.0.0.1'), {
+      description: 'Address that the backends listen on.',
+      readers: backends,
+    }),
+    USER_BACKEND_PORT: setting(port.default(27_440), {
+      description: 'Port of user_backend.',
+      readers: ['user_backend'],
+    }),
+    ADMIN_BACKEND_PORT: setting(port.default(27_441), {
+      description: 'Port of admin_backend.',
+      readers: ['admin_backend'],
+    }),
+    JWT_JWKS_URL: setting(keysUrl.optional(), {
+      description:
+        'URL where the issuer of tokens publishes its keys (RFC 7517). Only a key server on the loopback interface may have `http:`.',
+      readers: backends,
+      otherwise: 'this or `JWT_SECRET` is required',
+    }),
+    JWT_JWKS_CA_FILE: setting(file, {
+      description: "PEM file of the CAs that may have signed the key server's certificate.",
+      readers: backends,
+      otherwise: 'CAs of Node.js',
+    }),
+    JWT_SECRET: setting(text.min(32, 'must have at least 32 characters').optional(), {
+      description: 'Secret of at least 32 characters that the issuer of tokens shares, for development.',
+      readers: [...backends, 'npx instances token'],
+      otherwise: 'this or `JWT_JWKS_URL` is required',
+      isSecret: true,
+    }),
+    JWT_ISSUER: setting(text.optional(), {
+      description: 'Required claim `iss` of a token.',
+      readers: [...backends, 'npx instances token'],
+      otherwise: 'any issuer',
+    }),
+    JWT_AUDIENCE: setting(text.default('instance-engine'), {
+      description: 'Required element of the claim `aud` of a token.',
+      readers: [...backends, 'npx instances token'],
+    }),
+    ALLOWED_ORIGINS: setting(list.default([]), {
+      description: 'Other origins whose pages may call the backends, separated by commas.',
+      readers: backends,
+    }),
+    REQUESTS_PER_MINUTE: setting(z.coerce.number().int().min(1).default(600), {
+      description: 'Limit for one user, or for one address (IPv6: one /64) without a valid token, at one replica.',
+      unit: 'requests a minute',
+      readers: backends,
+    }),
+    TRUSTED_PROXIES: setting(list.default([]), {
+      description: 'Addresses of proxies whose `X-Forwarded-For` is believed, separated by commas.',
+      readers: backends,
+    }),
+    ADMIN_BACKEND_URL: setting(httpUrl.optional(), {
+      description: 'URL of admin_backend for the page.',
+      readers: ['user_backend'],
+      otherwise: 'the page has no views of an admin',
+    }),
+    TEMPORAL_UI_URL: setting(httpUrl.optional(), {
+      description: "URL of Temporal's Web UI for the page.",
+      readers: ['user_backend'],
+      otherwise: 'the page has no links to workflows',
+    }),
+  },
+  'Health, logs and retention': {
+    HEALTH_HOST: setting(text.default('127.0.0.1'), {
+      description: 'Address that the health ports listen on.',
+      readers: services,
+    }),
+    EVENT_BROKER_HEALTH_PORT: healthPort('event_broker', 27_481),
+    AGENTS_WORKER_HEALTH_PORT: healthPort('agents_worker', 27_482),
+    USER_BACKEND_HEALTH_PORT: healthPort('user_backend', 27_483),
+    ADMIN_BACKEND_HEALTH_PORT: healthPort('admin_backend', 27_484),
+    LOG_LEVEL: setting(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'), {
+      description: '`trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`.',
+      readers: services,
+    }),
+    AUDIT_RETENTION_DAYS: setting(z.coerce.number().int().min(1).max(100_000).optional(), {
+      description: 'Time that admin_backend keeps entries of the audit log.',
+      unit: 'days',
+      readers: ['admin_backend'],
+      otherwise: 'for ever',
+    }),
+  },
+  Development: {
+    STACK_PORT_BASE: setting(port.optional(), {
+      description: 'First of the ports that the servers of `npm start` listen on.',
+      readers: ['npm start'],
+      otherwise: '27430',
+    }),
+    STACK_DIRECTORY: setting(text.optional(), {
+      description: 'Folder with the data of `npm start`.',
+      readers: ['npm start', 'npx instances'],
+      otherwise: '`.stack/dev`',
+    }),
+  },
+};
+
 export const settings = z.object({
-  /** The database `shared_psql`. */
-  DATABASE_URL: postgresUrl,
-  /** A way to the same database that passes no transaction-pooling proxy: LISTEN needs one. */
-  DATABASE_DIRECT_URL: postgresUrl.optional(),
-  /** The CAs that may have signed PostgreSQL's certificate, in PEM form. */
-  DATABASE_CA_FILE: z.string().min(1).optional(),
-  AMQP_URL: amqpUrl,
-  /** The same of RabbitMQ, its management API included. */
-  AMQP_CA_FILE: z.string().min(1).optional(),
-  /** RabbitMQ as agents that listen reach it, with an account that may only read control queues; never that of a service. */
-  CONTROL_AMQP_URL: amqpUrl.optional(),
-  /** What an agent that listens has between `instance.stop` and SIGTERM. */
-  CONTROL_HEAD_START_SECONDS: z.coerce.number().min(0).max(60).default(1),
-  TASK_QUEUE: z.string().min(1).optional(),
-  /** The kinds of agents that may be started: process, docker. Only containers keep agents apart from the worker. */
-  ALLOWED_RUNTIMES: list.pipe(z.array(z.enum(runtimeNames)).min(1)).default([...runtimeNames]),
-  // Nobody here needs their types: a kind of runtime parses its own.
-  ...(runtimeSettings as object),
-  /** A bundle made by `npm run build`; without it the workflow code is bundled at start. */
-  WORKFLOW_BUNDLE: z.string().min(1).optional(),
-  /** How often rows, workflows and runtimes are compared. */
-  SWEEP_INTERVAL_SECONDS: z.coerce.number().int().min(1).default(60),
-  /** How long entries of the audit log are kept; for ever when left out. */
-  AUDIT_RETENTION_DAYS: z.coerce.number().int().min(1).max(100_000).optional(),
-  HEALTH_HOST: z.string().min(1).default('127.0.0.1'),
-  EVENT_BROKER_HEALTH_PORT: port.default(27_481),
-  AGENTS_WORKER_HEALTH_PORT: port.default(27_482),
-  USER_BACKEND_HEALTH_PORT: port.default(27_483),
-  ADMIN_BACKEND_HEALTH_PORT: port.default(27_484),
-  /** Address that both backends listen on. */
-  HTTP_HOST: z.string().min(1).default('127.0.0.1'),
-  USER_BACKEND_PORT: port.default(27_440),
-  ADMIN_BACKEND_PORT: port.default(27_441),
-  /** Shared with whoever issues tokens; for development. */
-  JWT_SECRET: z.string().min(32, 'must have at least 32 characters').optional(),
-  /** Where the issuer of tokens publishes its keys. */
-  JWT_JWKS_URL: keysUrl.optional(),
-  /** The CAs that may have signed the certificate of that address, in PEM form. */
-  JWT_JWKS_CA_FILE: z.string().min(1).optional(),
-  JWT_ISSUER: z.string().min(1).optional(),
-  JWT_AUDIENCE: z.string().min(1).default('instance-engine'),
-  /** Origins whose pages may call the backends, besides the page that user_backend serves. */
-  ALLOWED_ORIGINS: list.default([]),
-  REQUESTS_PER_MINUTE: z.coerce.number().int().min(1).default(600),
-  TRUSTED_PROXIES: list.default([]),
-  /** Where the page finds admin_backend and Temporal's Web UI; without them it has no such part. */
-  ADMIN_BACKEND_URL: httpUrl.optional(),
-  TEMPORAL_UI_URL: httpUrl.optional(),
-  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  ...settingGroups.PostgreSQL,
+  ...settingGroups.RabbitMQ,
+  ...settingGroups.Temporal,
+  ...settingGroups.Agents,
+  ...settingGroups['HTTP and tokens'],
+  ...settingGroups['Health, logs and retention'],
+  ...settingGroups.Development,
 });
 
-export type Settings = z.infer<typeof settings>;
+const ofTools = { RABBITMQ_MANAGEMENT_URL: true, STACK_PORT_BASE: true, STACK_DIRECTORY: true } as const;
+
+/** The settings that every service checks at its start, also those that only another service uses. */
+export const serviceSettings = settings.omit(ofTools);
+
+export const rabbitmqSettings = settings.pick({ AMQP_URL: true, RABBITMQ_MANAGEMENT_URL: true });
+
+/** The servers that may be named for `npm start` and the tests, which start the others themselves. */
+export const serverSettings = settings
+  .pick({ ...ofTools, DATABASE_URL: true, DATABASE_DIRECT_URL: true, AMQP_URL: true, CONTROL_AMQP_URL: true })
+  .partial();
+
+function isEscaped(url: string): boolean {
+  if (!URL.canParse(url)) return true;
+  const { username, password, pathname } = new URL(url);
+  return !/%(?![\da-f]{2})/i.test(username + password + pathname);
+}
 
 function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);

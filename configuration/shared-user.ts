@@ -1,4 +1,5 @@
-import { readExposedSecrets, type Configuration } from './configuration.ts';
+import type { Configuration } from './configuration.ts';
+import { readExposedSecrets } from './environment.ts';
 
 /**
  * What agents_worker says at its start where agents of the kind process run as its own user, in sentences that name what to do;

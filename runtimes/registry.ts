@@ -22,7 +22,7 @@ export const runtimeSettings: Readonly<Record<string, z.ZodType>> = Object.fromE
   kinds.flatMap(({ settings }) =>
     Object.entries(settings).map(([name, schema]) => [
       name,
-      schema.safeParse(undefined).success ? schema : schema.optional(),
+      schema.safeParse(undefined).success ? schema : schema.optional().meta({ ...schema.meta() }),
     ]),
   ),
 );

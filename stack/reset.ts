@@ -1,5 +1,5 @@
 import { errorMessage } from '../supervision/errors.ts';
-import { readGivenServers } from '../configuration/configuration.ts';
+import { readGivenServers } from '../configuration/given-servers.ts';
 import { developmentDirectory } from './paths.ts';
 import { resetStack } from './stack.ts';
 

@@ -2,7 +2,7 @@ import { setAccount } from '../bridge/topology-check/set-account.ts';
 import { accountNames, permissionsOf, serviceNames, type AccountName } from '../contracts/access.ts';
 import type { ServiceName } from '../contracts/names.ts';
 import { setServiceLogins } from '../database/service-logins.ts';
-import type { GivenServers } from '../configuration/configuration.ts';
+import type { GivenServers } from '../configuration/given-servers.ts';
 import { newSecret } from './kept-secret.ts';
 import type { StackServers } from './stack.ts';
 

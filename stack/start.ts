@@ -1,8 +1,9 @@
 import { errorMessage } from '../supervision/errors.ts';
 import { migrate } from '../database/migrate.ts';
 import { findPasswordOnCommandLine } from '../configuration/command-line-passwords.ts';
-import { readConfiguration, readGivenServers } from '../configuration/configuration.ts';
-import { noteRunningStart } from '../workers/running-start.ts';
+import { readConfiguration } from '../configuration/configuration.ts';
+import { readGivenServers } from '../configuration/given-servers.ts';
+import { noteRunningStart } from '../configuration/running-start.ts';
 import { openLogger } from '../workers/open-logger.ts';
 import { useLoggerInTemporal } from '../workers/run-process.ts';
 import { startAdminBackend } from '../workers/services/admin-backend.ts';

@@ -7,13 +7,12 @@ import { checkAccounts, type AccountFinding } from '../bridge/topology-check/che
 import type { Finding } from '../bridge/topology-check/findings.ts';
 import { nameOf, type AccountObject, type TopologyObject } from '../bridge/bus/topology.ts';
 import { findPasswordOnCommandLine } from '../configuration/command-line-passwords.ts';
-import { readRabbitmq, readServicePasswords } from '../configuration/configuration.ts';
-import { passwordVariable } from '../configuration/service-passwords.ts';
+import { readRabbitmq, readServicePasswords } from '../configuration/given-servers.ts';
+import { passwordVariable } from '../configuration/secrets.ts';
 
 type AnyObject = TopologyObject | AccountObject;
 
 interface Options {
-  amqpUrl?: string;
   managementUrl?: string;
   accounts?: true;
   apply?: true;
@@ -29,8 +28,7 @@ if (refusal !== undefined) {
 }
 
 const command = new Command('npm run contracts:check --')
-  .description('Compares exchanges, queues and bindings of a live RabbitMQ with contracts/topology.ts.')
-  .option('--amqp-url <url>', 'with the virtual host as its path and without a password; AMQP_URL otherwise')
+  .description('Compares exchanges, queues and bindings of the RabbitMQ of AMQP_URL with contracts/topology.ts.')
   .option(
     '--management-url <url>',
     "RabbitMQ's management API, without a password; RABBITMQ_MANAGEMENT_URL otherwise, which may hold user and password " +
@@ -55,8 +53,8 @@ process.exitCode = await check(command.opts<Options>()).catch((error: unknown) =
   return exitCodes.notChecked;
 });
 
-async function check({ amqpUrl, managementUrl, accounts, apply, json }: Options): Promise<number> {
-  const server = readRabbitmq({ amqpUrl, managementUrl });
+async function check({ managementUrl, accounts, apply, json }: Options): Promise<number> {
+  const server = readRabbitmq({ managementUrl });
   const created: AnyObject[] = [];
   const onCreated = (object: AnyObject): void => {
     created.push(object);

@@ -2,7 +2,7 @@ import { errorMessage } from '../supervision/errors.ts';
 import { migrate } from '../database/migrate.ts';
 import { setServiceLogins } from '../database/service-logins.ts';
 import { findPasswordOnCommandLine } from '../configuration/command-line-passwords.ts';
-import { readGivenServers, readServicePasswords } from '../configuration/configuration.ts';
+import { readGivenServers, readServicePasswords } from '../configuration/given-servers.ts';
 
 try {
   const refusal = findPasswordOnCommandLine(process.argv.slice(2));

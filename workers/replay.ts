@@ -3,9 +3,9 @@ import { Command, InvalidArgumentError } from 'commander';
 import { errorMessage } from '../supervision/errors.ts';
 import * as workflows from '../workflows/index.ts';
 import { explainUntrusted, UntrustedCertificate } from '../certificates/untrusted-certificate.ts';
-import { temporalCertificate } from '../configuration/environment.ts';
+import { temporalCertificate } from '../configuration/temporal.ts';
 import { findPasswordOnCommandLine } from '../configuration/command-line-passwords.ts';
-import { readTemporalServer } from '../configuration/configuration.ts';
+import { readTemporal } from '../configuration/temporal.ts';
 import { checkReplay, type ReplayCounts } from './replay-gate/check-replay.ts';
 import type { Run } from './replay-gate/fetch-histories.ts';
 import { silenceReplay } from './replay-gate/silence-replay.ts';
@@ -50,7 +50,7 @@ process.exit(exitCode);
 
 async function check({ address, namespace, query, limit, concurrency, bundle }: Options): Promise<number> {
   silenceReplay();
-  const temporal = readTemporalServer({ TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace });
+  const temporal = readTemporal({ TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace });
   const connection = await connect(temporal.connection);
   try {
     const client = new Client({ connection, namespace: temporal.namespace });

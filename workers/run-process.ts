@@ -6,7 +6,7 @@ import { findPasswordOnCommandLine } from '../configuration/command-line-passwor
 import { readConfiguration, type Configuration } from '../configuration/configuration.ts';
 import { openLogger } from './open-logger.ts';
 import { eraseFromEnvironment } from '../configuration/erase-from-environment.ts';
-import { secretVariables } from '../configuration/secret-files.ts';
+import { secretVariables } from '../configuration/secrets.ts';
 import type { Service, ServiceOptions } from './services/service.ts';
 
 export interface RunProcessOptions {

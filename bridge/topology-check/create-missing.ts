@@ -19,8 +19,7 @@ export async function createMissing(
 ): Promise<void> {
   const missing = new Set(findings.filter(({ creatable }) => creatable).map(({ object }) => nameOf(object)));
   if (missing.size === 0) return;
-  const setting = '--amqp-url or AMQP_URL';
-  const amqp = await openAmqp({ amqpUrl, connectionName: 'contracts:check', setting });
+  const amqp = await openAmqp({ amqpUrl, connectionName: 'contracts:check' });
   try {
     const channel = await amqp.openSeparateChannel();
     for (const { object, declare } of declarations.filter((declaration) => missing.has(nameOf(declaration.object)))) {

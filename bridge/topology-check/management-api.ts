@@ -117,7 +117,7 @@ function explain({ status, body, place, virtualHost }: Answer): string {
   if (status === 404 && reason !== undefined) {
     return (
       `RabbitMQ's management API at ${place} knows no virtual host ${virtualHost} that this user may see. Create it, let ` +
-      'the user in, correct the path of --amqp-url, or name the management API of the same server with --management-url.'
+      'the user in, correct the path of AMQP_URL, or name the management API of the same server with --management-url.'
     );
   }
   if (reason !== undefined) return `RabbitMQ's management API at ${place} refuses it: ${reason}.`;

@@ -3,7 +3,7 @@ import type { Client } from 'pg';
 import { canBeRetried } from '../../contracts/can-be-retried.ts';
 import type { DesiredState } from '../../contracts/names.ts';
 import { readInstance } from '../../database/instance-view.ts';
-import { readCommandLineConfiguration } from '../../configuration/configuration.ts';
+import { readCommandLineConfiguration } from '../../configuration/command-line.ts';
 import { CommandError } from '../command-error.ts';
 import { withDatabase } from '../database.ts';
 import { resolveInstance } from '../instances.ts';

@@ -5,7 +5,7 @@ import { inspectedToJson, letterToJson } from '../../bridge/dead-letters/letter-
 import { listDeadLetters } from '../../bridge/dead-letters/list-letters.ts';
 import { sendAgain, sendAllAgain, type CheckLetter } from '../../bridge/dead-letters/send-again.ts';
 import { deadLetterQueueNames, deadLetterQueueOf, type DeadLetterQueueName } from '../../contracts/topology.ts';
-import { readCommandLineConfiguration } from '../../configuration/configuration.ts';
+import { readCommandLineConfiguration } from '../../configuration/command-line.ts';
 import { CommandError, exitCodes } from '../command-error.ts';
 import { withDatabase } from '../database.ts';
 import { resolveEver } from '../instances.ts';

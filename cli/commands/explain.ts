@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { readCommandLineConfiguration } from '../../configuration/configuration.ts';
+import { readCommandLineConfiguration } from '../../configuration/command-line.ts';
 import { CommandError } from '../command-error.ts';
 import { withDatabase } from '../database.ts';
 import { toLines } from '../explanation-lines.ts';

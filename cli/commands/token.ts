@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { signDevelopmentToken } from '../../backends/http/development-tokens.ts';
-import { readCommandLineConfiguration } from '../../configuration/configuration.ts';
+import { readCommandLineConfiguration } from '../../configuration/command-line.ts';
 import { parseUuid } from '../options.ts';
 import { print } from '../terminal.ts';
 

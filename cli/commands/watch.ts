@@ -4,7 +4,7 @@ import { openAmqp } from '../../bridge/bus/connection.ts';
 import { parseEvent, type IncomingEvent } from '../../bridge/bus/incoming-event.ts';
 import { CannotWork, errorMessage, FatalError } from '../../supervision/errors.ts';
 import { watchEvents } from '../../bridge/bus/watch-events.ts';
-import { readCommandLineConfiguration } from '../../configuration/configuration.ts';
+import { readCommandLineConfiguration } from '../../configuration/command-line.ts';
 import { CommandError } from '../command-error.ts';
 import { withDatabase } from '../database.ts';
 import { eventInWords, eventToJson } from '../event-words.ts';

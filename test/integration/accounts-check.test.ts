@@ -5,7 +5,7 @@ import { applyAccounts, type ChangedPermissions } from '../../bridge/topology-ch
 import { checkAccounts, type AccountFinding } from '../../bridge/topology-check/check-accounts.ts';
 import { assertTopology, nameOf } from '../../bridge/bus/topology.ts';
 import { accountNames, allPermissions } from '../../contracts/access.ts';
-import { passwordVariable } from '../../configuration/service-passwords.ts';
+import { passwordVariable } from '../../configuration/secrets.ts';
 import { contractsCheck } from '../support/contracts-check.ts';
 import { openVirtualHost } from '../support/virtual-host.ts';
 

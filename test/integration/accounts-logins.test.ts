@@ -3,8 +3,8 @@ import pg from 'pg';
 import { expect, test } from 'vitest';
 import { serviceNames } from '../../contracts/access.ts';
 import { setServiceLogins } from '../../database/service-logins.ts';
-import { readGivenServers } from '../../configuration/configuration.ts';
-import { passwordVariable } from '../../configuration/service-passwords.ts';
+import { readGivenServers } from '../../configuration/given-servers.ts';
+import { passwordVariable } from '../../configuration/secrets.ts';
 import { useRig } from '../support/rig.ts';
 import { startWorkerProcess } from '../support/worker-process.ts';
 

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { noteRunningStart } from '../../workers/running-start.ts';
+import { noteRunningStart } from '../../configuration/running-start.ts';
 import { runInstances, startInstances } from '../support/command-line.ts';
 import { one, useRig } from '../support/rig.ts';
 

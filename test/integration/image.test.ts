@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { serviceNames } from '../../contracts/access.ts';
 import { choosePorts } from '../../stack/ports.ts';
-import { passwordVariable } from '../../configuration/service-passwords.ts';
+import { passwordVariable } from '../../configuration/secrets.ts';
 import { readComposeFile, type Service } from '../support/compose-file.ts';
 import { buildImage, type Image } from '../support/image.ts';
 import { one, useRig } from '../support/rig.ts';

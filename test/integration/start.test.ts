@@ -7,7 +7,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { stackRoot } from '../../stack/paths.ts';
 import { choosePorts } from '../../stack/ports.ts';
-import { readRunningStart } from '../../workers/running-start.ts';
+import { readRunningStart } from '../../configuration/running-start.ts';
 import { openBus } from '../support/bus.ts';
 import { runInstances } from '../support/command-line.ts';
 

@@ -10,19 +10,21 @@ import { openVirtualHost, type VirtualHost } from '../support/virtual-host.ts';
 
 describe.concurrent('what cannot be checked', () => {
   test('names the option that is missing or wrong, without what it says, and ends with 2', async () => {
-    const [none, wrong, unknown] = await Promise.all([
+    const [none, wrong, escape, unknown] = await Promise.all([
       contractsCheck([]),
-      contractsCheck(['--amqp-url', 'http://127.0.0.1', '--management-url', 'nowhere']),
+      contractsCheck(['--management-url', 'nowhere'], { AMQP_URL: 'http://127.0.0.1' }),
+      contractsCheck([], { AMQP_URL: 'amqp://user:100%@127.0.0.1' }),
       contractsCheck(['--delete']),
     ]);
-    expect(none.output).toContain('--amqp-url (or AMQP_URL) is required');
-    expect(wrong.output).toMatch(/--amqp-url .*must be a URL.*--management-url .*must be a URL/);
+    expect(none.output).toContain('AMQP_URL is required');
+    expect(wrong.output).toMatch(/AMQP_URL must be a URL.*--management-url .*must be a URL/);
+    expect(escape.output).toMatch(/^Not checked: AMQP_URL has a percent sign .* as %25$/m);
     expect(unknown.output).toContain('unknown option');
-    expect([none, wrong, unknown].map(({ exitCode }) => exitCode)).toEqual([2, 2, 2]);
+    expect([none, wrong, escape, unknown].map(({ exitCode }) => exitCode)).toEqual([2, 2, 2, 2]);
   });
 
   test('a URL with a password is refused with the way out, and not repeated', async () => {
-    const urls = ['--amqp-url', 'amqp://127.0.0.1', '--management-url=https://admin:hunter2@127.0.0.1:15671'];
+    const urls = ['--management-url=https://admin:hunter2@127.0.0.1:15671'];
     const { output, exitCode } = await contractsCheck(urls);
     expect(output).toMatch(/--management-url holds .*Set RABBITMQ_MANAGEMENT_URL, or .*_FILE/);
     expect(output).not.toContain('hunter2');
@@ -74,7 +76,7 @@ describe.concurrent('what cannot be checked', () => {
       ),
     );
     await expect(checkTopology({ amqpUrl: `${amqpUrl}-not`, managementUrl })).rejects.toThrow(
-      new RegExp(`knows no virtual host ${host.name}-not.*--amqp-url.*--management-url`),
+      new RegExp(`knows no virtual host ${host.name}-not.*AMQP_URL.*--management-url`),
     );
   });
 
@@ -99,7 +101,7 @@ describe.concurrent('what cannot be checked', () => {
     away.port = '1';
     const onCreated = () => undefined;
     await expect(applyTopology({ ...host, amqpUrl: away.href, onCreated })).rejects.toThrow(
-      /127\.0\.0\.1:1 .*--amqp-url/,
+      /127\.0\.0\.1:1 .*AMQP_URL/,
     );
     await using empty = await listen((_, response) => response.end('[]'));
     await expect(

@@ -7,7 +7,7 @@ import { stackRoot } from '../../stack/paths.ts';
 import { choosePorts } from '../../stack/ports.ts';
 import { startPostgres } from '../../stack/postgres.ts';
 import { referenceProcess } from '../../stack/process-reference.ts';
-import { readGivenServers } from '../../configuration/configuration.ts';
+import { readGivenServers } from '../../configuration/given-servers.ts';
 import { dropTemplate } from './databases.ts';
 
 declare module 'vitest' {

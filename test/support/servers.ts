@@ -3,7 +3,7 @@ import type { ProvidedContext } from 'vitest';
 import type { TestProject } from 'vitest/node';
 import { resetStack, startStack } from '../../stack/stack.ts';
 import { stackRoot, toolsDirectory } from '../../stack/paths.ts';
-import { readGivenServers } from '../../configuration/configuration.ts';
+import { readGivenServers } from '../../configuration/given-servers.ts';
 import { dropTemplate } from './databases.ts';
 import { givenRabbitmq4, rabbitmq4Project } from './rabbitmq-4.ts';
 

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { accountNames, serviceNames } from '../../contracts/access.ts';
 import { readConfiguration } from '../../configuration/configuration.ts';
-import { passwordVariable } from '../../configuration/service-passwords.ts';
+import { passwordVariable } from '../../configuration/secrets.ts';
 import { settings } from '../../configuration/settings.ts';
 import { givenValueOf, readComposeFile, readComposeText, readRequiredVariables } from '../support/compose-file.ts';
 

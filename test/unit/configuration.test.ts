@@ -4,12 +4,9 @@ import { tmpdir } from 'node:os';
 import { rootCertificates } from 'node:tls';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import {
-  InvalidConfiguration,
-  readConfiguration,
-  readGivenServers,
-  readServicePasswords,
-} from '../../configuration/configuration.ts';
+import { readConfiguration } from '../../configuration/configuration.ts';
+import { InvalidConfiguration } from '../../configuration/environment.ts';
+import { readGivenServers, readServicePasswords } from '../../configuration/given-servers.ts';
 import { findSharedUser } from '../../configuration/shared-user.ts';
 
 const complete = {
@@ -179,6 +176,16 @@ test.each([
   ['EVENT_BROKER_HEALTH_PORT', '1.5'],
 ])('%s cannot be %j', (name, value) => {
   expect(problemsOf({ ...complete, [name]: value })).toEqual([expect.stringContaining(name)]);
+});
+
+test.each([
+  ['AMQP_URL', 'amqp://user:100%@127.0.0.1:5672'],
+  ['AMQP_URL', 'amqp://user:secret@127.0.0.1:5672/%zz'],
+  ['CONTROL_AMQP_URL', 'amqp://ag%ents:secret@127.0.0.1:5672'],
+])('%s with a percent sign that begins no escape is named, with what to write: %s', (name, url) => {
+  const [problem = '', ...others] = problemsOf({ ...complete, [name]: url });
+  expect(others).toEqual([]);
+  expect(problem).toMatch(new RegExp(`^- ${name} has a percent sign .* as %25`));
 });
 
 test('the direct way to the database may differ', () => {

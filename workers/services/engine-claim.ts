@@ -10,7 +10,7 @@ import {
   type EngineRow,
 } from '../../bridge/signals/engine.ts';
 import { explainUntrusted, UntrustedCertificate } from '../../certificates/untrusted-certificate.ts';
-import { temporalCertificate } from '../../configuration/environment.ts';
+import { temporalCertificate } from '../../configuration/temporal.ts';
 import { CannotWork, errorMessage, FatalError } from '../../supervision/errors.ts';
 import { supervise, type Session, type Supervised } from '../../supervision/supervise.ts';
 

@@ -1,14 +1,14 @@
 import type { HttpServer, HttpServerOptions } from '../../backends/http/server.ts';
 import { createTokenVerifier } from '../../backends/http/tokens.ts';
 import { FatalError } from '../../supervision/errors.ts';
-import { InvalidConfiguration } from '../../configuration/configuration.ts';
-import type { HttpConfiguration } from '../../configuration/http-configuration.ts';
+import { InvalidConfiguration } from '../../configuration/environment.ts';
+import type { Configuration } from '../../configuration/configuration.ts';
 
 /** What the settings say of the HTTP server of either backend. @throws InvalidConfiguration when no token can be checked */
 export function httpOptionsOf({
   tokens,
   ...http
-}: HttpConfiguration): Pick<
+}: Configuration['http']): Pick<
   HttpServerOptions,
   'verifyToken' | 'allowedOrigins' | 'requestsPerMinute' | 'trustedProxies'
 > {

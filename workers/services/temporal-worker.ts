@@ -2,7 +2,7 @@ import { isGrpcServiceError } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { explainUntrusted, UntrustedCertificate } from '../../certificates/untrusted-certificate.ts';
-import { temporalCertificate } from '../../configuration/environment.ts';
+import { temporalCertificate } from '../../configuration/temporal.ts';
 import { errorMessage, FatalError } from '../../supervision/errors.ts';
 import { supervise, type Session, type Supervised } from '../../supervision/supervise.ts';
 import type { InstanceActivities, SweepActivities } from '../../workflows/activities.ts';

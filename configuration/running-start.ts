@@ -3,15 +3,15 @@ import { rm, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import type { Configuration } from '../configuration/configuration.ts';
+import type { Configuration } from './configuration.ts';
 
-/** Where `npm start` says which servers it runs, as variables of the environment. */
+/** The file in which `npm start` notes the servers that it runs, as variables of the environment. */
 const fileName = 'servers.json';
-const usualDirectory = fileURLToPath(new URL('../.stack/dev', import.meta.url));
+const defaultDirectory = fileURLToPath(new URL('../.stack/dev', import.meta.url));
 
 const runningStart = z.object({ pid: z.int().positive(), environment: z.record(z.string(), z.string()) });
 
-/** @returns what takes the note away again */
+/** @returns a function that removes the note */
 export async function noteRunningStart(
   directory: string,
   { databaseUrl, amqpUrl, temporal, runtimeVariables, http: { tokens } }: Configuration,
@@ -29,13 +29,13 @@ export async function noteRunningStart(
     },
   };
   await rm(file, { force: true });
-  // The URLs may hold passwords, and whoever has the secret of the tokens can be anybody.
+  // The URLs may hold passwords, and a token of any user can be signed with the secret.
   await writeFile(file, JSON.stringify(note, undefined, 2), { mode: 0o600 });
   return () => rm(file, { force: true });
 }
 
-/** Undefined when no `npm start` runs; one that was killed leaves a note, but no process. */
-export function readRunningStart(directory: string = usualDirectory): Record<string, string> | undefined {
+/** Undefined when no `npm start` runs. One that was killed leaves its note behind, so its process is looked for. */
+export function readRunningStart(directory: string = defaultDirectory): Record<string, string> | undefined {
   try {
     const { pid, environment } = runningStart.parse(JSON.parse(readFileSync(resolve(directory, fileName), 'utf8')));
     process.kill(pid, 0);
