@@ -27,7 +27,7 @@ function settingTables(): string {
 function toRow([name, schema]: [string, z.ZodType]): string[] {
   const { description, readers, unit, otherwise, isSecret } = documentationOf(schema);
   const parsed = schema.safeParse(undefined);
-  const value = [parsed.data ?? []].flat().join(',');
+  const value = [(parsed.data ?? []) as string | number | string[]].flat().join(',');
   const fallback = otherwise ?? (!parsed.success ? 'required' : value === '' ? 'none' : `\`${value}\``);
   const others = readers.filter((reader) => !(serviceNames as string[]).includes(reader));
   const services = readers.length - others.length === serviceNames.length ? ['every service'] : readers.filter((reader) => !others.includes(reader)); // prettier-ignore
