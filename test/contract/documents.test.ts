@@ -4,7 +4,7 @@ import { Parser } from '@asyncapi/parser';
 import { Ajv } from 'ajv';
 import formats from 'ajv-formats';
 import { expect, test } from 'vitest';
-import { judge } from '../../tools/contracts/compatibility/judge.ts';
+import { checkRelease } from '../../tools/contracts/compatibility/check-release.ts';
 import { readReleased, releasedFolder } from '../../tools/contracts/compatibility/released.ts';
 import { currentContracts } from '../../tools/contracts/documents/current-contracts.ts';
 import { makeDocuments, root } from '../../tools/contracts/documents/documents.ts';
@@ -12,7 +12,7 @@ import { publishedSchemas } from '../../tools/contracts/documents/json-schemas.t
 
 const documents = await makeDocuments();
 /** Each difference from a released contract. It is the cause of a stale document, so a message names it first. */
-const causes = judge(currentContracts(), await readReleased(join(root, releasedFolder))).flatMap(
+const causes = checkRelease(currentContracts(), await readReleased(join(root, releasedFolder))).flatMap(
   ({ sentences }) => sentences,
 );
 

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { compareSchemas } from '../../../tools/contracts/compatibility/compare-schemas.ts';
-import type { Contract } from '../../../tools/contracts/compatibility/judge.ts';
+import type { Contract } from '../../../tools/contracts/compatibility/check-release.ts';
 import { record } from '../../../tools/contracts/compatibility/record.ts';
 import { readReleased, releasedFolder } from '../../../tools/contracts/compatibility/released.ts';
 

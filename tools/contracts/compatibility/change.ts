@@ -1,38 +1,35 @@
-/** As JSON.parse makes it. */
+/** A JSON object as `JSON.parse` returns it. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** One difference between two forms of a contract that carry the same version. */
 export interface Change {
-  /** Of the field, as in `metadata.status_reason`, `capabilities[]`, `config.*`, `(table=agents).row_data`; `` for the whole. */
+  /** Path of the field, as in `metadata.status_reason`, `capabilities[]` or `(table=agents).row_data`; `` for the root. */
   path: string;
-  /** `compatible`: whatever is written by either form is read by the other. */
+  /** A change is `compatible` when readers and writers of either form understand each other. */
   kind: 'compatible' | 'breaking';
-  /** For a person: the field, both values, and why it is what it is. */
+  /** Names the field and both values, and gives the reason for `kind`. */
   sentence: string;
 }
 
 export function compatible(path: string, text: string): Change {
-  return { path, kind: 'compatible', sentence: `${named(path)} ${text}` };
+  return { path, kind: 'compatible', sentence: `${subjectOf(path)} ${text}` };
 }
 
 export function breaking(path: string, text: string): Change {
-  return { path, kind: 'breaking', sentence: `${named(path)} ${text}` };
+  return { path, kind: 'breaking', sentence: `${subjectOf(path)} ${text}` };
 }
 
-export function fieldOf(path: string, name: string): string {
-  return path === '' ? name : `${path}.${name}`;
-}
-
-/** A value for a sentence, cut where it is long. */
+/** Quotes a value in a sentence, and cuts a long one. */
 export function shown(value: unknown, limit = 80): string {
   if (value === undefined) return 'not set';
   const text = JSON.stringify(value);
   return text.length > limit ? `${text.slice(0, limit)}…` : text;
 }
 
-/** Why a change that cannot be read one way only is breaking. */
-export const either = 'readers of the one form may refuse what writers of the other write.';
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
 
-function named(path: string): string {
+function subjectOf(path: string): string {
   return path === '' ? 'The whole' : `\`${path}\``;
 }

@@ -1,106 +1,131 @@
-import { breaking, either, fieldOf, shown, type Change, type JsonObject } from './change.ts';
-import { compareKeywords, type Pair } from './compare-keywords.ts';
-import { compareObjects } from './compare-objects.ts';
-import { compareUnions } from './compare-unions.ts';
-import { formOf, typesOf, type SchemaForm } from './schema-form.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { breaking, compatible, shown, type Change, type JsonObject } from './change.ts';
+import { isProse, rules } from './keyword-rules.ts';
+import { placesOf, type Place } from './places.ts';
 
 /** Draft-07, as `z.toJSONSchema(schema, { io: 'input', target: 'draft-7' })` makes it. */
 export type JsonSchema = JsonObject;
 
-/** How the parts of two schemas are compared. */
-export interface Comparison {
-  changes(before: unknown, after: unknown, path: string): Change[];
-  /** Whether the two differ in nothing but prose. */
-  same(before: unknown, after: unknown): boolean;
-}
+/** If one of these changed, whatever differs inside is noise. */
+const decisive = ['kind', 'anyOf', 'oneOf', 'items'];
 
 /**
- * Judges two forms of a schema that carry one version. Both ways must hold: what is written by the new form is read by
- * the old one (consumers that are not deployed yet), and the reverse (messages in queues, entries of the log). So only
- * a new optional field, where unknown ones are ignored, and prose are compatible.
+ * Judges two forms of a schema that carry one version. Older and newer builds read each other's messages: consumers are
+ * deployed one after the other, and queues and the log hold what older builds wrote. So only two changes are compatible:
+ * prose, and a new optional field where readers ignore the fields that they do not know.
  */
 export function compareSchemas(before: JsonSchema, after: JsonSchema): Change[] {
-  return comparisonOf({ before, after }).changes(before, after, '');
-}
-
-type Roots = Pick<Pair, 'before' | 'after'>;
-
-function comparisonOf(roots: Roots, { strict = false } = {}): Comparison {
-  const open: [JsonObject, JsonObject][] = [];
-  const comparison: Comparison = {
-    changes: (before, after, path) => {
-      const old = formOf(before, roots.before);
-      const now = formOf(after, roots.after);
-      // A schema that refers to itself: this pair is being compared already.
-      if (open.some(([left, right]) => left === old.schema && right === now.schema)) return [];
-      open.push([old.schema, now.schema]);
-      const changes = compare({ old, now, path }, { roots, comparison, strict });
-      open.pop();
-      return changes;
-    },
-    // With an `open` of its own: a pair that is being compared outside may turn out to differ compatibly.
-    same: (before, after) =>
-      (strict ? comparison : comparisonOf(roots, { strict: true })).changes(before, after, '').length === 0,
-  };
-  return comparison;
-}
-
-function compare(
-  { old, now, path }: { old: SchemaForm; now: SchemaForm; path: string },
-  { roots, comparison, strict }: { roots: Roots; comparison: Comparison; strict: boolean },
-): Change[] {
-  const pair = { before: old.schema, after: now.schema, path };
-  const nullable = old.nullable === now.nullable ? [] : [nullableChange(path, now.nullable)];
-  const kind = kindChange(pair);
-  // Of something else there is no use in saying what is different about it.
-  if (kind !== undefined) return [...nullable, kind];
-  return [
-    ...nullable,
-    ...compareKeywords(pair, { roots, prose: !strict }),
-    ...compareObjects(pair, comparison),
-    ...compareParts(pair, comparison),
-    ...compareUnions(pair, comparison),
-    ...compareAllOf(pair, comparison),
-  ];
-}
-
-function nullableChange(path: string, nullable: boolean): Change {
-  return nullable
-    ? breaking(path, 'could not be null and can be null now: older readers refuse null.')
-    : breaking(path, 'could be null and cannot be null now: newer readers refuse the null that older writers wrote.');
-}
-
-function kindChange({ before, after, path }: Pair): Change | undefined {
-  const [was, is] = [kindOf(before), kindOf(after)];
-  return was === is ? undefined : breaking(path, `was ${was} and is ${is} now: ${either}`);
-}
-
-function kindOf(schema: JsonObject): string {
-  const union = ['anyOf', 'oneOf'].filter((keyword) => schema[keyword] !== undefined);
-  const type = typesOf(schema)?.join(' or ');
-  if (union.length === 0) return type ?? 'of any type';
-  return `${type === undefined ? '' : `${type} and `}one of several (${union.join(' and ')})`;
-}
-
-/** What arrays hold, and the names of fields. */
-function compareParts({ before, after, path }: Pair, comparison: Comparison): Change[] {
-  const parts = { items: `${path}[]`, additionalItems: `${path}[…]`, propertyNames: fieldOf(path, '(names)') };
-  return Object.entries(parts).flatMap(([keyword, at]) => {
-    const old = before[keyword];
-    const now = after[keyword];
-    if (old === undefined && now === undefined) return [];
-    if (!Array.isArray(old) && !Array.isArray(now)) return comparison.changes(old, now, at);
-    if (Array.isArray(old) && Array.isArray(now) && old.length === now.length) {
-      return old.flatMap((item, index) => comparison.changes(item, now[index], `${path}[${index}]`));
+  const [old, now] = [placesOf(before), placesOf(after)];
+  const settled = new Set<string | undefined>();
+  return [...new Set([...old.keys(), ...now.keys()])].flatMap((path) => {
+    const [was, is] = [old.get(path), now.get(path)];
+    if (settled.has((was ?? is)?.around)) {
+      settled.add(path);
+      return [];
     }
-    return [breaking(path, `held ${shown(old)} and holds ${shown(now)} now: ${either}`)];
+    if (was === undefined || is === undefined || decisive.some((keyword) => differ(keyword, was, is)))
+      settled.add(path);
+    if (was !== undefined && is !== undefined)
+      return [...compareConstraints(path, was, is), ...compareProse(path, was, is)];
+    if (was !== undefined)
+      return gone(
+        path,
+        was,
+        [...now].filter(([each]) => !old.has(each)),
+      );
+    return is === undefined ? [] : added(path, is, old.get(is.around ?? '')?.schema ?? {});
   });
 }
 
-/** Its members describe one value together, so a field that is new in one may be old in another. */
-function compareAllOf({ before: { allOf: old }, after: { allOf: now }, path }: Pair, comparison: Comparison): Change[] {
-  if (old === undefined && now === undefined) return [];
-  const kept = Array.isArray(old) && Array.isArray(now) && old.length === now.length;
-  if (kept && old.every((member, index) => comparison.same(member, now[index]))) return [];
-  return [breaking(path, `had to be all of ${shown(old)} and has to be all of ${shown(now)} now: ${either}`)];
+function differ(keyword: string, was: Place, is: Place): boolean {
+  return !isDeepStrictEqual(was.constraints[keyword], is.constraints[keyword]);
+}
+
+function compareConstraints(path: string, was: Place, is: Place): Change[] {
+  const keywords = differ('kind', was, is)
+    ? ['required', 'nullable', 'kind']
+    : new Set([...Object.keys(was.constraints), ...Object.keys(is.constraints)]);
+  return [...keywords]
+    .filter((keyword) => differ(keyword, was, is))
+    .flatMap((keyword) => {
+      const difference = differenceOf(keyword, was, is);
+      const rule = rules[keyword] ?? (() => `${difference}: this keyword cannot be judged, so it counts as breaking.`);
+      return [rule(was.constraints[keyword], is.constraints[keyword], difference)].flat();
+    })
+    .map((sentence) => breaking(path, sentence));
+}
+
+function compareProse(path: string, was: Place, is: Place): Change[] {
+  if (differ('kind', was, is)) return [];
+  return [...new Set([...Object.keys(was.schema), ...Object.keys(is.schema)])]
+    .filter((keyword) => isProse(keyword) && !isDeepStrictEqual(was.schema[keyword], is.schema[keyword]))
+    .map((keyword) =>
+      compatible(path, `reads differently (${differenceOf(keyword, was, is)}): the same values are valid.`),
+    );
+}
+
+/** Cuts long values, unless the cut would make both look the same. */
+function differenceOf(
+  keyword: string,
+  { schema: { [keyword]: old } }: Place,
+  { schema: { [keyword]: now } }: Place,
+): string {
+  const limit = shown(old) === shown(now) ? Infinity : undefined;
+  return `${keyword} was ${shown(old, limit)} and is ${shown(now, limit)} now`;
+}
+
+function gone(path: string, { role, around, schema, constraints }: Place, candidates: [string, Place][]): Change[] {
+  if (role === 'branch') {
+    return [breaking(path, 'is no longer one of the branches: newer readers refuse what older writers wrote so.')];
+  }
+  // The keyword of an element says that it is gone.
+  if (role !== 'field') return [];
+  const [heir] =
+    candidates.find(
+      ([, each]) =>
+        each.role === role &&
+        each.around === around &&
+        isDeepStrictEqual(withoutProse(each.schema), withoutProse(schema)),
+    ) ?? [];
+  const fate = heir === undefined ? ': removed.' : ` and \`${heir}\` of the same schema is new: renamed?`;
+  return [
+    constraints['required']
+      ? breaking(path, `(required) is gone${fate} Older readers refuse what is written without it.`)
+      : breaking(
+          path,
+          `(optional) is gone${fate} Older readers take it for left out, and newer readers ignore what older writers wrote in it.`,
+        ),
+  ];
+}
+
+function withoutProse(schema: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(schema).filter(([keyword]) => !isProse(keyword)));
+}
+
+/** Beside other keywords, an older writer may have written a field that the schema did not name. */
+const plainKeywords = new Set(['type', 'properties', 'required', 'default', '$schema', 'definitions']);
+
+function added(path: string, { role, constraints }: Place, holder: JsonObject): Change[] {
+  if (role === 'branch') return [breaking(path, 'is a new branch: older readers refuse it.')];
+  if (role !== 'field') return [];
+  if (constraints['required']) {
+    return [breaking(path, 'is new and required: newer readers refuse what was written before, which lacks it.')];
+  }
+  if (holder['additionalProperties'] === false) {
+    return [
+      breaking(path, 'is new, where no unknown field is taken (additionalProperties false): older readers refuse it.'),
+    ];
+  }
+  const keyword = Object.keys(holder).find((each) => !plainKeywords.has(each) && !isProse(each));
+  if (keyword !== undefined) {
+    const reason = 'an older message may hold another kind of value under this name.';
+    return [breaking(path, `is new, where ${keyword} already let fields of any name be written: ${reason}`)];
+  }
+  const meaning = constraints['default'] === undefined ? '' : `, with the default ${shown(constraints['default'])}`;
+  return [
+    compatible(
+      path,
+      `is new and optional${meaning}: older readers ignore it, and what was written without it is read as before.`,
+    ),
+  ];
 }

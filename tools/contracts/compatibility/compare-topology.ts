@@ -1,132 +1,113 @@
 import { isDeepStrictEqual } from 'node:util';
-import { breaking, compatible, shown, type Change, type JsonObject } from './change.ts';
-import { isObject } from './schema-form.ts';
+import { breaking, compatible, isObject, shown, type Change, type JsonObject } from './change.ts';
 
-const refused = 'RabbitMQ refuses other values for what exists';
+/** One thing that a topology says. It is not compared where what it is `of` is new or gone. */
+type Statement = { path: string; of?: string } & (
+  { gone: string; added: string } | { value: unknown; reasonAgainstChange: string }
+);
 
 /**
- * Judges two forms of `topology` (contracts/topology.ts) that carry one version. What exists cannot be declared with
- * other values (https://www.rabbitmq.com/docs/queues#property-equivalence), and consumers rely on what is bound.
+ * Judges two forms of `topology` (contracts/topology.ts) that carry one version. RabbitMQ does not declare anything again
+ * with other values (https://www.rabbitmq.com/docs/queues#property-equivalence), and consumers rely on what is bound.
  */
 export function compareTopology(before: JsonObject, after: JsonObject): Change[] {
-  const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
-  return [...keys].flatMap((key) => {
-    if (key === 'exchanges') return compareNamed('exchange', before[key], after[key], compareExchange);
-    if (key === 'queues') return compareNamed('queue', before[key], after[key], compareQueue);
-    if (key === 'bindings') return compareFurtherBindings(before[key], after[key]);
-    return compareValues(key, before[key], after[key], 'it cannot be judged, so it counts as breaking.');
+  const [old, now] = [statementsOf(before), statementsOf(after)];
+  return [...new Map([...old, ...now])].flatMap(([path, statement]) => {
+    if (statement.of !== undefined && !(old.has(statement.of) && now.has(statement.of))) return [];
+    if ('gone' in statement) {
+      if (!now.has(path)) return [breaking(path, statement.gone)];
+      return old.has(path) ? [] : [compatible(path, statement.added)];
+    }
+    const [was, is] = [old, now].map((topology) => valueOf(topology.get(path)));
+    if (isDeepStrictEqual(was, is)) return [];
+    return [breaking(path, `was ${shown(was)} and is ${shown(is)} now: ${statement.reasonAgainstChange}`)];
   });
 }
 
-type CompareObject = (old: JsonObject, now: JsonObject, path: string) => Change[];
+function valueOf(statement: Statement | undefined): unknown {
+  return statement && 'value' in statement ? statement.value : undefined;
+}
 
-function compareNamed(kind: 'exchange' | 'queue', before: unknown, after: unknown, compare: CompareObject): Change[] {
-  const old = byName(before);
-  const now = byName(after);
-  const gone = [...old.keys()].filter((name) => !now.has(name));
+function statementsOf({ exchanges, queues, bindings, ...others }: JsonObject): Map<string, Statement> {
+  const statements = [
+    ...objectsIn(exchanges).flatMap(aboutExchange),
+    ...objectsIn(queues).flatMap(aboutQueue),
+    ...objectsIn(bindings).map(aboutBinding),
+    ...values('', others, 'it cannot be judged, so it counts as breaking.'),
+  ];
+  return new Map(statements.map((statement) => [statement.path, statement]));
+}
+
+function aboutExchange({ name, ...properties }: JsonObject): Statement[] {
+  const path = `exchanges(${String(name)})`;
+  return [existence(path, 'exchange'), ...values(path, properties, remedy('exchange'))];
+}
+
+function aboutQueue({
+  name,
+  exchange,
+  routingKeys,
+  consumers,
+  arguments: given,
+  ...properties
+}: JsonObject): Statement[] {
+  const path = `queues(${String(name)})`;
+  const source = 'consumers no longer get what the old exchange routes.';
+  const sharing = 'two consumers share out the messages of a queue, and one that left gets none.';
   return [
-    ...gone.map((name) =>
-      breaking(`${kind}s(${name})`, `is gone: whoever uses this ${kind} no longer gets what went through it.`),
-    ),
-    ...[...now].flatMap(([name, definition]) => {
-      const path = `${kind}s(${name})`;
-      const kept = old.get(name);
-      return kept === undefined
-        ? [compatible(path, `is a new ${kind}: nobody relies on it yet.`)]
-        : compare(kept, definition, path);
-    }),
+    existence(path, 'queue'),
+    ...values(`${path}.arguments`, isObject(given) ? given : {}, remedy('queue')).map((each) => ({
+      ...each,
+      of: path,
+    })),
+    ...values(path, { exchange }, source),
+    ...textsIn(routingKeys).map((key) => ({
+      path: `${path}.routingKeys(${key})`,
+      of: path,
+      gone: `is gone: consumers no longer get ${key}.`,
+      added: 'is a new binding: consumers get what they got, and more.',
+    })),
+    // Their order says nothing.
+    ...values(path, { consumers: textsIn(consumers).toSorted() }, sharing),
+    ...values(path, properties, remedy('queue')),
   ];
 }
 
-function byName(list: unknown): Map<string, JsonObject> {
-  const definitions = Array.isArray(list) ? list.filter(isObject) : [];
-  return new Map(definitions.map((definition) => [String(definition['name']), definition]));
+/** A binding has no value that could change: two bindings that differ in anything are two bindings. */
+function aboutBinding({ exchange, queue, routingKey, ...more }: JsonObject): Statement {
+  const further = Object.keys(more).length > 0 ? ` with ${shown(more)}` : '';
+  return {
+    path: `bindings(${String(exchange)} → ${String(queue)} by ${shown(routingKey)}${further})`,
+    gone: 'is gone: its queue no longer gets what came through it.',
+    added: 'is a new binding: its queue gets what it got, and more.',
+  };
 }
 
-function compareExchange(old: JsonObject, now: JsonObject, path: string): Change[] {
-  return compareProperties(
-    old,
-    now,
+function existence(path: string, kind: 'exchange' | 'queue'): Statement {
+  return {
     path,
-    `${refused}: give the exchange another name, or raise the version and migrate.`,
+    gone: `is gone: whoever uses this ${kind} no longer gets what went through it.`,
+    added: `is a new ${kind}: nobody relies on it yet.`,
+  };
+}
+
+function values(path: string, properties: JsonObject, reasonAgainstChange: string): Statement[] {
+  const judged = Object.entries(properties).filter(([name]) => name !== 'purpose');
+  return judged.map(([name, value]) =>
+    path === ''
+      ? { path: name, value, reasonAgainstChange }
+      : { path: `${path}.${name}`, of: path, value, reasonAgainstChange },
   );
 }
 
-function compareQueue(
-  { arguments: oldArguments, routingKeys: oldKeys, consumers: oldConsumers, exchange: oldExchange, ...old }: JsonObject,
-  { arguments: newArguments, routingKeys: newKeys, consumers: newConsumers, exchange: newExchange, ...now }: JsonObject,
-  path: string,
-): Change[] {
-  const remedy = `${refused}: give the queue another name, or raise the version and migrate.`;
-  return [
-    ...compareProperties(asObject(oldArguments), asObject(newArguments), `${path}.arguments`, remedy),
-    ...compareValues(
-      `${path}.exchange`,
-      oldExchange,
-      newExchange,
-      'consumers no longer get what the old exchange routes.',
-    ),
-    ...compareBindings(oldKeys, newKeys, path),
-    ...compareConsumers(oldConsumers, newConsumers, `${path}.consumers`),
-    ...compareProperties(old, now, path, remedy),
-  ];
+function remedy(kind: 'exchange' | 'queue'): string {
+  return `RabbitMQ refuses other values for what exists: give the ${kind} another name, or raise the version and migrate.`;
 }
 
-function compareProperties(old: JsonObject, now: JsonObject, path: string, reason: string): Change[] {
-  const names = new Set([...Object.keys(old), ...Object.keys(now)]);
-  names.delete('purpose');
-  return [...names].flatMap((name) => compareValues(`${path}.${name}`, old[name], now[name], reason));
+function objectsIn(list: unknown): JsonObject[] {
+  return Array.isArray(list) ? list.filter(isObject) : [];
 }
 
-function compareBindings(before: unknown, after: unknown, path: string): Change[] {
-  const [old, now] = [texts(before), texts(after)];
-  const at = (key: string) => `${path}.routingKeys(${key})`;
-  return [
-    ...old
-      .filter((key) => !now.includes(key))
-      .map((key) => breaking(at(key), `is gone: consumers no longer get ${key}.`)),
-    ...now
-      .filter((key) => !old.includes(key))
-      .map((key) => compatible(at(key), 'is a new binding: consumers get what they got, and more.')),
-  ];
-}
-
-/** A binding has nothing but its three names: two that differ are two bindings. */
-function compareFurtherBindings(before: unknown, after: unknown): Change[] {
-  const [old, now] = [bindingNames(before), bindingNames(after)];
-  return [
-    ...old
-      .filter((name) => !now.includes(name))
-      .map((name) => breaking(`bindings(${name})`, 'is gone: its queue no longer gets what came through it.')),
-    ...now
-      .filter((name) => !old.includes(name))
-      .map((name) => compatible(`bindings(${name})`, 'is a new binding: its queue gets what it got, and more.')),
-  ];
-}
-
-/** e.g. `events.topic → admin_backend.audit by "agent.*"` */
-function bindingNames(list: unknown): string[] {
-  const bindings = Array.isArray(list) ? list.filter(isObject) : [];
-  return bindings.map(({ exchange, queue, routingKey, ...more }) => {
-    const further = Object.keys(more).length > 0 ? ` with ${shown(more)}` : '';
-    return `${String(exchange)} → ${String(queue)} by ${shown(routingKey)}${further}`;
-  });
-}
-
-/** In whatever order. */
-function compareConsumers(before: unknown, after: unknown, path: string): Change[] {
-  const [old, now] = [texts(before).toSorted(), texts(after).toSorted()];
-  return compareValues(path, old, now, 'two that share a queue share out its messages, and one that left gets none.');
-}
-
-function compareValues(path: string, old: unknown, now: unknown, reason: string): Change[] {
-  return isDeepStrictEqual(old, now) ? [] : [breaking(path, `was ${shown(old)} and is ${shown(now)} now: ${reason}`)];
-}
-
-function asObject(value: unknown): JsonObject {
-  return isObject(value) ? value : {};
-}
-
-function texts(value: unknown): string[] {
-  return Array.isArray(value) ? value.map(String) : [];
+function textsIn(list: unknown): string[] {
+  return Array.isArray(list) ? list.map(String) : [];
 }

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { isRefused, judge, type Contract } from './judge.ts';
+import { checkRelease, isRefused, type Contract } from './check-release.ts';
 import { digestOf, digestsFile, fileOf, isDocumentFile, readReleased } from './released.ts';
 
 /**
@@ -18,13 +18,13 @@ export async function record(directory: string, contracts: readonly Contract[]):
   const committed = await committedFiles(directory);
   const released = present.filter((document) => committed.has(fileOf(document)));
 
-  const verdicts = judge(contracts, released);
-  const refused = verdicts.filter(isRefused);
+  const checks = checkRelease(contracts, released);
+  const refused = checks.filter(isRefused);
   if (refused.length > 0) throw new Error(refused.flatMap(({ sentences }) => sentences).join('\n'));
 
   const wanted = new Map(
     contracts.flatMap(({ document, ...contract }, index): [string, string][] => {
-      const { status, revision = -1 } = verdicts[index] ?? {};
+      const { status, revision = -1 } = checks[index] ?? {};
       if (status !== 'new' && status !== 'compatible') return [];
       return [[checked(fileOf({ ...contract, revision: revision + 1 })), `${JSON.stringify(document, null, 2)}\n`]];
     }),

@@ -1,6 +1,6 @@
 import { compareSchemas } from '../compatibility/compare-schemas.ts';
 import { compareTopology } from '../compatibility/compare-topology.ts';
-import type { Contract } from '../compatibility/judge.ts';
+import type { Contract } from '../compatibility/check-release.ts';
 import { controlQueueOf, replicaQueueOf, topology, topologyVersion } from '../../../contracts/topology.ts';
 import { publishedSchemas } from './json-schemas.ts';
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { z } from 'zod';
 import type { JsonObject } from '../../../tools/contracts/compatibility/change.ts';
 import { compareSchemas } from '../../../tools/contracts/compatibility/compare-schemas.ts';
-import { judge, type Contract } from '../../../tools/contracts/compatibility/judge.ts';
+import { checkRelease, type Contract } from '../../../tools/contracts/compatibility/check-release.ts';
 import type { Released } from '../../../tools/contracts/compatibility/released.ts';
 
 const documentOf = (schema: z.ZodType) => z.toJSONSchema(schema, { io: 'input', target: 'draft-7' }) as JsonObject;
@@ -22,25 +22,25 @@ const released = (version: number, revision = 0, schema: z.ZodType = id): Releas
   revision,
   document: documentOf(schema),
 });
-const judgeOne = (contracts: Contract[], documents: Released[]) => {
-  const [verdict] = judge(contracts, documents);
-  return { ...verdict, text: verdict?.sentences.join('\n') ?? '' };
+const checkOne = (contracts: Contract[], documents: Released[]) => {
+  const [check] = checkRelease(contracts, documents);
+  return { ...check, text: check?.sentences.join('\n') ?? '' };
 };
 
 test('what is as its newest revision is unchanged, and nothing is said of it', () => {
-  const verdicts = judge([contract(1, withDrain)], [released(1), released(1, 1, withDrain)]);
-  expect(verdicts).toEqual([{ name: 'agent.retired', version: 1, revision: 1, status: 'unchanged', sentences: [] }]);
+  const checks = checkRelease([contract(1, withDrain)], [released(1), released(1, 1, withDrain)]);
+  expect(checks).toEqual([{ name: 'agent.retired', version: 1, revision: 1, status: 'unchanged', sentences: [] }]);
 });
 
 test('what is compatible is to be recorded, with the command that does', () => {
-  const { status, revision, text } = judgeOne([contract(1, withDrain)], [released(1)]);
+  const { status, revision, text } = checkOne([contract(1, withDrain)], [released(1)]);
   expect({ status, revision }).toEqual({ status: 'compatible', revision: 0 });
   expect(text).toContain('agent.retired, version 1, against revision 0: `drain` is new and optional');
   expect(text).toContain('Record it: npm run contracts:generate');
 });
 
 test('a breaking change names contract, version, field and every way out', () => {
-  const { status, text } = judgeOne([contract(1, id.extend({ id: z.int() }))], [released(1)]);
+  const { status, text } = checkOne([contract(1, id.extend({ id: z.int() }))], [released(1)]);
   expect(status).toBe('breaking');
   expect(text).toContain('agent.retired, version 1, against revision 0: `id` was string and is integer now');
   expect(text).toContain(
@@ -52,40 +52,43 @@ test('a breaking change names contract, version, field and every way out', () =>
 
 test('a contract may need something else for its next version', () => {
   const topology = contract(1, id.extend({ id: z.int() }), { nextNeeds: 'a migration of the broker' });
-  expect(judgeOne([topology], [released(1)]).text).toContain('add version 2 with a migration of the broker');
+  expect(checkOne([topology], [released(1)]).text).toContain('add version 2 with a migration of the broker');
 });
 
 test('a change of an older version belongs after the newest', () => {
   const contracts = [contract(1, z.object({})), contract(2)];
-  expect(judgeOne(contracts, [released(1), released(2)]).text).toContain(
+  expect(checkOne(contracts, [released(1), released(2)]).text).toContain(
     'Keep version 1 of agent.retired as it is and add version 3',
   );
 });
 
 test('every revision counts: a field of the second that is gone is breaking, though the first never had it', () => {
-  const { status, text } = judgeOne([contract(1)], [released(1), released(1, 1, withDrain)]);
+  const { status, text } = checkOne([contract(1)], [released(1), released(1, 1, withDrain)]);
   expect(status).toBe('breaking');
   expect(text).toContain('against revision 1: `drain` (optional) is gone');
 });
 
 test('a difference from several revisions is told once', () => {
-  const { text } = judgeOne([contract(1, z.object({}))], [released(1), released(1, 1, id.describe('Prose.'))]);
+  const { text } = checkOne([contract(1, z.object({}))], [released(1), released(1, 1, id.describe('Prose.'))]);
   expect(text).toContain('against revision 0 and 1: `id` (required) is gone');
   expect(text.match(/is gone/g)).toHaveLength(1);
 });
 
 test('a first version and one that follows are new, also several at once', () => {
-  expect(judge([contract(1), contract(2)], []).map(({ status }) => status)).toEqual(['new', 'new']);
-  expect(judge([contract(1), contract(2)], [released(1)]).map(({ status }) => status)).toEqual(['unchanged', 'new']);
+  expect(checkRelease([contract(1), contract(2)], []).map(({ status }) => status)).toEqual(['new', 'new']);
+  expect(checkRelease([contract(1), contract(2)], [released(1)]).map(({ status }) => status)).toEqual([
+    'unchanged',
+    'new',
+  ]);
 });
 
 test('a version that leaves a gap is refused', () => {
-  const [, third] = judge([contract(1), contract(3)], [released(1)]);
+  const [, third] = checkRelease([contract(1), contract(3)], [released(1)]);
   expect(third?.status).toBe('breaking');
   expect(third?.sentences).toEqual([
     'agent.retired, version 3 follows version 1: versions leave no gap, so make it version 2.',
   ]);
-  expect(judgeOne([contract(2)], []).text).toBe(
+  expect(checkOne([contract(2)], []).text).toBe(
     'agent.retired, version 2 is the first one: versions leave no gap, so make it version 1.',
   );
 });
@@ -93,11 +96,11 @@ test('a version that leaves a gap is refused', () => {
 test('a released version that is no longer there is refused, be it the newest, an older one or the last', () => {
   const documents = [released(1), released(1, 1, withDrain), released(2)];
   const dropped = (contracts: Contract[]) =>
-    judge(contracts, documents).flatMap(({ status, version }) => (status === 'dropped' ? version : []));
+    checkRelease(contracts, documents).flatMap(({ status, version }) => (status === 'dropped' ? version : []));
   expect(dropped([contract(1, withDrain)])).toEqual([2]);
   expect(dropped([contract(2)])).toEqual([1]);
   expect(dropped([])).toEqual([1, 2]);
-  expect(judge([contract(2)], documents)[1]).toMatchObject({
+  expect(checkRelease([contract(2)], documents)[1]).toMatchObject({
     revision: 1,
     sentences: [expect.stringMatching(/version 1 was released and is no longer there.*bring it back in contracts/)],
   });
@@ -105,17 +108,19 @@ test('a released version that is no longer there is refused, be it the newest, a
 
 test('where a next version takes the place of those before it, they may go', () => {
   const replaced = { replaces: true, nextNeeds: 'a migration of the broker' };
-  expect(judge([contract(2, withDrain, replaced)], [released(1)])).toMatchObject([{ version: 2, status: 'new' }]);
-  expect(judgeOne([contract(1, id.extend({ id: z.int() }), replaced)], [released(1)]).text).toContain(
+  expect(checkRelease([contract(2, withDrain, replaced)], [released(1)])).toMatchObject([
+    { version: 2, status: 'new' },
+  ]);
+  expect(checkOne([contract(1, id.extend({ id: z.int() }), replaced)], [released(1)]).text).toContain(
     'Make it version 2 of agent.retired with a migration of the broker',
   );
 });
 
 test('what JSON does not keep makes no difference', () => {
   const document = { ...documentOf(id), description: undefined };
-  expect(judgeOne([contract(1, id, { document })], [released(1)]).status).toBe('unchanged');
+  expect(checkOne([contract(1, id, { document })], [released(1)]).status).toBe('unchanged');
 });
 
 test('a version that is handed in twice is a mistake', () => {
-  expect(() => judge([contract(1), contract(1)], [])).toThrow('agent.retired, version 1 is there twice');
+  expect(() => checkRelease([contract(1), contract(1)], [])).toThrow('agent.retired, version 1 is there twice');
 });
