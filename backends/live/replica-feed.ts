@@ -1,45 +1,46 @@
 import { randomUUID } from 'node:crypto';
-import type { Channel, ConsumeMessage } from 'amqplib';
+import type { ConsumeMessage } from 'amqplib';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { replicaQueueOf } from '../../contracts/topology.ts';
-import { openAmqp } from '../../bridge/bus/connection.ts';
 import { ContractViolation, parseEvent } from '../../bridge/bus/incoming-event.ts';
+import { runBusSession, type Bus } from '../../bridge/bus/session.ts';
+import { watchEvents } from '../../bridge/bus/watch-events.ts';
 import { readHead, readPage, readPublished, type LiveEvent } from './published-events.ts';
 import { createIntake } from './replica-intake.ts';
 import { watchSilence, type SilenceWatch } from './silence-watch.ts';
 import { CannotWork, errorMessage, type FatalError } from '../../supervision/errors.ts';
 import { supervise, type Session, type Supervised } from '../../supervision/supervise.ts';
-import { assertTopology } from '../../bridge/bus/topology.ts';
 
 export interface ReplicaFeedOptions {
   amqpUrl: string;
-  /** Of the database whose event log says what a queue has missed. */
+  /** The database whose event log fills the gaps in what the queue brings. */
   pool: Pool;
   logger: Logger;
   onFatal: (error: FatalError) => void;
-  /** Called with each event that concerns clients: each once, in the order of the positions, from the start on. */
+  /** Called with each event that concerns clients, exactly once and in the order of the positions, from the start of the feed. */
   onEvent: (event: LiveEvent) => void;
-  /** Called when events may be missing between those before and those after: whoever needs them reads anew. */
+  /** Called when events may be missing between the events before and after: the receiver has to read its data again. */
   onLoss: () => void;
-  /** An event that is known of and has not come by then was lost: the log is read, over a new queue. */
-  silenceMs?: number;
-  /** How often the log is asked for its newest position. */
-  pollMs?: number;
+  /** An expected event that the queue does not bring within this time was lost: a new queue is opened, and the log is read. */
+  silenceMs: number;
 }
 
 export interface ReplicaFeed extends Supervised {
-  /** Everything up to here was handed on; undefined before it was ready for the first time. */
+  /** All events up to this position were handed on; undefined before the feed was first ready. */
   readonly position: number | undefined;
-  /** Resolves once there is a position. */
+  /** Resolves once the feed has a position. */
   readonly begun: Promise<void>;
-  /** Says that there is such a position: it should come here, too. */
+  /** Tells the feed that an event of this position exists, which its own queue should therefore bring. */
   expect(position: number | undefined): void;
 }
 
-/** What every replica of user_backend gets, whichever others there are, over a queue of its own that goes with the connection. */
+/** How often the log is asked for its newest position. */
+const pollMs = 10_000;
+
+/** Brings all events to one replica of user_backend, over a queue of its own that is deleted with the connection. */
 export function startReplicaFeed(options: ReplicaFeedOptions): ReplicaFeed {
-  const { amqpUrl, pool, logger, onFatal, onEvent, onLoss, silenceMs = 2_000, pollMs = 10_000 } = options;
+  const { amqpUrl, pool, logger, onFatal, onEvent, onLoss, silenceMs } = options;
   const head = (): Promise<number> => readHead(pool);
   const intake = createIntake({
     onEvent,
@@ -56,51 +57,41 @@ export function startReplicaFeed(options: ReplicaFeedOptions): ReplicaFeed {
   let watch: SilenceWatch | undefined;
 
   const run = async (session: Session): Promise<void> => {
-    const { signal, ready } = session;
-    const amqp = await openAmqp({ amqpUrl, connectionName: 'user_backend.replica', session });
     let hasEnded = false;
-    try {
-      const channel = await amqp.openChannel();
-      await assertTopology(channel, 'user_backend');
-      const queue = await declareReplicaQueue(channel);
-      // A listener for an abort that has been would wait for ever.
-      signal.throwIfAborted();
-      await new Promise<void>((resolve, reject) => {
-        signal.addEventListener('abort', () => resolve(), { once: true });
-        amqp.broken.catch(reject);
-        const onMessage = (message: ConsumeMessage | null): void => {
-          if (message === null) {
-            reject(new CannotWork(`RabbitMQ cancelled the consumer of ${queue}, because the queue was deleted`));
-            return;
-          }
+    const start = async ({ channel, fail }: Bus): Promise<void> => {
+      // A fresh name, because the queue of a connection that broke silently stays locked for a while.
+      const { exchange: _exchange, consumers: _, routingKeys, ...queue } = replicaQueueOf(randomUUID());
+      await watchEvents({
+        channel,
+        queue,
+        keys: routingKeys,
+        onMessage: (message) => {
           const event = read(message);
-          if (event) intake.take(event).catch(reject);
-        };
-        const begins = async (): Promise<void> => {
-          await channel.consume(queue, onMessage, { noAck: true });
-          await intake.catchUp();
-          if (hasEnded) return;
-          watch = watchSilence({
-            position: () => intake.position ?? 0,
-            readHead: head,
-            readPublished: (after) => readPublished(pool, after),
-            silenceMs,
-            pollMs,
-          });
-          watch.silent.catch(reject);
-          begin();
-          ready();
-        };
-        begins().catch(reject);
+          if (event) intake.take(event).catch(fail);
+        },
+        onCancel: () =>
+          fail(new CannotWork(`RabbitMQ cancelled the consumer of ${queue.name}, because the queue was deleted`)),
       });
-    } catch (error) {
-      throw amqp.explain(error);
-    } finally {
+      await intake.catchUp();
+      if (hasEnded) return;
+      watch = watchSilence({
+        position: () => intake.position ?? 0,
+        readHead: head,
+        readPublished: (after) => readPublished(pool, after),
+        silenceMs,
+        pollMs,
+      });
+      watch.silent.catch(fail);
+      begin();
+      session.ready();
+    };
+    const cleanUp = (): void => {
       hasEnded = true;
       watch?.end();
       watch = undefined;
-      await amqp.close();
-    }
+    };
+    const connectionName = 'user_backend.replica';
+    await runBusSession({ amqpUrl, connectionName, service: 'user_backend', session, start, cleanUp });
   };
   const supervised = supervise({ name: 'user_backend.replica', logger, run, onFatal });
 
@@ -110,22 +101,14 @@ export function startReplicaFeed(options: ReplicaFeedOptions): ReplicaFeed {
     get position() {
       return intake.position;
     },
-    // A session that is about to begin reads the log anyway.
+    // Before a session has begun, nothing needs to be expected: the session reads the log.
     expect: (position) => watch?.expect(position ?? 0),
   };
 }
 
-async function declareReplicaQueue(channel: Channel): Promise<string> {
-  // The queue of a connection that broke without a word may be there for a while, and is nobody else's to use.
-  const { name, exchange, routingKeys, consumers: _, ...properties } = replicaQueueOf(randomUUID());
-  await channel.assertQueue(name, properties);
-  for (const key of routingKeys) await channel.bindQueue(name, exchange, key);
-  return name;
-}
-
 /**
- * From a message to the event; undefined for what is none, which the consumer of the shared queue dead-letters, and for what the
- * program fails at: the log has every event.
+ * Parses the messages of the queue. The reader returns undefined for a message that is no event, which the consumer of the shared
+ * queue dead-letters, and for a message on which the program fails: the log has every event anyway.
  */
 function createReader(logger: Logger): (message: ConsumeMessage) => LiveEvent | undefined {
   let hasWarned = false;

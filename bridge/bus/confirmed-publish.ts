@@ -5,28 +5,26 @@ import { amqpLimits } from './time-limits.ts';
 
 export interface ConfirmedPublishOptions {
   channel: ConfirmChannel;
-  /** `app_id` of what is published. */
+  /** Becomes the property `app_id`. */
   appId: string;
-  /** A confirm that has not come by then counts as refused; an alarm of RabbitMQ is waited out. */
-  confirmTimeoutMs?: number;
 }
 
 export interface OutgoingMessage {
   exchange: string;
   routingKey: string;
-  /** Becomes the JSON of the message. */
+  /** Sent as JSON. */
   body: unknown;
   metadata: CommandMetadata;
   headers: CommandHeaders;
 }
 
-/** Resolves once the message is confirmed, with whether any queue took it; rejects when it is to be published again. */
+/** Resolves to whether any queue took the message, once it is confirmed; rejects when it has to be published again. */
 export type ConfirmedPublish = (message: OutgoingMessage) => Promise<{ routed: boolean }>;
 
 export function createConfirmedPublish(options: ConfirmedPublishOptions): ConfirmedPublish {
-  const { channel, appId, confirmTimeoutMs = amqpLimits.confirmMs } = options;
+  const { channel, appId } = options;
   const returned = new Set<string>();
-  // A message that no queue takes comes back before its confirm.
+  // RabbitMQ returns a message that no queue takes before it confirms the message.
   channel.on('return', (message: Message) => returned.add(String(message.properties.messageId)));
 
   return async ({ exchange, routingKey, body, metadata, headers }) => {
@@ -46,7 +44,6 @@ export function createConfirmedPublish(options: ConfirmedPublishOptions): Confir
           appId,
           headers,
         },
-        confirmTimeoutMs,
       });
       return { routed: !returned.has(metadata.id) };
     } finally {
@@ -61,15 +58,15 @@ interface PublishConfirmedOptions {
   routingKey: string;
   content: Buffer;
   properties: Options.Publish;
-  confirmTimeoutMs?: number;
 }
 
 /**
- * Mandatory and persistent; rejects when RabbitMQ refuses the message, or has not confirmed it in time. What was published during an
- * alarm waits on its way, and is confirmed once the alarm is over.
+ * Publishes a mandatory, persistent message. Rejects when RabbitMQ refuses the message, or does not confirm it within
+ * `amqpLimits.confirmMs`. During a resource alarm RabbitMQ confirms nothing, so that time starts anew.
  */
 function publishConfirmed(options: PublishConfirmedOptions): Promise<void> {
-  const { channel, exchange, routingKey, content, properties, confirmTimeoutMs = amqpLimits.confirmMs } = options;
+  const { channel, exchange, routingKey, content, properties } = options;
+  const { confirmMs } = amqpLimits;
   return new Promise((resolve, reject) => {
     channel.publish(
       exchange,
@@ -84,19 +81,18 @@ function publishConfirmed(options: PublishConfirmedOptions): Promise<void> {
     );
     const giveUp = (): void => {
       if (isBlocked(channel)) timer.refresh();
-      else
-        reject(new Error(`RabbitMQ did not confirm ${properties.type ?? 'a message'} within ${confirmTimeoutMs} ms`));
+      else reject(new Error(`RabbitMQ did not confirm ${properties.type ?? 'a message'} within ${confirmMs} ms`));
     };
-    const timer = setTimeout(giveUp, confirmTimeoutMs);
+    const timer = setTimeout(giveUp, confirmMs);
   });
 }
 
-/** The publication that is under way on a channel: what comes back belongs to it. */
-const underWay = new WeakMap<ConfirmChannel, Promise<unknown>>();
+/** The last publication of `publishRouted` on each channel. */
+const lastPublication = new WeakMap<ConfirmChannel, Promise<unknown>>();
 
 /**
- * The same, one message at a time on its channel, and tells whether a queue took it: ids, by which several could be told
- * apart, may be missing or repeated.
+ * Publishes any message, and resolves to whether a queue took it. A returned message cannot be recognized by its id, which may be
+ * missing or repeated, so only one message at a time is under way on a channel.
  */
 export async function publishRouted(options: PublishConfirmedOptions): Promise<{ routed: boolean }> {
   const { channel } = options;
@@ -113,8 +109,8 @@ export async function publishRouted(options: PublishConfirmedOptions): Promise<{
       channel.off('return', onReturn);
     }
   };
-  const published = (underWay.get(channel) ?? Promise.resolve()).then(publish);
-  underWay.set(
+  const published = (lastPublication.get(channel) ?? Promise.resolve()).then(publish);
+  lastPublication.set(
     channel,
     published.catch(() => undefined),
   );

@@ -4,13 +4,12 @@ import type { ConfirmChannel, ConsumeMessage } from 'amqplib';
 import type { Logger } from 'pino';
 import { catalog, type Catalog } from '../../contracts/catalog.ts';
 import { eventTypesOf, serviceOf, type DomainQueueName, type EventTypeOf } from '../../contracts/topology.ts';
-import { openAmqp } from './connection.ts';
 import { deadLetter } from './dead-letter.ts';
 import { ContractViolation, parseEvent, type IncomingEvent } from './incoming-event.ts';
 import { CannotWork, errorMessage, FatalError } from '../../supervision/errors.ts';
 import { supervise, type Session, type Supervised } from '../../supervision/supervise.ts';
 import { amqpLimits } from './time-limits.ts';
-import { assertTopology } from './topology.ts';
+import { runBusSession, type Bus } from './session.ts';
 import { within } from '../../supervision/within.ts';
 
 export interface ConsumerOptions<Queue extends DomainQueueName> {
@@ -20,80 +19,72 @@ export interface ConsumerOptions<Queue extends DomainQueueName> {
   logger: Logger;
   onFatal: (error: FatalError) => void;
   /**
-   * Handles one event; resolves when it may be acknowledged. A `ContractViolation` sends the message to the dead-letter
-   * queue; so does an error of the program that repeats, a TypeError for example. After any other error it is called
-   * again, until the signal is aborted: an outage must not count as deliveries, of which there is a limit. `content` is
-   * the body as it was sent, in whichever version.
+   * Handles one event, and resolves when the message may be acknowledged. A `ContractViolation` dead-letters the message at once;
+   * a programming error such as a TypeError does so when it repeats. After any other error `handle` is called again, until
+   * the signal is aborted: an outage must not use up the deliveries that the queue allows. `content` is the body as it was
+   * sent, in its original version.
    */
   handle: (event: IncomingEvent<EventTypeOf<Queue>>, signal: AbortSignal, content: Buffer) => Promise<void>;
-  /** Messages handled at the same time. Small: what a crash takes down with it counts as a delivery. */
+  /** How many messages are handled at the same time. A crash counts as a delivery of each of them, so keep it small. */
   prefetch?: number;
-  /** How long a stop waits for the messages in hand. */
-  finishMs?: number;
-  /** By which events are read. */
+  /** Definitions that events are read with. */
   events?: Catalog;
 }
 
 /** Consumes a queue, at least once, over connections that recover. */
 export function startConsumer<Queue extends DomainQueueName>(options: ConsumerOptions<Queue>): Supervised {
   const { name, amqpUrl, queue, logger, onFatal, handle, prefetch = 16, events = catalog } = options;
-  const { finishMs = amqpLimits.finishMs } = options;
   const read = createReader(queue, events);
 
   const run = async (session: Session): Promise<void> => {
-    const { signal, ready } = session;
-    const amqp = await openAmqp({ amqpUrl, connectionName: name, session });
     const ended = new AbortController();
     setMaxListeners(0, ended.signal);
     const inHand = new Set<Promise<void>>();
-    try {
-      const channel = await amqp.openChannel();
-      await assertTopology(channel, serviceOf(queue));
-      await channel.prefetch(prefetch);
-      // A listener for an abort that has been would wait for ever.
-      signal.throwIfAborted();
-
-      await new Promise<void>((resolve, reject) => {
-        signal.addEventListener('abort', () => resolve(), { once: true });
-        amqp.broken.catch(reject);
-        const onMessage = (message: ConsumeMessage | null): void => {
-          if (message === null) {
-            reject(
-              new CannotWork(`RabbitMQ cancelled the consumer of ${queue}, because the queue was deleted or moved`),
-            );
-            return;
-          }
-          const handled = settle({
-            message,
-            channel,
-            queue,
-            logger,
-            handle: (signalled) => handle(read(message), signalled, message.content),
-            signal: ended.signal,
+    const untilHandled = () => within(amqpLimits.finishMs, Promise.allSettled(inHand));
+    const start = async ({ channel, fail }: Bus): Promise<void> => {
+      const onMessage = (message: ConsumeMessage | null): void => {
+        if (message === null) {
+          fail(new CannotWork(`RabbitMQ cancelled the consumer of ${queue}, because the queue was deleted or moved`));
+          return;
+        }
+        const handled = settle({
+          message,
+          channel,
+          queue,
+          logger,
+          handle: (signal) => handle(read(message), signal, message.content),
+          signal: ended.signal,
+        })
+          .catch((error: unknown) => {
+            if (!ended.signal.aborted) fail(error);
           })
-            .catch((error: unknown) => {
-              if (!ended.signal.aborted) reject(error);
-            })
-            .finally(() => inHand.delete(handled));
-          inHand.add(handled);
-        };
-        channel.consume(queue, onMessage, { consumerTag: name }).then(ready, reject);
-      });
-      await channel.cancel(name);
-      await within(finishMs, Promise.allSettled(inHand));
-    } catch (error) {
-      throw amqp.explain(error);
-    } finally {
-      // What is not done by now goes back to the queue when the connection closes.
-      ended.abort();
-      await within(finishMs, Promise.allSettled(inHand));
-      await amqp.close();
-    }
+          .finally(() => inHand.delete(handled));
+        inHand.add(handled);
+      };
+      // Both are sent at once, so that a stop cannot come between them.
+      await Promise.all([channel.prefetch(prefetch), channel.consume(queue, onMessage, { consumerTag: name })]);
+      session.ready();
+    };
+    await runBusSession({
+      amqpUrl,
+      connectionName: name,
+      service: serviceOf(queue),
+      session,
+      start,
+      finish: async (channel) => {
+        await channel.cancel(name);
+        await untilHandled();
+      },
+      cleanUp: async () => {
+        // Messages that are not handled by now return to the queue when the connection closes.
+        ended.abort();
+        await untilHandled();
+      },
+    });
   };
   return supervise({ name, logger, run, onFatal });
 }
 
-/** @throws Error when the catalog has no such queue */
 function createReader<Queue extends DomainQueueName>(queue: Queue, events: Catalog) {
   const types: string[] = eventTypesOf(queue);
   return (message: ConsumeMessage): IncomingEvent<EventTypeOf<Queue>> => {
@@ -112,7 +103,7 @@ interface Settle extends Pick<ConsumerOptions<DomainQueueName>, 'queue' | 'logge
   signal: AbortSignal;
 }
 
-/** Handles the message until that succeeds, or until it is dead-lettered. */
+/** Repeats the handling of a message until it succeeds or the message is dead-lettered; then acknowledges the message. */
 async function settle({ message, channel, queue, logger, handle, signal }: Settle): Promise<void> {
   const bury = async (reason: string): Promise<void> => {
     logger.error({ queue, messageId: message.properties.messageId, reason }, 'message dead-lettered');
@@ -129,7 +120,7 @@ async function settle({ message, channel, queue, logger, handle, signal }: Settl
         await bury(error.message);
         break;
       }
-      if (isFaultOfProgram(error) && failures >= maxFaults) {
+      if (isProgrammingError(error) && failures >= maxProgrammingErrors) {
         await bury(`Handling it failed ${failures} times: ${errorMessage(error)}`);
         break;
       }
@@ -143,9 +134,9 @@ async function settle({ message, channel, queue, logger, handle, signal }: Settl
 
 const firstRetryMs = 100;
 const maxRetryMs = 10_000;
-const maxFaults = 5;
+const maxProgrammingErrors = 5;
 
-/** Thrown by JavaScript itself: what this message holds leads to it each time. A server that is away passes. */
-function isFaultOfProgram(error: unknown): boolean {
+/** JavaScript itself throws these errors: the same message causes them again, unlike an outage, which passes. */
+function isProgrammingError(error: unknown): boolean {
   return error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError;
 }

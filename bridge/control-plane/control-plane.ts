@@ -1,25 +1,22 @@
 import type { Logger } from 'pino';
 import type { StopReason } from '../../contracts/names.ts';
 import type { Cause } from '../../workflows/messages.ts';
-import { openAmqp, type AmqpConnection } from '../bus/connection.ts';
+import type { AmqpConnection } from '../bus/connection.ts';
 import { toMessage } from './commands.ts';
 import { createConfirmedPublish, type ConfirmedPublish } from '../bus/confirmed-publish.ts';
-import { ControlPlaneUnavailable, createControlQueues } from './control-queues.ts';
+import { ControlPlaneUnavailable, createControlQueues, type ControlQueues, type QueueOwner } from './control-queues.ts';
 import { errorMessage, type FatalError } from '../../supervision/errors.ts';
 import { supervise, type Session, type Supervised } from '../../supervision/supervise.ts';
-import { assertTopology, keepTopology } from '../bus/topology.ts';
+import { runBusSession } from '../bus/session.ts';
+import { keepTopology } from '../bus/topology.ts';
 import { within } from '../../supervision/within.ts';
 
 export interface ControlPlaneOptions {
   amqpUrl: string;
   logger: Logger;
   onFatal: (error: FatalError) => void;
-  /** What an agent that listens has between `instance.stop` and SIGTERM. */
+  /** Time between `instance.stop` and SIGTERM, for agents that listen. */
   headStartMs: number;
-  /** How long a stop waits until RabbitMQ has taken its command. */
-  confirmTimeoutMs?: number;
-  /** How often RabbitMQ is asked whether it takes commands. */
-  topologyMs?: number;
 }
 
 interface StopRequest {
@@ -32,40 +29,41 @@ interface StopRequest {
 
 interface Connected {
   amqp: AmqpConnection;
-  queues: ReturnType<typeof createControlQueues>;
+  queues: ControlQueues;
   publish: ConfirmedPublish;
 }
 
 export type ControlPlane = ReturnType<typeof startControlPlane>;
 
-/** Control queues and commands of `agents.direct`, over one connection that recovers; calls made meanwhile reject. */
-export function startControlPlane(options: ControlPlaneOptions) {
-  const { amqpUrl, logger, onFatal, headStartMs, confirmTimeoutMs = 5_000, topologyMs = 5_000 } = options;
+/** How long a stop waits until RabbitMQ has taken its command. */
+const confirmMs = 5_000;
+/** How often the exchange of commands is checked. */
+const topologyMs = 5_000;
+
+/**
+ * Manages the control queues of instances, and sends commands to agents over `agents.direct`. One connection serves all calls; while
+ * it recovers, calls reject with `ControlPlaneUnavailable`.
+ */
+export function startControlPlane({ amqpUrl, logger, onFatal, headStartMs }: ControlPlaneOptions) {
   let current: Connected | undefined;
 
-  const run = async (session: Session): Promise<void> => {
-    const { signal, ready } = session;
-    const amqp = await openAmqp({ amqpUrl, connectionName: 'agents_worker.control', session });
-    try {
-      const channel = await amqp.openChannel();
-      await assertTopology(channel, 'agents_worker');
-      const publish = createConfirmedPublish({ channel, appId: 'agents_worker' });
-      // A listener for an abort that has been would wait for ever.
-      signal.throwIfAborted();
-      await new Promise<void>((resolve, reject) => {
-        signal.addEventListener('abort', () => resolve(), { once: true });
-        amqp.broken.catch(reject);
-        keepTopology({ channel, service: 'agents_worker', everyMs: topologyMs, signal }).catch(reject);
-        current = { amqp, queues: createControlQueues(amqp, { onFatal: reject }), publish };
+  const run = (session: Session): Promise<void> =>
+    runBusSession({
+      amqpUrl,
+      connectionName: 'agents_worker.control',
+      service: 'agents_worker',
+      session,
+      start: ({ amqp, channel, fail }) => {
+        const { signal, ready } = session;
+        keepTopology({ channel, service: 'agents_worker', everyMs: topologyMs, signal }).catch(fail);
+        const publish = createConfirmedPublish({ channel, appId: 'agents_worker' });
+        current = { amqp, queues: createControlQueues(amqp, { onFatal: fail }), publish };
         ready();
-      });
-    } catch (error) {
-      throw amqp.explain(error);
-    } finally {
-      current = undefined;
-      await amqp.close();
-    }
-  };
+      },
+      cleanUp: () => {
+        current = undefined;
+      },
+    });
   const supervised: Supervised = supervise({ name: 'control_plane', logger, run, onFatal });
 
   const connected = (): Connected => {
@@ -78,40 +76,15 @@ export function startControlPlane(options: ControlPlaneOptions) {
   return {
     ...supervised,
 
-    /**
-     * Makes the queue of an instance anew: empty, so that an agent sees no command that was for the one before it, and
-     * bound to nothing but its instance and its agent of now.
-     *
-     * @throws ControlPlaneUnavailable
-     */
-    openQueue: async ({ instanceId, agentId }: { instanceId: string; agentId: string }): Promise<void> =>
-      connected().queues.open(instanceId, agentId),
-
-    /**
-     * Makes whatever of the queue and its bindings somebody has removed. What is in the queue stays.
-     *
-     * @throws ControlPlaneUnavailable
-     */
-    keepQueue: async ({ instanceId, agentId }: { instanceId: string; agentId: string }): Promise<void> =>
-      connected().queues.keep(instanceId, agentId),
-
-    /**
-     * Tolerates that there is none.
-     *
-     * @throws ControlPlaneUnavailable
-     */
+    // Control queues: see createControlQueues.
+    openQueue: async (owner: QueueOwner): Promise<void> => connected().queues.open(owner),
+    keepQueue: async (owner: QueueOwner): Promise<void> => connected().queues.keep(owner),
     removeQueue: async (instanceId: string): Promise<void> => connected().queues.remove(instanceId),
-
-    /**
-     * Leaves one alone that an agent listens to, and tolerates that there is none.
-     *
-     * @throws ControlPlaneUnavailable
-     */
     removeUnusedQueue: async (instanceId: string): Promise<void> => connected().queues.removeUnused(instanceId),
 
     /**
-     * Asks an agent to stop and gives it its head start, which begins when the command is in its queue; returns at once when it has
-     * no queue or does not listen. Never rejects: an agent must not run on because RabbitMQ is away.
+     * Asks an agent to stop, and waits for its head start, which begins when the command is in the agent's queue. Returns at once
+     * when the agent has no queue or does not listen. Never rejects: an agent must be stopped even if RabbitMQ is down.
      */
     requestStop: async ({ instanceId, reason, cause, signal }: StopRequest): Promise<void> => {
       try {
@@ -119,10 +92,10 @@ export function startControlPlane(options: ControlPlaneOptions) {
         const deadline = new Date(Date.now() + headStartMs).toISOString();
         const body = { instance_id: instanceId, reason, deadline };
         const taken = publish(toMessage({ type: 'instance.stop', to: instanceId, body, cause }));
-        const answer = await within(confirmTimeoutMs, taken);
-        if (answer === 'too late') throw new Error(`RabbitMQ did not take the command within ${confirmTimeoutMs} ms`);
+        const answer = await within(confirmMs, taken);
+        if (answer === 'too late') throw new Error(`RabbitMQ did not take the command within ${confirmMs} ms`);
         if (!answer.routed) return;
-        // A connection that hangs must not hold the stop up.
+        // The limit keeps a hanging connection from delaying the stop.
         await within(headStartMs, queues.untilUnused(instanceId, Date.now() + headStartMs, signal));
       } catch (error) {
         logger.warn({ instanceId, error: errorMessage(error) }, 'an agent could not be asked to stop; SIGTERM follows');
@@ -130,10 +103,10 @@ export function startControlPlane(options: ControlPlaneOptions) {
     },
 
     /**
-     * Tells all instances of an agent that they are to be drained, with one message; nobody needs to listen. Waits while an alarm
-     * of RabbitMQ is in effect.
+     * Tells all listening instances of an agent, with one message, that they will be drained. Waits while RabbitMQ has a resource
+     * alarm.
      *
-     * @throws when RabbitMQ has not taken it: to be published again
+     * @throws when RabbitMQ has not taken the message, which then has to be published again
      */
     announceDrain: async ({ agentId, cause }: { agentId: string; cause: Cause }): Promise<void> => {
       if (!current) throw notConnected();

@@ -1,32 +1,38 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Channel } from 'amqplib';
 import { controlQueueName } from '../../contracts/names.ts';
-import { controlQueueOf, type QueueDefinition } from '../../contracts/topology.ts';
+import { controlQueueOf } from '../../contracts/topology.ts';
 import type { AmqpConnection } from '../bus/connection.ts';
+import { isClosedWith, refusals } from '../bus/refusal.ts';
 import { CannotWork, errorMessage, FatalError } from '../../supervision/errors.ts';
-
 import { within } from '../../supervision/within.ts';
 
-/** RabbitMQ is away at the moment, or a queue's node is: to be tried again. */
+/** RabbitMQ, or the node of a queue, is unavailable at the moment. The call has to be repeated. */
 export class ControlPlaneUnavailable extends Error {
   override name = 'ControlPlaneUnavailable';
 }
 
-const pollMs = 25;
-/** A call that RabbitMQ does not answer within this time has failed. */
-const callMs = 10_000;
-/** What RabbitMQ answers where a queue is in use. */
-const preconditionFailed = 406;
+/** The instance that a control queue belongs to, and the agent that it runs: the queue is bound by both ids. */
+export interface QueueOwner {
+  instanceId: string;
+  agentId: string;
+}
 
 export interface ControlQueuesOptions {
-  /** Called when the account lacks a right, which no further try can give it. */
+  /** Called when the account lacks a right: repeating the call cannot help. */
   onFatal: (error: FatalError) => void;
 }
 
+export type ControlQueues = ReturnType<typeof createControlQueues>;
+
+const pollMs = 25;
+/** A call that RabbitMQ does not answer within this time has failed. */
+const callMs = 10_000;
+
 /** The control queues of instances. Every call rejects with `ControlPlaneUnavailable` when RabbitMQ does not serve it. */
 export function createControlQueues(amqp: AmqpConnection, { onFatal }: ControlQueuesOptions) {
-  /** Each on a channel of its own, so that what RabbitMQ refuses of one queue disturbs nobody else. */
-  const onChannel = async (work: (channel: Channel) => Promise<void>, limitMs = callMs): Promise<void> => {
+  /** Gives each call a channel of its own, because RabbitMQ closes the channel of a call that it refuses. */
+  const onChannel = async (work: (channel: Channel) => Promise<unknown>, limitMs = callMs): Promise<void> => {
     const workOnOwn = async (): Promise<void> => {
       const channel = await amqp.openSeparateChannel();
       await work(channel);
@@ -44,31 +50,27 @@ export function createControlQueues(amqp: AmqpConnection, { onFatal }: ControlQu
   };
 
   return {
-    /** Makes the queue anew: empty, and bound to nothing but its instance and its agent of now. */
-    open: (instanceId: string, agentId: string): Promise<void> =>
+    /** Deletes and declares the queue, so that an agent sees no command for its predecessor, and no binding of another agent is left. */
+    open: (owner: QueueOwner): Promise<void> =>
       onChannel(async (channel) => {
-        const queue = controlQueueOf({ instanceId, agentId });
-        await channel.deleteQueue(queue.name);
-        await declare(channel, queue);
+        await channel.deleteQueue(controlQueueName(owner.instanceId));
+        await declare(channel, owner);
       }),
 
-    /** Makes whatever of the queue and its bindings is missing. What is in the queue stays. */
-    keep: (instanceId: string, agentId: string): Promise<void> =>
-      onChannel((channel) => declare(channel, controlQueueOf({ instanceId, agentId }))),
+    /** Declares the queue and its bindings where they are missing. Commands in the queue stay. */
+    keep: (owner: QueueOwner): Promise<void> => onChannel((channel) => declare(channel, owner)),
 
-    /** Tolerates that there is none. */
+    /** Deletes the queue, if there is one. */
     remove: (instanceId: string): Promise<void> =>
-      onChannel(async (channel) => {
-        await channel.deleteQueue(controlQueueName(instanceId));
-      }),
+      onChannel((channel) => channel.deleteQueue(controlQueueName(instanceId))),
 
-    /** Leaves one alone that an agent listens to, and tolerates that there is none. */
+    /** Deletes the queue, if there is one that no agent listens to. */
     removeUnused: (instanceId: string): Promise<void> =>
-      onChannel(async (channel) => {
-        await channel.deleteQueue(controlQueueName(instanceId), { ifUnused: true }).catch((error: unknown) => {
-          if ((error as { code?: unknown }).code !== preconditionFailed) throw error;
-        });
-      }),
+      onChannel((channel) =>
+        channel.deleteQueue(controlQueueName(instanceId), { ifUnused: true }).catch((error: unknown) => {
+          if (!isClosedWith(error, refusals.preconditionFailed)) throw error;
+        }),
+      ),
 
     /** Resolves when nobody consumes the queue any more, at the deadline, or when aborted. */
     untilUnused: (instanceId: string, deadlineMs: number, signal: AbortSignal): Promise<void> =>
@@ -85,7 +87,8 @@ export function createControlQueues(amqp: AmqpConnection, { onFatal }: ControlQu
   };
 }
 
-async function declare(channel: Channel, queue: QueueDefinition): Promise<void> {
-  await channel.assertQueue(queue.name, { durable: true, arguments: queue.arguments });
-  for (const key of queue.routingKeys) await channel.bindQueue(queue.name, queue.exchange, key);
+async function declare(channel: Channel, owner: QueueOwner): Promise<void> {
+  const { name, exchange, routingKeys, arguments: given } = controlQueueOf(owner);
+  await channel.assertQueue(name, { durable: true, arguments: given });
+  for (const key of routingKeys) await channel.bindQueue(name, exchange, key);
 }

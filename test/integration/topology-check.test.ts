@@ -22,7 +22,7 @@ describe.concurrent('a virtual host', () => {
     await assertTopology(host.channel, 'event_broker');
     const instanceId = randomUUID();
     const amqp = await openAmqp({ amqpUrl: host.amqpUrl, connectionName: 'agents_worker' });
-    await createControlQueues(amqp, { onFatal }).open(instanceId, randomUUID());
+    await createControlQueues(amqp, { onFatal }).open({ instanceId, agentId: randomUUID() });
     await amqp.close();
     for (const name of ['', 'of-a-connection']) {
       const { queue } = await host.channel.assertQueue(name, { exclusive: true });
@@ -160,10 +160,10 @@ describe.concurrent('a virtual host', () => {
     const amqp = await openAmqp({ amqpUrl: host.amqpUrl, connectionName: 'agents_worker' });
     const queues = createControlQueues(amqp, { onFatal });
     const name = controlQueueName(instanceId);
-    await queues.open(instanceId, agentId);
+    await queues.open({ instanceId, agentId });
     await host.channel.unbindQueue(name, 'agents.direct', agentId);
     const checked = checkTopology({ ...host, settleMs: 10_000 });
-    await queues.open(instanceId, agentId);
+    await queues.open({ instanceId, agentId });
     expect(await checked).toEqual([]);
     await amqp.close();
   });
