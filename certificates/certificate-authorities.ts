@@ -1,16 +1,17 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
-interface Place {
-  /** Variables with addresses of the server. */
+/** A variable that names a file of certificate authorities (CAs) belongs to the addresses of one server. */
+interface Server {
+  /** Variables with the addresses of the server. */
   addresses: readonly string[];
-  /** Where the driver finds the file in such an address. */
+  /** Query parameter of an address in which the driver expects the file. */
   parameter: string;
-  /** What a connection with TLS has besides. */
+  /** Further query parameters for TLS. */
   further?: Readonly<Record<string, string>>;
-  /** Whether TLS is spoken at that address. */
+  /** Whether a connection to this address uses TLS. */
   isEncrypted: (url: URL) => boolean;
-  /** How an address with TLS begins, or what it may not have. */
+  /** Says how to change an address so that it uses TLS. */
   advice: string;
 }
 
@@ -19,8 +20,8 @@ const beginsWith =
   ({ protocol }: URL) =>
     protocols.includes(protocol);
 
-/** By the variable with the CAs of a server. They then are part of its addresses, so that they go wherever those go. */
-const places: Readonly<Record<string, Place>> = {
+/** Servers by the variable that names their CAs. The file becomes part of the addresses, so that it is passed on with them. */
+const servers: Readonly<Record<string, Server>> = {
   // https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-SSLROOTCERT
   DATABASE_CA_FILE: {
     addresses: ['DATABASE_URL', 'DATABASE_DIRECT_URL'],
@@ -38,11 +39,11 @@ const places: Readonly<Record<string, Place>> = {
   },
 };
 
-/** Files of the SDK, which would say of one that is missing nothing but its name. */
+/** Files that Temporal's SDK reads. They are checked here, because the error of the SDK gives only the name of a missing file. */
 const temporalFiles = ['TEMPORAL_TLS_SERVER_CA_CERT_PATH', 'TEMPORAL_TLS_CLIENT_CERT_PATH'];
 const keyServer = { address: 'JWT_JWKS_URL', file: 'JWT_JWKS_CA_FILE' };
 
-/** Puts the CAs of servers into the addresses of those, and checks every file of certificates that is named. */
+/** Puts the CA files into the addresses of their servers, and checks every named file of certificates. */
 export function withCertificateAuthorities(given: Readonly<Record<string, string>>): {
   environment: Record<string, string>;
   problems: string[];
@@ -53,7 +54,7 @@ export function withCertificateAuthorities(given: Readonly<Record<string, string
     const problem = file === undefined ? undefined : findProblem(file);
     if (problem !== undefined) problems.push(`${name} ${problem}`);
   };
-  for (const [variable, { addresses, parameter, further = {}, isEncrypted, advice }] of Object.entries(places)) {
+  for (const [variable, { addresses, parameter, further = {}, isEncrypted, advice }] of Object.entries(servers)) {
     const file = given[variable];
     check(variable, file);
     const urls = addresses.flatMap((name) => {
@@ -82,7 +83,7 @@ export function withCertificateAuthorities(given: Readonly<Record<string, string
 
 const pemBlock = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
-/** What is wrong with a file of certificates, as the end of a sentence about the variable that names it. */
+/** The end of a sentence that begins with the name of the variable; undefined if the file is fine. */
 function findProblem(file: string): string | undefined {
   let text: string;
   try {
@@ -95,7 +96,7 @@ function findProblem(file: string): string | undefined {
     for (const block of blocks) void new X509Certificate(block);
     if (blocks.length > 0) return undefined;
   } catch {
-    // Said below.
+    // Reported below.
   }
   return `names the file ${file}, which holds no certificates in PEM form (-----BEGIN CERTIFICATE-----)`;
 }

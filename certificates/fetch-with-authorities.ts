@@ -12,9 +12,9 @@ export interface FetchOptions {
 }
 
 /**
- * `fetch` that trusts the CAs of a file alone, for which the one of Node.js has no option. It follows no redirects.
+ * Works like `fetch`, but trusts only the CAs of a file, for which `fetch` of Node.js has no option. Follows no redirects.
  *
- * @throws the error of the connection itself, or the signal's reason
+ * @throws the error of the connection, or the signal's reason
  */
 export async function fetchWithAuthorities(url: string, caFile: string, options: FetchOptions): Promise<Response> {
   const { method = 'GET', headers = {}, body, signal } = options;

@@ -1,4 +1,4 @@
-/** A server's certificate is not trusted: nothing was sent to the server. The message says what to do. */
+/** The certificate of a server is not trusted, so nothing was sent to it. The message says what to do. */
 export class UntrustedCertificate extends Error {
   override name = 'UntrustedCertificate';
 }
@@ -6,9 +6,9 @@ export class UntrustedCertificate extends Error {
 interface CertificatePlace {
   /** The server and its address, e.g. `RabbitMQ at broker:5671`. */
   server: string;
-  /** The variable with the server's address. */
+  /** The variable with the address of the server. */
   setting: string;
-  /** The variable with the file of the CAs. */
+  /** The variable that names the file of CAs. */
   caSetting: string;
 }
 
@@ -17,10 +17,10 @@ const verificationCodes =
   /^(CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED|ERROR_IN_CERT_|ERR_TLS_CERT_ALTNAME)/;
 const otherName = 'ERR_TLS_CERT_ALTNAME_INVALID';
 const timeCodes = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID']);
-/** gRPC has no such code: a call fails as UNAVAILABLE, and its text alone tells why. */
+/** gRPC has no code for certificates: such a call fails as UNAVAILABLE, and only its text gives the reason. */
 const grpcUnavailable = 14;
 
-/** Whether a connection was given up because of the server's certificate, as opposed to a server that is away. */
+/** Whether a connection failed because of the server's certificate. */
 export function isUntrusted(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (error instanceof UntrustedCertificate) return true;
@@ -30,7 +30,7 @@ export function isUntrusted(error: unknown): boolean {
   return error instanceof AggregateError ? error.errors.some(isUntrusted) : isUntrusted(error.cause);
 }
 
-/** The same error with what to do about it; any other error as it is. */
+/** Returns an UntrustedCertificate that says what to do, if the certificate is the cause; else the error unchanged. */
 export function explainUntrusted(error: unknown, { server, setting, caSetting }: CertificatePlace): unknown {
   if (!(error instanceof Error) || error instanceof UntrustedCertificate || !isUntrusted(error)) return error;
   const { code, message } = sourceOf(error);
@@ -45,7 +45,7 @@ export function explainUntrusted(error: unknown, { server, setting, caSetting }:
   return new UntrustedCertificate(`${server} ${what}: ${message}. ${advice}`, { cause: error });
 }
 
-/** The error below that says what is wrong with the certificate. */
+/** The innermost error about the certificate. */
 function sourceOf(error: Error): { code: string | undefined; message: string } {
   const { code } = error as { code?: unknown };
   const causes = error instanceof AggregateError ? (error.errors as unknown[]) : [error.cause];

@@ -1,6 +1,6 @@
 import { isUntrusted } from '../certificates/untrusted-certificate.ts';
 
-/** Codes of PostgreSQL for a connection that was lost (class 08) or ended by a server that stops or starts. */
+/** Codes of PostgreSQL for a lost connection (class 08), or for a server that is stopping or starting. */
 const postgresEnds = /^(08...|57P0[1-5])$/;
 const socketErrors = new Set([
   'ECONNREFUSED',
@@ -14,11 +14,11 @@ const socketErrors = new Set([
 ]);
 /** gRPC: DEADLINE_EXCEEDED and UNAVAILABLE. */
 const grpcAway = new Set([4, 14]);
-/** What `pg` and `amqplib` say without a code. A channel that the server closes for what it was asked is no such loss. */
+/** Messages of `pg` and `amqplib` that have no code. A channel that the server closes because it refused a call is not a lost connection. */
 const clientWords =
   /Connection (terminated|closed|ended)|closed the connection|Heartbeat timeout|Socket closed|Channel (closed|ended)(?! by server)|timeout expired|timeout exceeded when trying to connect|Query read timeout|Unexpected close|connection error and is not queryable/i;
 
-/** Whether a connection was lost or could not be made, as opposed to a server that refused what it was asked. */
+/** Whether a connection was lost or could not be opened, as opposed to a server that refused a call. */
 export function isConnectionLoss(error: unknown): boolean {
   if (isUntrusted(error)) return false;
   if (error instanceof AggregateError && error.errors.some(isConnectionLoss)) return true;

@@ -1,9 +1,9 @@
-/** Trying again does not help: the process ends, and a person has to do what the message says. */
+/** Trying again cannot help: the process ends, and a person has to do what the message says. */
 export class FatalError extends Error {
   override name = 'FatalError';
 }
 
-/** Something keeps a session from its work although its connection holds. The session is tried again. */
+/** A session cannot do its work although its connection works. The session is tried again. */
 export class CannotWork extends Error {
   override name = 'CannotWork';
 }

@@ -6,40 +6,43 @@ import { stopLimits } from './time-limits.ts';
 import { within } from './within.ts';
 
 export interface Session {
-  /** Aborted when the session is to end. */
+  /** Aborted when the session has to end. */
   signal: AbortSignal;
-  /** To be called once the session does its work: resets the backoff and turns the health green. */
+  /** Must be called once the session does its work. Resets the backoff and turns the health green. */
   ready: () => void;
-  /** To be called while another process does the work: the health says so. */
+  /** Must be called while another process does the work. The health names that process. */
   standby: (leader: string) => void;
-  /** To be called when a server keeps the session from its work, although the connection holds: the health and the log say why. */
+  /** Must be called when a server blocks the work although the connection works. Health and log give the reason. */
   paused: (reason: string) => void;
-  /** To be called when that is over. */
+  /** Must be called when the server no longer blocks the work. */
   resumed: () => void;
 }
 
 export interface SuperviseOptions {
   name: string;
   logger: Logger;
-  /** One session: connects, works until it breaks (rejects) or the signal is aborted (resolves), closes what it opened. */
+  /** Runs one session: connects, works until something breaks (rejects) or the signal is aborted (resolves), and closes its resources. */
   run: (session: Session) => Promise<void>;
-  /** Called at most once, with an error after which no further session is tried. */
+  /** Called at most once. No further session is tried after this error. */
   onFatal: (error: FatalError) => void;
-  /** Wait before the second attempt; doubled up to `maxDelayMs`, with jitter. */
+  /** Wait before the second attempt. It doubles up to `maxDelayMs`, with jitter. */
   initialDelayMs?: number;
   maxDelayMs?: number;
-  /** A session that has not ended so long after the stop is given up: its server does not answer. */
+  /** How long a stop waits for the session to end, which it may not do while a server does not answer. */
   stopMs?: number;
 }
 
 export interface Supervised {
   readonly name: string;
   readonly health: { ready: boolean; lastError?: string; standby?: string };
-  /** Ends the session and waits for it, at most for `stopMs`. */
+  /** Ends the session and waits for its end, at most `stopMs`. */
   stop(): Promise<void>;
 }
 
-/** Runs one session after the other until stopped: the one way in which every connection of the bridge recovers. */
+/**
+ * Runs one session after the other until stopped. Every long-lived part of a process recovers in this way: a session that fails is
+ * tried again with backoff, unless it fails with a FatalError.
+ */
 export function supervise(options: SuperviseOptions): Supervised {
   const { name, logger, run, onFatal, initialDelayMs = 200, maxDelayMs = 5_000, stopMs = stopLimits.partMs } = options;
   const stopping = new AbortController();
@@ -58,7 +61,7 @@ export function supervise(options: SuperviseOptions): Supervised {
       };
       try {
         await run({
-          // One of its own for each session, whose listeners go with it.
+          // Each session has its own signal, so that its listeners are released with it.
           signal: AbortSignal.any([stopping.signal]),
           ready: () => {
             delayMs = initialDelayMs;
@@ -96,7 +99,7 @@ export function supervise(options: SuperviseOptions): Supervised {
         const waitMs = Math.round(delayMs * (0.75 + Math.random() / 2));
         const isLost = !(error instanceof CannotWork) && isConnectionLoss(error);
         const what = isLost ? 'lost its connection' : 'cannot do its work';
-        // What a person has to mend is said once, and not with each try.
+        // A reason that a person has to fix is logged once, not with each attempt.
         if (!(error instanceof CannotWork) || health.lastError !== saidLast) {
           logger.warn({ retryInMs: waitMs, error: health.lastError }, `${name} ${what}; trying again`);
         }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Waits for what may never come. A wait that was given up keeps no process alive. */
+/** Waits for a promise that may never settle, at most for the limit. The timer does not keep the process alive. */
 export async function within<T>(limitMs: number, awaited: Promise<T>): Promise<T | 'too late'> {
   const done = new AbortController();
   try {

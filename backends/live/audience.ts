@@ -1,6 +1,6 @@
 import type { Client } from './client.ts';
 
-/** Who is connected, found by user: what an event costs does not depend on how many others there are. */
+/** Connected clients by user, so that the cost of an event does not depend on the number of all clients. */
 export function createAudience() {
   const ofUser = new Map<string, Set<Client>>();
   const ofAll = new Set<Client>();
@@ -9,12 +9,12 @@ export function createAudience() {
 
   return {
     clients: clients as ReadonlySet<Client>,
-    /** How many connections a user has. */
+    /** Number of connections of a user. */
     count: (userId: string): number => connections.get(userId) ?? 0,
     get users(): number {
       return connections.size;
     },
-    /** @param seesAll events of all users, not only of its own */
+    /** @param seesAll whether the client gets the events of all users */
     add: (client: Client, userId: string, seesAll: boolean): void => {
       clients.add(client);
       connections.set(userId, (connections.get(userId) ?? 0) + 1);

@@ -7,47 +7,47 @@ import type { Start } from './start-after.ts';
 
 export interface ClientOptions {
   socket: WebSocket;
-  /** Asked once, and again while it fails. */
+  /** Called once, and again while it fails. */
   findStart: () => Promise<Start>;
-  /** Up to where the feed has handed on everything. */
+  /** The position up to which the feed has handed on all events. */
   feedPosition: () => number;
   readPage: (after: number) => Promise<Page>;
   logger: Logger;
-  /** More than that is not queued for a client that does not read. */
+  /** A client that has more than this to read is not live: it catches up from the log once it has read. */
   maxBufferedBytes: number;
-  /** Time to read what is queued, before the connection is closed. */
+  /** Time in which such a client has to read, before its connection is closed. */
   drainMs: number;
   expiresAt?: Date | undefined;
 }
 
 export interface Client {
   readonly isLive: boolean;
-  /** An event of the feed that concerns it; `text` makes what is sent of it. */
+  /** Takes an event of the feed that concerns this client; `text` makes the message for it. */
   offer(position: number, text: () => string): void;
-  /** Tells it to read its instances anew: events that the feed should have brought are lost. */
+  /** Tells the client to read its instances again, because the feed has lost events. */
   miss(): void;
-  /** Finds out whether it is still there; to be called as often as an answer may take. */
+  /** Checks whether the client has answered the last ping, and sends another. Call it at the interval that an answer may take. */
   beat(): void;
   end(closing: Closing): void;
 }
 
-/** setTimeout's longest, 24 days: whoever's token is good for longer comes back. */
+/** The longest timeout of setTimeout, 24 days. A client whose token is valid for longer has to reconnect then. */
 const maxTimeoutMs = 2 ** 31 - 1;
 
 /**
- * One connection. It is either live, and sent the events of the feed as they come, or it catches up from the log; in neither
- * case is an event kept for it here. So a slow one costs what its socket has buffered, at most `maxBufferedBytes` and a page.
+ * Serves one connection. The client is either live and gets the events of the feed as they arrive, or it catches up from the event log.
+ * No event is stored per client, so a slow client costs only the buffer of its socket: at most `maxBufferedBytes` and a page.
  */
 export function createClient(options: ClientOptions): Client {
   const { socket, findStart, feedPosition, readPage, logger, maxBufferedBytes, drainMs, expiresAt } = options;
   const closed = new AbortController();
   let isLive = false;
   let hasAnswered = true;
-  /** Everything up to here was sent. */
+  /** All events up to this position were sent. */
   let sent = 0;
-  /** The newest that was offered while it caught up. */
+  /** Position of the newest event that was offered during the catch-up. */
   let missed = 0;
-  /** Whether events were lost while it caught up. */
+  /** Whether events were lost during the catch-up. */
   let isIncomplete = false;
 
   const end = (closing: Closing): void => {
@@ -58,7 +58,7 @@ export function createClient(options: ClientOptions): Client {
   const send = (text: string): void => socket.send(text, () => undefined);
   const tell = (message: ControlMessage): void => send(JSON.stringify(message));
 
-  /** Tells the client that it lags, and resolves once it has read so far. */
+  /** Tells the client that it lags, and resolves once it has read everything. */
   const drained = async (): Promise<void> => {
     const timer = setTimeout(() => end('tooSlow'), drainMs);
     const message: ControlMessage = { type: 'lagging' };
@@ -83,7 +83,7 @@ export function createClient(options: ClientOptions): Client {
       onFailedAttempt: ({ error }) => logger.warn({ error: error.message }, 'a client cannot catch up; trying again'),
     });
 
-  /** What the client knows is no use any more, and neither is where it stood: the log may have been set back. */
+  /** Continues at the newest event. The old position may not exist any more, because the log may have been set back. */
   const beginAnew = (reason?: ResyncReason): void => {
     if (reason) tell({ type: 'resync', reason });
     sent = feedPosition();
@@ -97,7 +97,7 @@ export function createClient(options: ClientOptions): Client {
       const page = await untilDone(() => readPage(sent));
       isIncomplete ||= !page.isComplete;
       if (isIncomplete) break;
-      // Of the scope of a client there are no agents.
+      // The scope of a client contains only events of instances.
       for (const event of page.events) send(toPushed(event as InstancePush));
       sent = Math.max(sent, page.upTo);
       more = page.more;
@@ -132,7 +132,7 @@ export function createClient(options: ClientOptions): Client {
   socket.on('pong', () => {
     hasAnswered = true;
   });
-  // A broken connection, or a message that is too long; the close follows.
+  // The socket closes by itself after a broken connection or a message that is too long.
   socket.on('error', () => undefined);
   const expiry =
     expiresAt && setTimeout(() => end('tokenExpired'), Math.min(expiresAt.getTime() - Date.now(), maxTimeoutMs));

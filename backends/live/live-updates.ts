@@ -17,55 +17,54 @@ import { startAfter, type Start } from './start-after.ts';
 
 export interface LiveUpdatesOptions {
   amqpUrl: string;
-  /** Of shared_psql. Takes up to `catchUpLanes` + 1 connections. Give its queries a time limit. */
+  /** A pool of shared_psql whose queries have a time limit. Up to `catchUpLanes` + 1 connections are used. */
   pool: Pool;
   logger: Logger;
   onFatal: (error: FatalError) => void;
-  /** Called with each event of an agent, once and in order; the catalog of agents is refreshed by it. */
+  /** Called with each event of an agent, once and in order, to refresh the catalog of agents. */
   onAgentEvent?: (event: AgentPush) => void;
-  /** Called when events may be missing, those of agents among them: the catalog is to be loaded anew. */
+  /** Called when events, also of agents, may be missing, so that the catalog has to be loaded again. */
   onLoss?: () => void;
   heartbeatMs?: number;
   maxConnectionsPerUser?: number;
-  /** A client that missed more reads its instances anew. */
+  /** A client that missed more events has to read its instances again. */
   maxMissedEvents?: number;
-  /** More than that is not queued for a client that does not read. */
+  /** A client with more bytes to read gets no further events until it has read them. */
   maxBufferedBytes?: number;
-  /** Time for such a client to read what is queued; it is closed then. */
+  /** Time in which such a client has to read, before its connection is closed. */
   drainMs?: number;
-  /** How many clients read the log at the same time, after a restart that brings all of them back at once. */
-  catchUpLanes?: number;
-  /** An event that another replica was told of comes here, too, within that time; else the log is read. */
+  /** How long this replica waits for an event that the shared queue has brought, before it reads the log. */
   silenceMs?: number;
 }
 
 export interface ConnectOptions {
   userId: string;
   isAdmin?: boolean;
-  /** The instances of all users; for admins. */
+  /** Asks for the instances of all users, which only admins may see. */
   all?: boolean;
-  /** Id of the last event that the client saw; from now on without one. */
+  /** Id of the last event that the client saw. Without it, the client gets the events from now on. */
   after?: string | undefined;
-  /** When its token does: the connection is closed. */
+  /** Expiry of the client's token. The connection is closed then. */
   expiresAt?: Date;
 }
 
 export interface LiveUpdates {
-  /** Serves an open socket from here on. Its server should set `maxPayload` to 1 KiB: what clients send is not read. */
+  /** Serves an open socket. Its server should set `maxPayload` to 1 KiB, because messages of clients are ignored. */
   connect(socket: WebSocket, options: ConnectOptions): void;
-  /** For health. */
   readonly parts: readonly Supervised[];
   counts(): { clients: number; users: number; catchingUp: number };
-  /** Says goodbye to all clients, then ends. */
+  /** Says goodbye to all clients, then stops. */
   close(): Promise<void>;
 }
 
 const goodbyeMs = 2_000;
+/** How many clients read the log at the same time, since a restart brings all clients back at once. */
+const catchUpLanes = 4;
 
-/** Pushes `instance.updated` and `instance.deleted` to the clients of their user: each once, in order, none left out. */
+/** Pushes every `instance.updated` and `instance.deleted` to the clients of their user, exactly once and in order. */
 export function startLiveUpdates(options: LiveUpdatesOptions): LiveUpdates {
   const { amqpUrl, pool, logger, onFatal, onAgentEvent, onLoss, silenceMs = 2_000, heartbeatMs = 30_000 } = options;
-  const { maxConnectionsPerUser = 50, maxMissedEvents = 10_000, catchUpLanes = 4 } = options;
+  const { maxConnectionsPerUser = 50, maxMissedEvents = 10_000 } = options;
   const { maxBufferedBytes = 1024 * 1024, drainMs = 30_000 } = options;
   const audience = createAudience();
   const inLane = createLanes(catchUpLanes);
@@ -89,7 +88,7 @@ export function startLiveUpdates(options: LiveUpdatesOptions): LiveUpdates {
     },
     onEvent: (event) => (isOfInstance(event) ? push(event) : onAgentEvent?.(event)),
   });
-  // Whichever replica gets a copy of the shared queues: its own queue should have brought the event by then.
+  // One replica gets each event of the shared queues. Its own queue should bring the same event.
   const shared = { amqpUrl, logger, onFatal, prefetch: 100 };
   const handle = async ({ metadata }: { metadata: { position?: number | undefined } }): Promise<void> =>
     feed.expect(metadata.position);
@@ -119,7 +118,7 @@ export function startLiveUpdates(options: LiveUpdatesOptions): LiveUpdates {
       catchingUp: [...audience.clients].filter(({ isLive }) => !isLive).length,
     }),
     connect: (socket, connection) => {
-      // It closed meanwhile, and will not say so again.
+      // A socket that has closed meanwhile emits no further `close`.
       if (socket.readyState !== socket.OPEN) return;
       const { userId, all = false, after, expiresAt } = connection;
       const refused = refusal(connection);

@@ -1,13 +1,13 @@
 import type { WebSocket } from 'ws';
 import type { InstancePush } from './published-events.ts';
 
-/** Why a client is to read its instances anew: what it missed cannot be sent. */
+/** Why a client has to read its instances again: the events that it missed cannot be sent. */
 export type ResyncReason = 'unknown_event' | 'too_many_events' | 'removed_events';
 
-/** What is sent besides events; docs/live-updates.md says what a client does with it. */
+/** Messages besides events. docs/live-updates.md says how a client handles them. */
 export type ControlMessage = { type: 'ready' } | { type: 'lagging' } | { type: 'resync'; reason: ResyncReason };
 
-/** Codes with which a connection is closed (https://www.rfc-editor.org/rfc/rfc6455#section-7.4), and what a client reads of them. */
+/** Close codes (https://www.rfc-editor.org/rfc/rfc6455#section-7.4) and the reasons that clients get with them. */
 const closings = {
   goingAway: [1001, 'The server is stopping: connect again'],
   failed: [1011, 'Something went wrong here: connect again, with the last event that was seen'],
@@ -24,7 +24,7 @@ export function closeWith(socket: WebSocket, closing: Closing): void {
   socket.close(code, reason);
 }
 
-/** The event as a client gets it: the documented body below `instance`, and beside it what a page needs of the headers. */
+/** The message for a client: the documented body as `instance`, and beside it the metadata that a page needs. */
 export function toPushed({ type, body, metadata }: InstancePush): string {
   const { id, position, sequence, time, instance } = metadata;
   return JSON.stringify({

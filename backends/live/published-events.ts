@@ -12,45 +12,45 @@ import {
 import type { IncomingEvent } from '../../bridge/bus/incoming-event.ts';
 import { translate, UntranslatableEntry } from '../../bridge/event-broker/translate.ts';
 
-/** What a replica of user_backend pushes. */
+/** An event that user_backend pushes to clients. */
 export type InstancePush = Placed<EventTypeOf<typeof queueNames.userBackendWsUpdates>>;
-/** What it refreshes its catalog by. */
+/** An event that refreshes the catalog of agents. */
 export type AgentPush = Placed<EventTypeOf<typeof queueNames.userBackendAgent>>;
-/** An event that concerns the clients of user_backend, with its place in the order of all. */
+/** An event that user_backend reacts to, with its position. */
 export type LiveEvent = InstancePush | AgentPush;
 
 type Placed<Types extends LiveEventType> = IncomingEvent<Types> & { metadata: EventMetadata & { position: number } };
 type LiveEventType = EventTypeOf<typeof queueNames.userBackendWsUpdates | typeof queueNames.userBackendAgent>;
 
-/** Whose events: of one user, of the instances of all users, or of instances and agents. */
+/** Selects the events of one user's instances, of all instances, or of all instances and agents. */
 export type Scope = { userId: string } | 'instances' | 'everything';
 
 export interface PageOptions {
   scope: Scope;
-  /** Positions above this one. */
+  /** Only events above this position. */
   after: number;
   maxEntries?: number;
-  /** Bounds the memory of one page; a single larger event still makes a page of its own. */
+  /** Bounds the memory of one page. A larger event makes a page of its own. */
   maxBytes?: number;
 }
 
 export interface Page {
   events: LiveEvent[];
-  /** Every event of the scope up to here was in this page, or in one before. */
+  /** All events of the scope up to this position are in this or an earlier page. */
   upTo: number;
-  /** Whether there is, or may be, another page. */
+  /** Whether there may be another page. */
   more: boolean;
-  /** False when entries behind `after`, of this scope or of others, were removed from the log: events may be missing. */
+  /** False if entries above `after` of any scope were removed from the log, so that events may be missing. */
   isComplete: boolean;
 }
 
-/** The highest position that was given so far, also where its entry was removed from the log; 0 when none was. */
+/** The highest position so far, even if its entry was removed from the log; 0 without any. */
 export async function readHead(pool: Pool): Promise<number> {
   const { rows } = await pool.query<{ head: string }>('select last_given as head from event_log_positions');
   return Number(rows[0]?.head);
 }
 
-/** The highest position up to which event_broker has published everything that is behind `after`. */
+/** The highest position up to which event_broker has published all entries above `after`. */
 export async function readPublished(pool: Pool, after: number): Promise<number> {
   const { rows } = await pool.query<{ up_to: string }>(
     `select coalesce(min(position) - 1, (select last_given from event_log_positions)) as up_to from event_history
@@ -61,8 +61,8 @@ export async function readPublished(pool: Pool, after: number): Promise<number> 
 }
 
 /**
- * The events of the log that concern clients, in the order of the bus, on which they may not be yet. Configs of instances,
- * which no such event shows, are left where they are.
+ * Reads the events of the log that concern clients, in their order. They may not be published yet. The config of instances is not read,
+ * because no such event has it.
  */
 export async function readPage(pool: Pool, options: PageOptions): Promise<Page> {
   const { scope, after, maxEntries = 200, maxBytes = 1024 * 1024 } = options;
@@ -84,7 +84,7 @@ export async function readPage(pool: Pool, options: PageOptions): Promise<Page> 
      where bytes_before < $3 order by position`,
     [after, maxEntries, maxBytes, ...values],
   );
-  // Read afterwards: what was removed while the entries were read counts, too.
+  // This is read after the entries, so that entries which were removed meanwhile count as well.
   const removed = await pool.query<{ last: string }>('select last_removed as last from event_log_positions');
   const entries = rows.map(toEventLogEntry);
   const found = rows[0]?.found ?? 0;
@@ -96,7 +96,7 @@ export async function readPage(pool: Pool, options: PageOptions): Promise<Page> 
   };
 }
 
-/** Where an event of the scope stands in the order of all; undefined when the log knows no such event. */
+/** The position of an event of the scope; undefined when the log has no such event. */
 export async function readPosition(pool: Pool, eventId: string, scope: Scope): Promise<number | undefined> {
   const { condition, values } = conditionOf(scope, 2);
   const { rows } = await pool.query<{ position: string }>(
@@ -106,7 +106,7 @@ export async function readPosition(pool: Pool, eventId: string, scope: Scope): P
   return rows[0] && Number(rows[0].position);
 }
 
-/** Whether more than so many entries of the scope, those of creations among them, come after a position. */
+/** Whether more than `count` entries of the scope, including creations, come after a position. */
 export async function isFurtherBehind(pool: Pool, count: number, after: number, scope: Scope): Promise<boolean> {
   const { condition, values } = conditionOf(scope, 3);
   const { rows } = await pool.query(
@@ -116,14 +116,14 @@ export async function isFurtherBehind(pool: Pool, count: number, after: number, 
   return rows.length > 0;
 }
 
-/** @param parameter the number of its first one */
+/** @param parameter number of the first query parameter of the condition */
 function conditionOf(scope: Scope, parameter: number): { condition: string; values: string[] } {
   if (scope === 'everything') return { condition: 'true', values: [] };
   if (scope === 'instances') return { condition: 'user_id is not null', values: [] };
   return { condition: `user_id = $${parameter}`, values: [scope.userId] };
 }
 
-/** Undefined for what the broker sets aside, too. */
+/** Returns undefined for an entry that event_broker rejects. */
 function toLiveEvent(entry: EventLogEntry): LiveEvent | undefined {
   try {
     const { metadata, body: written } = translate(entry);

@@ -2,33 +2,32 @@ import type { Logger } from 'pino';
 import type { LiveEvent, Page } from './published-events.ts';
 
 export interface IntakeOptions {
-  /** Called with each event once, in the order of the positions. */
+  /** Called with each event, once and in the order of the positions. */
   onEvent: (event: LiveEvent) => void;
-  /** Called when events between those handed on may be missing for good: the log no longer has them, or was set back. */
+  /** Called when events may be lost: entries were removed from the log, or the log was set back to an older copy. */
   onLoss: () => void;
-  /** The highest position that the log knows. */
+  /** The highest position of the log. */
   readHead: () => Promise<number>;
   readPage: (after: number) => Promise<Page>;
   logger: Logger;
-  /** How many events of the bus wait while the log is read; of more, the log is read again. */
+  /** How many events of the bus wait while the log is read. If more arrive, the log is read again instead. */
   maxWaiting?: number;
 }
 
 export interface Intake {
-  /** Everything up to here was handed on; undefined before the first `catchUp`. */
+  /** All events up to this position were handed on; undefined before the first `catchUp`. */
   readonly position: number | undefined;
-  /** Takes an event from the bus. Rejects when the log had to be read for it and could not be: call `catchUp` then. */
+  /** Takes an event from the bus. Rejects when the log has to be read and cannot be; call `catchUp` again then. */
   take(event: LiveEvent): Promise<void>;
-  /** Hands on what the log has beyond `position`; the first time nothing, and begins there. */
+  /** Hands on the events of the log above `position`. The first call only sets `position` to the end of the log. */
   catchUp(): Promise<void>;
 }
 
 const maxRecent = 1_000;
 
 /**
- * Makes one stream without gaps and repeats of what comes over the bus, from which something may be missing, and of the log.
- * A position that does not follow the last one was lost on the way, or was that of an event which concerns no client: the
- * log tells.
+ * Makes one stream without gaps and repeats from the bus, which may lose events, and from the event log. If a position does not follow
+ * the last one, the events between were lost or concern no client; the log shows which.
  */
 export function createIntake({
   onEvent,
@@ -40,7 +39,7 @@ export function createIntake({
 }: IntakeOptions): Intake {
   let position: number | undefined;
   let waiting: LiveEvent[] = [];
-  /** Ids of the newest events that were handed on, by position. */
+  /** Ids of the newest events that were handed on, by their positions. */
   const recent = new Map<number, string>();
   let catchingUp: Promise<void> | undefined;
 
@@ -86,7 +85,7 @@ export function createIntake({
 
   const reconcile = async (): Promise<void> => {
     position ??= await readHead();
-    // What had come before the log was read is in it: the log decides, not a header that anybody could have written.
+    // Events that arrived before the log was read are in the log. It decides, because anybody could have forged a header.
     for (let before: LiveEvent | undefined; ; before = waiting[0]) {
       await readLog(position);
       waiting = waiting.filter(({ metadata }) => metadata.position > (position ?? 0));
@@ -101,7 +100,7 @@ export function createIntake({
 
   const isAnother = ({ metadata: { id, position: at } }: LiveEvent): boolean => (recent.get(at) ?? id) !== id;
 
-  /** Anybody who can publish can write a position into a header: the log says whose it is. */
+  /** Asks the log whether it really has this event at a known position, because a publisher could have forged the header. */
   const checkSetBack = async (event: LiveEvent): Promise<void> => {
     const { id, position: at } = event.metadata;
     const [found] = (await readPage(at - 1)).events;
@@ -123,10 +122,10 @@ export function createIntake({
           return;
         }
       }
-      // The newest one stays: the log, read up to it, has the others.
+      // The newest event stays; reading the log up to it brings the others.
       if (waiting.length >= maxWaiting) waiting = [];
       waiting.push(event);
-      // Who began to read fails for all, and is the only one that waits: there is no end to how many others could.
+      // Only the call that started the read awaits it and sees its failure; otherwise any number of calls could wait.
       if (catchingUp === undefined) await intake.catchUp();
     },
     catchUp: () => {

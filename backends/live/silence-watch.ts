@@ -1,26 +1,26 @@
 export interface SilenceWatchOptions {
-  /** Up to where everything has come. */
+  /** The position up to which all events have arrived. */
   position: () => number;
-  /** The highest position that the log knows. */
+  /** The highest position of the log. */
   readHead: () => Promise<number>;
-  /** The highest position up to which everything behind the given one is on the bus. */
+  /** The highest position up to which all entries above the given one were published. */
   readPublished: (after: number) => Promise<number>;
   silenceMs: number;
   pollMs: number;
 }
 
 export interface SilenceWatch {
-  /** Says that there is such a position. */
+  /** Tells the watch that an event of this position exists. */
   expect(position: number): void;
   /**
-   * Rejects when one that was published did not come within `silenceMs`, when the log was set back to below what has come
-   * (an older copy of the database took its place), or when it cannot be asked.
+   * Rejects when a published event did not arrive within `silenceMs`, when the log cannot be read, or when it ends below the
+   * arrived position because an older copy of the database replaced it.
    */
   silent: Promise<never>;
   end(): void;
 }
 
-/** A queue that is no longer bound says nothing: that something is missing has to be heard elsewhere. */
+/** Detects that a queue brings no events any more. A queue that lost its bindings reports no error, so the log is asked. */
 export function watchSilence({
   position,
   readHead,
@@ -37,7 +37,7 @@ export function watchSilence({
 
   const check = async (awaited: number): Promise<void> => {
     if (position() < awaited) {
-      // Whoever may publish can write any position into a header.
+      // Any publisher could have forged the position in a header.
       const known = Math.min(awaited, await readPublished(position()));
       if (position() < known) throw new Error(`its queue did not bring position ${known} within ${silenceMs} ms`);
       if (newest === awaited) newest = known;

@@ -3,12 +3,12 @@ import { z } from 'zod';
 import { isFurtherBehind, readPosition, type Scope } from './published-events.ts';
 import type { ResyncReason } from './messages.ts';
 
-/** Where a client begins: behind that position, or from now on. */
+/** Whether a client starts after a position of the log, or with the events from now on. */
 export type Start = { after: number } | { now: true; resync?: ResyncReason };
 
 const eventId = z.guid();
 
-/** Where a client begins that names the last event that it saw, one of its scope. */
+/** Finds the start of a client that names the last event of its scope that it saw. */
 export async function startAfter(pool: Pool, lastSeen: string, scope: Scope, maxMissed: number): Promise<Start> {
   const position = eventId.safeParse(lastSeen).success ? await readPosition(pool, lastSeen, scope) : undefined;
   if (position === undefined) return { now: true, resync: 'unknown_event' };

@@ -1,7 +1,7 @@
-/** Wakes one loop: a ring that comes while the loop is at work is kept for its next wait. */
+/** Wakes a loop. A ring during the work of the loop ends its next wait at once. */
 export interface Alarm {
   ring: () => void;
-  /** Resolves at once after a ring, else at the next ring or when the time is over. */
+  /** Resolves at the next ring or after the timeout; at once if there was a ring since the last wait. */
   wait: (timeoutMs: number) => Promise<void>;
 }
 

@@ -14,60 +14,59 @@ export interface AmqpOptions {
   amqpUrl: string;
   /** Shown in RabbitMQ's management page. */
   connectionName: string;
-  /** A server that says nothing for three times as long is given up. */
+  /** A server that has been silent for three heartbeats counts as gone. */
   heartbeatSeconds?: number;
-  connectTimeoutMs?: number;
-  /** What messages tell the reader to correct. */
+  /** Name of the setting that error messages ask the reader to correct. */
   setting?: string;
   /**
-   * The session that the connection is for. While an alarm of RabbitMQ blocks the connection, the session is paused. Once the session is
-   * to end, no call on the connection waits much longer for an answer, and none at all during an alarm. A connection without a
-   * session breaks when it is blocked.
+   * The session that uses the connection. It is paused while a resource alarm of RabbitMQ blocks the connection. Once it is aborted,
+   * calls on the connection fail after `amqpLimits.abandonMs`, during an alarm at once. A connection without a session breaks
+   * when it is blocked.
    */
   session?: Pick<Session, 'signal' | 'paused' | 'resumed'>;
 }
 
 export interface AmqpConnection {
-  /** A confirm channel whose failure fails the connection: both are then made anew. */
+  /** Opens a confirm channel whose failure breaks the whole connection. */
   openChannel(): Promise<ConfirmChannel>;
-  /** A channel whose failure is its user's alone: every call on it then rejects. */
+  /** Opens a channel whose failure leaves the connection intact: calls on the channel reject. */
   openSeparateChannel: () => Promise<Channel>;
   /** Rejects when the connection, or a channel that is not separate, breaks. */
   broken: Promise<never>;
   /**
-   * What was wrong when a call failed. An error that says it already stays as it is. Where the connection or its channel
-   * broke, it is the reason for that, since later calls fail only because of it; else what RabbitMQ refused.
+   * Finds the cause of a failed call: the reason why the connection or a channel broke, if one did, since later calls fail
+   * only because of it; else what RabbitMQ refused. A FatalError or CannotWork is returned unchanged.
    */
   explain: (error: unknown) => unknown;
-  /** Why RabbitMQ takes no messages at the moment; undefined when it takes them. */
+  /** Sentence about the resource alarm that blocks the connection; undefined without an alarm. */
   readonly alarm: string | undefined;
-  /** Says goodbye; a server that does not answer is left without, after four seconds, and during an alarm at once. */
+  /** Closes the connection. If the server does not answer within `amqpLimits.goodbyeMs`, or has an alarm, the socket is destroyed. */
   close(): Promise<void>;
 }
 
-/** @throws Error naming the server and what to check, when it cannot be reached; FatalError when it refuses the login */
+/** @throws Error that names the server and the setting to check, if it cannot be reached; FatalError if it refuses the login */
 export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
   const { amqpUrl, connectionName, setting = 'AMQP_URL', session } = options;
-  const { heartbeatSeconds = amqpLimits.heartbeatSeconds, connectTimeoutMs = amqpLimits.connectMs } = options;
+  const { heartbeatSeconds = amqpLimits.heartbeatSeconds } = options;
   const url = new URL(amqpUrl);
   if (!url.searchParams.has('heartbeat')) url.searchParams.set('heartbeat', String(heartbeatSeconds));
   let model: ChannelModel;
   try {
     model = await connectAmqp(url.href, {
-      timeout: connectTimeoutMs,
+      timeout: amqpLimits.connectMs,
       noDelay: true,
       clientProperties: { connection_name: connectionName },
     });
   } catch (error) {
     const place = { server: `RabbitMQ at ${url.host}`, setting, caSetting: 'AMQP_CA_FILE' };
     const untrusted = explainUntrusted(error, place);
-    // Not fatal: certificates are renewed while services run.
+    // This is not fatal, because certificates are renewed while services run.
     if (untrusted instanceof UntrustedCertificate) throw new CannotWork(untrusted.message, { cause: error });
     const message = `RabbitMQ at ${url.host} cannot be used: ${errorMessage(error)}.`;
     if (/ACCESS[_-]REFUSED/.test(message)) {
       throw new FatalError(`${message} Check user and password in ${setting}.`, { cause: error });
     }
-    // Not fatal: a server that is starting refuses its virtual hosts, too. The client does not tell its reason.
+    // This is not fatal, because a starting server refuses its virtual hosts, too. The client hides the server's reason.
     if (message.includes('ConnectionOpenOk')) {
       throw new CannotWork(
         `RabbitMQ at ${url.host} refuses the virtual host ${virtualHostOf(url)}. ` +
@@ -96,7 +95,7 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
   });
   const channels: ConfirmChannel[] = [];
 
-  // The client has no way to end a connection whose server does not answer.
+  // The client cannot end a connection whose server does not answer.
   const { stream } = model.connection as unknown as { stream: Duplex };
   const abandon = (): void => void stream.destroy(new Error('RabbitMQ did not answer when the connection was to end'));
   const alarm = watchResourceAlarm(model, {
@@ -125,7 +124,7 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
       const channel = await model.createConfirmChannel();
       channels.push(channel);
       channel.on('error', fail);
-      // A channel that RabbitMQ closes alone has an error first: this one goes with its connection.
+      // A channel that closes without an error before is closed with its connection.
       channel.on('close', () => fail(new Error('RabbitMQ closed the connection')));
       return channel;
     },
@@ -140,19 +139,18 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
       return failure ?? explainRefusal(error, { amqpUrl, setting });
     },
     close: async () => {
-      // Channels first: the client lets the connection's goodbye overtake the last acknowledgements of a channel.
+      // Channels are closed first, or the client sends the close of the connection before the last acknowledgements.
       const goodbye = async (): Promise<void> => {
         for (const channel of channels) await channel.close().catch(() => undefined);
         await model.close().catch(() => undefined);
       };
-      // A server that is gone by then does not answer it.
       if (alarm.sentence === undefined) await within(amqpLimits.goodbyeMs, Promise.race([goodbye(), closed]));
       abandon();
     },
   };
 }
 
-/** `connect` of the client, which trusts the CAs of the file that the URL names as its `cacertfile` alone. */
+/** Connects like amqplib's `connect`. If the URL names a `cacertfile`, only its certificate authorities are trusted. */
 export function connectAmqp(amqpUrl: string, options: Parameters<typeof connect>[1] = {}): Promise<ChannelModel> {
   const url = new URL(amqpUrl);
   const caFile = caFileOf(url);
@@ -163,12 +161,12 @@ export function connectAmqp(amqpUrl: string, options: Parameters<typeof connect>
 /** https://www.rabbitmq.com/docs/uri-query-parameters */
 const caParameter = 'cacertfile';
 
-/** File of the CAs that may have signed the server's certificate; undefined for those of Node.js. */
+/** The file of certificate authorities that a URL names; undefined to trust those of Node.js. */
 export function caFileOf({ searchParams }: URL): string | undefined {
   return searchParams.get(caParameter) ?? undefined;
 }
 
-/** The path of an AMQP URL, as the client reads it. */
+/** The virtual host that the path of an AMQP URL names. */
 export function virtualHostOf({ pathname }: URL): string {
   return decodeURIComponent(pathname.slice(1)) || '/';
 }

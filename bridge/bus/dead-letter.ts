@@ -7,7 +7,7 @@ import { CannotWork } from '../../supervision/errors.ts';
 
 interface DeadLetterOptions {
   channel: ConfirmChannel;
-  /** The queue that the message came from; its dead-letter queue gets it. */
+  /** The queue that the message came from. */
   queue: DomainQueueName;
   message: ConsumeMessage;
   /** Becomes the header `dead_letter_reason`. */
@@ -17,10 +17,10 @@ interface DeadLetterOptions {
 const maxReasonLength = 2_000;
 
 /**
- * Resolves once the dead letter is confirmed, so that the original may then be acknowledged: a crash in between repeats
- * the letter, with its message id, and loses nothing.
+ * Publishes a message to the dead-letter queue of its queue, at least once: acknowledge the message when this resolves. A crash in
+ * between repeats the letter with the same message id.
  *
- * @throws CannotWork when no queue takes the letter; event_broker makes the queue again
+ * @throws CannotWork when no queue takes the letter; event_broker declares the queue again
  */
 export async function deadLetter({ channel, queue, message, reason }: DeadLetterOptions): Promise<void> {
   const { exchange, routingKey } = message.fields;
@@ -41,12 +41,12 @@ export async function deadLetter({ channel, queue, message, reason }: DeadLetter
   });
   if (!routed) {
     throw new CannotWork(
-      `no queue takes the dead letters of ${queue}. event_broker makes it: start it, if it does not run.`,
+      `no queue takes the dead letters of ${queue}. event_broker declares it: start event_broker, if it does not run.`,
     );
   }
 }
 
-/** What of a message travels on. What RabbitMQ acts upon does not: it could refuse, expire or multiply the message. */
+/** The properties and headers that are kept when a message is published again. RabbitMQ would act on the others: refuse, expire or copy the message. */
 export function carriedProperties({ properties }: Pick<Message, 'properties'>): Carried {
   const { CC: _cc, BCC: _bcc, ...headers } = properties.headers ?? {};
   const { messageId, type, contentType, contentEncoding, correlationId, timestamp, appId } = properties;

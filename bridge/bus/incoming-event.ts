@@ -4,7 +4,7 @@ import { catalog, isEventType, type Catalog, type EventBody } from '../../contra
 import { fromWireHeaders, type EventMetadata } from '../../contracts/envelope.ts';
 import { exchangeNames, type EventType } from '../../contracts/names.ts';
 
-/** A message that is no event of the catalog, whoever sent it: trying again will not help. */
+/** The message is no event of the contracts. Handling it again cannot help. */
 export class ContractViolation extends Error {
   override name = 'ContractViolation';
 }
@@ -14,9 +14,9 @@ export type IncomingEvent<Types extends EventType = EventType> = {
 }[Types];
 
 /**
- * Of any kept version; the body is brought to the newest one.
+ * Parses a message as an event of any supported version, and converts its body to the newest version.
  *
- * @throws ContractViolation naming what is wrong: the header, the version, the JSON or the field
+ * @throws ContractViolation that names the wrong header, version or field
  */
 export function parseEvent(message: ConsumeMessage, events: Catalog = catalog): IncomingEvent {
   const metadata = check('headers', () => fromWireHeaders(message.properties.headers));
@@ -32,10 +32,10 @@ export function parseEvent(message: ConsumeMessage, events: Catalog = catalog): 
   return { type, body, metadata } as IncomingEvent;
 }
 
-/** Queues are bound by the routing key, and messages are read by their headers: both have to name the same event. */
+/** RabbitMQ routes by the routing key, and consumers read the headers, so both have to name the same event type. */
 function checkAddress({ fields, properties }: ConsumeMessage, type: string): void {
   const { exchange, routingKey } = fields;
-  // A letter that is sent again comes through another exchange, by the name of its queue.
+  // A dead letter that is sent again comes through another exchange, with the name of its queue as routing key.
   if (exchange === exchangeNames.events && routingKey !== type) {
     throw new ContractViolation(`the routing key ${routingKey} is not the cloudEvents:type ${type}`);
   }

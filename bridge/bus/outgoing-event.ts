@@ -4,7 +4,7 @@ import { toWireHeaders, type EventMetadata } from '../../contracts/envelope.ts';
 import { exchangeNames, type EventType } from '../../contracts/names.ts';
 import type { OutgoingMessage } from './confirmed-publish.ts';
 
-/** An event that is to be published. What its definition says of it is added by `toEventMessage`. */
+/** An event to publish. `toEventMessage` adds what follows from the definition of its type. */
 export type OutgoingEvent = {
   [Type in EventType]: {
     type: Type;
@@ -18,10 +18,9 @@ export interface EventMessage extends OutgoingMessage {
 }
 
 /**
- * The event as it goes onto `events.topic`, in the newest version.
+ * Makes the message for `events.topic` in the newest version.
  *
- * @throws Error when the catalog has no such event
- * @throws z.ZodError when the body is not of the documented form
+ * @throws z.ZodError when the body does not match its schema
  */
 export function toEventMessage({ type, body, metadata }: OutgoingEvent, events: Catalog = catalog): EventMessage {
   const { source, versions } = definitionOf(type, events);

@@ -1,22 +1,23 @@
 import type { ChannelModel } from 'amqplib';
 
-/** Header that names, as text, the headers which the client cannot read; they are left out. */
+/** Header with the names of the headers that were removed because the client cannot read them. */
 export const unreadableHeaders = 'unreadable_headers';
 
-/** Far beyond what any event has. The client reads more of them than JSON can be written of, depending on its stack. */
+/** No event nests its headers nearly as deep. With more levels, JSON.stringify could overflow the stack. */
 const maxDepth = 100;
 
-/** What is used of the client's connection, which its types leave out. */
+/** Parts of amqplib's connection that its types lack. */
 interface FrameReader {
-  /** What was received and not read yet. */
+  /** Received bytes that are not parsed yet. */
   rest: Buffer;
-  /** Reads one frame; once `rest` lacks the end of a frame, it calls itself with more of it. */
+  /** Parses one frame of `rest`; returns false while the frame is incomplete. */
   recvFrame: () => object | false;
 }
 
 /**
- * Leaves out headers of messages that the client cannot read: values of a type that it does not know, or nested too deep. It would end
- * the connection each time that such a message is delivered, which counts as a delivery of all other messages in hand.
+ * Removes headers that the client cannot parse, because of an unknown type or deep nesting, from each received message. Otherwise
+ * the client would end the connection whenever such a message is delivered, which uses up a delivery of all other
+ * unacknowledged messages.
  */
 export function leaveOutUnreadableHeaders({ connection }: Pick<ChannelModel, 'connection'>): void {
   const reader = connection as unknown as FrameReader;
@@ -49,13 +50,15 @@ function isTooDeep(value: unknown, depth = 0): boolean {
 
 const frameHeaderBytes = 7;
 const contentHeader = 2;
-/** Of the payload of a content header: class, weight, size of the body. */
+/** Class, weight and body size come before the flags in the payload of a content header. */
 const beforeFlags = 12;
 const flags = { contentType: 0x8000, contentEncoding: 0x4000, headers: 0x2000 };
 
 /**
- * @returns the same bytes with the readable headers alone in the first frame; undefined when that is no whole frame with headers of a
- * message. Its form: https://www.rabbitmq.com/resources/specs/amqp0-9-1.pdf, 4.2.6
+ * Rewrites the first frame so that it has only readable headers. The format is described in section 4.2.6 of
+ * https://www.rabbitmq.com/resources/specs/amqp0-9-1.pdf
+ *
+ * @returns undefined when the first frame is incomplete, or has no message headers
  */
 function withReadableHeaders(bytes: Buffer): Buffer | undefined {
   if (bytes.length < frameHeaderBytes || bytes.readUInt8(0) !== contentHeader) return undefined;
@@ -90,11 +93,11 @@ interface Field {
   name: string;
   type: string;
   value: Buffer;
-  /** All of it, as it came. */
+  /** Name, type and value, as received. */
   bytes: Buffer;
 }
 
-/** Sizes of values, in bytes; all others begin with their size. https://www.rabbitmq.com/amqp-0-9-1-errata.html#section_3 */
+/** Sizes in bytes of the types with a fixed size. https://www.rabbitmq.com/amqp-0-9-1-errata.html#section_3 */
 const sizes = new Map(
   Object.entries({ V: 0, t: 1, b: 1, B: 1, s: 2, u: 2, I: 4, i: 4, f: 4, D: 5, l: 8, L: 8, d: 8, T: 8 }),
 );

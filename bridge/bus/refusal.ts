@@ -1,6 +1,6 @@
 import { CannotWork, errorMessage, FatalError } from '../../supervision/errors.ts';
 
-/** Codes with which RabbitMQ closes a channel, and leaves the connection open: https://www.rabbitmq.com/docs/channels#error-handling */
+/** Codes of errors that close a channel but not its connection: https://www.rabbitmq.com/docs/channels#error-handling */
 export const refusals = { accessRefused: 403, notFound: 404, resourceLocked: 405, preconditionFailed: 406 } as const;
 
 interface ChannelError extends Error {
@@ -14,11 +14,10 @@ export function isClosedWith(error: unknown, ...codes: number[]): boolean {
 }
 
 /**
- * Says of an error of the client what kind of trouble it is, where RabbitMQ closed a channel because of what was asked of
- * it. Any other error is returned as it is.
+ * Classifies an error with which RabbitMQ closed a channel.
  *
- * @returns FatalError where the account lacks a right: only a person can give it; CannotWork where something is missing, in
- *   use or not as it should be at the moment
+ * @returns FatalError if the account lacks a right, which only a person can grant; CannotWork if an object is missing, in use or
+ *   declared differently; any other error unchanged
  */
 export function explainRefusal(error: unknown, { amqpUrl, setting }: { amqpUrl: string; setting: string }): unknown {
   if (isClosedWith(error, refusals.accessRefused)) {
@@ -33,7 +32,7 @@ export function explainRefusal(error: unknown, { amqpUrl, setting }: { amqpUrl: 
   }
   if (isClosedWith(error, refusals.notFound)) {
     return new CannotWork(
-      `RabbitMQ does not have what is needed: ${errorMessage(error)}. event_broker makes it: start it, if it does not run.`,
+      `RabbitMQ does not have what is needed: ${errorMessage(error)}. event_broker declares it: start event_broker, if it does not run.`,
       { cause: error },
     );
   }
@@ -43,7 +42,7 @@ export function explainRefusal(error: unknown, { amqpUrl, setting }: { amqpUrl: 
   return error;
 }
 
-/** `configure`, `write` or `read`. RabbitMQ 3.10 does not name it: https://www.rabbitmq.com/docs/access-control#authorisation */
+/** The missing right, which RabbitMQ 3.10 does not name: https://www.rabbitmq.com/docs/access-control#authorisation */
 function rightIn({ message, classId, methodId }: ChannelError): string {
   const named = /(configure|write|read) access to/.exec(message)?.[1];
   if (named !== undefined) return named;
@@ -58,7 +57,7 @@ function rightIn({ message, classId, methodId }: ChannelError): string {
     case '50.20': // queue.bind
     case '50.50': // queue.unbind
       return ofExchange ? 'read' : 'write';
-    case '50.10': // queue.declare, also refused for its dead-letter exchange
+    case '50.10': // queue.declare, which also needs a right to the dead-letter exchange
       return ofExchange ? 'write' : 'configure';
     default:
       return 'configure';

@@ -1,13 +1,13 @@
 import type { Channel, ChannelModel } from 'amqplib';
 
 export interface ResourceAlarm {
-  /** Why RabbitMQ takes no messages at the moment, and what to do; undefined when it takes them. */
+  /** Says why RabbitMQ takes no messages, and what to do about it; undefined without an alarm. */
   readonly sentence: string | undefined;
 }
 
 /**
- * Notes whether an alarm of RabbitMQ blocks the connection: it then reads nothing that is sent over it, so that no call is answered until
- * the alarm is over. It says so once something is published (https://www.rabbitmq.com/docs/connection-blocked).
+ * Follows whether a resource alarm blocks the connection. RabbitMQ then reads nothing from the connection, so that no call is answered
+ * before the alarm ends. It announces the alarm only after something was published: https://www.rabbitmq.com/docs/connection-blocked
  */
 export function watchResourceAlarm(
   model: ChannelModel,
@@ -31,7 +31,7 @@ export function watchResourceAlarm(
   };
 }
 
-/** Whether an alarm of RabbitMQ blocks the connection of the channel. */
+/** Whether a resource alarm blocks the connection of the channel. */
 export function isBlocked({ connection }: Pick<Channel, 'connection'>): boolean {
   return (connection as { blocked?: boolean }).blocked === true;
 }

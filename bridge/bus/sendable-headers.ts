@@ -1,6 +1,6 @@
 import type { MessageProperties } from 'amqplib';
 
-/** What of a message travels on when it is published again. */
+/** Properties and headers of a message that is published again. */
 export type Carried = Partial<
   Pick<
     MessageProperties,
@@ -8,20 +8,20 @@ export type Carried = Partial<
   >
 > & { headers: Record<string, unknown> };
 
-/** All headers travel in one frame, of which the client encodes 64 KiB; the reason of a letter needs some of it. */
+/** The client encodes at most 64 KiB of headers; the rest is room for the reason of a dead letter. */
 const maxHeaderBytes = 48 * 1024;
 const maxKeyBytes = 255;
 const maxShortTextBytes = 255;
-/** Far beyond what any event has; each level is a call of the client's encoder. */
+/** No event nests its headers nearly as deep. The client's encoder recurses once per level. */
 const maxDepth = 64;
 
-/** Names what could not be carried. */
+/** Header with the names of what was left out. */
 const leftOutHeader = 'dead_letter_left_out';
 
 /**
- * The same in a form that the client can encode, whatever another client has sent: it reads more than it writes. Numbers
- * that it would take for integers out of range travel as the doubles that they are, values without a form of their own
- * as JSON text, and what does not fit is left out and named in `dead_letter_left_out`.
+ * Converts properties and headers to a form that the client can encode: it can parse more than it can encode. Numbers beyond the
+ * safe integers become doubles, values without an encoding become JSON text, and whatever does not fit is left out and
+ * named in `dead_letter_left_out`.
  */
 export function toSendable({ headers, ...properties }: Carried): Carried {
   const leftOut: string[] = [];
@@ -47,7 +47,7 @@ export function toSendable({ headers, ...properties }: Carried): Carried {
   return { ...Object.fromEntries(given), headers: { ...Object.fromEntries(kept), ...note } };
 }
 
-/** A value of a table of AMQP as the client reads it, in a form that its encoder takes. */
+/** Converts a header value, as the client parsed it, to one that it can encode. */
 function toField(value: unknown, depth = 0): unknown {
   if (value === null || typeof value === 'string' || typeof value === 'boolean' || Buffer.isBuffer(value)) return value;
   if (typeof value === 'number') return toNumber(value);
@@ -60,13 +60,13 @@ function toField(value: unknown, depth = 0): unknown {
   return Object.fromEntries(fields);
 }
 
-/** RabbitMQ closes the connection of whoever publishes a number that is not finite. */
+/** RabbitMQ closes the connection when a number that is not finite is published. */
 function toNumber(value: number): unknown {
   if (!Number.isFinite(value)) return String(value);
   return Number.isSafeInteger(value) ? value : { '!': 'double', value };
 }
 
-/** Where the client marks a type, or a table of another client has a field of that name. */
+/** A value with the field `!`, by which amqplib marks a type; a table of another client may have such a field, too. */
 function toTypedField(value: object): unknown {
   const { '!': type, value: inner, ...others } = value as { '!': unknown; value?: unknown };
   const isPlain = Object.keys(others).length === 0;
@@ -96,7 +96,7 @@ function toText(value: unknown): string | undefined {
   }
 }
 
-/** In bytes, at most: what `toField` returns, as the client encodes it. */
+/** Upper bound of the encoded size of a value of `toField`, in bytes. */
 function sizeOf(value: unknown): number {
   if (typeof value === 'string') return 5 + Buffer.byteLength(value);
   if (Buffer.isBuffer(value)) return 5 + value.length;

@@ -17,11 +17,11 @@ export interface Binding {
 export type TopologyObject =
   | { type: 'exchange'; name: string }
   | { type: 'queue'; name: string }
-  /** Of the virtual host, e.g. `max-queues`. */
+  /** A limit of the virtual host, e.g. `max-queues`. */
   | { type: 'limit'; name: string }
   | ({ type: 'binding' } & Binding);
 
-/** A user of the server, or what it may do in the virtual host. */
+/** A user of the server, or the permissions of a user in the virtual host. */
 export interface AccountObject {
   type: 'user' | 'permissions';
   name: string;
@@ -29,11 +29,11 @@ export interface AccountObject {
 
 interface Declaration {
   object: TopologyObject;
-  /** May be repeated. @throws FatalError when something of that name exists with other properties */
+  /** Safe to repeat. @throws FatalError when an object of that name has other properties */
   declare: (channel: Channel) => Promise<void>;
 }
 
-/** Every exchange, queue and binding of the catalog, in an order in which they can be declared. */
+/** Every exchange, queue and binding of the contracts, in an order in which they can be declared. */
 export const declarations: readonly Declaration[] = [
   ...topology.exchanges.map(({ name, type }) =>
     declaration({ type: 'exchange', name }, (channel) => channel.assertExchange(name, type, { durable: true })),
@@ -48,25 +48,26 @@ export const declarations: readonly Declaration[] = [
 ];
 
 /**
- * event_broker declares everything, because a confirmed publish is not enough: as long as any queue is bound, a missing one
- * loses its copy in silence. All make sure that they can publish to the direct exchanges that they have to.
+ * Makes sure that the service finds the topology that it needs. event_broker declares everything, because a confirmed publish is not
+ * enough: as long as any queue is bound, a missing queue loses its copy silently. Every service checks that it can publish
+ * to the direct exchanges it writes to.
  *
- * @throws FatalError when something of that name exists with other properties; CannotWork when an exchange is not there
- *   yet; what RabbitMQ refuses otherwise is for `AmqpConnection.explain`
+ * @throws FatalError when an object has other properties; CannotWork when an exchange does not exist yet; other refusals of
+ *   RabbitMQ as they are, for `AmqpConnection.explain`
  */
 export async function assertTopology(channel: Channel, service: ServiceName): Promise<void> {
   if (service === 'event_broker') for (const { declare } of declarations) await declare(channel);
   const written: readonly string[] = access[service].write;
-  // On the exchange of the events, queues of others that are bound by `#` would get the message that it is tried with.
-  const tried = topology.exchanges.filter(({ name, type }) => written.includes(name) && type === 'direct');
-  for (const { name } of tried) await assertTakesMessages(channel, name);
+  // A topic exchange is not checked: foreign queues that are bound by `#` would get the empty message.
+  const checked = topology.exchanges.filter(({ name, type }) => written.includes(name) && type === 'direct');
+  for (const { name } of checked) await assertTakesMessages(channel, name);
 }
 
 /**
- * The same again and again, however much is published meanwhile, until aborted. RabbitMQ also tells nobody of an alarm before
- * something is published.
+ * Repeats `assertTopology` until aborted. This also detects a resource alarm, which RabbitMQ announces only after something was
+ * published.
  *
- * @throws when something that is missing cannot be made, or the channel is closed
+ * @throws when a missing object cannot be declared, or the channel is closed
  */
 export async function keepTopology({
   channel,
@@ -97,7 +98,7 @@ export function bindingOf(queue: string, exchange: string, routingKey: string): 
   };
 }
 
-/** Tells objects of one virtual host apart, e.g. `queue admin_backend.audit`. */
+/** Unique name of an object in its virtual host, e.g. `queue admin_backend.audit`. */
 export function nameOf(object: TopologyObject | AccountObject): string {
   if (object.type === 'permissions') return `permissions of user ${object.name}`;
   if (object.type !== 'binding') return `${object.type} ${object.name}`;
@@ -106,7 +107,7 @@ export function nameOf(object: TopologyObject | AccountObject): string {
   return `binding of ${destinationType} ${destination} to ${source} by ${JSON.stringify(routingKey)}${further}`;
 }
 
-/** What has to be done by hand before it can be declared with other properties. */
+/** What a person has to do before an object can be declared with other properties. */
 export function removalOf({ type }: TopologyObject): string {
   return type === 'queue' ? 'Move its messages away and delete it' : 'Delete it';
 }
@@ -136,21 +137,24 @@ function declaration(object: TopologyObject, run: (channel: Channel) => PromiseL
 }
 
 /**
- * A passive declaration would ask for further rights: RabbitMQ 4.2.6 and 4.3.0 want `configure` for it. A message by an
- * empty routing key, which nothing is bound by, needs the right to write alone and goes nowhere.
+ * Checks that an exchange exists and that the account may publish to it. A passive declaration would need the right `configure` on
+ * RabbitMQ 4.2.6 and 4.3.0. A message with an empty routing key, which no queue is bound by, needs only the right `write`.
  */
 export async function assertTakesMessages(channel: Channel, exchange: string): Promise<void> {
   channel.publish(exchange, '', Buffer.alloc(0));
-  // The answer to this call, which changes nothing, comes after RabbitMQ has taken or refused the message.
+  // This call changes nothing, and RabbitMQ answers it after it has taken or refused the message.
   await channel.prefetch(0).catch((error: unknown) => {
     if (!isClosedWith(error, refusals.notFound)) throw error;
-    throw new CannotWork(`event_broker has not made the exchange ${exchange} yet: start it, if it does not run.`, {
-      cause: error,
-    });
+    throw new CannotWork(
+      `event_broker has not declared the exchange ${exchange} yet: start event_broker, if it does not run.`,
+      {
+        cause: error,
+      },
+    );
   });
 }
 
-/** RabbitMQ names the first property that differs, and writes a value as `'50'`, `the value '50' of type 'byte'` or `none`. */
+/** Extracts the first different property from RabbitMQ's message, which writes a value as `'50'`, `the value '50' of type 'byte'` or `none`. */
 function differenceIn(text: string): string | undefined {
   const value = String.raw`(?:the value )?(none|'.*?')(?: of type '\w+')?`;
   const pattern = new RegExp(

@@ -13,18 +13,14 @@ import type { OutgoingMessage } from '../bus/confirmed-publish.ts';
 
 export interface Command<Type extends CommandType> {
   type: Type;
-  /** Id of the instance or agent that it is for: also its routing key. */
+  /** Id of the instance or agent that gets the command. It is also the routing key. */
   to: string;
   body: CommandBody<Type>;
-  /** The event that led to it. Without one, the command begins a trace of its own. */
+  /** The event that caused the command. Without a cause, the command begins a new trace. */
   cause?: Cause | undefined;
 }
 
-/**
- * A command as it goes onto `agents.direct`, with an id of its own.
- *
- * @throws z.ZodError when the body is not of the documented form
- */
+/** Makes the message for `agents.direct`, with a new id. @throws z.ZodError when the body does not match its schema */
 export function toMessage<Type extends CommandType>({ type, to, body, cause }: Command<Type>): OutgoingMessage {
   const { source, versions }: CommandDefinition = controlCommands[type];
   const { version, schema } = versions.newest;

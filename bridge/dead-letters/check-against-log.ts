@@ -9,7 +9,7 @@ import { parseEvent } from '../bus/incoming-event.ts';
 import { errorMessage } from '../../supervision/errors.ts';
 import { translate } from '../event-broker/translate.ts';
 
-/** The letter is not what the event log says of its event: somebody may have forged it. */
+/** The letter differs from its event in the event log. Somebody may have forged it. */
 export class NotInEventLog extends Error {
   override name = 'NotInEventLog';
 }
@@ -17,10 +17,9 @@ export class NotInEventLog extends Error {
 const knownId = z.object({ 'cloudEvents:id': z.guid() });
 
 /**
- * Compares a letter with the event log, in which every event has an entry before it is published: its headers, the
- * properties that repeat them, and its body.
+ * Compares headers, properties and body of a letter with the event log, where every event has an entry before it is published.
  *
- * @throws NotInEventLog naming what differs; the database's error when the log cannot be read
+ * @throws NotInEventLog that names the difference; the error of the database when the log cannot be read
  */
 export async function checkAgainstLog(database: Pool | ClientBase, message: Message): Promise<void> {
   const { headers } = message.properties;
@@ -42,7 +41,7 @@ async function readEntry(database: Pool | ClientBase, eventId: string): Promise<
   return rows[0] && toEventLogEntry(rows[0]);
 }
 
-/** The header, the property or the field of the body; undefined when all are as event_broker publishes the entry. */
+/** Names the header, property or field that differs from what event_broker publishes of the entry. */
 function findDifference(message: Message, entry: EventLogEntry): string | undefined {
   const { metadata, body: expectedBody } = orRefuse('its entry', () => translate(entry));
   const actual = orRefuse('its content', () =>
@@ -52,7 +51,7 @@ function findDifference(message: Message, entry: EventLogEntry): string | undefi
   const found = fromWireHeaders(message.properties.headers);
   for (const [name, value] of Object.entries(others)) {
     const given = found[name as keyof typeof others];
-    // One that an older event_broker published has no position.
+    // A message of an older event_broker has no position.
     if (!(name === 'position' && given === undefined) && !isDeepStrictEqual(given, value))
       return `the header of its ${name}`;
   }
@@ -64,14 +63,14 @@ function findDifference(message: Message, entry: EventLogEntry): string | undefi
   if (!isEventType(metadata.type)) return 'its type';
   const expected = definitionOf(metadata.type).versions.read(schemaVersion, expectedBody) as Record<string, unknown>;
   const written = JSON.parse(message.content.toString('utf8')) as Record<string, unknown>;
-  // Of the same version, the letter may lack a field that a newer event_broker adds, but have none besides.
+  // A letter of the same version may lack a field that a newer event_broker adds, but must not have unknown fields.
   const fields = found.schemaVersion === schemaVersion ? Object.keys(written) : Object.keys(expected);
   const body = actual.body as Record<string, unknown>;
   const field = fields.find((name) => !isDeepStrictEqual(body[name], expected[name]) || !(name in expected));
   return field === undefined ? undefined : `the field ${field} of its body`;
 }
 
-/** As amqplib calls them. */
+/** Names of properties in amqplib, where they differ from those of AMQP. */
 const amqplibNames: Readonly<Record<string, string>> = { message_id: 'messageId', correlation_id: 'correlationId' };
 
 function orRefuse<Result>(what: string, work: () => Result): Result {

@@ -3,7 +3,7 @@ import { letterIdOf, type LetterQueue } from './letter.ts';
 import { visitQueues, type LettersOptions, type TakenLetter } from './take-letters.ts';
 
 export interface FindOptions extends LettersOptions {
-  /** Of `listDeadLetters`. */
+  /** Id from `listDeadLetters`. */
   letterId: string;
 }
 
@@ -13,9 +13,9 @@ export interface FoundLetter extends TakenLetter {
 }
 
 /**
- * Looks for the letter of that id; of several copies, the oldest. All that is not acknowledged stays where it is.
+ * Finds a letter by its id, and of several copies the oldest. Every letter that `use` does not acknowledge stays in its place.
  *
- * @returns undefined when there is no such letter; it may also be in the hands of another reader at the moment
+ * @returns undefined when there is no such letter, or another reader has taken it at the moment
  */
 export async function findLetter<Result>(
   { letterId, ...options }: FindOptions,

@@ -1,25 +1,25 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Channel, Message } from 'amqplib';
 
-/** Of more than 32 that come back at once, RabbitMQ 3.10 loses the order (tried): they are under way in an unordered map. */
+/** RabbitMQ 3.10 was seen to lose the order of more than 32 messages that return at once, which it keeps in an unordered map. */
 const batchSize = 30;
 const pollMs = 1;
-/** A batch normally takes some 40 ms. Another reader that takes letters meanwhile makes the count useless. */
+/** A batch normally takes some 40 ms. The count is useless while another reader takes letters. */
 const patienceMs = 2_000;
 
-/** For a batch whose arrival cannot be seen. */
+/** How long to wait for a batch if the account may not count messages. */
 const pauseMs = 150;
 
 export interface GiveBackOptions {
   channel: Channel;
   queue: string;
-  /** Of messages that were taken over this channel. */
+  /** Delivery tags of messages that were taken over this channel. */
   deliveryTags: readonly number[];
   /** Whether the account may ask for the number of messages in the queue. */
   canBeCounted: boolean;
 }
 
-/** Puts messages back into their queue in this order; returns once they are there. */
+/** Returns messages to their queue in this order, and resolves once they are there. */
 export async function giveBack({ channel, queue, deliveryTags, canBeCounted }: GiveBackOptions): Promise<void> {
   if (deliveryTags.length === 0) return;
   const count = async (): Promise<number> => (await channel.checkQueue(queue)).messageCount;

@@ -6,23 +6,23 @@ import { carriedProperties } from '../bus/dead-letter.ts';
 
 /** A message in a dead-letter queue. */
 export interface DeadLetter {
-  /** See `letterIdOf`. */
+  /** Made by `letterIdOf`. */
   letterId: string;
   queue: DeadLetterQueueName;
-  /** Where it was before, and goes when it is sent again. */
+  /** The queue that the message came from, and goes to when it is sent again. */
   originQueue: DomainQueueName;
   messageId: string | undefined;
   type: string | undefined;
-  /** The instance or agent that it is about. */
+  /** Id of the instance or agent that the message is about. */
   subject: string | undefined;
   sequence: number | undefined;
   reason: string;
-  /** When it died, where RabbitMQ noted it; else the time of its event. */
+  /** When RabbitMQ dead-lettered the message, if it did; else the time of the event. */
   time: Date | undefined;
   sizeBytes: number;
 }
 
-/** A dead-letter queue, and the queue that it is for. */
+/** A dead-letter queue, and the queue whose messages it keeps. */
 export interface LetterQueue {
   name: DeadLetterQueueName;
   origin: DomainQueueName;
@@ -59,27 +59,27 @@ export function toDeadLetter({ name, origin }: LetterQueue, message: Message): D
 }
 
 /**
- * Sixteen hexadecimal digits made of the queue and of all that the message said before it died: message ids may be
- * missing or not unique. A letter that is sent again and dies again has the same; so have copies of one message in one
- * queue, which do not differ in anything else.
+ * Computes the id of a letter, 16 hexadecimal digits, from its queue and its original headers, properties and body, because message
+ * ids may be missing or repeated. A letter that is sent again and dead-lettered again keeps its id. Identical copies of a
+ * message in one queue share an id.
  */
 export function letterIdOf(queue: DeadLetterQueueName, message: Message): string {
   const { headers, ...properties } = carriedProperties(message);
   return createHash('sha256')
-    .update(JSON.stringify([queue, properties, inOrder(withoutDeath(headers))]))
+    .update(JSON.stringify([queue, properties, inOrder(originalHeaders(headers))]))
     .update(message.content)
     .digest('hex')
     .slice(0, 16);
 }
 
-/** Without what was added when the message died, by a consumer or by RabbitMQ. */
-export function withoutDeath(headers: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !ofDeath.test(name)));
+/** Removes the headers that a consumer or RabbitMQ added when the message was dead-lettered. */
+export function originalHeaders(headers: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !addedHeader.test(name)));
 }
 
-const ofDeath = /^(dead_letter_|x-death$|x-(first|last)-death-|x-(delivery|acquired)-count$)/;
+const addedHeader = /^(dead_letter_|x-death$|x-(first|last)-death-|x-(delivery|acquired)-count$)/;
 
-/** Tables of AMQP have an order, which nobody promises to keep. */
+/** Sorts the headers, because AMQP does not promise to keep their order. */
 function inOrder(headers: Record<string, unknown>): [string, unknown][] {
   return Object.entries(headers).toSorted(([one], [other]) => (one < other ? -1 : 1));
 }

@@ -3,22 +3,21 @@ import { toDeadLetter, type DeadLetter } from './letter.ts';
 import { visitQueues, type LettersOptions } from './take-letters.ts';
 
 export interface ListOptions extends LettersOptions {
-  /** Only those that are about this instance, or name it anywhere. */
+  /** Only letters that are about this instance, or mention its id. */
   instanceId?: string | undefined;
-  /** At most so many letters. */
   limit: number;
 }
 
 export interface DeadLetters {
-  /** By queue, the oldest first. */
+  /** Sorted by queue, and within a queue the oldest first. */
   letters: DeadLetter[];
-  /** What was not looked at, because the limit was reached, e.g. `3 of the 1003 messages in agents_worker.instance.dead`. */
+  /** What was skipped because of the limit, e.g. `3 of the 1003 messages in agents_worker.instance.dead`. */
   notes: string[];
 }
 
 /**
- * Looks at dead letters, queue by queue until the limit is reached, and leaves all of them where they are. One takes about
- * 1 ms, and those that do not concern the instance are looked at as well.
+ * Lists dead letters, queue by queue until the limit is reached. All letters stay in their places. Each letter takes about 1 ms,
+ * including letters about other instances.
  */
 export async function listDeadLetters({ instanceId, limit, ...options }: ListOptions): Promise<DeadLetters> {
   const found: DeadLetters = { letters: [], notes: [] };
@@ -37,7 +36,7 @@ export async function listDeadLetters({ instanceId, limit, ...options }: ListOpt
   return found;
 }
 
-/** What is wrong with a letter may be its headers, so its text counts as well. */
+/** The headers of a letter may be what is wrong with it, so its body counts as well. */
 function concerns({ properties, content }: Message, instanceId: string): boolean {
   return properties.headers?.['cloudEvents:subject'] === instanceId || content.includes(instanceId);
 }

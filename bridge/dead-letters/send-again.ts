@@ -1,4 +1,4 @@
-import type { ConfirmChannel, Message } from 'amqplib';
+import type { Message } from 'amqplib';
 import { exchangeNames } from '../../contracts/names.ts';
 import { publishRouted } from '../bus/confirmed-publish.ts';
 import { carriedProperties } from '../bus/dead-letter.ts';
@@ -6,22 +6,22 @@ import { toSendable } from '../bus/sendable-headers.ts';
 import { errorMessage } from '../../supervision/errors.ts';
 import { NotInEventLog } from './check-against-log.ts';
 import { findLetter, type FindOptions, type FoundLetter } from './find-letter.ts';
-import { toDeadLetter, withoutDeath, type DeadLetter, type LetterQueue } from './letter.ts';
+import { toDeadLetter, originalHeaders, type DeadLetter } from './letter.ts';
 import { visitQueues, type LettersOptions } from './take-letters.ts';
 
 const publishTo = exchangeNames.sentAgain;
 
-/** Whether a letter is what it claims to be. @throws NotInEventLog when it is not; it then stays where it is */
+/** Checks that a letter is a genuine event. @throws NotInEventLog if it is not; the letter then stays in its place */
 export type CheckLetter = (message: Message) => Promise<void>;
 
 /**
- * Puts one letter back into the queue that it came from, as it was before it died. Its consumer dead-letters it again,
- * under the same letter id, if nothing has changed.
+ * Publishes the original message of a letter to the queue that it came from. If nothing has changed, the consumer dead-letters it
+ * again, with the same letter id.
  *
- * At least once: it is acknowledged after the confirm, so that a crash in between repeats the message, with its message
- * id, and loses nothing.
+ * At least once: the letter is acknowledged after the confirm, so that a crash in between repeats the message with the same
+ * message id.
  *
- * @throws Error when RabbitMQ does not take it, or the check refuses it; the letter then stays where it is
+ * @throws Error when RabbitMQ does not take the message or the check refuses it; the letter then stays in its place
  */
 export async function sendAgain({
   check,
@@ -38,16 +38,16 @@ export async function sendAgain({
 export interface SendAllOptions extends LettersOptions {
   check: CheckLetter;
   onSent?: (letter: DeadLetter) => void;
-  /** The check refused this one: it stays, and the next ones are sent all the same. */
+  /** Called with a letter that the check refuses. It stays in its place, and the following letters are sent. */
   onRefused?: (letter: DeadLetter, reason: NotInEventLog) => void;
 }
 
 /**
- * The same with all letters that are there at the time, in their order: those that die again meanwhile are not sent once
- * more.
+ * Sends all letters that exist at the start again, in their order. A letter that is dead-lettered again meanwhile is not sent a
+ * second time.
  *
  * @returns how many were sent
- * @throws Error when RabbitMQ does not take one; it stays where it is, and so do those behind it
+ * @throws Error when RabbitMQ does not take a message; its letter and all letters behind it stay in their places
  */
 export async function sendAllAgain(options: SendAllOptions): Promise<number> {
   const { check, onSent = () => undefined, onRefused = () => undefined, ...letters } = options;
@@ -78,12 +78,7 @@ async function refusalOf(check: CheckLetter, message: Message): Promise<NotInEve
   }
 }
 
-async function send({ queue, channel, message, acknowledge }: FoundLetter): Promise<void> {
-  await publish(channel, queue, message);
-  acknowledge();
-}
-
-async function publish(channel: ConfirmChannel, { name, origin }: LetterQueue, message: Message): Promise<void> {
+async function send({ queue: { name, origin }, channel, message, acknowledge }: FoundLetter): Promise<void> {
   const { headers, ...properties } = carriedProperties(message);
   let routed = false;
   try {
@@ -92,7 +87,7 @@ async function publish(channel: ConfirmChannel, { name, origin }: LetterQueue, m
       exchange: publishTo,
       routingKey: origin,
       content: message.content,
-      properties: toSendable({ ...properties, headers: withoutDeath(headers) }),
+      properties: toSendable({ ...properties, headers: originalHeaders(headers) }),
     }));
   } catch (error) {
     throw new Error(
@@ -107,4 +102,5 @@ async function publish(channel: ConfirmChannel, { name, origin }: LetterQueue, m
         `The letter stays in ${name}.`,
     );
   }
+  acknowledge();
 }

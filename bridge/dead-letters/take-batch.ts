@@ -2,16 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Channel, Message } from 'amqplib';
 
-/** Bounds the memory of what is in hand: a message may have 16 MiB. */
+/** Bounds the memory of one batch: a message may have 16 MiB. */
 const batchSize = 10;
-/** Between two messages that are there for certain, unless another reader takes them at the same moment. */
+/** How long to wait for the next message of a batch, which comes unless another reader has taken it. */
 const silenceMs = 2_000;
 
 /**
- * Takes the oldest messages of a queue without acknowledging them, as many as make a batch or as `most` says. A `get` for each
- * would cost a round trip each. The channel must have no other consumer.
+ * Takes the oldest messages of a queue, at most a batch and at most `most`, without acknowledging them. It consumes, because a `get`
+ * for each message would cost a round trip each. The channel must have no other consumer.
  *
- * @returns nothing once the queue is empty
+ * @returns an empty array once the queue is empty
  */
 export async function takeBatch(channel: Channel, queue: string, most: number): Promise<Message[]> {
   const first = most > 0 && (await channel.get(queue));
@@ -24,7 +24,7 @@ async function consume(channel: Channel, queue: string, count: number): Promise<
   const messages: Message[] = [];
   const consumerTag = randomUUID();
   let arrive: () => void = () => undefined;
-  // No more than these are sent while none of them is acknowledged.
+  // RabbitMQ sends no more than these while none of them is acknowledged.
   await channel.prefetch(count);
   await channel.consume(
     queue,
@@ -45,7 +45,7 @@ async function consume(channel: Channel, queue: string, count: number): Promise<
     ]);
     silence.abort();
   }
-  // Messages that are under way when it ends come before the answer.
+  // Messages on their way arrive before the answer to the cancellation.
   await channel.cancel(consumerTag);
   return messages;
 }

@@ -9,39 +9,39 @@ import type { LetterQueue } from './letter.ts';
 import { takeBatch } from './take-batch.ts';
 
 export interface LettersOptions {
-  /** Of an account that may read the dead-letter queues; to send letters again, also write to `events.sent_again`. */
+  /** The account needs the right to read the dead-letter queues, and to send letters again also to write to `events.sent_again`. */
   amqpUrl: string;
-  /** All when left out. */
+  /** By default all queues. */
   queue?: DeadLetterQueueName | undefined;
   /** Shown in RabbitMQ's management page. */
   connectionName?: string;
-  /** The exchange that letters are to be published to, if any. */
+  /** The exchange that letters will be published to, if any. */
   publishTo?: string;
 }
 
 export interface TakenLetter {
   message: Message;
-  /** Takes it out of the queue for good. */
+  /** Removes the letter from the queue. */
   acknowledge: () => void;
 }
 
 export interface OpenedQueue extends LetterQueue {
   channel: ConfirmChannel;
-  /** How many letters are in it. */
+  /** How many letters are in the queue. */
   waiting: number;
-  /** The oldest first. When the loop over them ends, those that were not acknowledged go back to their places. */
+  /** Yields the oldest letter first. When the loop ends, letters that were not acknowledged return to their places. */
   take: () => AsyncGenerator<TakenLetter, void, void>;
 }
 
 /**
- * Opens the queues one after the other, until the visitor has what it wants. Where it publishes to an exchange, nothing is taken
- * before RabbitMQ has shown that it takes messages: a connection that is blocked keeps what it has taken from all others.
+ * Opens one dead-letter queue after the other until `visit` is done. With `publishTo`, no letter is taken before RabbitMQ has shown
+ * that it accepts messages, because a blocked connection would keep the taken letters from all other readers.
  *
- * AMQP has no way to look without taking: the messages of a queue are taken unacknowledged, then given back. Meanwhile
- * another reader finds the queue empty; a crash in between gives them back, too, but perhaps in another order. They come
- * back marked as redelivered and their delivery count is one higher, which the queue's own delivery limit allows for.
+ * AMQP cannot read a queue without taking its messages: they are taken unacknowledged, then given back. Meanwhile another
+ * reader finds the queue empty. After a crash RabbitMQ gives them back, perhaps in another order. They come back marked as
+ * redelivered, with a higher delivery count; the delivery limit of the queues allows for that.
  *
- * @throws Error naming the server and what to check, when RabbitMQ cannot be used
+ * @throws Error that names the server and the setting to check, if RabbitMQ cannot be used
  */
 export async function visitQueues(
   { amqpUrl, queue, connectionName = 'dead letters', publishTo }: LettersOptions,
@@ -61,7 +61,7 @@ export async function visitQueues(
     }
   };
   try {
-    // What RabbitMQ refuses shows there, in its own words.
+    // A refused publication only shows as a broken channel.
     await Promise.race([visitAll(), amqp.broken]);
   } catch (error) {
     throw amqp.explain(error);
@@ -70,14 +70,14 @@ export async function visitQueues(
   }
 }
 
-/** Where the exchange is missing, there may be no letters either. */
+/** Without the exchange there may be no letters either, so its absence is no error. */
 function unlessMissing(error: unknown): void {
   if (!(error instanceof CannotWork)) throw error;
 }
 
 /**
- * RabbitMQ puts a message that comes back behind all that came back before, and in front of all that were never taken. After
- * a loop that ends early, the others that had come back before are therefore taken, too: else they would be in front.
+ * RabbitMQ puts a returned message behind all messages that returned before, and in front of all that were never taken. When a loop
+ * ends early, the remaining messages that had returned before are therefore taken as well, or they would end up in front.
  */
 async function* takeLetters({
   channel,
@@ -90,7 +90,7 @@ async function* takeLetters({
   waiting: number;
   canBeCounted: boolean;
 }): AsyncGenerator<TakenLetter, void, void> {
-  /** Delivery tags, since a message may have 16 MiB, and there may be very many. */
+  /** Only the delivery tags are kept, because there may be very many messages of up to 16 MiB. */
   const kept = new Set<number>();
   let taken = 0;
   let lastCameBack = false;
@@ -132,17 +132,17 @@ async function countOf(amqp: AmqpConnection, queue: DeadLetterQueueName): Promis
     return { waiting: messageCount, canBeCounted: true };
   } catch (error) {
     if (isClosedWith(error, refusals.notFound)) return { waiting: 0, canBeCounted: false };
-    // RabbitMQ 4.2.6 and 4.3.0 ask for the right to configure the queue, of which only event_broker needs to have one.
+    // RabbitMQ 4.2.6 and 4.3.0 require the right to configure the queue for this, which only event_broker has.
     if (isClosedWith(error, refusals.accessRefused)) return countByTaking(amqp, queue);
     throw error;
   }
 }
 
-/** With the right to read the queue alone: the answer to a `get` says how many messages are left. */
+/** Needs only the right to read the queue: the answer to a `get` says how many messages are left. */
 async function countByTaking(amqp: AmqpConnection, queue: DeadLetterQueueName): Promise<Count> {
   const channel = await amqp.openSeparateChannel();
   const message = await channel.get(queue);
-  // What was not acknowledged goes back to its place when the channel closes.
+  // The message returns to its place when the channel closes.
   await channel.close();
   return { waiting: message ? (message.fields.messageCount ?? 0) + 1 : 0, canBeCounted: false };
 }

@@ -16,22 +16,23 @@ export interface EventBrokerOptions {
   amqpUrl: string;
   logger: Logger;
   onFatal: (error: FatalError) => void;
-  /** The log is read at least this often, for notifications that were lost; also finds dead connections. */
+  /** The log is read at least this often, because notifications can be lost. This also detects dead connections. */
   pollMs?: number;
-  /** How often the topology is declared anew: what somebody removes meanwhile is missing for no longer. */
+  /** How often the topology is declared again, in case somebody has removed a part of it. */
   topologyMs?: number;
   maxBatchEntries?: number;
-  maxBatchBytes?: number;
 }
 
+/** Memory that one batch of entries may take. */
+const maxBatchBytes = 16 * 1024 * 1024;
+
 /**
- * Puts what the event log holds onto `events.topic`, at least once and in the order of its positions. Any number may run:
- * one leads, the others wait until it gives no more signs of life.
+ * Publishes the entries of the event log to `events.topic`, at least once and in the order of their positions. Any number of processes
+ * may run: one of them leads, and the others are standbys until the leader stops renewing its lease.
  */
 export function startEventBroker(options: EventBrokerOptions): Supervised {
   const { databaseUrl, amqpUrl, logger, onFatal, pollMs = 1_000, topologyMs = 5_000 } = options;
-  const { maxBatchEntries = 200, maxBatchBytes = 16 * 1024 * 1024 } = options;
-  const limits = { maxEntries: maxBatchEntries, maxBytes: maxBatchBytes };
+  const limits = { maxEntries: options.maxBatchEntries ?? 200, maxBytes: maxBatchBytes };
 
   const run = async (session: Session): Promise<void> => {
     const { signal, ready, standby } = session;
@@ -65,7 +66,7 @@ export function startEventBroker(options: EventBrokerOptions): Supervised {
           if (failure !== undefined) throw failure;
         }
       } catch (error) {
-        // What broke a connection comes before what then failed because of it, but never before what only a person can mend.
+        // A broken connection explains the errors that follow from it. A FatalError is never replaced: only a person can fix its cause.
         throw amqp.explain(error instanceof FatalError ? error : (failure ?? error));
       } finally {
         await amqp.close();
@@ -83,7 +84,7 @@ interface Drain {
   limits: { maxEntries: number; maxBytes: number };
   logger: Logger;
   signal: AbortSignal;
-  /** Whether the session has failed, so that nothing more is to be published in it. */
+  /** Whether the session has failed, so that it must not publish any more. */
   failed: () => boolean;
 }
 

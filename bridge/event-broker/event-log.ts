@@ -1,14 +1,14 @@
 import type { ClientBase } from 'pg';
 
-/** One entry of `event_log`, as it waits to be published. */
+/** One entry of `event_log`: a change of a row, from which an event is made. */
 export interface EventLogEntry {
   id: string;
   eventId: string;
   entityId: string;
   sequence: number;
-  /** Its place in the order in which everything is published. */
+  /** Place in the order in which all events are published. */
   position: number;
-  /** The trigger's JSON; validated only when it is translated. */
+  /** JSON that the trigger wrote, which `translate` validates. */
   notification: unknown;
   correlationId: string;
   causationId: string | null;
@@ -18,20 +18,20 @@ export interface EventLogEntry {
 
 export interface BatchLimits {
   maxEntries: number;
-  /** Bounds the memory of one batch; a single larger entry still makes a batch of its own. */
+  /** Bounds the memory of one batch. A larger entry makes a batch of its own. */
   maxBytes: number;
 }
 
-/** The columns of `event_log` that make a `EventLogEntry`. */
+/** Columns of `event_log` for an `EventLogEntry`, besides `id` and `notification`. */
 export const eventLogColumns = `event_id as "eventId", entity_id as "entityId", sequence, position,
   correlation_id as "correlationId", causation_id as "causationId", traceparent, occurred_at as "occurredAt"`;
 
 export type EventLogRow = Omit<EventLogEntry, 'sequence' | 'position'> & { sequence: string; position: string };
 
 /**
- * The next entries to publish, in that order: those that a broker which ended had given a position, then the oldest that
- * have none, which are given the next ones. An entry that committed late is among those: nothing is skipped by a cursor.
- * To be called by the leader alone.
+ * Reads the next entries to publish, in their order: first the entries that got a position and were not published, for example because
+ * the leader crashed, then the oldest entries without a position, which get the next positions. There is no cursor that an
+ * entry which commits late could fall behind. Only the leader may call this.
  */
 export async function takeUnpublished(
   client: ClientBase,
@@ -39,7 +39,7 @@ export async function takeUnpublished(
 ): Promise<EventLogEntry[]> {
   const { rows } = await client.query<EventLogRow>({
     name: 'take_unpublished',
-    // Ids go from part to part as arrays: whatever the planner believes of the log, it never reads all of it.
+    // The parts pass ids as arrays, so that no plan reads the whole log, whatever its statistics say.
     text: `with waiting as (
              select id, position, sum(size_bytes) over (order by position, id) - size_bytes as bytes_before
              from (select id, position, size_bytes from event_log
@@ -64,7 +64,7 @@ export async function takeUnpublished(
   return rows.map(toEventLogEntry);
 }
 
-/** PostgreSQL's bigint arrives as a text. */
+/** The driver returns a bigint as text. */
 export function toEventLogEntry(row: EventLogRow): EventLogEntry {
   return { ...row, sequence: Number(row.sequence), position: Number(row.position) };
 }
@@ -77,7 +77,7 @@ export async function markPublished(client: ClientBase, ids: string[]): Promise<
   });
 }
 
-/** Sets an entry aside that cannot become an event, so that those behind it go on. It stays in the log. */
+/** Excludes an entry that cannot become an event, so that the entries behind it are published. It stays in the log. */
 export async function markRejected(client: ClientBase, id: string, reason: string): Promise<void> {
   await client.query('update event_log set rejected_reason = $2 where id = $1', [id, reason]);
 }

@@ -1,11 +1,11 @@
 import { hostname } from 'node:os';
 import type { ClientBase } from 'pg';
 
-/** The one row of `event_broker_leader`, as a standby sees it. */
+/** The only row of `event_broker_leader`, as a standby reads it. */
 export interface LeaderRow {
-  /** Rises with each leader. */
+  /** Counts the leaders so far. */
   epoch: string;
-  /** Rises with each sign of life of the leader. */
+  /** Counts the renewals of the lease. */
   beats: string;
   /** Host and process of the leader; null when nobody leads. */
   holder: string | null;
@@ -16,7 +16,7 @@ export interface LeaderRow {
 
 const holder = `${hostname()}, process ${process.pid}`;
 
-/** A login that may not see when the other's session began compares the process id alone. */
+/** A login that may not see the start of the leader's session compares only the process id. */
 const holdersSession = `from pg_catalog.pg_stat_activity a
   where a.pid = l.backend_pid and coalesce(a.backend_start = l.backend_start, true)`;
 
@@ -41,7 +41,7 @@ export async function takeLeadership(client: ClientBase, { epoch, beats }: Leade
   return rows[0]?.epoch;
 }
 
-/** Ends the connection of a leader that gives no sign of life: whatever it still has in hand can then change nothing. */
+/** Ends the connection of a leader that no longer renews its lease, so that its remaining queries change nothing. */
 export async function endSessionOf(client: ClientBase, { epoch, beats }: LeaderRow): Promise<void> {
   await client.query(
     `select pg_terminate_backend((select a.pid ${holdersSession})) from event_broker_leader l
@@ -50,7 +50,7 @@ export async function endSessionOf(client: ClientBase, { epoch, beats }: LeaderR
   );
 }
 
-/** @returns false when another one leads */
+/** Renews the lease. @returns false when another process leads */
 export async function beat(client: ClientBase, epoch: string): Promise<boolean> {
   const { rowCount } = await client.query('update event_broker_leader set beats = beats + 1 where epoch = $1', [epoch]);
   return rowCount === 1;

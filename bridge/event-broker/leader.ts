@@ -9,30 +9,29 @@ import { errorMessage, FatalError } from '../../supervision/errors.ts';
 import { leadership } from './time-limits.ts';
 
 export interface LeaderOptions {
-  /** A direct connection: LISTEN does not survive a transaction-pooling proxy. */
+  /** Address of PostgreSQL itself: LISTEN does not work through a pooler of transactions. */
   databaseUrl: string;
   logger: Logger;
   signal: AbortSignal;
-  /** Called on each notification. */
   onNotification: () => void;
-  /** Called at each look at another leader, with a sentence on who leads. */
+  /** Called whenever another process is found to lead, with a sentence about that leader. */
   onStandby: (leader: string) => void;
 }
 
 export interface Leader {
   client: EngineClient;
-  /** Rejects when the connection breaks, or when another one leads. */
+  /** Rejects when the connection breaks, or another process leads. */
   broken: Promise<never>;
-  /** To be called before anything is published. @throws Error when the leadership was not renewed in time */
+  /** Must be called before anything is published. @throws Error when the lease was not renewed in time */
   assertHeld(): void;
   close(): Promise<void>;
 }
 
 /**
- * Connects, waits until nobody else leads, and listens. A standby that polls also proves that its connection lives.
+ * Connects, waits until no other process leads, and listens for notifications.
  *
- * @throws FatalError when the schema is missing, the login is refused or lacks rights, or a pooler answers; otherwise the
- * connection's error
+ * @throws FatalError when tables are missing, the login is refused or lacks rights, or a pooler answers; other errors of the
+ *   connection with the setting to check
  */
 export async function becomeLeader(options: LeaderOptions): Promise<Leader> {
   const { databaseUrl, signal, onNotification } = options;
@@ -53,14 +52,14 @@ export async function becomeLeader(options: LeaderOptions): Promise<Leader> {
   broken.catch(() => undefined);
   client.on('error', fail);
   client.on('end', () => fail(new Error('PostgreSQL closed the connection')));
-  // A half-open socket never answers the goodbye.
+  // A server behind a half-open socket never answers.
   const close = (): Promise<void> => Promise.race([client.end().catch(() => undefined), delay(1_000)]);
 
   let lease: ReturnType<typeof keepLease> | undefined;
   try {
     await client.connect();
     if (client.isPooled) throw new Pooled();
-    // Tells that the table, or the right to it, is missing.
+    // This fails if the table or the right to it is missing.
     await client.query('update event_log set published_at = published_at where false');
     const epoch = await waitForLeadership(client, options);
     const held = keepLease(client, epoch, fail);
@@ -97,7 +96,7 @@ async function waitForLeadership(
     const row = await readLeader(client);
     if (seen?.epoch !== row.epoch || seen.beats !== row.beats) {
       seen = row;
-      // By this process's own clock: those of hosts differ, and are set anew.
+      // The clock of this process is used, because clocks of hosts differ and are adjusted.
       seenAt = performance.now();
     }
     const silentMs = performance.now() - seenAt;
@@ -122,7 +121,7 @@ async function waitForLeadership(
   }
 }
 
-/** Gives signs of life for as long as this process and its connection can. */
+/** Renews the lease for as long as this process and its connection work. */
 function keepLease(client: EngineClient, epoch: string, fail: (error: Error) => void) {
   let renewedAt = performance.now();
   let isBeating = false;
@@ -155,7 +154,7 @@ const insufficientPrivilege = '42501';
 const readOnlyTransaction = '25006';
 const refusedLogin = new Set(['28000', '28P01', '3D000']);
 
-/** Says of an error of PostgreSQL what a person can do about it. */
+/** Adds to an error of PostgreSQL what a person can do about it. */
 function explain(error: unknown, databaseUrl: string): Error {
   const { host } = new URL(databaseUrl);
   if (error instanceof Pooled) {

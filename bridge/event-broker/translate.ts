@@ -7,16 +7,12 @@ import { UnknownVersion } from '../../contracts/versions.ts';
 import type { EventLogEntry } from './event-log.ts';
 import { toEventMessage, type EventMessage } from '../bus/outgoing-event.ts';
 
-/** The log entry is not of the documented form: it can never be published as it is. */
+/** The entry does not have the documented form, so it can never be published. */
 export class UntranslatableEntry extends Error {
   override name = 'UntranslatableEntry';
 }
 
-/**
- * From what the trigger wrote, in any kept version, to the documented event.
- *
- * @throws UntranslatableEntry
- */
+/** Makes the documented event from the JSON of the trigger, in any supported version. @throws UntranslatableEntry */
 export function translate(entry: EventLogEntry): EventMessage {
   const written = orUntranslatable('', () => readNotification(entry.notification));
   const { instance, ...event } = toEvent(written);
@@ -31,7 +27,7 @@ export function translate(entry: EventLogEntry): EventMessage {
     traceparent: entry.traceparent,
     instance,
   };
-  // What the database allows and the event does not, such as another first status, is found here.
+  // This validates the event: the database allows values that the event does not, such as another first status.
   return orUntranslatable(`${event.type}: `, () => toEventMessage({ ...event, metadata }));
 }
 
@@ -63,7 +59,7 @@ function instanceEvent(change: Notification['event_type'], row: InstanceRow): Tr
   switch (change) {
     case 'insert': {
       const body = { instance_id, agent_id, user_id, config, created_at, status };
-      // That an insert has a config, and begins as pending, is known to the trigger alone.
+      // The type cannot express that the row of an insert has a config and the status pending.
       return { type: 'instance.created', body: body as EventBody<'instance.created'> };
     }
     case 'update':

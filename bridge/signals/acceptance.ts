@@ -2,22 +2,22 @@ import type { Logger } from 'pino';
 import { describeTemporalError, explainTemporalRefusal, kindOfRefusal } from './temporal-refusal.ts';
 import { acceptanceLimits } from './time-limits.ts';
 
-/** One thing that Temporal is asked for until it does it. */
+/** A call to Temporal that is repeated until Temporal accepts it. */
 export interface Request {
-  /** To be called with each refusal of it. */
+  /** Must be called with each refusal. */
   refused: (error: unknown) => void;
-  /** To be called once it is accepted, or is no longer asked for. */
+  /** Must be called when the call is accepted, or is not repeated any more. */
   end: () => void;
 }
 
 export interface Acceptance {
   readonly name: string;
-  /** Not ready while a request is refused for a reason that does not pass, or for longer than `lastingMs`. */
+  /** Not ready while a request is refused for a reason that does not pass by itself, or for longer than `lastingMs`. */
   readonly health: { readonly ready: boolean; readonly lastError?: string };
   open(): Request;
   /**
-   * Does what is repeated by whoever asks for it, at least once in that time: another process may be the next to do it. Only a
-   * refusal that does not pass counts.
+   * Runs work that its caller repeats at least once within that time, though perhaps in another process. Only refusals that do
+   * not pass by themselves count.
    */
   repeated<Result>(work: () => Promise<Result>, withinMs: number): Promise<Result>;
 }
@@ -25,7 +25,7 @@ export interface Acceptance {
 export interface AcceptanceOptions {
   namespace: string;
   logger: Logger;
-  /** How long a refusal that passes may last before it counts as one that does not. */
+  /** A refusal that may pass by itself counts as lasting after this time. */
   lastingMs?: number;
 }
 
@@ -37,8 +37,8 @@ interface Refusal {
 }
 
 /**
- * Knows whether Temporal accepts what it is asked for: everything stays as it is while it does not, although the connection to
- * it holds. Says in the log what is wrong once for each reason, however often it is asked, and when that is over.
+ * Follows whether Temporal accepts calls: it may refuse them although the connection works, and then no instance changes. Logs each
+ * reason once, and when Temporal accepts calls again.
  */
 export function watchAcceptance(options: AcceptanceOptions): Acceptance {
   const { namespace, logger, lastingMs = acceptanceLimits.lastingMs } = options;

@@ -17,8 +17,8 @@ export interface AgentRouterOptions {
 }
 
 /**
- * From an event of an agent to the workflows of the instances that it concerns. An agent that is published all the time is
- * told of now and then, as a row is (instance-router.ts).
+ * Signals an event of an agent to the workflows of the instances that it concerns. Frequent events of one agent are throttled as
+ * in instance-router.ts.
  */
 export function createAgentRouter({ workflows, pool, control, acceptance }: AgentRouterOptions) {
   const tell = sendNewest<Told>({
@@ -34,11 +34,11 @@ export function createAgentRouter({ workflows, pool, control, acceptance }: Agen
     const { toMessage, drains, statuses } = audience;
     const { id: eventId, subject: agentId, sequence, correlationId, traceparent } = event.metadata;
     if (drains) {
-      // A late or repeated event must not end what the agent, published again since, may run.
+      // A late or repeated event must not drain an agent that was published again since.
       if (await isInUse(pool, agentId)) return;
       await control.announceDrain({ agentId, cause: { eventId, correlationId, traceparent } });
     }
-    // The status of a row whose generation was not observed yet says nothing about that generation.
+    // If the generation of a row was not observed yet, its status is about an earlier generation.
     const { rows } = await pool.query<{ id: string; generation: string }>(
       `select id, generation from instances where agent_id = $1 and desired_state = 'running'
          and (status = any ($2) or observed_generation < generation) order by id`,
@@ -55,7 +55,7 @@ type AgentEvent = IncomingEvent<EventTypeOf<typeof queueNames.agentsWorkerAgent>
 interface Told {
   instanceId: string;
   message: InstanceMessage;
-  /** Of the event. */
+  /** Sequence of the event. */
   sequence: number;
   signal: AbortSignal;
 }
@@ -81,7 +81,7 @@ function audienceOf({ type, body }: AgentEvent): Audience | undefined {
   }
 }
 
-/** Whether the agent is there and its instances may go on; one whose row was deleted is not. */
+/** Whether the agent exists and its instances need not be drained. */
 async function isInUse(pool: Pool, agentId: string): Promise<boolean> {
   const { rows } = await pool.query('select from agents where id = $1 and (retired_at is null or not drain)', [
     agentId,

@@ -1,16 +1,17 @@
 import { isGrpcServiceError, type Client, type ConnectionLike } from '@temporalio/client';
+import { grpcCodes } from './temporal-refusal.ts';
 import type { Queryable } from '../../database/instance-view.ts';
 
-/** Where an engine works. */
+/** Namespace and task queue of an engine. */
 export interface Engine {
   namespace: string;
-  /** Temporal's id of the namespace; undefined where it is not known. */
+  /** Temporal's id of the namespace; undefined if it is unknown. */
   namespaceId?: string | undefined;
-  /** Undefined where the process does not need it, and was not given it. */
+  /** Undefined in processes that have no such setting. */
   taskQueue?: string | undefined;
 }
 
-/** The engine of the database is not the one that this process is set to. */
+/** The settings of this process name another engine than the one that the database belongs to. */
 export class AnotherEngine extends Error {
   override name = 'AnotherEngine';
 }
@@ -24,7 +25,7 @@ export interface EngineRow {
 
 export const selectEngine = 'select namespace, namespace_id, task_queue from engine';
 
-/** What is unknown on either side counts as equal. @throws AnotherEngine saying what differs */
+/** Compares two engines; an unknown value equals every value. @throws AnotherEngine that says what differs */
 export function compareEngines(recorded: EngineRow, own: Engine): void {
   const { namespace, namespaceId = recorded.namespace_id, taskQueue = recorded.task_queue } = own;
   if (recorded.namespace !== namespace || recorded.task_queue !== taskQueue) {
@@ -42,9 +43,10 @@ export function compareEngines(recorded: EngineRow, own: Engine): void {
 }
 
 /**
- * To be called before anything is asked of a workflow in the name of a row. A database that no engine has worked on yet belongs to any.
+ * Makes sure that Temporal has the workflows of this database. Must be called before a workflow is signalled on behalf of a row. A
+ * database without an engine fits every engine.
  *
- * @throws AnotherEngine; what the database or Temporal fails with
+ * @throws AnotherEngine; errors of the database and of Temporal
  */
 export async function requireSameEngine(database: Queryable, client: Client, taskQueue?: string): Promise<void> {
   const { namespace } = client.options;
@@ -55,7 +57,7 @@ export async function requireSameEngine(database: Queryable, client: Client, tas
   compareEngines(recorded, { namespace, taskQueue, namespaceId: await readNamespaceId(client.connection, namespace) });
 }
 
-/** @returns undefined where the account may not ask for it. @throws what Temporal fails with */
+/** @returns undefined if the account may not read it. @throws errors of Temporal */
 export async function readNamespaceId(
   { workflowService }: Pick<ConnectionLike, 'workflowService'>,
   namespace: string,
@@ -64,9 +66,7 @@ export async function readNamespaceId(
     const { namespaceInfo } = await workflowService.describeNamespace({ namespace });
     return namespaceInfo?.id || undefined;
   } catch (error) {
-    if (isGrpcServiceError(error) && error.code === grpcPermissionDenied) return undefined;
+    if (isGrpcServiceError(error) && error.code === grpcCodes.permissionDenied) return undefined;
     throw error;
   }
 }
-
-const grpcPermissionDenied = 7;

@@ -12,11 +12,11 @@ export interface InstanceRouterOptions {
 }
 
 /**
- * From an event to its workflow. Resolves once Temporal has accepted the signal, or one of a newer version of the same row,
- * or at once when the event has nothing to say to a workflow.
+ * Signals an event of an instance to its workflow. Resolves when Temporal has accepted the signal, or the signal of a newer version of
+ * the same row; at once if the event has no news for the workflow.
  *
- * Signals that come faster than workflow tasks end keep a workflow from continuing as new, and in the end from ending any
- * task; so a row that changes all the time is told of now and then.
+ * Signals of one row are throttled: signals that arrive faster than workflow tasks end keep the workflow from continuing as
+ * new, and finally from completing any task.
  */
 export function createInstanceRouter({ workflows, acceptance }: InstanceRouterOptions) {
   const tell = sendNewest<Told>({
@@ -37,7 +37,7 @@ interface Told {
   signal: AbortSignal;
 }
 
-/** Undefined when there is nothing new: agent events, and the echo of a status that the workflow itself recorded. */
+/** Undefined if the event has no news for the workflow: events of agents, and status changes that the workflow recorded itself. */
 export function toMessage({
   type,
   metadata,

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface SendNewestOptions<Item> {
-  /** Items with the same key wait for each other. */
+  /** Items with the same key are sent one after the other. */
   keyOf: (item: Item) => string;
-  /** The highest is the newest: it makes the others that wait superfluous. */
+  /** The item with the highest rank is the newest, and supersedes the other waiting items of its key. */
   rankOf: (item: Item) => number;
   send: (item: Item) => Promise<void>;
-  /** Between the end of one sending and the next of the same key. */
+  /** Pause between two items of the same key. */
   pauseMs?: number;
 }
 
@@ -17,8 +17,8 @@ interface Waiting<Item> {
 }
 
 /**
- * Sends one item at a time for each key: of those that came meanwhile only the newest, and the others are done with it.
- * Where it cannot be sent, its own call alone rejects, and the others go on.
+ * Sends one item at a time for each key. Of the items that arrived meanwhile only the newest is sent, which also resolves the calls of
+ * the others. If it cannot be sent, only its own call rejects, and the others are tried again.
  */
 export function sendNewest<Item>({ keyOf, rankOf, send, pauseMs = 100 }: SendNewestOptions<Item>) {
   const waiting = new Map<string, Waiting<Item>[]>();

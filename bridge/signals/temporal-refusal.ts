@@ -17,16 +17,16 @@ export const grpcCodes = {
 } as const;
 
 /**
- * - `message`: what the call says is at fault, and will be each time.
- * - `setUp`: Temporal refuses all calls of this kind until a person has done something.
- * - `run`: the run of this workflow takes no signals at the moment, and the next one will.
- * - `away`: anything else. It passes.
+ * - `message`: Temporal refuses the content of the call, and will refuse it each time.
+ * - `setUp`: Temporal refuses all calls of this kind until a person has changed its setup or a setting.
+ * - `run`: the current run of the workflow takes no more signals, but the next run will.
+ * - `away`: any other error; it passes by itself.
  */
 export type RefusalKind = 'message' | 'setUp' | 'run' | 'away';
 
 /**
- * What an error of Temporal's client means for the call. Nothing that a call of ours says can exceed a limit or name an unknown
- * attribute by itself: then Temporal is set up otherwise.
+ * Classifies an error of Temporal's client. The calls of this project stay within Temporal's default limits and name only registered
+ * search attributes, so an error about either is a matter of Temporal's setup.
  */
 export function kindOfRefusal(error: unknown): RefusalKind {
   if (error instanceof NamespaceNotFoundError) return 'setUp';
@@ -50,7 +50,7 @@ export function kindOfRefusal(error: unknown): RefusalKind {
   }
 }
 
-/** What Temporal said, and what a person does about it. */
+/** Temporal's error, and what a person can do about it. */
 export function explainTemporalRefusal(error: unknown, namespace: string): string {
   return `${describeTemporalError(error)}. ${wayOutOf(error, namespace)}`;
 }
@@ -59,7 +59,7 @@ export function describeTemporalError(error: unknown): string {
   return (grpcErrorOf(error)?.details || errorMessage(error)).replace(/\.$/, '');
 }
 
-/** The client wraps what gRPC reports in an error of its own. */
+/** The gRPC error, which the client may have wrapped. */
 export function grpcErrorOf(error: unknown) {
   const { cause } = error as { cause?: unknown };
   if (isGrpcServiceError(error)) return error;
@@ -89,7 +89,7 @@ function wayOutOf(error: unknown, namespace: string): string {
   return 'Start Temporal, or correct TEMPORAL_ADDRESS.';
 }
 
-/** A namespace that takes no new workflows never does again. */
+/** Advice for a namespace that was deleted or handed over: it never accepts new workflows again. */
 export function moveAdvice(namespace: string): string {
   return (
     `Temporal starts no workflow in the namespace ${namespace} any more, and cannot be told to: stop every agents_worker, run ` +

@@ -7,20 +7,19 @@ import { acceptanceLimits } from './time-limits.ts';
 export interface UntilAcceptedOptions {
   /** One call to Temporal; safe to repeat. */
   call: () => Promise<unknown>;
-  /** Is told of each refusal. */
   acceptance: Acceptance;
   signal: AbortSignal;
-  /** Doubled up to `maxRetryMs`, or to `maxRunRetryMs` where only the workflow's current run takes no more signals. */
+  /** Wait before the second call. It doubles up to `maxRetryMs`, or to `maxRunRetryMs` if only the current run takes no more signals. */
   firstRetryMs?: number;
   maxRetryMs?: number;
   maxRunRetryMs?: number;
 }
 
 /**
- * Repeats a call until Temporal has accepted it: whatever keeps it from doing so (away, over its rate limit, a workflow
- * just closing) passes, or is mended by a person while the message is kept.
+ * Repeats a call until Temporal accepts it. Outages, rate limits and closing workflows pass; a wrong setup is fixed by a person while
+ * the message waits.
  *
- * @throws ContractViolation when Temporal refuses the call for what it says; the signal's reason when aborted
+ * @throws ContractViolation when Temporal refuses the content of the call; the signal's reason when aborted
  */
 export async function untilAccepted(options: UntilAcceptedOptions): Promise<void> {
   const { call, acceptance, signal } = options;

@@ -4,26 +4,26 @@ import { checkAccounts, type AccountFinding, type AccountsOptions } from './chec
 import { putPermissions, putUser } from './set-account.ts';
 
 export interface ApplyAccountsOptions extends AccountsOptions {
-  /** Of the users that may have to be created, by name. */
+  /** Passwords of users that may have to be created, by user name. */
   passwords: Readonly<Record<string, string | undefined>>;
-  /** Where the password of a user is set, for a person. */
+  /** Names the setting for the password of a user. */
   passwordSetting: (name: string) => string;
   onCreated: (object: AccountObject) => void;
   onChanged: (change: ChangedPermissions) => void;
 }
 
-/** Of one account of the catalog, which had other rights. */
+/** Changed permissions of one account of the contracts. */
 export interface ChangedPermissions {
   object: AccountObject;
   properties: { property: keyof Permissions; before: string; after: string }[];
 }
 
 /**
- * Creates users that are missing, and gives each account of the catalog exactly the permissions of the catalog. Other
- * accounts, passwords and tags stay as they are, and nothing is deleted.
+ * Creates missing users, and gives each account of the contracts exactly its permissions. Other accounts, passwords and tags are not
+ * changed, and nothing is deleted.
  *
- * @returns what then still differs
- * @throws Error naming every password that is needed and missing, before anything is created; or which option to give
+ * @returns the remaining differences
+ * @throws Error that names every missing password, before anything is created; or that says which option to give
  */
 export async function applyAccounts(options: ApplyAccountsOptions): Promise<AccountFinding[]> {
   const { accounts = allPermissions(), passwords, passwordSetting, onCreated, onChanged } = options;
@@ -49,7 +49,7 @@ export async function applyAccounts(options: ApplyAccountsOptions): Promise<Acco
   return checkAccounts(options);
 }
 
-/** By account: its permissions are set together. */
+/** Groups the differences by account, because RabbitMQ sets all permissions of an account together. */
 function changesOf(found: readonly AccountFinding[]): ChangedPermissions[] {
   const changes = new Map<string, ChangedPermissions>();
   for (const { kind, object, property, actual, catalog } of found) {

@@ -7,7 +7,7 @@ import { noDetails, type Finding } from './findings.ts';
 import { listOf, type ManagementOptions } from './management-api.ts';
 
 export interface AccountsOptions extends ManagementOptions {
-  /** What each user should be able to do; the accounts of the catalog by default. */
+  /** Expected permissions by user; by default the accounts of the contracts. */
   accounts?: Readonly<Record<string, Permissions>>;
 }
 
@@ -16,26 +16,26 @@ export type AccountFinding = Finding<AccountObject>;
 const user = z.object({ name: z.string(), tags: z.array(z.string()) });
 const right = z.object({ user: z.string(), configure: z.string(), write: z.string(), read: z.string() });
 
-/** Where one service alone publishes. */
+/** Exchanges to which only one service may publish. */
 const guarded = [exchangeNames.events, exchangeNames.agents];
 
 /**
- * Compares the users of services and agents, and what every user may do in the virtual host, with `contracts/access.ts`.
+ * Compares the users of services and agents, and the permissions of every user in the virtual host, with `contracts/access.ts`.
  *
- * @throws Error that says which option to give, when they cannot be read
+ * @throws Error that says which option to give, if they cannot be read
  */
 export async function checkAccounts(options: AccountsOptions): Promise<AccountFinding[]> {
   const { accounts = allPermissions() } = options;
   const [users, rights] = await Promise.all([listOf(options, 'users', user), listOf(options, 'permissions', right)]);
   const tagsOf = new Map(users.map(({ name, tags }) => [name, tags]));
   const rightsOf = new Map(rights.map(({ user: name, ...permissions }) => [name, permissions]));
-  const wanted = Object.entries(accounts);
+  const expected = Object.entries(accounts);
   return [
-    ...wanted.flatMap(([name, permissions]): AccountFinding[] => [
+    ...expected.flatMap(([name, permissions]): AccountFinding[] => [
       ...(tagsOf.has(name) ? [] : [missing({ type: 'user', name }, name)]),
       ...(rightsOf.has(name) ? [] : [missing({ type: 'permissions', name }, permissions)]),
     ]),
-    ...wanted.flatMap(([name, permissions]) => [
+    ...expected.flatMap(([name, permissions]) => [
       ...different({ type: 'user', name }, { tags: [] }, tagsOf.has(name) && { tags: tagsOf.get(name) }),
       ...different({ type: 'permissions', name }, permissions, rightsOf.get(name)),
     ]),
@@ -64,7 +64,7 @@ function different(object: AccountObject, catalog: object, actual: object | fals
     .map((values) => ({ ...noDetails, kind: 'different', object, ...values, wayOut }));
 }
 
-/** An administrator may give itself every right: it is trusted. */
+/** An administrator is always harmless: it may grant itself every right anyway. */
 function extra(name: string, permissions: Permissions, tags: readonly string[]): AccountFinding {
   const published = tags.includes('administrator')
     ? []
@@ -82,7 +82,10 @@ function extra(name: string, permissions: Permissions, tags: readonly string[]):
   };
 }
 
-/** RabbitMQ's patterns match anywhere in a name, an empty one nothing. One that cannot be read here counts as one that matches. */
+/**
+ * RabbitMQ's patterns match anywhere in a name, but an empty pattern matches nothing. A pattern that JavaScript cannot compile counts as
+ * matching.
+ */
 function covers(pattern: string, name: string): boolean {
   if (pattern === '') return false;
   try {

@@ -8,26 +8,21 @@ import type { ManagementOptions } from './management-api.ts';
 import { readVirtualHost } from './virtual-host.ts';
 
 export interface CheckOptions extends ManagementOptions {
-  /** How long what may pass by itself is looked at again. */
+  /** How long differences that may pass by themselves are checked again. */
   settleMs?: number;
-  pollMs?: number;
 }
 
-/**
- * Compares a virtual host with the catalog.
- *
- * @throws Error that says which option to give, when it cannot be read
- */
+/** Compares a virtual host with the contracts. @throws Error that says which option to give, if it cannot be read */
 export async function checkTopology(options: CheckOptions): Promise<Finding[]> {
-  // The engine may be making or removing that queue right now.
+  // agents_worker may be declaring or deleting a control queue right now.
   return settle(options, ({ object }) => isOfControlQueue(object));
 }
 
 /**
- * Creates what is missing. Deletes nothing, and leaves alone what is different.
+ * Creates missing objects. Deletes nothing, and changes no object that is different.
  *
- * @returns what then still differs
- * @throws Error that says what to do, when it cannot be read, created, or seen once it is created
+ * @returns the remaining differences
+ * @throws Error that says what to do, if the virtual host cannot be read or an object cannot be created
  */
 export async function applyTopology({ onCreated, ...options }: CheckOptions & CreateOptions): Promise<Finding[]> {
   const created = new Set<string>();
@@ -38,7 +33,7 @@ export async function applyTopology({ onCreated, ...options }: CheckOptions & Cr
       onCreated(object);
     },
   });
-  // In a cluster, the node that is asked may learn of it a moment later.
+  // In a cluster, the node that answers may learn of a new object a moment later.
   const unseen = ({ kind, object }: Finding): boolean => kind === 'missing' && created.has(nameOf(object));
   const findings = await settle(options, (finding) => unseen(finding) || isOfControlQueue(finding.object));
   const lost = findings.find(unseen);
@@ -49,15 +44,15 @@ export async function applyTopology({ onCreated, ...options }: CheckOptions & Cr
   );
 }
 
-/** Findings that may pass count only when every reading has them. */
+/** Reports a finding that may pass only if every reading has it. */
 async function settle(
-  { settleMs = 1_000, pollMs = 100, ...management }: CheckOptions,
+  { settleMs = 1_000, ...management }: CheckOptions,
   mayPass: (finding: Finding) => boolean,
 ): Promise<Finding[]> {
   const deadlineMs = Date.now() + settleMs;
   let findings = compare(await readVirtualHost(management));
   while (findings.some(mayPass) && Date.now() < deadlineMs) {
-    await delay(pollMs);
+    await delay(100);
     const before = new Set(findings.map((finding) => JSON.stringify(finding)));
     findings = compare(await readVirtualHost(management)).filter(
       (finding) => !mayPass(finding) || before.has(JSON.stringify(finding)),

@@ -8,11 +8,7 @@ export interface CreateOptions {
   onCreated: (object: TopologyObject) => void;
 }
 
-/**
- * Creates what the findings say is missing, and touches nothing else.
- *
- * @throws Error naming what could not be created
- */
+/** Creates the objects that are missing and creatable. @throws Error that names an object that could not be created */
 export async function createMissing(
   findings: readonly Finding[],
   { amqpUrl, onCreated }: CreateOptions,

@@ -5,9 +5,9 @@ import { fetchWithAuthorities, type FetchOptions } from '../../certificates/fetc
 import { errorMessage } from '../../supervision/errors.ts';
 
 export interface ManagementOptions {
-  /** Names the virtual host and, unless the management URL does, the user. */
+  /** Names the virtual host, and the user unless the management URL names one. */
   amqpUrl: string;
-  /** The AMQP URL's host with port 15672, or with 15671 over TLS, by default. May hold user, password and `cacertfile`. */
+  /** By default the host of the AMQP URL with port 15672, or 15671 over TLS. May contain user, password and `cacertfile`. */
   managementUrl?: string | undefined;
   timeoutMs?: number;
 }
@@ -18,8 +18,8 @@ type List =
   'exchanges' | 'queues' | 'bindings' | 'policies' | 'operator-policies' | 'vhost-limits' | 'permissions' | 'users';
 
 /**
- * What the HTTP API of RabbitMQ's management plugin (https://www.rabbitmq.com/docs/management#http-api) lists of a virtual
- * host, and the users of the whole server, of every entry the columns of the schema.
+ * Reads a list of RabbitMQ's management API (https://www.rabbitmq.com/docs/management#http-api) with the columns of the schema: objects
+ * of the virtual host, or the users of the whole server.
  *
  * @throws Error that says which option to give
  */
@@ -29,7 +29,7 @@ export async function listOf<Shape extends z.ZodRawShape>(
   entry: z.ZodObject<Shape>,
 ): Promise<z.output<z.ZodObject<Shape>>[]> {
   const virtualHost = encodeURIComponent(virtualHostOf(new URL(options.amqpUrl)));
-  // With statistics, the list of queues would come from a cache.
+  // With statistics, RabbitMQ would answer the list of queues from a cache.
   const query = `disable_stats=true&columns=${Object.keys(entry.shape).join(',')}`;
   const paths = { permissions: `vhosts/${virtualHost}/permissions`, users: 'users' };
   const path = list in paths ? paths[list as keyof typeof paths] : `${list}/${virtualHost}`;
@@ -92,7 +92,7 @@ async function get(
     const text = await response.text();
     return { status: response.status, body: parse(text) };
   } catch (error) {
-    // `fetch failed` says nothing, its cause does.
+    // Only the cause of a failed fetch says what went wrong.
     throw error instanceof TypeError && error.cause !== undefined ? error.cause : error;
   }
 }
@@ -132,7 +132,7 @@ function defaultManagementUrl({ protocol, hostname }: URL): string {
   return protocol === 'amqps:' ? `https://${host}:15671` : `http://${host}:15672`;
 }
 
-/** `guest` when the URL names nobody, as with AMQP. */
+/** As with AMQP, the user is `guest` if the URL names none. */
 function basic({ username, password }: URL): string {
   const login = username === '' && password === '' ? ['guest', 'guest'] : [username, password];
   return `Basic ${Buffer.from(login.map(decodeURIComponent).join(':')).toString('base64')}`;

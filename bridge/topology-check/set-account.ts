@@ -5,14 +5,14 @@ import { put, type ManagementOptions } from './management-api.ts';
 export interface Account {
   name: string;
   password: string;
-  /** In the virtual host of the AMQP URL. */
+  /** Permissions in the virtual host of the AMQP URL. */
   permissions: Permissions;
 }
 
 /**
- * Makes a user without tags with exactly these rights, or changes the one of that name.
+ * Creates a user without tags and with exactly these permissions, or changes the user of that name.
  *
- * @returns the URL of the same virtual host for it
+ * @returns the AMQP URL with which this user reaches the same virtual host
  * @throws Error that says which option to give
  */
 export async function setAccount(options: ManagementOptions, { name, ...account }: Account): Promise<string> {

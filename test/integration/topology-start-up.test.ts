@@ -37,7 +37,7 @@ describe.concurrent('at start-up', () => {
         const early: unknown = await assertTopology(channel, service).catch((error: unknown) => error);
         expect(early).toBeInstanceOf(CannotWork);
         expect((early as Error).message).toBe(
-          `event_broker has not made the exchange ${name} yet: start it, if it does not run.`,
+          `event_broker has not declared the exchange ${name} yet: start event_broker, if it does not run.`,
         );
         await host.channel.assertExchange(name, type, durable);
       }
@@ -61,7 +61,7 @@ describe.concurrent('at start-up', () => {
     await vi.waitFor(() => expect(log).not.toEqual([]));
     expect(consumer.health.ready).toBe(false);
     expect(log[0]?.msg).toBe('audit cannot do its work; trying again');
-    expect(log[0]?.error).toMatch(/no queue 'admin_backend\.audit'.*event_broker makes it: start it/);
+    expect(log[0]?.error).toMatch(/no queue 'admin_backend\.audit'.*event_broker declares it: start event_broker/);
     await assertTopology(channel, 'event_broker');
     await vi.waitFor(() => expect(consumer.health.ready).toBe(true));
     expect(rig.fatal).toEqual([]);

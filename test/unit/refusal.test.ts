@@ -33,7 +33,7 @@ test.each([
 });
 
 test.each([
-  [404, "NOT_FOUND - no queue 'q' in vhost 'v'", 'event_broker makes it'],
+  [404, "NOT_FOUND - no queue 'q' in vhost 'v'", 'event_broker declares it'],
   [405, "RESOURCE_LOCKED - cannot obtain exclusive access to locked queue 'q'", 'closed a channel'],
   [406, 'PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out', 'closed a channel'],
 ])('%i is tried again, and is no lost connection', (code, text, words) => {
