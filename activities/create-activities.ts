@@ -6,12 +6,12 @@ import { z } from 'zod';
 import { controlQueueName, type ProvisioningFailureCode } from '../contracts/names.ts';
 import type { RestartSpec } from '../contracts/runtime-spec.ts';
 import { runtimeSpec, type RuntimeName, type Runtimes } from '../runtimes/registry.ts';
+import { readRowState, readRunnableInstance, recordFinalStatus, recordStatus } from '../database/instances/status.ts';
 import { AgentNotReady, RuntimeUnavailable, SpecRejected } from '../runtimes/runtime.ts';
 import type { EffectContext } from '../runtimes/runtime.ts';
 import type { InstanceActivities } from '../workflows/activities.ts';
 import type { RestartPolicy } from '../workflows/restart-policy.ts';
 import type { ControlPlane } from './control-plane.ts';
-import { readInstance, readRowState, writeFinalStatus, writeStatus } from './instances.ts';
 
 export interface ActivityDependencies {
   pool: Pool;
@@ -32,7 +32,7 @@ export function createActivities({
 }: ActivityDependencies): InstanceActivities {
   return {
     provision: async ({ instanceId, resumeGeneration, cause }) => {
-      const found = await readInstance(pool, instanceId);
+      const found = await readRunnableInstance(pool, instanceId);
       if (!found) return { outcome: 'gone' };
       const { row, agentId, config, agent, running } = found;
       if (row.desiredState === 'stopped') return { outcome: 'notWanted', row };
@@ -86,14 +86,14 @@ export function createActivities({
 
     readRow: ({ instanceId }) => readRowState(pool, instanceId),
 
-    recordStatus: (input) => writeStatus(pool, input),
+    recordStatus: (input) => recordStatus(pool, input),
 
     recordFinalStatus: async ({ instanceId, cause }) => {
       // The sweeper may have made the queue again since the clean-up. A RabbitMQ that is away holds nothing up: it removes
       // the queue by itself once nobody has used it for a day.
       const removed = control.removeQueue(instanceId).catch(() => undefined);
       await Promise.race([removed, delay(2_000, undefined, { ref: false })]);
-      return writeFinalStatus(pool, instanceId, cause);
+      return recordFinalStatus(pool, instanceId, cause);
     },
   };
 }

@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import type { SweepResult } from '../workflows/activities.ts';
 import { toAgentDrained, type Cause, type InstanceMessage } from '../workflows/messages.ts';
 import type { KeptInstance, Runtime } from '../runtimes/runtime.ts';
-import { findGone, isAtRest, isDrained, readRows, type StoredRow } from './drift.ts';
+import { findDeleted, isAtRest, isDrained, readSweptRows, type SweptRow } from '../database/instances/sweep-rows.ts';
 
 export interface SweepDependencies {
   pool: Pool;
@@ -58,7 +58,7 @@ export async function sweepOnce(dependencies: SweepDependencies): Promise<SweepR
   }
 
   const keepListening = createQueueKeeper(dependencies);
-  for await (const page of readRows(pool, graceSeconds)) {
+  for await (const page of readSweptRows(pool, graceSeconds)) {
     heartbeat();
     for (const row of page) {
       const { id, agentId, userId } = row;
@@ -72,7 +72,7 @@ export async function sweepOnce(dependencies: SweepDependencies): Promise<SweepR
     }
   }
 
-  for (const { id, sequence } of await findGone(pool, [...new Set([...workflows, ...kept.instances.keys()])])) {
+  for (const { id, sequence } of await findDeleted(pool, [...new Set([...workflows, ...kept.instances.keys()])])) {
     heartbeat();
     result[workflows.has(id) ? 'workflowsWithoutRow' : 'runtimesWithoutOwner'] += 1;
     await signalInstance(id, { type: 'rowDeleted', sequence, cause: newCause() });
@@ -108,7 +108,7 @@ type RowDrift = Exclude<keyof SweepResult, 'workflowsWithoutRow' | 'runtimesWith
  * The first thing that is wrong. What an event of the agent would have changed comes last: a workflow that has yet to read
  * its row reads the agent with it.
  */
-function driftOf(row: StoredRow, hasWorkflow: boolean, kept: Kept): RowDrift | undefined {
+function driftOf(row: SweptRow, hasWorkflow: boolean, kept: Kept): RowDrift | undefined {
   if (!row.settled) return undefined;
   if (!hasWorkflow) return 'rowsWithoutWorkflow';
   if (!row.observed) return 'rowsNotObserved';
@@ -118,13 +118,12 @@ function driftOf(row: StoredRow, hasWorkflow: boolean, kept: Kept): RowDrift | u
 }
 
 /** As after a backup was restored: the row was put back, and what runs was not. */
-function runtimeDriftOf({ id, status, runtime, isStuck, reading }: StoredRow, kept: Kept): RowDrift | undefined {
+function runtimeDriftOf({ id, status, runtime, isStuck, generation }: SweptRow, kept: Kept): RowDrift | undefined {
   const found = kept.instances.get(id);
   switch (status) {
     case 'running': {
       if (!found) return kept.kinds.has(runtime ?? '') ? 'rowsWithoutRuntime' : undefined;
-      const { generation = reading.generation } = found;
-      return generation === reading.generation ? undefined : 'rowsUnlikeRuntime';
+      return (found.generation ?? generation) === generation ? undefined : 'rowsUnlikeRuntime';
     }
     case 'stopped':
     case 'failed':
@@ -136,11 +135,11 @@ function runtimeDriftOf({ id, status, runtime, isStuck, reading }: StoredRow, ke
 }
 
 /** What the event that was lost would have told. Undefined when, by now, it would tell nothing. */
-async function messageAbout(drift: RowDrift, row: StoredRow, pool: Pool): Promise<InstanceMessage | undefined> {
-  const { agentId, reading } = row;
+async function messageAbout(drift: RowDrift, row: SweptRow, pool: Pool): Promise<InstanceMessage | undefined> {
+  const { agentId, sequence, generation, desiredState } = row;
   switch (drift) {
     case 'rowsWithoutWorkflow':
-      return { type: 'rowChanged', ...reading, cause: newCause() };
+      return { type: 'rowChanged', sequence, generation, desiredState, cause: newCause() };
     case 'rowsNotObserved':
     case 'rowsWithoutRuntime':
     case 'rowsUnlikeRuntime':
@@ -150,7 +149,7 @@ async function messageAbout(drift: RowDrift, row: StoredRow, pool: Pool): Promis
     case 'rowsOfDrainedAgent': {
       // The agent may have been published again since its row was read with a whole page of others.
       if (!(await isDrained(pool, agentId))) return undefined;
-      return toAgentDrained(agentId, reading.generation);
+      return toAgentDrained(agentId, generation);
     }
   }
 }

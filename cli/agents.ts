@@ -2,7 +2,7 @@ import type { Client } from 'pg';
 import { CommandError } from './command-error.ts';
 import { toIdPrefix } from './options.ts';
 
-export interface AgentView {
+interface AgentView {
   id: string;
   name: string;
   version: string;
@@ -10,7 +10,7 @@ export interface AgentView {
 }
 
 /** All agents of that name, or whose id begins like that. */
-export async function findAgents(client: Client, idOrName: string): Promise<AgentView[]> {
+async function findAgents(client: Client, idOrName: string): Promise<AgentView[]> {
   const prefix = toIdPrefix(idOrName);
   const { rows } = await client.query<AgentView>(
     `select id, name, version, retired_at is not null as retired from agents
@@ -30,28 +30,20 @@ export async function findAgentIds(client: Client, idOrName: string): Promise<st
   throw new CommandError(`No agent has the id or name ${idOrName}.`);
 }
 
-export interface ChosenAgent {
-  id: string;
-  /** Something that the person may not have meant. */
-  warning?: string;
-}
-
-/** The agent that a new instance is to run. @throws CommandError when none fits, or several do */
-export async function chooseAgent(client: Client, idOrName: string): Promise<ChosenAgent> {
+/** The id of the agent that a new instance is to run. @throws CommandError when none fits, or several do */
+export async function chooseAgent(client: Client, idOrName: string): Promise<string> {
   const found = await findAgents(client, idOrName);
   const available = found.filter(({ retired }) => !retired);
   const [agent, ...others] = available.length > 0 ? available : found;
   if (!agent) {
     const prefix = toIdPrefix(idOrName);
-    if (!prefix?.complete) {
-      throw new CommandError(`No agent has the id or name ${idOrName}. Publish it first (see examples/README.md).`);
-    }
-    return { id: prefix.text, warning: `The agent ${prefix.text} is not published; the instance waits until it is.` };
+    // The creation refuses it, and says so.
+    if (prefix?.complete) return prefix.text;
+    throw new CommandError(`No agent has the id or name ${idOrName}. Publish it first (see examples/README.md).`);
   }
   if (others.length > 0) {
     const all = [agent, ...others].map(({ id, name, version }) => `${id} (${name} ${version})`).join(', ');
     throw new CommandError(`Several agents fit ${idOrName}: ${all}. Give the id of one.`);
   }
-  const { id, name, version, retired } = agent;
-  return { id, ...(retired && { warning: `The agent ${name} ${version} is retired; the instance will fail.` }) };
+  return agent.id;
 }

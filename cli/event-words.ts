@@ -1,5 +1,5 @@
 import type { IncomingEvent } from '../bridge/bus/incoming-event.ts';
-import { statusReason } from '../database/instance-view.ts';
+import { statusReason } from '../database/instances/view.ts';
 
 /** What an event says, without its type and subject. */
 export function eventInWords({ type, body, metadata }: IncomingEvent): string {

@@ -1,4 +1,4 @@
-import type { InstanceView } from '../database/instance-view.ts';
+import type { InstanceView } from '../database/instances/view.ts';
 import { duration } from '../explain/duration.ts';
 import { clipped, colorOfStatus, colors, plainLine, table, visibleLength, type FormatTime } from './terminal.ts';
 

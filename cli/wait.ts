@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from 'pg';
 import type { InstanceStatus } from '../contracts/names.ts';
-import { readInstance, type InstanceView } from '../database/instance-view.ts';
+import { readInstanceView, type InstanceView } from '../database/instances/view.ts';
 import { CommandError, exitCodes } from './command-error.ts';
 
 const pollMs = 200;
@@ -25,7 +25,7 @@ export async function waitForStatus(options: WaitForStatus): Promise<void> {
   const { client, id, status, generation, afterSequence = 0, timeoutSeconds } = options;
   let last: InstanceView | undefined;
   const done = await poll(timeoutSeconds, async () => {
-    last = await readInstance(client, id);
+    last = await readInstanceView(client, id);
     if (!last) throw new CommandError(`The instance ${id} was deleted meanwhile.`);
     if (last.generation > generation) {
       throw new CommandError(

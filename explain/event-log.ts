@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { statusReason, type Queryable } from '../database/instance-view.ts';
+import { statusReason, type Queryable } from '../database/instances/view.ts';
 import { duration } from './duration.ts';
 import type { Past } from './past.ts';
 import type { TimelineEntry } from './timeline.ts';

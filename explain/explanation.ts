@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { instanceView, type InstanceView } from '../database/instance-view.ts';
+import { instanceView, type InstanceView } from '../database/instances/view.ts';
 import type { RuntimeDescription } from '../runtimes/runtime.ts';
 import { logTimeline } from './event-log.ts';
 import { missingParts, partNames, valueOf, type Findings } from './findings.ts';

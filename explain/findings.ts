@@ -1,5 +1,5 @@
 import type { DeadLetters } from '../bridge/dead-letters/list-letters.ts';
-import type { InstanceView } from '../database/instance-view.ts';
+import type { InstanceView } from '../database/instances/view.ts';
 import type { RuntimeDescription } from '../runtimes/runtime.ts';
 import type { LogEntry } from './event-log.ts';
 import type { WorkflowReading } from './workflow.ts';

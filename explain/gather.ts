@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { listDeadLetters } from '../bridge/dead-letters/list-letters.ts';
 import { errorMessage } from '../supervision/errors.ts';
-import { readInstance, type Queryable } from '../database/instance-view.ts';
+import { readInstanceView, type Queryable } from '../database/instances/view.ts';
 import type { Variables } from '../runtimes/kind.ts';
 import { findMissingSetting } from '../runtimes/registry.ts';
 import { readLog } from './event-log.ts';
@@ -42,7 +42,7 @@ export async function gather({ instanceId, last, past = wholePast, sources }: Qu
   let runtimeVariables: Variables | undefined;
   const [database, deadLetters, workflow, runtime] = await Promise.all([
     ask(sources.database, async (client) => ({
-      row: await readInstance(client, instanceId),
+      row: await readInstanceView(client, instanceId),
       log: await readLog(client, { instanceId, last, past }),
     })),
     ask(sources.deadLetters, ({ amqpUrl }) => listDeadLetters({ amqpUrl, instanceId, limit: maxLetters })),

@@ -1,4 +1,4 @@
-import type { InstanceView } from '../database/instance-view.ts';
+import type { InstanceView } from '../database/instances/view.ts';
 import type { LogEntry } from './event-log.ts';
 import { missingParts, valueOf, wasAsked, type Findings } from './findings.ts';
 import { onTheWay } from './on-the-way.ts';

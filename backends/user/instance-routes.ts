@@ -1,109 +1,114 @@
+import type { FastifyRequest } from 'fastify';
 import type { Pool } from 'pg';
 import { z } from 'zod';
 import { id } from '../../contracts/fields.ts';
 import { instanceStatuses } from '../../contracts/names.ts';
+import { listInstances } from '../../database/instances/list.ts';
 import { identityOf } from '../http/access.ts';
 import { ProblemError, problems } from '../http/problem.ts';
 import type { HttpServer } from '../http/server.ts';
+import { withTimesAsText } from '../http/times.ts';
 import type { Identity } from '../http/tokens.ts';
-import { cursor } from './cursor.ts';
+import { cursor, encodeCursor } from './cursor.ts';
 import { idempotencyKey } from './idempotency.ts';
-import { listInstances } from './instance-list.ts';
-import { createInstance, readInstance } from './instance-store.ts';
+import { createInstance, readVisibleInstance, type Writing } from './instance-store.ts';
 import { instance, instanceParams, instanceSummary, newInstance } from './schemas.ts';
-import { writingOf } from './writing.ts';
 
 const tags = ['instances'];
 
+const getInstance = {
+  operationId: 'getInstance',
+  summary: 'Read an instance',
+  tags,
+  params: instanceParams,
+  response: { 200: instance, ...problems(404) },
+};
+
 const created = {
-  description: 'The new instance, or the answer of the first request with this key.',
+  description: 'The new instance, or the answer to the first request with this key.',
   headers: {
     location: { type: 'string', description: 'Path of the instance.' },
-    'idempotency-replayed': { type: 'string', description: '`true` when an earlier request created it.' },
+    'idempotency-replayed': { type: 'string', description: '`true` if an earlier request created it.' },
   },
   content: { 'application/json': { schema: instance } },
 } as const;
 
-const page = z
-  .object({
-    instances: z.array(instanceSummary),
-    next_cursor: z.string().nullable().meta({ description: 'For the next page; null on the last one.' }),
-  })
-  .meta({ id: 'InstancePage' });
+const postInstance = {
+  operationId: 'createInstance',
+  summary: 'Create an instance',
+  description:
+    'The instance starts as `pending`. With an Idempotency-Key, the request can be repeated without creating a second one.',
+  tags,
+  headers: z.looseObject({ 'idempotency-key': idempotencyKey.optional() }),
+  body: newInstance,
+  response: { 201: created, ...problems(422) },
+};
 
 const filters = z.strictObject({
   status: z.enum(instanceStatuses).optional(),
-  agent_id: id('Only those of this agent.').optional(),
-  user_id: id("Only those of this user; of others than the caller's own, for admins.").optional(),
+  agent_id: id('Only instances of this agent.').optional(),
+  user_id: id('Only instances of this user. Only admins may name another user than themselves.').optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50).meta({ type: 'integer' }),
   cursor: cursor.optional(),
 });
 
+const page = z
+  .object({
+    instances: z.array(instanceSummary),
+    next_cursor: z.string().nullable().meta({ description: '`cursor` of the next page; null on the last one.' }),
+  })
+  .meta({ id: 'InstancePage' });
+
+const getInstances = {
+  operationId: 'listInstances',
+  summary: 'List instances, newest first',
+  description: 'Users list their own instances, admins those of all users.',
+  tags,
+  querystring: filters,
+  response: { 200: page, ...problems() },
+};
+
 export function addInstanceRoutes(app: HttpServer, pool: Pool): void {
-  app.post(
-    '/v1/instances',
-    {
-      schema: {
-        operationId: 'createInstance',
-        summary: 'Create an instance',
-        description: 'It is `pending` at first. With an Idempotency-Key, the request may be repeated safely.',
-        tags,
-        headers: z.looseObject({ 'idempotency-key': idempotencyKey.optional() }),
-        body: newInstance,
-        response: { 201: created, ...problems(422) },
-      },
-    },
-    async (request, reply) => {
-      const { agent_id: agentId, desired_state: desiredState } = request.body;
-      const key = request.headers['idempotency-key'];
-      const { answer, isReplay } = await createInstance(pool, {
-        ...writingOf(request),
-        agentId,
-        desiredState,
-        idempotencyKey: key,
-      });
-      reply.header('location', `/v1/instances/${answer.id}`);
-      if (isReplay) reply.header('idempotency-replayed', 'true');
-      return reply.status(201).send(answer);
-    },
+  app.get('/v1/instances/:id', { schema: getInstance }, async (request) =>
+    readVisibleInstance(pool, identityOf(request), request.params.id),
   );
 
-  app.get(
-    '/v1/instances',
-    {
-      schema: {
-        operationId: 'listInstances',
-        summary: 'List instances, the newest first',
-        description: "The caller's own; for admins, those of all users.",
-        tags,
-        querystring: filters,
-        response: { 200: page, ...problems() },
-      },
-    },
-    async (request) => {
-      const { agent_id: agentId, user_id: userId, ...query } = request.query;
-      return listInstances(pool, { ...query, agentId, userId: seenUser(identityOf(request), userId) });
-    },
-  );
+  app.post('/v1/instances', { schema: postInstance }, async (request, reply) => {
+    const { agent_id: agentId, desired_state: desiredState } = request.body;
+    const key = request.headers['idempotency-key'];
+    const creation = { ...writingOf(request), agentId, desiredState, idempotencyKey: key };
+    const { answer, isReplay } = await createInstance(pool, creation);
+    reply.header('location', `/v1/instances/${answer.id}`);
+    if (isReplay) reply.header('idempotency-replayed', 'true');
+    return reply.status(201).send(answer);
+  });
 
-  app.get(
-    '/v1/instances/:id',
-    {
-      schema: {
-        operationId: 'getInstance',
-        summary: 'Read an instance',
-        tags,
-        params: instanceParams,
-        response: { 200: instance, ...problems(404) },
-      },
-    },
-    async (request) => readInstance(pool, identityOf(request), request.params.id),
-  );
+  app.get('/v1/instances', { schema: getInstances }, async (request) => {
+    const { status, agent_id: agentId, user_id: asked, limit, cursor: after } = request.query;
+    const userId = listedUser(identityOf(request), asked);
+    const { instances, next } = await listInstances(pool, {
+      status,
+      agentIds: agentId === undefined ? undefined : [agentId],
+      users: userId === undefined ? undefined : { lowest: userId, highest: userId },
+      limit,
+      after,
+    });
+    return { instances: instances.map(withTimesAsText), next_cursor: next ? encodeCursor(next) : null };
+  });
 }
 
-/** Whose instances are listed; undefined for those of all. */
-function seenUser({ isAdmin, userId }: Identity, asked: string | undefined): string | undefined {
+export function writingOf(request: FastifyRequest): Writing {
+  const { traceparent } = request.raw.headers;
+  return {
+    identity: identityOf(request),
+    bodyText: request.bodyText,
+    traceparent: typeof traceparent === 'string' ? traceparent : undefined,
+  };
+}
+
+/** The user whose instances are listed; undefined for those of all users. */
+function listedUser({ isAdmin, userId }: Identity, asked: string | undefined): string | undefined {
   if (isAdmin) return asked;
   if (asked === undefined || asked.toLowerCase() === userId) return userId;
-  throw new ProblemError(403, 'forbidden', 'Only admins see the instances of others: leave user_id out.');
+  throw new ProblemError(403, 'forbidden', 'Only admins may list the instances of other users. Leave user_id out.');
 }

@@ -7,7 +7,7 @@ import { canBeRetried } from '../../contracts/can-be-retried.ts';
 import { isUnavailable } from '../http/is-unavailable.ts';
 import { ProblemError } from '../http/problem.ts';
 import type { Identity } from '../http/tokens.ts';
-import { readInstance } from './instance-store.ts';
+import { readVisibleInstance } from './instance-store.ts';
 import type { Instance } from './schemas.ts';
 
 export interface RetryOptions {
@@ -21,7 +21,7 @@ const deadlineMs = 5_000;
 
 /** @returns the instance as it was before. @throws ProblemError when there is nothing to try again, or nobody to ask */
 export async function retryInstance(options: RetryOptions, identity: Identity, id: string): Promise<Instance> {
-  const instance = await readInstance(options.pool, identity, id);
+  const instance = await readVisibleInstance(options.pool, identity, id);
   if (!canBeRetried(instance)) {
     const advice = instance.desired_state === 'stopped' ? ' To run it, start it.' : '';
     throw new ProblemError(

@@ -53,7 +53,6 @@ export const instanceChange = z
   })
   .refine((change) => Object.keys(change).length > 0, 'Name at least one of agent_id, config and desired_state.')
   .meta({ id: 'InstanceChange', minProperties: 1 });
-export type InstanceChange = z.infer<typeof instanceChange>;
 
 export const catalogAgent = z
   .object({

@@ -1,6 +1,6 @@
 import { isGrpcServiceError, type Client, type ConnectionLike } from '@temporalio/client';
 import { grpcCodes } from './temporal-refusal.ts';
-import type { Queryable } from '../../database/instance-view.ts';
+import type { Queryable } from '../../database/instances/view.ts';
 
 /** Namespace and task queue of an engine. */
 export interface Engine {

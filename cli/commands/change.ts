@@ -2,7 +2,8 @@ import type { Command } from 'commander';
 import type { Client } from 'pg';
 import { canBeRetried } from '../../contracts/can-be-retried.ts';
 import type { DesiredState } from '../../contracts/names.ts';
-import { readInstance } from '../../database/instance-view.ts';
+import { changeInstance, deleteInstance } from '../../database/instances/change.ts';
+import { readInstanceView } from '../../database/instances/view.ts';
 import { readCommandLineConfiguration } from '../../configuration/command-line.ts';
 import { CommandError } from '../command-error.ts';
 import { withDatabase } from '../database.ts';
@@ -39,24 +40,21 @@ async function desire(
   id: string,
   { wait, timeout }: WaitOptions,
 ): Promise<void> {
-  const before = await readInstance(client, id);
+  const before = await readInstanceView(client, id);
   if (desiredState === 'running' && before?.desired_state === 'running' && before.status === 'failed') {
     throw new CommandError(`The instance ${id} is failed and wanted to run already: try npx instances retry ${id}.`);
   }
-  const { rows } = await client.query<{ generation: string }>(
-    'update instances set desired_state = $2 where id = $1 returning generation',
-    [id, desiredState],
-  );
-  if (!rows[0]) throw new CommandError(`The instance ${id} was deleted meanwhile.`);
+  const changed = await changeInstance(client, id, { desiredState });
+  if (!changed) throw new CommandError(`The instance ${id} was deleted meanwhile.`);
   if (wait) {
-    const generation = Number(rows[0].generation);
+    const { generation } = changed;
     await waitForStatus({ client, id, status: desiredState, generation, timeoutSeconds: timeout });
     print(`The instance ${id} is ${desiredState}.`);
   } else print(`The instance ${id} is asked to be ${desiredState}.`);
 }
 
 async function retry(client: Client, id: string, { wait, timeout }: WaitOptions): Promise<void> {
-  const instance = await readInstance(client, id);
+  const instance = await readInstanceView(client, id);
   if (!instance) throw new CommandError(`The instance ${id} was deleted meanwhile.`);
   const { status, desired_state: wanted, generation, sequence } = instance;
   if (!canBeRetried(instance)) {
@@ -92,8 +90,8 @@ async function askForRetry(database: Client, id: string): Promise<void> {
 }
 
 async function remove(client: Client, id: string, { wait, timeout }: WaitOptions): Promise<void> {
-  const { rowCount } = await client.query('delete from instances where id = $1', [id]);
-  if (rowCount === 0) throw new CommandError(`The instance ${id} was deleted meanwhile.`);
+  const deleted = await deleteInstance(client, id);
+  if (!deleted) throw new CommandError(`The instance ${id} was deleted meanwhile.`);
   if (wait) {
     await waitForEnd({ client, id, timeoutSeconds: timeout });
     print(`The instance ${id} is deleted and cleaned up.`);

@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { InvalidArgumentError, type Command } from 'commander';
 import { z } from 'zod';
+import { createInstance, UnusableAgent } from '../../database/instances/change.ts';
 import { errorMessage } from '../../supervision/errors.ts';
 import { chooseAgent } from '../agents.ts';
+import { CommandError } from '../command-error.ts';
 import { withDatabase } from '../database.ts';
 import { parseUuid, timeoutOption, waitOption, type WaitOptions } from '../options.ts';
 import { print, warn } from '../terminal.ts';
@@ -37,19 +39,25 @@ Examples:
 
 async function create(agent: string, { config, user, stopped, wait, timeout }: CreateOptions): Promise<void> {
   await withDatabase(async (client) => {
-    const { id: agentId, warning } = await chooseAgent(client, agent);
-    if (warning !== undefined) warn(warning);
-    const id = randomUUID();
-    await client.query(
-      'insert into instances (id, agent_id, user_id, config, desired_state) values ($1, $2, $3, $4, $5)',
-      [id, agentId, user ?? randomUUID(), config, stopped ? 'stopped' : 'running'],
-    );
+    const agentId = await chooseAgent(client, agent);
+    const status = stopped ? 'stopped' : 'running';
+    const json = JSON.stringify({ config });
+    const created = createInstance(client, { agentId, userId: user ?? randomUUID(), desiredState: status, json });
+    const { id } = await created.catch(explainRefusal);
     print(id);
     if (!wait) return;
-    const status = stopped ? 'stopped' : 'running';
     await waitForStatus({ client, id, status, generation: 1, timeoutSeconds: timeout });
     warn(`The instance is ${status}.`);
   });
+}
+
+function explainRefusal(error: unknown): never {
+  if (!(error instanceof UnusableAgent)) throw error;
+  const advice = {
+    agent_unknown: 'Publish it first (see examples/README.md).',
+    agent_retired: 'Publish it again, or choose another agent.',
+  };
+  throw new CommandError(`${error.message} ${advice[error.code]}`, { cause: error });
 }
 
 function parseConfig(given: string): Record<string, unknown> {

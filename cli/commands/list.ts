@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import { instanceStatuses, type InstanceStatus } from '../../contracts/names.ts';
-import { instanceView, instanceViewQuery } from '../../database/instance-view.ts';
+import { listInstances } from '../../database/instances/list.ts';
+import { instanceView } from '../../database/instances/view.ts';
 import { findAgentIds } from '../agents.ts';
 import { withDatabase } from '../database.ts';
 import { parseCount, parseIdPrefix, utcOption, type IdPrefix } from '../options.ts';
@@ -37,20 +38,14 @@ Examples:
 }
 
 async function list({ status, agent, user, limit, json, ...options }: ListOptions): Promise<void> {
-  const found = await withDatabase(async (client) => {
-    const { rows } = await client.query(
-      `${instanceViewQuery}
-       where ($1::text is null or i.status = $1) and ($2::uuid[] is null or i.agent_id = any ($2))
-         and ($3::uuid is null or i.user_id between $3 and $4)
-       order by i.created_at desc, i.id limit $5`,
-      [status, agent === undefined ? null : await findAgentIds(client, agent), user?.lowest, user?.highest, limit + 1],
-    );
-    return rows.map((row) => instanceView.parse(row));
+  const { instances: listed, next } = await withDatabase(async (client) => {
+    const agentIds = agent === undefined ? undefined : await findAgentIds(client, agent);
+    return listInstances(client, { status, agentIds, users: user, limit });
   });
-  const instances = found.slice(0, limit);
+  const instances = listed.map((instance) => instanceView.parse(instance));
   if (json) print(toJson(instances, 2));
   else if (instances.length > 0)
     toTable(instances, { formatTime: timeFormat(options), width: terminalWidth() }).forEach(print);
   else warn('No instance fits.');
-  if (found.length > limit) warn(`There are more than these ${limit}: give a larger --limit, or a filter.`);
+  if (next) warn(`There are more than these ${limit}: give a larger --limit, or a filter.`);
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { writeFinalStatus, writeStatus } from '../../activities/instances.ts';
+import { recordFinalStatus, recordStatus } from '../../database/instances/status.ts';
 import { markPublished, markRejected, takeUnpublished } from '../../bridge/event-broker/event-log.ts';
 import { serviceNames } from '../../contracts/access.ts';
 import type { ServiceName } from '../../contracts/names.ts';
@@ -121,8 +121,8 @@ test.each(['event_broker', 'user_backend', 'admin_backend'] as const)(
   '%s cannot record a status, nor the last one',
   async (service) => {
     const status = { instanceId, status: 'failed', generation: 1 } as const;
-    await expect(writeStatus(as(service), status)).rejects.toMatchObject(insufficientPrivilege);
-    await expect(writeFinalStatus(as(service), instanceId)).rejects.toMatchObject(insufficientPrivilege);
+    await expect(recordStatus(as(service), status)).rejects.toMatchObject(insufficientPrivilege);
+    await expect(recordFinalStatus(as(service), instanceId)).rejects.toMatchObject(insufficientPrivilege);
   },
 );
 
@@ -130,10 +130,10 @@ test('agents_worker records statuses, whose events say what caused them', async 
   const id = await rig.insertInstance(agentId);
   const correlationId = randomUUID();
   const cause = { eventId: randomUUID(), correlationId, traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01` };
-  const recorded = await writeStatus(as('agents_worker'), { instanceId: id, status: 'running', generation: 1, cause });
+  const recorded = await recordStatus(as('agents_worker'), { instanceId: id, status: 'running', generation: 1, cause });
   expect(recorded).toMatchObject({ outcome: 'recorded', row: { sequence: 2 } });
   await rig.deleteInstance(id);
-  expect(await writeFinalStatus(as('agents_worker'), id)).toBeNull();
+  expect(await recordFinalStatus(as('agents_worker'), id)).toBeNull();
   const entries = await entriesOf(id);
   expect(entries.map(({ event }) => event)).toEqual(['insert', 'update', 'delete', 'update']);
   expect(entries[1]?.correlation).toBe(correlationId);

@@ -115,9 +115,22 @@ test('a timeout asks for a wait, which says at its end how far it came, with an 
   });
 });
 
-test('an instance of an agent that is not published is created with a warning', async () => {
-  const created = await runOnDatabase('create', randomUUID());
-  expect(created).toMatchObject({ code: 0, errors: expect.stringContaining('is not published; the instance waits') });
+test('no instance is created of an agent that is not published or is retired, and the answer says what to do', async () => {
+  const unknown = randomUUID();
+  expect(await runOnDatabase('create', unknown)).toEqual({
+    code: 1,
+    out: '',
+    errors: `There is no agent ${unknown}. Publish it first (see examples/README.md).\n`,
+  });
+  const retired = await rig.publishAgent();
+  await rig.pool.query('update agents set retired_at = now() where id = $1', [retired]);
+  expect(await runOnDatabase('create', retired)).toEqual({
+    code: 1,
+    out: '',
+    errors: `The agent ${retired} is retired. Publish it again, or choose another agent.\n`,
+  });
+  const { rows } = await rig.pool.query('select from instances where agent_id = any ($1)', [[unknown, retired]]);
+  expect(rows).toHaveLength(0);
 });
 
 test('ids that fit none or several instances are refused with a sentence', async () => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { writeFinalStatus, writeStatus } from '../../activities/instances.ts';
+import { recordFinalStatus, recordStatus } from '../../database/instances/status.ts';
 import type { RecordStatusInput } from '../../workflows/activities.ts';
 import { one, useRig } from '../support/rig.ts';
 
@@ -9,7 +9,7 @@ const rig = useRig();
 const reason = { code: 'agent_exited', message: 'It ended with exit code 1.' } as const;
 
 const record = (instanceId: string, input: Partial<RecordStatusInput> = {}) =>
-  writeStatus(rig.pool, { instanceId, status: 'running', generation: 1, ...input });
+  recordStatus(rig.pool, { instanceId, status: 'running', generation: 1, ...input });
 
 const rowOf = async (id: string) => one((await rig.pool.query('select * from instances where id = $1', [id])).rows);
 
@@ -143,7 +143,7 @@ test('the final status of a deleted row is written once, however often it is ask
   const id = await rig.insertInstance(randomUUID(), { secret: 'x' });
   await record(id, { status: 'failed', reason });
   await rig.deleteInstance(id);
-  const answers = await Promise.all(Array.from({ length: 8 }, () => writeFinalStatus(rig.pool, id)));
+  const answers = await Promise.all(Array.from({ length: 8 }, () => recordFinalStatus(rig.pool, id)));
   expect(answers).toEqual(Array(8).fill(null));
   const entries = await entriesOf(id);
   expect(entries.map(({ event_type, row }) => [event_type, row['status']])).toEqual([
@@ -159,13 +159,13 @@ test('the final status of a deleted row is written once, however often it is ask
 
 test('no final status is written for a row that is there, came again or never was', async () => {
   const id = await rig.insertInstance(randomUUID());
-  expect(await writeFinalStatus(rig.pool, id)).toEqual({ sequence: 1, generation: 1, desiredState: 'running' });
+  expect(await recordFinalStatus(rig.pool, id)).toEqual({ sequence: 1, generation: 1, desiredState: 'running' });
   await rig.deleteInstance(id);
   await rig.pool.query('insert into instances (id, agent_id, user_id) values ($1, $1, $1)', [id]);
-  expect(await writeFinalStatus(rig.pool, id)).toMatchObject({ sequence: 3, desiredState: 'running' });
+  expect(await recordFinalStatus(rig.pool, id)).toMatchObject({ sequence: 3, desiredState: 'running' });
   expect(await entriesOf(id)).toHaveLength(3);
 
   const never = randomUUID();
-  expect(await writeFinalStatus(rig.pool, never)).toBeNull();
+  expect(await recordFinalStatus(rig.pool, never)).toBeNull();
   expect(await entriesOf(never)).toEqual([]);
 });

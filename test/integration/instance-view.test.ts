@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { readInstance } from '../../database/instance-view.ts';
+import { readInstanceView } from '../../database/instances/view.ts';
 import { explainInstance } from '../../explain/explain-instance.ts';
 import { useRig } from '../support/rig.ts';
 
@@ -10,7 +10,7 @@ test('user_backend, which may not read how agents are run, reads an instance wit
   const id = await rig.insertInstance(await rig.publishAgent());
   const client = await rig.connect();
   await client.query('set role user_backend');
-  expect(await readInstance(client, id)).toMatchObject({ id, agent_name: 'test', agent_runtime: 'process' });
+  expect(await readInstanceView(client, id)).toMatchObject({ id, agent_name: 'test', agent_runtime: 'process' });
   const explained = await explainInstance({ instanceId: id, last: 10, sources: { database: (read) => read(client) } });
   expect(explained).toMatchObject({
     answered: true,
@@ -22,6 +22,6 @@ test('user_backend, which may not read how agents are run, reads an instance wit
 test('an instance whose agent is not published is read, and one that never was is not', async () => {
   const id = await rig.insertInstance(randomUUID());
   const known = { agent_name: null, agent_version: null, agent_retired: false, agent_runtime: null };
-  expect(await readInstance(rig.pool, id)).toMatchObject({ id, ...known });
-  expect(await readInstance(rig.pool, randomUUID())).toBeUndefined();
+  expect(await readInstanceView(rig.pool, id)).toMatchObject({ id, ...known });
+  expect(await readInstanceView(rig.pool, randomUUID())).toBeUndefined();
 });

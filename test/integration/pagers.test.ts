@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
-import { readRows } from '../../activities/drift.ts';
+import { listInstances, type Place } from '../../database/instances/list.ts';
+import { readSweptRows } from '../../database/instances/sweep-rows.ts';
 import { removeEntries } from '../../backends/admin/audit/retention.ts';
 import { findEntries } from '../../backends/admin/audit/search.ts';
 import { verifyAudit } from '../../backends/admin/audit/verify.ts';
-import { listInstances } from '../../backends/user/instance-list.ts';
-import { cursor as cursorSchema } from '../../backends/user/cursor.ts';
+import { cursor as cursorSchema, encodeCursor } from '../../backends/user/cursor.ts';
 import { markPublished, takeUnpublished } from '../../bridge/event-broker/event-log.ts';
 import { readPage, type Scope } from '../../backends/live/published-events.ts';
 import { auditRecord } from '../support/audit.ts';
@@ -135,11 +135,12 @@ test.each(cases)('a list of $count instances has pages of $size, complete and wi
   const ids = await insert(userId, count);
   await insert(randomUUID(), 1);
   const pages: string[][] = [];
-  for (let next: string | null | undefined; next !== null;) {
-    const cursor = next === undefined ? undefined : cursorSchema.parse(next);
-    const page = await listInstances(pool, { agentId: undefined, userId, limit, cursor });
+  const users = { lowest: userId, highest: userId };
+  for (let after: Place | undefined; ;) {
+    const page = await listInstances(pool, { users, limit, after });
     pages.push(page.instances.map(({ id }) => id));
-    next = page.next_cursor;
+    if (!page.next) break;
+    after = cursorSchema.parse(encodeCursor(page.next));
   }
   expect(pages.flat().toSorted()).toEqual(ids.toSorted());
   expect(pages.map(({ length }) => length)).toEqual(count === 0 ? [0] : pageSizes(count, limit));
@@ -149,7 +150,7 @@ test.each(cases)('the sweeper reads $count rows in pages of $size', async ({ siz
   await pool.query('delete from instances');
   const ids = await insert(randomUUID(), count);
   const pages: string[][] = [];
-  for await (const page of readRows(pool, 0, size)) pages.push(page.map(({ id }) => id));
+  for await (const page of readSweptRows(pool, 0, size)) pages.push(page.map(({ id }) => id));
   expect(pages.flat()).toEqual(ids.toSorted());
   expect(pages.map(({ length }) => length)).toEqual(pageSizes(count, size));
 });

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { writeFinalStatus, writeStatus } from '../../activities/instances.ts';
+import { recordFinalStatus, recordStatus } from '../../database/instances/status.ts';
 import { instanceStatuses, type InstanceStatus } from '../../contracts/names.ts';
 import { one, useRig } from '../support/rig.ts';
 import { createRowModel, type ModelEvent } from '../support/row-model.ts';
@@ -78,10 +78,10 @@ async function inDatabase(id: string, taken: Step): Promise<unknown> {
       await rig.deleteInstance(id);
       return;
     case 'recordFinalStatus':
-      return writeFinalStatus(pool, id);
+      return recordFinalStatus(pool, id);
     case 'recordStatus': {
       const { status, generation, failed } = taken;
-      return writeStatus(pool, { instanceId: id, status, generation, ...(failed && { reason }) });
+      return recordStatus(pool, { instanceId: id, status, generation, ...(failed && { reason }) });
     }
   }
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { toTable } from '../../cli/instance-table.ts';
-import type { InstanceView } from '../../database/instance-view.ts';
+import type { InstanceView } from '../../database/instances/view.ts';
 
 const at = new Date('2026-01-01T12:00:00.123Z');
 const instance: InstanceView = {

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { toTable } from '../../cli/instance-table.ts';
 import { clipped, plain, plainLine, timeFormat, toJson, usableWidth, wrap } from '../../cli/terminal.ts';
-import type { InstanceView } from '../../database/instance-view.ts';
+import type { InstanceView } from '../../database/instances/view.ts';
 
 test('a pipe gets no colours, also where a CI server asks for them', async () => {
   const script = `import { colors } from './cli/terminal.ts'; console.log(colors.bold('failed'))`;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { DeadLetter } from '../../bridge/dead-letters/letter.ts';
-import type { InstanceView } from '../../database/instance-view.ts';
+import type { InstanceView } from '../../database/instances/view.ts';
 import type { LogEntry } from '../../explain/event-log.ts';
 import type { Findings } from '../../explain/findings.ts';
 import { judge } from '../../explain/verdict.ts';

@@ -161,7 +161,7 @@ describe('a change of an instance', () => {
     const id = await insertInstance(retired, identity.userId);
     await first.query('begin');
     await first.query('update instances set agent_id = $2 where id = $1', [id, other]);
-    const { result } = await untilItWaits(() => changeInstance(pool, writing(identity), id, { agent_id: retired }));
+    const { result } = await untilItWaits(() => changeInstance(pool, writing(identity), id, { agentId: retired }));
     await first.query('commit');
     expect(await result).toMatchObject({ status: 422, code: 'agent_retired' });
     expect((await log.query('select agent_id from instances where id = $1', [id])).rows).toEqual([{ agent_id: other }]);
@@ -171,7 +171,7 @@ describe('a change of an instance', () => {
     const agentId = await publishAgent();
     const [identity, other] = [user(), user()];
     const id = await insertInstance(agentId, identity.userId);
-    for (const change of [{ agent_id: agentId }, { desired_state: 'stopped' as const }]) {
+    for (const change of [{ agentId }, { desiredState: 'stopped' as const }]) {
       await log.query('update instances set user_id = $2 where id = $1', [id, identity.userId]);
       await first.query('begin');
       await first.query('update instances set user_id = $2 where id = $1', [id, other.userId]);

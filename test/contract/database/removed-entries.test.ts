@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { findGone } from '../../../activities/drift.ts';
-import { writeFinalStatus } from '../../../activities/instances.ts';
+import { findDeleted } from '../../../database/instances/sweep-rows.ts';
+import { recordFinalStatus } from '../../../database/instances/status.ts';
 import { markPublished, markRejected, takeUnpublished } from '../../../bridge/event-broker/event-log.ts';
 import { readHead, readPage } from '../../../backends/live/published-events.ts';
 import { openEventLog } from '../../support/event-log.ts';
@@ -129,11 +129,11 @@ test('the last event of a deleted instance is written, once, and a row that come
   await remove(id);
   await publish();
   await clean();
-  expect(await writeFinalStatus(pool, id)).toBeNull();
+  expect(await recordFinalStatus(pool, id)).toBeNull();
   expect(await lastOf(id)).toEqual({ sequence: 12, status: 'stopped' });
   await publish();
   await clean();
-  expect(await writeFinalStatus(pool, id)).toBeNull();
+  expect(await recordFinalStatus(pool, id)).toBeNull();
   expect(await lastOf(id)).toBeUndefined();
   await insert(id);
   expect(await lastOf(id)).toEqual({ sequence: 13, status: 'pending' });
@@ -145,10 +145,10 @@ test('a sweep finds the sequence of a deletion, and of a last event', async () =
     await changeUpTo(id, 10);
     await remove(id);
   }
-  await writeFinalStatus(pool, ended);
+  await recordFinalStatus(pool, ended);
   await publish();
   await clean();
-  const gone = await findGone(pool, [deleted, ended]);
+  const gone = await findDeleted(pool, [deleted, ended]);
   expect(gone).toEqual(
     expect.arrayContaining([
       { id: deleted, sequence: 11 },

@@ -1,15 +1,13 @@
 import type { Pool, PoolClient } from 'pg';
-import { refusalOf } from '../http/refusal.ts';
 
-export interface TransactionOptions {
-  /** `traceparent` of the request (https://www.w3.org/TR/trace-context/): the events that it causes belong to that trace. */
-  traceparent: string | undefined;
-}
-
-/** @throws ProblemError for what the database refuses; the transaction then changed nothing */
+/**
+ * @param traceparent trace of the request (https://www.w3.org/TR/trace-context/), to which the events of the transaction
+ * belong; undefined for a trace of its own
+ * @throws whatever `work` throws, after everything was rolled back
+ */
 export async function inTransaction<Result>(
   pool: Pool,
-  { traceparent }: TransactionOptions,
+  traceparent: string | undefined,
   work: (client: PoolClient) => Promise<Result>,
 ): Promise<Result> {
   const client = await pool.connect();
@@ -25,14 +23,9 @@ export async function inTransaction<Result>(
     return result;
   } catch (error) {
     await client.query('rollback').catch((failed: Error) => (broken = failed));
-    throw refusalOf(error, sentences) ?? error;
+    throw error;
   } finally {
     client.off('error', onError);
     client.release(broken);
   }
 }
-
-/** Of constraints of the table whose names say too little. */
-const sentences = {
-  instances_config_at_most_4_mib: 'config is larger than 4 MiB, as PostgreSQL writes it.',
-};

@@ -1,43 +1,35 @@
 import type { Pool } from 'pg';
 import { z } from 'zod';
-import { desiredStates, instanceStatuses } from '../contracts/names.ts';
-import type { RowReading } from '../workflows/messages.ts';
+import { desiredStates, instanceStatuses } from '../../contracts/names.ts';
+import { counter } from './view.ts';
 
-/** bigint comes as text; versions stay far below 2^53. */
-const version = z.coerce.number().pipe(z.int());
+const sweptRow = z.object({
+  id: z.string(),
+  agentId: z.string(),
+  userId: z.string(),
+  sequence: counter,
+  generation: counter,
+  desiredState: z.enum(desiredStates),
+  status: z.enum(instanceStatuses),
+  /** The kind of runtime of its agent, if the agent is published. */
+  runtime: z.string().nullable(),
+  /** The row reports that something could not be removed. */
+  isStuck: z.boolean(),
+  observed: z.boolean(),
+  /** The row did not change within the grace period. */
+  settled: z.boolean(),
+  /** The row reports that its agent is not published, but by now it is. */
+  awaitsPublishedAgent: z.boolean(),
+  /** The instance may run, although its agent was retired with `drain`. */
+  isToBeDrained: z.boolean(),
+  /** The instance runs, and its agent has a control queue. */
+  listens: z.boolean(),
+});
+/** A row as the sweeper needs it. */
+export type SweptRow = z.infer<typeof sweptRow>;
 
-const storedRow = z
-  .object({
-    id: z.string(),
-    agentId: z.string(),
-    userId: z.string(),
-    sequence: version,
-    generation: version,
-    desiredState: z.enum(desiredStates),
-    status: z.enum(instanceStatuses),
-    runtime: z.string().nullable(),
-    isStuck: z.boolean(),
-    observed: z.boolean(),
-    settled: z.boolean(),
-    awaitsPublishedAgent: z.boolean(),
-    isToBeDrained: z.boolean(),
-    listens: z.boolean(),
-  })
-  .transform(({ sequence, generation, desiredState, ...rest }) => ({
-    ...rest,
-    reading: { sequence, generation, desiredState } satisfies RowReading,
-  }));
-
-/**
- * A row as the sweeper sees it. `runtime`: the kind that its agent runs on, where that is known. `isStuck`: it says that
- * something could not be removed. `settled`: nothing about it changed within the grace period. `awaitsPublishedAgent`: it says
- * that its agent is not published, which it is by now. `isToBeDrained`: it may run, although the retirement of its agent asked
- * for an end. `listens`: it runs, and its agent has a control queue.
- */
-export type StoredRow = z.infer<typeof storedRow>;
-
-/** All rows, page by page, in the order of their ids. */
-export async function* readRows(pool: Pool, graceSeconds: number, pageSize = 500): AsyncGenerator<StoredRow[]> {
+/** Reads all rows, page by page, in the order of their ids. */
+export async function* readSweptRows(pool: Pool, graceSeconds: number, pageSize = 500): AsyncGenerator<SweptRow[]> {
   let after = '00000000-0000-0000-0000-000000000000';
   for (;;) {
     const { rows } = await pool.query(
@@ -53,7 +45,7 @@ export async function* readRows(pool: Pool, graceSeconds: number, pageSize = 500
        from instances i left join agents a on a.id = i.agent_id where i.id > $1 order by i.id limit $2`,
       [after, pageSize, graceSeconds],
     );
-    const page = z.array(storedRow).parse(rows);
+    const page = z.array(sweptRow).parse(rows);
     if (page.length > 0) yield page;
     const last = page.at(-1);
     if (!last || page.length < pageSize) return;
@@ -61,13 +53,13 @@ export async function* readRows(pool: Pool, graceSeconds: number, pageSize = 500
   }
 }
 
-/** Whether the agent's retirement asks its instances to end; not one that was published again since, or is gone. */
+/** Whether the agent is retired with `drain`. False if it was published again since, or deleted. */
 export async function isDrained(pool: Pool, agentId: string): Promise<boolean> {
   const { rows } = await pool.query('select from agents where id = $1 and retired_at is not null and drain', [agentId]);
   return rows.length > 0;
 }
 
-/** Whether nothing runs for an instance, as its row says or asks for; also where there is no row. */
+/** Whether the row wants the instance stopped, or says that it failed or stopped. True if there is no row. */
 export async function isAtRest(pool: Pool, id: string): Promise<boolean> {
   const { rows } = await pool.query(
     `select from instances where id = $1 and desired_state = 'running' and status in ('pending', 'running')`,
@@ -76,10 +68,12 @@ export async function isAtRest(pool: Pool, id: string): Promise<boolean> {
   return rows.length === 0;
 }
 
-/** Of these instances, those without a row, with the sequence that a message about its end must have to count. */
-export async function findGone(pool: Pool, ids: string[]): Promise<{ id: string; sequence: number }[]> {
+/**
+ * @returns those of the instances that have no row, each with the sequence of its deletion. If nothing records the deletion,
+ * the sequence follows from the newest entry of the log.
+ */
+export async function findDeleted(pool: Pool, ids: string[]): Promise<{ id: string; sequence: number }[]> {
   const { rows } = await pool.query(
-    // That of the deletion, or one more than the last of the log where none is known.
     `select wanted.id,
        coalesce(deleted.sequence, last.sequence + (last.notification ->> 'event_type' = 'update' and last.notification -> 'row_data' ->> 'status' <> 'stopped'
          or last.notification ->> 'event_type' = 'insert')::int, 1) as sequence
@@ -90,5 +84,5 @@ export async function findGone(pool: Pool, ids: string[]): Promise<{ id: string;
      where not exists (select from instances where instances.id = wanted.id)`,
     [ids],
   );
-  return z.array(z.object({ id: z.string(), sequence: version })).parse(rows);
+  return z.array(z.object({ id: z.string(), sequence: counter })).parse(rows);
 }
