@@ -8,26 +8,26 @@ import {
 import { deadLetterQueueNames, domainQueueNames, queuesOf, topology } from './topology.ts';
 
 /**
- * What an account may do in the virtual host, as names of exchanges and queues; `*` stands for one part of a name. What
- * needs which right: https://www.rabbitmq.com/docs/access-control#authorisation
+ * The rights of an account in the virtual host, as names of exchanges and queues; `*` stands for one part of a name. Which
+ * operation needs which right: https://www.rabbitmq.com/docs/access-control#authorisation
  */
 export interface Access {
-  /** Declare and delete. */
+  /** Allows to declare and delete. */
   configure: readonly string[];
-  /** Publish to an exchange; bind a queue. */
+  /** Allows to publish to an exchange, and to bind a queue. */
   write: readonly string[];
-  /** Consume a queue; bind to an exchange. */
+  /** Allows to consume a queue, and to bind a queue to an exchange. */
   read: readonly string[];
 }
 
-/** As RabbitMQ takes them: one regular expression for each right. */
+/** The form in which RabbitMQ takes rights: one regular expression each. */
 export type Permissions = Record<keyof Access, string>;
 
 const { events, agents, deadLetters, sentAgain } = exchangeNames;
 const controlQueues = controlQueueName('*');
 const replicaQueues = replicaQueueName('*');
 
-/** What every consumer needs. It declares and binds nothing: event_broker does. */
+/** The rights of every consumer. A consumer declares and binds nothing, because event_broker does. */
 function consumer(service: ServiceName): Access {
   return { configure: [], write: [deadLetterExchangeName(service)], read: queuesOf(service) };
 }
@@ -41,11 +41,11 @@ function both(one: Access, other: Access): Access {
 }
 
 const everyQueue = topology.queues.map(({ name }) => name);
-/** To bind a queue takes the right to read the exchange. */
+/** Binding a queue requires the right to read the exchange. */
 const boundExchanges = [...topology.queues, ...topology.bindings].map(({ exchange }) => exchange);
 
 const serviceAccess = {
-  // Declares everything. To declare a queue that has a dead-letter exchange takes the right to read it, and to write that.
+  // It declares everything. Declaring a queue with a dead-letter exchange requires reading the queue and writing to the exchange.
   event_broker: {
     configure: [...topology.exchanges.map(({ name }) => name), ...everyQueue],
     write: [events, deadLetters, ...everyQueue],
@@ -56,13 +56,13 @@ const serviceAccess = {
     write: [agents, controlQueues],
     read: [agents],
   }),
-  // Each of its processes has a queue of its own besides, for as long as it runs.
+  // Each of its processes also has a queue of its own while it runs.
   user_backend: both(consumer('user_backend'), {
     configure: [replicaQueues],
     write: [replicaQueues],
     read: [replicaQueues, events],
   }),
-  // Shows dead letters, and sends them to their queue again.
+  // It shows dead letters, and sends them to their queue again.
   admin_backend: both(consumer('admin_backend'), {
     configure: [],
     write: [sentAgain],
@@ -72,7 +72,7 @@ const serviceAccess = {
 
 export const serviceNames = Object.keys(serviceAccess) as ServiceName[];
 
-/** One of each service, with its name, and one that all agents share. */
+/** Each service has an account of its own name, and all agents share one. */
 export type AccountName = ServiceName | 'agents';
 
 export const access: Readonly<Record<AccountName, Access>> = {
@@ -91,7 +91,7 @@ export function allPermissions(): Record<string, Permissions> {
   return Object.fromEntries(accountNames.map((name) => [name, permissionsOf(name)]));
 }
 
-/** Matches the whole of one of the names. */
+/** Matches each of the names as a whole. */
 function toPattern(names: readonly string[]): string {
   if (names.length === 0) return '^$';
   const parts = [...new Set(names)].map((name) => name.replaceAll('.', String.raw`\.`).replaceAll('*', '[^.]+'));

@@ -7,7 +7,7 @@ import { instanceUpdated } from './events/instance-updated.ts';
 import type { EventType } from './names.ts';
 import type { BodyOf } from './versions.ts';
 
-/** Every event of the bus. One that is not here can be neither published nor consumed nor bound. */
+/** Every event on the bus. Nothing else can be published, consumed or bound to a queue. */
 export const catalog = {
   'instance.created': instanceCreated,
   'instance.updated': instanceUpdated,
@@ -16,12 +16,12 @@ export const catalog = {
   'agent.retired': agentRetired,
 } as const satisfies { [Type in EventType]: EventDefinition<Type> };
 
-/** The definitions by which a service publishes or reads. Tests hand in those of another release. */
+/** The part of the catalog that publishers and readers need. Tests pass the catalog of another release. */
 export type Catalog = { [Type in EventType]: Pick<EventDefinition<Type>, 'type' | 'source' | 'versions'> };
 
 export type EventBody<Type extends EventType> = BodyOf<(typeof catalog)[Type]>;
 
-/** @throws Error that says what to do, for a name that is not in the catalog */
+/** @throws Error when the catalog has no such event */
 export function definitionOf(type: EventType, events: Catalog = catalog): Catalog[EventType] {
   if (!isEventType(type)) {
     throw new Error(`${String(type)} is not in the catalog: define it in contracts/ first (see CONTRIBUTING.md)`);

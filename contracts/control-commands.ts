@@ -4,32 +4,32 @@ import { stopReasons } from './names.ts';
 import { firstVersion, type BodyOf, type Versions } from './versions.ts';
 
 export interface CommandDefinition<Body = unknown> {
-  /** Whose id is the routing key, and the `cloudEvents:subject`: the agent's reaches all of its instances. */
+  /** The id of this object is routing key and `cloudEvents:subject`. The id of an agent reaches all of its instances. */
   addressedTo: 'instance' | 'agent';
-  /** `cloudEvents:source`. */
+  /** The header `cloudEvents:source`. */
   source: string;
   /** Completes "Published by agents_worker …". */
   published: string;
-  /** What the agent does. */
+  /** What the agent does with the command. */
   sideEffects: string;
   versions: Versions<Body>;
 }
 
-/** Every command of `agents.direct`. Published by agents_worker alone, consumed by the agents that listen. */
+/** Every command on `agents.direct`. Only agents_worker publishes commands, and agents with a control queue consume them. */
 export const controlCommands = {
   'instance.stop': {
     addressedTo: 'instance',
     source: '/agents_worker/instances',
     published:
-      'before the agent is sent SIGTERM: when its row or its desired state asks for the end, when it is replaced by a new ' +
-      'generation, or after a drain.',
-    sideEffects: 'finish what is in hand and end with exit code 0; SIGTERM follows.',
+      'before SIGTERM is sent to the agent: when the instance is deleted or its desired state becomes `stopped`, when a ' +
+      'new generation replaces the agent, or after a drain.',
+    sideEffects: 'finishes its current work and ends with exit code 0. SIGTERM follows.',
     versions: firstVersion({
       schema: z.object({
-        instance_id: id('The instance that is to stop.'),
-        reason: z.enum(stopReasons).meta({ description: 'Why.' }),
+        instance_id: id('Instance that is asked to stop.'),
+        reason: z.enum(stopReasons).meta({ description: 'Why the agent is asked to stop.' }),
         deadline: timestamp(
-          'When SIGTERM follows: `CONTROL_HEAD_START_SECONDS` after the command; earlier once nobody consumes the queue any more.',
+          'Time at which SIGTERM follows: `CONTROL_HEAD_START_SECONDS` after the command, or earlier once the queue has no consumer.',
         ),
       }),
       example: {
@@ -42,12 +42,12 @@ export const controlCommands = {
   'instance.drain': {
     addressedTo: 'agent',
     source: '/agents_worker/agents',
-    published: 'when an agent is retired with `drain`: one message for all instances.',
-    sideEffects: 'take on nothing new; an `instance.stop` to each instance follows.',
+    published: 'when an agent is retired with `drain`: one message for all of its instances.',
+    sideEffects: 'accepts no new work. An `instance.stop` to each instance follows.',
     versions: firstVersion({
       schema: z.object({
-        agent_id: id('The agent whose instances are drained.'),
-        reason: z.literal('agent_retired').meta({ description: 'Why.' }),
+        agent_id: id('Agent whose instances are drained.'),
+        reason: z.literal('agent_retired').meta({ description: 'Why the instances are drained.' }),
       }),
       example: { agent_id: '0b9f5a54-6a0e-4c4b-9d0a-0f6f4d1c7a01', reason: 'agent_retired' },
     }),

@@ -3,25 +3,28 @@ import { id, timestamp } from './fields.ts';
 import { desiredStates } from './names.ts';
 
 /**
- * Headers of every event. Names with the prefix are attributes and extensions of CloudEvents in its AMQP binding
- * (https://github.com/cloudevents/spec/blob/main/cloudevents/bindings/amqp-protocol-binding.md, binary mode; extensions
- * sequence, correlation, distributed tracing); the others have no name there. The body stays exactly as documented.
+ * Headers of every event. Names with the prefix `cloudEvents:` are attributes and extensions of CloudEvents in the binary
+ * mode of its AMQP binding (https://github.com/cloudevents/spec/blob/main/cloudevents/bindings/amqp-protocol-binding.md;
+ * extensions sequence, correlation and distributed tracing). CloudEvents has no names for the other headers.
  */
 const eventHeaders = z.object({
-  'cloudEvents:specversion': z.literal('1.0').meta({ description: 'Of CloudEvents.' }),
-  'cloudEvents:id': id('Of the event. Consumers drop repeats by it.'),
-  'cloudEvents:source': z.string().min(1).meta({ description: 'Who the event is from.' }),
-  'cloudEvents:type': z.string().min(1).meta({ description: 'Its name, e.g. `instance.created`.' }),
-  'cloudEvents:subject': id('The instance or agent that it is about.'),
-  'cloudEvents:time': timestamp('When the row changed.'),
+  'cloudEvents:specversion': z.literal('1.0').meta({ description: 'Version of the CloudEvents specification.' }),
+  'cloudEvents:id': id('Id of the message. Consumers drop repeats by it.'),
+  'cloudEvents:source': z
+    .string()
+    .min(1)
+    .meta({ description: 'Origin of the message, e.g. `/shared_psql/instances`.' }),
+  'cloudEvents:type': z.string().min(1).meta({ description: 'Name of the event or command, e.g. `instance.created`.' }),
+  'cloudEvents:subject': id('Id of the instance or agent that the message is about.'),
+  'cloudEvents:time': timestamp('Time at which the row changed, or the command was issued.'),
   'cloudEvents:sequence': z
     .string()
-    // Zero-padded, since the extension asks for text that sorts.
+    // The extension asks for text that sorts, hence the leading zeros.
     .regex(/^\d{19}$/)
     .refine((text) => Number(text) > 0 && Number.isSafeInteger(Number(text)), 'must be between 1 and 2^53 - 1')
-    .meta({ description: '19 digits: version of the row, contiguous from 1 per subject.' }),
-  'cloudEvents:correlationid': id('Shared by everything that one change led to.'),
-  'cloudEvents:causationid': id('The event that led to this one, where one did.').optional(),
+    .meta({ description: 'Version of the row as 19 digits, contiguous from 1 for each subject.' }),
+  'cloudEvents:correlationid': id('Shared by all messages that result from one change.'),
+  'cloudEvents:causationid': id('Id of the event that caused this message, if an event did.').optional(),
   'cloudEvents:traceparent': z
     .string()
     .regex(/^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/)
@@ -32,32 +35,32 @@ const eventHeaders = z.object({
     .positive()
     .meta({
       description:
-        'Place in the order of all events, contiguous from 1; kept by a repeat. None: of an older event_broker.',
+        'Position in the order of all events, contiguous from 1. A repeat keeps it. An older event_broker leaves it out.',
     })
     .optional(),
 });
 
-/** Headers of every command: it is about no version of a row and in no log, so it has no place in either's order. */
+/** Headers of every command. A command describes no version of a row and is in no log, so it has no place in their order. */
 export const commandHeaders = eventHeaders.omit({ 'cloudEvents:sequence': true, position: true });
 export type CommandHeaders = z.infer<typeof commandHeaders>;
 
-/** Further headers of `instance.*`: what the body, which is fixed by its contract, leaves out. */
+/** Further headers of `instance.*`. They carry what consumers need and the documented bodies do not have. */
 const instanceHeaders = z.object({
   agent_id: id('The agent that the instance runs.'),
-  user_id: id('Whose it is.'),
-  desired_state: z.enum(desiredStates).meta({ description: 'What is wanted.' }),
-  generation: z.int().positive().meta({ description: 'Version of what is wanted.' }),
-  observed_generation: z.int().nonnegative().meta({ description: 'The generation that `status` speaks of.' }),
+  user_id: id('Owner of the instance.'),
+  desired_state: z.enum(desiredStates).meta({ description: 'State that the instance is asked to reach.' }),
+  generation: z.int().positive().meta({ description: 'Version of agent, config and desired state.' }),
+  observed_generation: z.int().nonnegative().meta({ description: 'Generation that `status` refers to.' }),
 });
 
-/** The headers of a kind of message, as they are published to readers in other languages. */
+/** The headers of each kind of message, from which the published JSON Schemas are made. */
 export const headerSchemas = {
   'headers.agent_event': eventHeaders,
   'headers.instance_event': eventHeaders.extend(instanceHeaders.shape),
   'headers.command': commandHeaders,
 } as const;
 
-/** Properties of a message that repeat a header, for tools that know nothing of headers. */
+/** AMQP properties that repeat a header, for tools that show properties alone. */
 export const propertyOfHeader: Readonly<Record<string, string>> = {
   'cloudEvents:id': 'message_id',
   'cloudEvents:type': 'type',
@@ -67,7 +70,7 @@ export const propertyOfHeader: Readonly<Record<string, string>> = {
 const wireHeaders = eventHeaders.extend(instanceHeaders.partial().shape);
 export type WireHeaders = z.infer<typeof wireHeaders>;
 
-/** Where an event comes from: carried along so that everything that it causes can be traced back to it. */
+/** Links a message to the change that caused it. Each message passes it on to the messages that it causes. */
 export interface Trace {
   correlationId: string;
   causationId?: string | undefined;

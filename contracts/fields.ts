@@ -1,18 +1,16 @@
 import { z } from 'zod';
 
-/** Kinds of fields that all contracts share. */
-
-/** Any id that PostgreSQL takes for a UUID, whatever its version bits say. */
+/** A UUID as PostgreSQL accepts it, with any version bits. */
 export function id(description: string) {
   return z.guid().meta({ description });
 }
 
-/** UTC, as in `2025-01-01T12:00:00.000Z`. */
+/** A time in UTC, e.g. `2025-01-01T12:00:00.000Z`. */
 export function timestamp(description: string) {
   return z.iso.datetime('Must be a time in UTC, as 2025-01-01T12:00:00.000Z').meta({ description });
 }
 
-/** An object, passed on as it is: a copy of its entries, as of `z.record`, would leave out one that is named `__proto__`. */
+/** An object that is passed on unchanged. `z.record` would copy its entries, and so lose one named `__proto__`. */
 export function json(description: string): z.ZodType<Record<string, unknown>> {
   const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
   const schema = z.unknown().refine(isObject, 'Invalid input: expected object');

@@ -1,9 +1,6 @@
-/**
- * Names that every room shares. Free of zod, so that workflow code may import it without growing its bundle.
- * Source: the event bus contracts (`docs/event-bus-contracts.md`).
- */
+/** Names that all folders share. This file does without zod, so that it can be part of the workflow bundle. */
 
-/** Every event. Each is defined in `contracts/events/`, and its name is its routing key. */
+/** Every event. Its definition is in `contracts/events/`, and its name is its routing key. */
 export const eventTypes = [
   'instance.created',
   'instance.updated',
@@ -13,7 +10,7 @@ export const eventTypes = [
 ] as const;
 export type EventType = (typeof eventTypes)[number];
 
-/** Whoever takes part in the bus. */
+/** The services on the bus. */
 export type ServiceName = 'event_broker' | 'agents_worker' | 'user_backend' | 'admin_backend';
 
 export const exchangeNames = {
@@ -23,7 +20,7 @@ export const exchangeNames = {
   sentAgain: 'events.sent_again',
 } as const;
 
-/** The exchange to which one service alone publishes the messages of its queues that it could not handle. */
+/** The exchange for messages that a service could not handle. No other service may publish to it. */
 export function deadLetterExchangeName<Service extends ServiceName>(service: Service): `${Service}.dead_letters` {
   return `${service}.dead_letters`;
 }
@@ -36,17 +33,17 @@ export const queueNames = {
   adminBackendAudit: 'admin_backend.audit',
 } as const;
 
-/** The queue in which an instance whose agent listens gets its commands; bound to `agents.direct`. */
+/** The queue for the commands to one instance, bound to `agents.direct`. */
 export function controlQueueName(instanceId: string): string {
   return `instance.${instanceId}.control`;
 }
 
-/** The queue in which one replica of user_backend gets every event that concerns its clients; bound to `events.topic`. */
+/** The queue for the events that one replica of user_backend pushes to its clients, bound to `events.topic`. */
 export function replicaQueueName(replicaId: string): string {
   return `user_backend.replica.${replicaId}`;
 }
 
-/** Why an agent is asked to stop. `failed`: what is published of its agent does not let it go on. */
+/** Why an agent is asked to stop. `failed`: the agent as it is published now does not allow the instance to continue. */
 export const stopReasons = ['stopped', 'deleted', 'replaced', 'agent_retired', 'failed'] as const;
 export type StopReason = (typeof stopReasons)[number];
 
@@ -56,36 +53,33 @@ export type InstanceStatus = (typeof instanceStatuses)[number];
 export const desiredStates = ['running', 'stopped'] as const;
 export type DesiredState = (typeof desiredStates)[number];
 
-/** Why provisioning makes an instance `failed`; also the types of the activity's failures. */
+/** Why provisioning fails for good. The failures of the activity have these types. */
 export const provisioningFailureCodes = ['agent_retired', 'spec_rejected', 'provisioning_failed'] as const;
 export type ProvisioningFailureCode = (typeof provisioningFailureCodes)[number];
 
-/** Why a status is what it is, for programs; a sentence for a person always goes with it. */
+/** The reasons for a status. docs/event-bus-contracts.md explains them, from contracts/status-reasons.ts. */
 export const reasonCodes = [
   ...provisioningFailureCodes,
-  /** `pending`: the agent was not published yet. */
   'agent_unknown',
-  /** `pending`: the agent ended and is started again after a pause. */
   'restarting',
-  /** `failed`: the agent ended, and its restart policy or limit lets it be. */
   'agent_exited',
-  /** `failed`: what was made for the instance could not be removed in time; tried again later. */
   'cleanup_failed',
 ] as const;
 export type ReasonCode = (typeof reasonCodes)[number];
 
 export interface StatusReason {
   code: ReasonCode;
+  /** A sentence for people. */
   message: string;
 }
 
-/** Channels that the triggers of shared_psql notify on; each is named after its trigger. */
+/** The NOTIFY channels of the database. Each has the name of its trigger. */
 export const notificationChannels = ['instances_notify', 'agents_notify'] as const;
 
-/** Custom search attributes, all of type Keyword. Shown in the Web UI, not encrypted: nothing secret goes in. */
+/** Custom search attributes, all of type Keyword. They are not encrypted and visible in the Web UI, so they hold no secret. */
 export const searchAttributeNames = {
   status: 'InstanceStatus',
-  /** A `ReasonCode`; absent where the status has no reason. */
+  /** A `ReasonCode`, or absent. */
   statusReason: 'StatusReason',
   agentId: 'AgentId',
   userId: 'UserId',

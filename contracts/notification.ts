@@ -3,51 +3,53 @@ import { id, json } from './fields.ts';
 import { desiredStates, instanceStatuses } from './names.ts';
 import { firstVersion } from './versions.ts';
 
-/** PostgreSQL's ISO form in UTC, turned into the wire's `…Z` with milliseconds. */
+/** Parses PostgreSQL's ISO form in UTC into the form of the events, with milliseconds and `Z`. */
 function timestamp(description: string) {
   return z.iso
     .datetime({ offset: true })
-    .meta({ description: `${description} As in \`2025-01-01T12:00:00.123456+00:00\`.` })
+    .meta({ description: `${description} Example: \`2025-01-01T12:00:00.123456+00:00\`.` })
     .transform((text) => new Date(text).toISOString());
 }
 
-const rowVersion = z.int().positive().meta({ description: 'Version of the row: `cloudEvents:sequence`.' });
+const rowVersion = z.int().positive().meta({ description: 'Version of the row, published as `cloudEvents:sequence`.' });
 
 const instanceRow = z.object({
-  id: id('The instance.'),
-  agent_id: id('The agent that it runs.'),
-  user_id: id('Whose it is.'),
-  config: json('What its agent is given: on insert, and where an update changed it.').optional(),
-  desired_state: z.enum(desiredStates).meta({ description: 'What is wanted.' }),
-  generation: z.int().positive().meta({ description: 'Version of what is wanted.' }),
-  status: z.enum(instanceStatuses).meta({ description: 'Where its life stands.' }),
-  observed_generation: z.int().nonnegative().meta({ description: 'The generation that `status` speaks of.' }),
-  metadata: json('Whatever its writers keep there.'),
+  id: id('Id of the instance.'),
+  agent_id: id('Agent that the instance runs.'),
+  user_id: id('Owner of the instance.'),
+  config: json('Settings that the agent receives. Present on insert, and on an update that changes them.').optional(),
+  desired_state: z.enum(desiredStates).meta({ description: 'State that the instance is asked to reach.' }),
+  generation: z.int().positive().meta({ description: 'Version of agent, config and desired state.' }),
+  status: z.enum(instanceStatuses).meta({ description: 'Current status of the instance.' }),
+  observed_generation: z.int().nonnegative().meta({ description: 'Generation that `status` refers to.' }),
+  metadata: json('Free for writers to use.'),
   sequence: rowVersion,
-  created_at: timestamp('When the row was inserted.'),
-  updated_at: timestamp('When it changed last; on delete, when it was deleted.'),
+  created_at: timestamp('Time at which the row was inserted.'),
+  updated_at: timestamp('Time of the last change, or of the deletion.'),
 });
 export type InstanceRow = z.output<typeof instanceRow>;
 
 const agentRow = z.object({
-  id: id('The agent.'),
-  name: z.string().meta({ description: 'For people.' }),
-  version: z.string().meta({ description: 'Of the agent.' }),
-  capabilities: z.array(z.string()).meta({ description: 'What it can do.' }),
-  runtime: json('What is needed to run it: `contracts/runtime-spec.ts`. It never reaches the bus.'),
-  retired_at: timestamp('Since when it is retired.').nullable().meta({ description: 'Since when it is retired.' }),
+  id: id('Id of the agent.'),
+  name: z.string().meta({ description: 'Display name.' }),
+  version: z.string().meta({ description: 'Version of the agent.' }),
+  capabilities: z.array(z.string()).meta({ description: 'Capabilities that the agent offers.' }),
+  runtime: json('Runtime spec: how the agent is run. It is never published on the bus.'),
+  retired_at: timestamp('Time at which the agent was retired.')
+    .nullable()
+    .meta({ description: 'Time at which the agent was retired; null for an agent in use.' }),
   drain: z.boolean().default(false).meta({
-    description: 'Whether its retirement stops what runs. Missing in entries from before the column was there.',
+    description: 'Whether the retirement stops running instances. Entries that are older than the column lack it.',
   }),
   sequence: rowVersion,
-  created_at: timestamp('When the row was inserted.'),
-  updated_at: timestamp('When it changed last; on delete, when it was deleted.'),
+  created_at: timestamp('Time at which the row was inserted.'),
+  updated_at: timestamp('Time of the last change, or of the deletion.'),
 });
 export type AgentRow = z.output<typeof agentRow>;
 
 const change = {
-  schema_version: z.literal(1).meta({ description: 'Version of this JSON.' }),
-  event_type: z.enum(['insert', 'update', 'delete']).meta({ description: 'What happened to the row.' }),
+  schema_version: z.literal(1).meta({ description: 'Version of this format.' }),
+  event_type: z.enum(['insert', 'update', 'delete']).meta({ description: 'Kind of change of the row.' }),
 };
 
 const versions = firstVersion({
@@ -77,9 +79,9 @@ const versions = firstVersion({
 });
 
 /**
- * The triggers' JSON, as `event_log` keeps it. The payload of NOTIFY is the same, except that it leaves `row_data` out and
- * names the log entry in `event_log_id` where `table` is `agents`, because every login of the database may LISTEN and
- * `runtime` may hold secrets, and past `notifyLimitBytes` (PostgreSQL refuses 8,000 bytes and more).
+ * The JSON that the triggers write to `event_log`. NOTIFY sends the same JSON, but with `event_log_id` in the place of
+ * `row_data` in two cases: for `agents`, because every login of the database may LISTEN and `runtime` may hold secrets; and
+ * above `notifyLimitBytes`, because PostgreSQL refuses a payload of 8,000 bytes.
  */
 export const notification = { versions, notifyLimitBytes: 7_500 };
 export type Notification = ReturnType<typeof versions.read>;

@@ -24,7 +24,7 @@ export interface QueueDefinition {
   arguments: Readonly<Record<string, string | number>>;
 }
 
-/** A binding besides that of the queue's own definition. */
+/** A binding in addition to those of the queue's own definition. */
 export interface BindingDefinition {
   exchange: string;
   queue: string;
@@ -34,8 +34,8 @@ export interface BindingDefinition {
 const MiB = 1024 * 1024;
 
 /**
- * Well above what crashes of a consumer can use up: with a low limit they dead-letter the innocent messages that were
- * prefetched together with a poisonous one. Set explicitly, because RabbitMQ 4 would set 20.
+ * High enough for a consumer that crashes repeatedly: with a low limit, its crashes would dead-letter innocent messages
+ * that were prefetched with a poisonous one. It is set explicitly, because RabbitMQ 4 defaults to 20.
  */
 const deliveryLimit = 100;
 
@@ -43,7 +43,7 @@ export function deadLetterQueueOf<Name extends string>(queue: Name): `${Name}.de
   return `${queue}.dead`;
 }
 
-/** What every domain queue has: replicated, bounded, and a dead-letter queue of its own. */
+/** Arguments of every domain queue: it is replicated and has a dead-letter queue of its own. */
 function common(name: string): QueueDefinition['arguments'] {
   return {
     'x-queue-type': 'quorum',
@@ -54,8 +54,8 @@ function common(name: string): QueueDefinition['arguments'] {
 }
 
 /**
- * For a queue whose messages must not be lost: when full it refuses (at-least-once dead-lettering asks for that), and
- * the publisher keeps the events in the event log and tries again.
+ * For a queue that must not lose messages. A full queue refuses them, as at-least-once dead-lettering requires; the events
+ * stay in the event log, and the publisher tries again.
  */
 function refusingWhenFull(name: string): QueueDefinition['arguments'] {
   return {
@@ -67,8 +67,8 @@ function refusingWhenFull(name: string): QueueDefinition['arguments'] {
 }
 
 /**
- * For a queue that may stand without a consumer: when full it drops its oldest messages, so that it can neither fill
- * the disk nor stop the publisher. What it drops is still in the event log.
+ * For a queue that may be without a consumer for a long time. A full queue drops its oldest messages, so that it neither
+ * fills the disk nor stops the publisher. Dropped events are still in the event log.
  */
 function droppingOldest(name: string): QueueDefinition['arguments'] {
   return { ...common(name), 'x-max-length-bytes': 256 * MiB, 'x-overflow': 'drop-head' };
@@ -76,7 +76,7 @@ function droppingOldest(name: string): QueueDefinition['arguments'] {
 
 type DomainOf<Type extends EventType> = Type extends `${infer Domain}.${string}` ? Domain : never;
 
-/** One event, or all of a domain: a key that no event has cannot be bound. */
+/** One event, or all events of a domain. A key that matches no event does not compile. */
 export type RoutingKey = EventType | `${DomainOf<EventType>}.*`;
 
 /** The queues of `events.topic`. */
@@ -175,7 +175,7 @@ export function queuesOf(service: ServiceName): DomainQueueName[] {
 /** The services that consume queues of `events.topic`, in the order of the queues. */
 export const consumerNames: readonly ServiceName[] = [...new Set(domainQueueNames.map(serviceOf))];
 
-/** In the order of the queues. */
+/** The services that an event reaches, in the order of the queues. */
 export function consumersOf(type: EventType): ServiceName[] {
   const queues = domainQueues.filter(({ name }) => eventTypesOf(name).includes(type));
   return [...new Set(queues.flatMap(({ consumers }) => consumers))];
@@ -188,8 +188,8 @@ function domainQueue(name: DomainQueueName): DomainQueue {
 }
 
 /**
- * The queue of one instance whose agent listens: made for each start of the agent, removed by the clean-up. Classic,
- * because there are as many as instances (docs/decisions/control-plane.md).
+ * The queue for the commands to one instance. Each start of the agent creates it, and the clean-up removes it. It is a
+ * classic queue, because there are as many as instances (docs/decisions/control-plane.md).
  */
 export function controlQueueOf({ instanceId, agentId }: { instanceId: string; agentId: string }): QueueDefinition {
   return {
@@ -201,15 +201,15 @@ export function controlQueueOf({ instanceId, agentId }: { instanceId: string; ag
       'x-queue-type': 'classic',
       'x-max-length': 64,
       'x-overflow': 'drop-head',
-      // The net under the clean-up: RabbitMQ removes a queue that nobody has consumed or declared for so long.
+      // If the clean-up missed the queue, RabbitMQ removes it after this time without a consumer or a declaration.
       'x-expires': 24 * 60 * 60 * 1000,
     },
   };
 }
 
 /**
- * The queue of one replica of user_backend, which gives it what the others get as well: made for each of its connections,
- * and gone with it. What it drops is found missing by the positions, and read from the event log
+ * The queue of one replica of user_backend, so that every replica gets every event. It lives as long as the connection that
+ * declared it. The replica notices dropped events by their missing positions, and reads them from the event log
  * (docs/decisions/backends.md).
  */
 export function replicaQueueOf(replicaId: string) {
@@ -225,7 +225,7 @@ export function replicaQueueOf(replicaId: string) {
   } satisfies QueueDefinition & Record<'durable' | 'exclusive' | 'autoDelete', boolean>;
 }
 
-/** Goes up with a change that RabbitMQ refuses for what exists, or that takes messages from a consumer. */
+/** Raised by a change that RabbitMQ refuses for existing queues and exchanges, or that takes messages from a consumer. */
 export const topologyVersion = 1;
 
 /** Every exchange, queue and further binding of the bus, in the order in which they can be declared. */
@@ -249,7 +249,7 @@ export const topology: {
     ...consumerNames.map((service) => ({
       name: deadLetterExchangeName(service),
       type: 'direct' as const,
-      purpose: `messages that \`${service}\` could not handle, which alone publishes; the routing key is the queue they were in`,
+      purpose: `messages that \`${service}\` could not handle; only \`${service}\` publishes; the routing key is the queue they were in`,
     })),
     {
       name: exchangeNames.sentAgain,
@@ -264,13 +264,13 @@ export const topology: {
       exchange: exchangeNames.deadLetters,
       routingKeys: [name],
       consumers: [],
-      // Whoever looks at a letter gives it back, which counts as a delivery: no number of looks may lose it.
+      // Looking at a letter and returning it counts as a delivery, and must never use up the limit.
       arguments: { 'x-queue-type': 'quorum', 'x-max-length-bytes': 256 * MiB, 'x-delivery-limit': 1_000_000 },
     })),
     ...domainQueues,
   ],
   bindings: domainQueueNames.flatMap((name) => [
-    // No service can publish into the dead-letter queue of another: its exchange has no binding to it.
+    // Only the exchange of its own service is bound to a dead-letter queue, so no other service can publish there.
     { exchange: deadLetterExchangeName(serviceOf(name)), queue: deadLetterQueueOf(name), routingKey: name },
     { exchange: exchangeNames.sentAgain, queue: name, routingKey: name },
   ]),

@@ -1,25 +1,25 @@
 import type { z } from 'zod';
 
-/** One version of a contract that was released, or is about to be. It stays readable for good. */
+/** A version of a contract that was released, or is about to be. It stays readable forever. */
 export interface KeptVersion {
   version: number;
   schema: z.ZodType;
-  /** As on the wire. */
+  /** In the form on the wire. */
   example: unknown;
 }
 
-/** The versions of one contract, from 1 on. Whoever writes writes the newest; whoever reads reads all of them. */
+/** The versions of one contract, from 1 on. Writers write the newest version, and readers read all of them. */
 export interface Versions<Body> {
   readonly newest: { version: number; schema: z.ZodType<Body>; example: unknown };
   readonly kept: readonly KeptVersion[];
   /**
-   * Parses JSON of any kept version and brings it to the newest.
+   * Parses JSON of any kept version, and converts it to the newest.
    *
    * @throws UnknownVersion
-   * @throws z.ZodError when the JSON is not of that version
+   * @throws z.ZodError when the JSON is not valid in that version
    */
   read(version: number, json: unknown): Body;
-  /** Adds a version that breaks the one before it; `upcast` brings what was written in that one to the new form. */
+  /** Adds a version that is not compatible with the one before. `upcast` converts a body of the version before. */
   next<Next, Input>(next: {
     schema: z.ZodType<Next, Input>;
     example: NoInfer<Input>;
@@ -27,12 +27,12 @@ export interface Versions<Body> {
   }): Versions<Next>;
 }
 
-/** Of a later version than this build knows. */
+/** The message has a later version than this build knows. */
 export class UnknownVersion extends Error {
   override name = 'UnknownVersion';
 }
 
-/** The body that a contract's newest version describes, as it is after parsing. */
+/** The body of a contract's newest version after parsing. */
 export type BodyOf<Contract extends { versions: Versions<unknown> }> =
   Contract['versions'] extends Versions<infer Body> ? Body : never;
 

@@ -3,7 +3,7 @@ import type { Pool } from 'pg';
 import { AnotherEngine, requireSameEngine } from '../../bridge/signals/engine.ts';
 import { requestRetry } from '../../bridge/signals/instance-workflows.ts';
 import { kindOfRefusal } from '../../bridge/signals/temporal-refusal.ts';
-import { canBeRetried } from '../../contracts/can-be-retried.ts';
+import { canBeRetried } from '../../database/can-be-retried.ts';
 import { isUnavailable } from '../http/is-unavailable.ts';
 import { ProblemError } from '../http/problem.ts';
 import type { Identity } from '../http/tokens.ts';

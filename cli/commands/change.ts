@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Client } from 'pg';
-import { canBeRetried } from '../../contracts/can-be-retried.ts';
+import { canBeRetried } from '../../database/can-be-retried.ts';
 import type { DesiredState } from '../../contracts/names.ts';
 import { changeInstance, deleteInstance } from '../../database/instances/change.ts';
 import { readInstanceView } from '../../database/instances/view.ts';

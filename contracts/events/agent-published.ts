@@ -6,18 +6,19 @@ import { defineEvent } from './define-event.ts';
 export const agentPublished = defineEvent({
   type: 'agent.published',
   source: '/admin_backend/agents',
-  published: 'for `admin_backend`, after the insert of an agent and each change of one that is not retired.',
+  published:
+    'on behalf of `admin_backend`, after an agent is inserted, and after each change of an agent that is not retired.',
   sideEffects: {
-    agents_worker: 'instances that waited for the agent are provisioned.',
-    user_backend: 'refreshes its catalog.',
-    admin_backend: 'audit.',
+    agents_worker: 'provisions the instances that wait for the agent.',
+    user_backend: 'refreshes its list of agents.',
+    admin_backend: 'appends to the audit log.',
   },
   versions: firstVersion({
     schema: z.object({
-      agent_id: id('The agent.'),
-      name: z.string().min(1).meta({ description: 'For people.' }),
-      version: z.string().min(1).meta({ description: 'Of the agent, in whatever form its makers count.' }),
-      capabilities: z.array(z.string()).meta({ description: 'What it can do.' }),
+      agent_id: id('Id of the agent.'),
+      name: z.string().min(1).meta({ description: 'Display name.' }),
+      version: z.string().min(1).meta({ description: 'Version of the agent, in any format.' }),
+      capabilities: z.array(z.string()).meta({ description: 'Capabilities that the agent offers.' }),
     }),
     example: {
       agent_id: '0b9f5a54-6a0e-4c4b-9d0a-0f6f4d1c7a01',

@@ -4,16 +4,16 @@ import type { Versions } from '../versions.ts';
 
 export interface EventDefinition<Type extends EventType = EventType, Body = unknown> {
   type: Type;
-  /** Who the event is from, whichever process puts it on the bus: `cloudEvents:source`. */
+  /** The header `cloudEvents:source`: the origin of the event, which event_broker publishes on its behalf. */
   source: string;
   /** Completes "Published by event_broker …". */
   published: string;
-  /** What each consumer does with it. Who they are follows from the bindings of the queues. */
+  /** What each consumer does with the event. The consumers follow from the bindings of the queues. */
   sideEffects: Readonly<Record<ConsumerOf<Type>, string>>;
   versions: Versions<Body>;
 }
 
-/** Type check alone: an event needs a name of `eventTypes`, and a side effect for each service whose queue gets it. */
+/** Lets the compiler require a name of `eventTypes`, and a side effect for each service that the event reaches. */
 export function defineEvent<Type extends EventType, Body>(
   definition: EventDefinition<Type, Body>,
 ): EventDefinition<Type, Body> {

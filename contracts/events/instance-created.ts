@@ -6,19 +6,19 @@ import { defineEvent } from './define-event.ts';
 export const instanceCreated = defineEvent({
   type: 'instance.created',
   source: '/shared_psql/instances',
-  published: 'after the insert of a row.',
+  published: 'after a row is inserted.',
   sideEffects: {
     agents_worker: 'starts the workflow of the instance, which provisions it.',
-    admin_backend: 'audit.',
+    admin_backend: 'appends to the audit log.',
   },
   versions: firstVersion({
     schema: z.object({
-      instance_id: id('The instance.'),
-      agent_id: id('The agent that it runs.'),
-      user_id: id('Whose it is.'),
-      config: json('What its agent is given; at most 4 MiB and 100 levels deep. Its numbers are IEEE doubles.'),
-      created_at: timestamp('When the row was inserted.'),
-      status: z.literal('pending').meta({ description: 'Where every instance begins.' }),
+      instance_id: id('Id of the instance.'),
+      agent_id: id('Agent that the instance runs.'),
+      user_id: id('Owner of the instance.'),
+      config: json('Settings that the agent receives: at most 4 MiB and 100 levels deep. Numbers are IEEE doubles.'),
+      created_at: timestamp('Time at which the row was inserted.'),
+      status: z.literal('pending').meta({ description: 'The first status of every instance.' }),
     }),
     example: {
       instance_id: '5c8f2b1e-93a4-4a58-9d53-0f1d7b6c2a10',

@@ -6,18 +6,18 @@ import { defineEvent } from './define-event.ts';
 export const instanceDeleted = defineEvent({
   type: 'instance.deleted',
   source: '/shared_psql/instances',
-  published: 'after the delete of a row, as by the API of `user_backend`.',
+  published: 'after a row is deleted, e.g. by the API of `user_backend`.',
   sideEffects: {
-    agents_worker: 'cleans the instance up, then ends its workflow.',
-    user_backend: 'push over WebSocket.',
-    admin_backend: 'audit.',
+    agents_worker: 'cleans up the instance, then completes its workflow.',
+    user_backend: 'pushes it to WebSocket clients.',
+    admin_backend: 'appends to the audit log.',
   },
   versions: firstVersion({
     schema: z.object({
-      instance_id: id('The instance.'),
-      agent_id: id('The agent that it ran.'),
-      user_id: id('Whose it was.'),
-      deleted_at: timestamp('When the row was deleted.'),
+      instance_id: id('Id of the instance.'),
+      agent_id: id('Agent that the instance ran.'),
+      user_id: id('Owner of the instance.'),
+      deleted_at: timestamp('Time at which the row was deleted.'),
     }),
     example: {
       instance_id: '5c8f2b1e-93a4-4a58-9d53-0f1d7b6c2a10',

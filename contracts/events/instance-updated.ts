@@ -7,18 +7,20 @@ import { defineEvent } from './define-event.ts';
 export const instanceUpdated = defineEvent({
   type: 'instance.updated',
   source: '/shared_psql/instances',
-  published: 'after every change of a row, and once more, with `stopped`, after the clean-up of a deleted one.',
+  published:
+    'after every change of a row. After the clean-up of a deleted instance it is published once more, with `stopped`.',
   sideEffects: {
-    agents_worker: 'tells the workflow, only where `generation` is above `observed_generation`.',
-    user_backend: 'push over WebSocket.',
-    admin_backend: 'audit.',
+    agents_worker:
+      'signals the workflow if `generation` is above `observed_generation`, and ignores the event otherwise.',
+    user_backend: 'pushes it to WebSocket clients.',
+    admin_backend: 'appends to the audit log.',
   },
   versions: firstVersion({
     schema: z.object({
-      instance_id: id('The instance.'),
-      status: z.enum(instanceStatuses).meta({ description: 'Where its life stands.' }),
-      metadata: json('Whatever its writers keep there; `status_reason` says why the status is what it is.').optional(),
-      updated_at: timestamp('When the row changed.'),
+      instance_id: id('Id of the instance.'),
+      status: z.enum(instanceStatuses).meta({ description: 'Current status of the instance.' }),
+      metadata: json('Free for writers to use. `status_reason` holds the reason for the status.').optional(),
+      updated_at: timestamp('Time at which the row changed.'),
     }),
     example: {
       instance_id: '5c8f2b1e-93a4-4a58-9d53-0f1d7b6c2a10',

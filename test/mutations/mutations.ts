@@ -49,7 +49,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a dropped header',
     file: 'contracts/envelope.ts',
-    find: "  'cloudEvents:correlationid': id('Shared by everything that one change led to.'),\n",
+    find: "  'cloudEvents:correlationid': id('Shared by all messages that result from one change.'),\n",
     replace: '',
     says: /headers\.agent_event, version 1, .*`cloudEvents:correlationid`.*gone.*/,
   },
