@@ -27,13 +27,13 @@ const logEntry = z.object({
   published_at: z.date().nullable(),
   rejected_reason: z.string().nullable(),
 });
-export type LogEntry = z.infer<typeof logEntry>;
+export type RowVersion = z.infer<typeof logEntry>;
 
 /** The latest versions of a row, oldest first. Configs, which may be megabytes and secret, stay in the database. */
 export async function readLog(
   database: Queryable,
   { instanceId, last, past }: { instanceId: string; last: number; past: Past },
-): Promise<LogEntry[]> {
+): Promise<RowVersion[]> {
   const { rows } = await database.query(
     `select sequence, event_id, notification ->> 'event_type' as change,
        notification #- '{row_data,config}' -> 'row_data' as row,
@@ -45,7 +45,7 @@ export async function readLog(
   return rows.map((row) => logEntry.parse(row)).toReversed();
 }
 
-export function logTimeline(log: readonly LogEntry[]): TimelineEntry[] {
+export function logTimeline(log: readonly RowVersion[]): TimelineEntry[] {
   const sequenceOf = new Map(log.map(({ event_id, sequence }) => [event_id, sequence]));
   return log.map((entry, index) => {
     const cause = entry.causation_id;
@@ -71,11 +71,11 @@ const eventNames = new Map([
   ['delete', 'instance.deleted'],
 ]);
 
-function statusOf({ change, row }: LogEntry): string | undefined {
+function statusOf({ change, row }: RowVersion): string | undefined {
   return change === 'update' ? row.status : undefined;
 }
 
-function changesOf({ change, row, with_config: withConfig }: LogEntry, before: LogEntry | undefined): string {
+function changesOf({ change, row, with_config: withConfig }: RowVersion, before: RowVersion | undefined): string {
   if (change === 'delete') return `deleted in status ${row.status}`;
   if (change === 'insert' || !before) {
     const { agent_id: agent, user_id: user, desired_state: wanted, status, generation } = row;
@@ -106,7 +106,7 @@ function differences(before: Version, after: Version): string[] {
   return changed;
 }
 
-function reasonOf({ row }: LogEntry, before: LogEntry | undefined): string[] {
+function reasonOf({ row }: RowVersion, before: RowVersion | undefined): string[] {
   const { status_reason: given } = row.metadata;
   const reason = statusReason.safeParse(given).data;
   if (!reason || same(before?.row.metadata['status_reason'], given)) return [];
@@ -118,7 +118,7 @@ function same(one: unknown, other: unknown): boolean {
   return JSON.stringify(one) === JSON.stringify(other);
 }
 
-function publication({ published_at, occurred_at, rejected_reason }: LogEntry): string {
+function publication({ published_at, occurred_at, rejected_reason }: RowVersion): string {
   if (rejected_reason !== null) return `never published: ${rejected_reason}`;
   if (published_at === null) return 'not published yet';
   return `published after ${duration(published_at.getTime() - occurred_at.getTime())}`;

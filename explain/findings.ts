@@ -1,19 +1,19 @@
 import type { DeadLetters } from '../bridge/dead-letters/list-letters.ts';
 import type { InstanceView } from '../database/instances/view.ts';
 import type { RuntimeDescription } from '../runtimes/runtime.ts';
-import type { LogEntry } from './event-log.ts';
+import type { RowVersion } from './event-log.ts';
 import type { WorkflowReading } from './workflow.ts';
 
 /** What one part of the system knows, or why it could not be asked. */
-export type Part<Value> = { value: Value } | { missing: string };
+export type Knowledge<Value> = { value: Value } | { missing: string };
 
 /** A part that the caller gave no source for is undefined. */
 export interface Findings {
   instanceId: string;
-  database: Part<{ row: InstanceView | undefined; log: LogEntry[] }> | undefined;
-  deadLetters: Part<DeadLetters> | undefined;
-  workflow: Part<WorkflowReading | undefined> | undefined;
-  runtime: Part<RuntimeDescription | undefined> | undefined;
+  database: Knowledge<{ row: InstanceView | undefined; log: RowVersion[] }> | undefined;
+  deadLetters: Knowledge<DeadLetters> | undefined;
+  workflow: Knowledge<WorkflowReading | undefined> | undefined;
+  runtime: Knowledge<RuntimeDescription | undefined> | undefined;
 }
 
 export const partNames = {
@@ -23,12 +23,12 @@ export const partNames = {
   runtime: 'runtime',
 } as const satisfies Partial<Record<keyof Findings, string>>;
 
-export function valueOf<Value>(part: Part<Value> | undefined): Value | undefined {
+export function valueOf<Value>(part: Knowledge<Value> | undefined): Value | undefined {
   return wasAsked(part) ? part.value : undefined;
 }
 
 /** Tells a part that knows nothing from one that could not be asked, or was not to be. */
-export function wasAsked<Value>(part: Part<Value> | undefined): part is { value: Value } {
+export function wasAsked<Value>(part: Knowledge<Value> | undefined): part is { value: Value } {
   return part !== undefined && 'value' in part;
 }
 

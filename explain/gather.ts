@@ -5,7 +5,7 @@ import { readInstanceView, type Queryable } from '../database/instances/view.ts'
 import type { Variables } from '../runtimes/kind.ts';
 import { findMissingSetting } from '../runtimes/registry.ts';
 import { readLog } from './event-log.ts';
-import { valueOf, type Findings, type Part } from './findings.ts';
+import { valueOf, type Findings, type Knowledge } from './findings.ts';
 import { readRuntime } from './runtime.ts';
 import { wholePast, type Past } from './past.ts';
 import { readWorkflow } from './workflow.ts';
@@ -66,7 +66,7 @@ const maxLetters = 1_000;
 async function ask<Server, Value>(
   source: Source<Server> | undefined,
   read: (server: Server) => Promise<Value>,
-): Promise<Part<Value> | undefined> {
+): Promise<Knowledge<Value> | undefined> {
   if (!source) return undefined;
   try {
     return { value: await source(read) };

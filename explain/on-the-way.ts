@@ -1,4 +1,4 @@
-import type { LogEntry } from './event-log.ts';
+import type { RowVersion } from './event-log.ts';
 import { valueOf, type Findings } from './findings.ts';
 import { stuck, waiting, type Verdict, type VerdictOptions } from './verdict-form.ts';
 
@@ -7,7 +7,7 @@ const patienceMs = 3_000;
 
 /** What keeps the latest wish from reaching the workflow. */
 export function onTheWay(
-  log: LogEntry[],
+  log: RowVersion[],
   { deadLetters }: Findings,
   { now, formatTime }: VerdictOptions,
 ): Verdict | undefined {
@@ -37,6 +37,6 @@ export function onTheWay(
 }
 
 /** Whether the entry tells the workflow something: all but the echo of its own status. */
-function tells({ change, row }: LogEntry): boolean {
+function tells({ change, row }: RowVersion): boolean {
   return change !== 'update' || row.generation > row.observed_generation;
 }

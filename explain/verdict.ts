@@ -1,5 +1,5 @@
 import type { InstanceView } from '../database/instances/view.ts';
-import type { LogEntry } from './event-log.ts';
+import type { RowVersion } from './event-log.ts';
 import { missingParts, valueOf, wasAsked, type Findings } from './findings.ts';
 import { onTheWay } from './on-the-way.ts';
 import { stuck, waiting, type Actions, type Verdict, type VerdictOptions } from './verdict-form.ts';
@@ -40,7 +40,7 @@ function withoutDatabase({ workflow }: Findings, { formatTime }: VerdictOptions)
   };
 }
 
-function ofRow(row: InstanceView, log: LogEntry[], findings: Findings, options: VerdictOptions): Verdict {
+function ofRow(row: InstanceView, log: RowVersion[], findings: Findings, options: VerdictOptions): Verdict {
   const { status, generation, observed_generation: observed, reason, id } = row;
   const { formatTime, actions } = options;
   const since = formatTime(sinceWhen(row, log));
@@ -98,7 +98,7 @@ function underWay(row: InstanceView, { workflow }: Findings, options: VerdictOpt
   return waiting(`${wish}: ${found ? activityNow(found, options) : ''}`);
 }
 
-function ofDeleted(log: LogEntry[], { workflow, runtime }: Findings, options: VerdictOptions): Verdict {
+function ofDeleted(log: RowVersion[], { workflow, runtime }: Findings, options: VerdictOptions): Verdict {
   const last = log.at(-1);
   const since = last ? options.formatTime(last.occurred_at) : '?';
   if (last?.change === 'update') {
@@ -119,7 +119,7 @@ function ofDeleted(log: LogEntry[], { workflow, runtime }: Findings, options: Ve
 }
 
 /** When the row began to say what it says now. */
-function sinceWhen(row: InstanceView, log: LogEntry[]): Date {
+function sinceWhen(row: InstanceView, log: RowVersion[]): Date {
   const before = log.findLastIndex(
     (entry) => entry.row.status !== row.status || entry.row.observed_generation !== row.observed_generation,
   );

@@ -6,7 +6,7 @@ import type { RuntimeExit } from '../runtime.ts';
 import { describeExit, hasEnded, hasFailed } from './exit.ts';
 import type { InstanceFolder } from './instance-folder.ts';
 import { isAlive, pidExists } from './process-table.ts';
-import type { ProcessIdentity } from './process-table.ts';
+import type { ProcessIdentity } from './process-entry.ts';
 
 export interface WatchedAgent {
   instanceId: string;

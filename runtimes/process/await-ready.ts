@@ -5,7 +5,7 @@ import { AgentNotReady } from '../runtime.ts';
 import { describeExit, hasEnded } from './exit.ts';
 import type { InstanceFolder } from './instance-folder.ts';
 import { isAlive } from './process-table.ts';
-import type { ProcessIdentity } from './process-table.ts';
+import type { ProcessIdentity } from './process-entry.ts';
 import { waitUntil } from './wait-until.ts';
 
 interface ReadyOptions {

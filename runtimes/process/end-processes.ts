@@ -1,5 +1,5 @@
 import { isAlive, listProcesses, signalGroup, signalProcess } from './process-table.ts';
-import type { MarkedProcess, ProcessIdentity } from './process-table.ts';
+import type { MarkedProcess, ProcessIdentity } from './process-entry.ts';
 import { waitUntil } from './wait-until.ts';
 
 interface EndOptions {

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import type { InstanceFolder, StartRecord } from './instance-folder.ts';
 import { isAlive, listProcesses } from './process-table.ts';
-import type { ProcessIdentity } from './process-table.ts';
+import type { ProcessIdentity } from './process-entry.ts';
 
 /** A child shows its own environment only from exec on; between fork and exec it looks like the worker that died. */
 const forkToExecMs = 100;

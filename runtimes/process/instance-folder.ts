@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { Secret } from '../secrets.ts';
 import { logName, quoteOutput, readOutput, secretsName } from './agent-output.ts';
 import { errorCode } from './error-code.ts';
-import type { ProcessIdentity } from './process-table.ts';
+import type { ProcessIdentity } from './process-entry.ts';
 import { giveAway } from './give-away.ts';
 import { removeFolder } from './remove-folder.ts';
 import { createFile, inFolder, readText, renameOver, replaceFile, UnsafeFile, unlessMissing } from './safe-files.ts';

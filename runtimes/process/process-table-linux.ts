@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import type { MarkedProcess, ProcessEntry } from './process-table.ts';
+import type { MarkedProcess, ProcessEntry } from './process-entry.ts';
 
 /** How many processes are read before other work gets its turn (about a millisecond). */
 const scanBatch = 64;

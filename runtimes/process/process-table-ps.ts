@@ -1,6 +1,6 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { promisify } from 'node:util';
-import type { MarkedProcess, ProcessEntry } from './process-table.ts';
+import type { MarkedProcess, ProcessEntry } from './process-entry.ts';
 
 /** For macOS and other systems without /proc. The start time has a resolution of one second there. */
 const columns = 'pid=,pgid=,stat=,lstart=,command=';

@@ -1,28 +1,7 @@
 import { errorCode } from './error-code.ts';
-import { listBySystemFiles, inspectBySystemFiles } from './process-table-linux.ts';
+import type { MarkedProcess, ProcessIdentity } from './process-entry.ts';
+import { inspectBySystemFiles, listBySystemFiles } from './process-table-linux.ts';
 import { inspectByPs, listByPs } from './process-table-ps.ts';
-
-/** A pid alone is reused by the system sooner or later; together with the time of its start it is unique. */
-export interface ProcessIdentity {
-  pid: number;
-  /** Opaque: only ever compared for equality. */
-  startedAt: string;
-}
-
-export interface ProcessEntry extends ProcessIdentity {
-  /** The process group: the pid of the process that leads it. */
-  group: number;
-  /** Ended, but its parent has not asked for its exit code yet. */
-  zombie: boolean;
-}
-
-/** A living process, with what its environment says about the instance that it belongs to. */
-export interface MarkedProcess extends ProcessEntry {
-  /** `INSTANCE_NAME` of its environment. */
-  instanceName?: string;
-  /** Of its real user; known on Linux only. */
-  uid?: number;
-}
 
 const onLinux = process.platform === 'linux';
 const inspect = onLinux ? inspectBySystemFiles : inspectByPs;

@@ -11,7 +11,7 @@ import type { ProvisionRequest } from '../runtime.ts';
 import { errorCode } from './error-code.ts';
 import type { InstanceFolder } from './instance-folder.ts';
 import { identify } from './process-table.ts';
-import type { ProcessIdentity } from './process-table.ts';
+import type { ProcessIdentity } from './process-entry.ts';
 
 export type HostEnvironment = Readonly<Record<string, string | undefined>>;
 

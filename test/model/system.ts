@@ -1,10 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  isAlive,
-  listProcesses,
-  type MarkedProcess,
-  type ProcessIdentity,
-} from '../../runtimes/process/process-table.ts';
+import type { MarkedProcess, ProcessIdentity } from '../../runtimes/process/process-entry.ts';
+import { isAlive, listProcesses } from '../../runtimes/process/process-table.ts';
 import { openRig } from '../support/rig.ts';
 import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts';
 

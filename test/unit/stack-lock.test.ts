@@ -40,7 +40,7 @@ async function runProcess(script = 'setInterval(() => {}, 1000)'): Promise<Proce
 }
 
 /** The same id, as if an earlier process had had it. */
-const earlier = (reference: ProcessReference): ProcessReference => ({ ...reference, began: 'earlier' });
+const earlier = (reference: ProcessReference): ProcessReference => ({ ...reference, startedAt: 'earlier' });
 
 describe('the lock of a stack folder', () => {
   test('is refused while its holder runs, with both process ids', async () => {

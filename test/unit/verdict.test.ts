@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { DeadLetter } from '../../bridge/dead-letters/letter.ts';
 import type { InstanceView } from '../../database/instances/view.ts';
-import type { LogEntry } from '../../explain/event-log.ts';
+import type { RowVersion } from '../../explain/event-log.ts';
 import type { Findings } from '../../explain/findings.ts';
 import { judge } from '../../explain/verdict.ts';
 import type { WorkflowReading } from '../../explain/workflow.ts';
@@ -32,7 +32,7 @@ const row: InstanceView = {
   updated_at: at,
 };
 
-const created: LogEntry = {
+const created: RowVersion = {
   sequence: 1,
   event_id: 'an-event',
   change: 'insert',
@@ -43,8 +43,8 @@ const created: LogEntry = {
   published_at: at,
   rejected_reason: null,
 };
-const ran: LogEntry = { ...created, sequence: 2, change: 'update', row: { ...created.row, status: 'running', observed_generation: 1 } }; // prettier-ignore
-const deleted: LogEntry = { ...ran, sequence: 3, change: 'delete' };
+const ran: RowVersion = { ...created, sequence: 2, change: 'update', row: { ...created.row, status: 'running', observed_generation: 1 } }; // prettier-ignore
+const deleted: RowVersion = { ...ran, sequence: 3, change: 'delete' };
 
 const workflow: WorkflowReading = {
   runId: 'a-run',
@@ -78,7 +78,7 @@ const letter: DeadLetter = {
 };
 
 const judged = (findings: Partial<Findings>) => judge({ ...healthy, ...findings }, options);
-const log = (...entries: LogEntry[]): Partial<Findings> => ({ database: { value: { row, log: entries } } });
+const log = (...entries: RowVersion[]): Partial<Findings> => ({ database: { value: { row, log: entries } } });
 const pendingRow: Partial<Findings> = {
   database: { value: { row: { ...row, status: 'pending', observed_generation: 0 }, log: [created] } },
 };

@@ -1,0 +1,21 @@
+/** Identifies a process for good. A pid alone does not, because the system reuses it. */
+export interface ProcessIdentity {
+  pid: number;
+  /** The start time in a form that only allows comparison. */
+  startedAt: string;
+}
+
+export interface ProcessEntry extends ProcessIdentity {
+  /** The process group, which is the pid of the process that leads it. */
+  group: number;
+  /** The process has ended, but its parent has not collected the exit code yet. */
+  zombie: boolean;
+}
+
+/** A living process, and which instance it belongs to. */
+export interface MarkedProcess extends ProcessEntry {
+  /** The variable `INSTANCE_NAME` of its environment. */
+  instanceName?: string;
+  /** The real user. Only Linux tells it. */
+  uid?: number;
+}
