@@ -1,4 +1,4 @@
-/** e.g. `12 ms`, `3.4 s`, `5 min`, `7 h`, `3 d`. */
+/** A duration for people, e.g. `12 ms`, `3.4 s`, `5 min`, `7 h` or `3 d`. */
 export function duration(ms: number): string {
   if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;
   if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;

@@ -4,7 +4,7 @@ import { duration } from './duration.ts';
 import type { Past } from './past.ts';
 import type { TimelineEntry } from './timeline.ts';
 
-/** A version of a row: written by the trigger, so what is not of its form is shown as far as it goes. */
+/** The row as the trigger wrote it. A field that is missing or malformed has a placeholder, so the rest is still shown. */
 const version = z.looseObject({
   status: z.string().catch('?'),
   desired_state: z.string().catch('?'),
@@ -29,7 +29,7 @@ const logEntry = z.object({
 });
 export type RowVersion = z.infer<typeof logEntry>;
 
-/** The latest versions of a row, oldest first. Configs, which may be megabytes and secret, stay in the database. */
+/** The latest versions of a row, oldest first. Configs stay in the database, because they may be large and secret. */
 export async function readLog(
   database: Queryable,
   { instanceId, last, past }: { instanceId: string; last: number; past: Past },
@@ -57,7 +57,7 @@ export function logTimeline(log: readonly RowVersion[]): TimelineEntry[] {
         `#${entry.sequence} ${eventNames.get(entry.change) ?? entry.change}: ${changesOf(entry, log[index - 1])}`,
         ...(cause === null ? [] : [`caused by ${sequence === undefined ? `event ${cause}` : `#${sequence}`}`]),
         publication(entry),
-        // Last, since it may quote lines of what the agent printed.
+        // The reason comes last, because it may quote several lines of output.
         ...reasonOf(entry, log[index - 1]),
       ].join('; '),
       bad: entry.rejected_reason !== null || statusOf(entry) === 'failed',
@@ -78,16 +78,16 @@ function statusOf({ change, row }: RowVersion): string | undefined {
 function changesOf({ change, row, with_config: withConfig }: RowVersion, before: RowVersion | undefined): string {
   if (change === 'delete') return `deleted in status ${row.status}`;
   if (change === 'insert' || !before) {
-    const { agent_id: agent, user_id: user, desired_state: wanted, status, generation } = row;
-    return `status ${status}, wanted ${wanted}, generation ${generation}, agent ${agent}, user ${user}`;
+    const { agent_id: agent, user_id: user, desired_state: desiredState, status, generation } = row;
+    return `status ${status}, desired state ${desiredState}, generation ${generation}, agent ${agent}, user ${user}`;
   }
   const changed = differences(before.row, row);
   if (withConfig) changed.unshift('config changed');
-  return changed.join(', ') || 'nothing that is shown here';
+  return changed.join(', ') || 'no visible change';
 }
 
 const comparedFields = [
-  ['desired_state', 'wanted'],
+  ['desired_state', 'desired state'],
   ['agent_id', 'agent'],
   ['user_id', 'user'],
   ['generation', 'generation'],
@@ -113,7 +113,7 @@ function reasonOf({ row }: RowVersion, before: RowVersion | undefined): string[]
   return [`because of ${reason.code}: ${reason.message}`];
 }
 
-/** Both come from jsonb, which keeps keys in one order. */
+/** Compares two values from jsonb columns, in which equal objects have the same order of keys. */
 function same(one: unknown, other: unknown): boolean {
   return JSON.stringify(one) === JSON.stringify(other);
 }

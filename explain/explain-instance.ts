@@ -5,20 +5,20 @@ import { judge } from './verdict.ts';
 import type { VerdictOptions } from './verdict-form.ts';
 
 export interface ExplainOptions extends Question, Partial<VerdictOptions> {
-  /** How many of the latest lines are shown. */
+  /** The number of lines to show, counted from the latest. */
   last: number;
 }
 
 export interface Explained {
   explanation: Explanation;
-  /** Whether the row or the workflow could be asked: without both, nothing can be said of an instance. */
+  /** Whether the row or the workflow could be read. Without both, the explanation is empty. */
   answered: boolean;
 }
 
 /**
- * The life of an instance, of a deleted one as well, and how it stands. A server that is away hides its part only.
+ * Explains the life and the state of an instance, which may be deleted. A server that is away hides only its own part.
  *
- * @returns undefined when no part has ever heard of it
+ * @returns undefined when no part knows the instance
  */
 export async function explainInstance({
   instanceId,

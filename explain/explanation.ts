@@ -8,59 +8,61 @@ import { deadLetterTimeline } from './dead-letter-timeline.ts';
 import { sortTimeline, timelineSources, type TimelineEntry } from './timeline.ts';
 import { verdictStates, type Verdict } from './verdict-form.ts';
 
-const time = z.iso.datetime().meta({ description: 'In UTC, with milliseconds.' });
+const time = z.iso.datetime().meta({ description: 'Time in UTC with milliseconds.' });
 
 const runtimeView = z.object({
   phase: z.enum(['starting', 'running', 'stopping', 'ended', 'unknown']).meta({
-    description: '`ended`: nothing runs. `unknown`: what is kept of it cannot be read.',
+    description: '`ended`: nothing runs. `unknown`: the record of the agent cannot be read.',
   }),
-  generation: z.int().optional().meta({ description: 'Of the row, as of its start.' }),
+  generation: z.int().optional().meta({ description: 'Generation of the row when the agent started.' }),
   pid: z.int().optional(),
-  since: time.optional().meta({ description: 'When that phase began, as far as known.' }),
+  since: time.optional().meta({ description: 'When the phase began, if known.' }),
   output: z
     .object({ text: z.string(), at: time })
     .optional()
-    .meta({ description: 'The last lines that the agent printed, and when.' }),
-  runtime_id: z.string().optional().meta({ description: 'New for each start of the agent.' }),
+    .meta({ description: 'Last lines that the agent printed, and when.' }),
+  runtime_id: z.string().optional().meta({ description: 'Id of this start of the agent.' }),
 });
 
-/** What `npx instances explain --json` prints. */
+/** The output of `npx instances explain --json`. */
 export const explanation = z.object({
   instance_id: z.string(),
   verdict: z
     .object({
       state: z.enum(verdictStates).meta({
         description:
-          '`waiting`: something has to happen first. `stuck`: nothing will, until somebody does what the sentence ' +
-          'says. `unknown`: too many parts could not be asked.',
+          '`waiting`: the engine waits for something. `stuck`: nothing happens until a person does what the sentence ' +
+          'says. `unknown`: too many parts could not be read.',
       }),
-      sentence: z.string().meta({ description: 'For a person: since when, why, and what to do.' }),
+      sentence: z.string().meta({ description: 'Sentence for a person that says since when, why, and what to do.' }),
     })
-    .meta({ description: 'How the instance stands.' }),
+    .meta({ description: 'State of the instance.' }),
   row: instanceView
     .extend({ created_at: time, updated_at: time })
     .nullable()
-    .meta({ description: 'Null when it is deleted, or could not be asked for.' }),
-  runtime: runtimeView.nullable().meta({ description: 'Null when nothing of it is there, or could not be seen.' }),
-  earlier_lines: z.int().nonnegative().meta({ description: 'Lines that were read, but are too many to be shown.' }),
+    .meta({ description: 'Null when the row is deleted or could not be read.' }),
+  runtime: runtimeView
+    .nullable()
+    .meta({ description: 'Null when no runtime keeps anything for the instance, or when it could not be read.' }),
+  earlier_lines: z.int().nonnegative().meta({ description: 'Number of lines that were read but are not shown.' }),
   timeline: z
     .array(
       z.object({
-        time: time.nullable().meta({ description: 'By the clock of its source; null where nobody wrote it down.' }),
+        time: time.nullable().meta({ description: 'Time by the clock of its source; null when it was not recorded.' }),
         source: z.enum(timelineSources),
-        text: z.string().meta({ description: 'Several lines where it quotes what an agent printed.' }),
-        bad: z.boolean().meta({ description: 'Something that went wrong.' }),
+        text: z.string().meta({ description: 'Has several lines when it quotes the output of an agent.' }),
+        bad: z.boolean().meta({ description: 'Whether something went wrong.' }),
       }),
     )
-    .meta({ description: 'Oldest first; what has no time last.' }),
+    .meta({ description: 'Oldest first. Lines without a time come last.' }),
   missing: z
     .array(z.object({ part: z.enum(Object.values(partNames)), reason: z.string() }))
-    .meta({ description: 'Parts of the system that could not be asked.' }),
-  not_looked_at: z.array(z.string()).meta({ description: 'What was too much to be read, in words.' }),
+    .meta({ description: 'Parts of the system that could not be read.' }),
+  not_looked_at: z.array(z.string()).meta({ description: 'Data that was too large to read, in words.' }),
 });
 export type Explanation = z.infer<typeof explanation>;
 
-/** @param last how many of the latest lines are shown */
+/** @param last the number of lines to show, counted from the latest */
 export function toExplanation(findings: Findings, verdict: Verdict, last: number): Explanation {
   const lines = linesOf(findings);
   const shown = lines.slice(-last);

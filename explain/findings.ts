@@ -4,10 +4,10 @@ import type { RuntimeDescription } from '../runtimes/runtime.ts';
 import type { RowVersion } from './event-log.ts';
 import type { WorkflowReading } from './workflow.ts';
 
-/** What one part of the system knows, or why it could not be asked. */
+/** The value that one part of the system returned, or the reason why it could not be read. */
 export type Knowledge<Value> = { value: Value } | { missing: string };
 
-/** A part that the caller gave no source for is undefined. */
+/** A part for which the caller has no source is undefined. */
 export interface Findings {
   instanceId: string;
   database: Knowledge<{ row: InstanceView | undefined; log: RowVersion[] }> | undefined;
@@ -27,12 +27,12 @@ export function valueOf<Value>(part: Knowledge<Value> | undefined): Value | unde
   return wasAsked(part) ? part.value : undefined;
 }
 
-/** Tells a part that knows nothing from one that could not be asked, or was not to be. */
+/** Whether the part was read. A part that was read may still know nothing of the instance. */
 export function wasAsked<Value>(part: Knowledge<Value> | undefined): part is { value: Value } {
   return part !== undefined && 'value' in part;
 }
 
-/** Which parts could not be asked, and why. */
+/** The parts that could not be read, and why. */
 export function missingParts(
   findings: Findings,
 ): { part: (typeof partNames)[keyof typeof partNames]; reason: string }[] {

@@ -11,33 +11,33 @@ import { wholePast, type Past } from './past.ts';
 import { readWorkflow } from './workflow.ts';
 
 /**
- * Lends the reader what it reads from, until it is done. An error, of the source or of the reader, makes the part
- * `missing`, with its message as the reason: it should say what to do.
+ * Calls the reader with the server that it reads from. An error of the source or the reader makes the part `missing`, with
+ * its message as the reason, so the message should say what to do.
  */
 export type Source<Server> = <Result>(read: (server: Server) => Promise<Result>) => Promise<Result>;
 
-/** What the caller can ask. A part without a source is left out. */
+/** The parts that the caller can read. A part without a source is left out. */
 export interface Sources {
-  /** Reads `instances`, `agents` (without `runtime`), `agent_runtimes` and `event_history`. */
+  /** Needs the right to read `instances`, `agents` (without `runtime`), `agent_runtimes` and `event_history`. */
   database?: Source<Queryable>;
-  /** With an account that may read the dead-letter queues. */
+  /** Needs an account that may read the dead-letter queues. */
   deadLetters?: Source<{ amqpUrl: string }>;
-  /** With a deadline of the source's own: Temporal's client has none. */
+  /** The source has to set a deadline, because Temporal's client has none. */
   workflow?: Source<Client>;
-  /** With the variables that the kinds of runtimes read. */
+  /** The variables of the environment that the kinds of runtimes read. */
   runtime?: Source<Variables>;
 }
 
 export interface Question {
   instanceId: string;
-  /** How many of the latest versions of the row and lines of the workflow are read. */
+  /** The number of versions of the row and lines of the workflow to read, counted from the latest. */
   last: number;
-  /** All of it unless given. */
+  /** The default is the whole past. */
   past?: Past;
   sources: Sources;
 }
 
-/** Asks every part of the system, all at once; one that does not answer is missing and hinders no other. */
+/** Reads every part of the system at once. A part that does not answer is missing and delays no other. */
 export async function gather({ instanceId, last, past = wholePast, sources }: Question): Promise<Findings> {
   let runtimeVariables: Variables | undefined;
   const [database, deadLetters, workflow, runtime] = await Promise.all([

@@ -12,11 +12,11 @@ type Words = { text: string; bad?: boolean };
 interface Begun {
   what: string;
   at: Date;
-  /** How the attempts went, as of the start that is in the history. */
+  /** The number of the attempt that ended, and the failure before it. */
   attempts?: string;
 }
 
-/** One run in words. Workflow tasks are left out unless they failed: they are how Temporal works, not what happened. */
+/** The events of one run as lines of a timeline. Workflow tasks are left out unless they failed. */
 export function historyTimeline(history: History): TimelineEntry[] {
   const begun = new Map<string, Begun>();
   return (history.events ?? []).flatMap((event) => {
@@ -50,18 +50,18 @@ function ofActivity(event: HistoryEvent, time: Date, begun: Map<string, Begun>):
   const scheduled = event.activityTaskScheduledEventAttributes;
   if (scheduled) {
     const what = scheduled.activityType?.name ?? 'activity';
-    begun.set(key('activity', event.eventId), { what, at: time });
+    begun.set(idOf(event.eventId), { what, at: time });
     return { text: `${what} begins` };
   }
   const started = event.activityTaskStartedEventAttributes;
   if (started) {
-    const activity = begun.get(key('activity', started.scheduledEventId));
+    const activity = begun.get(idOf(started.scheduledEventId));
     const before = started.lastFailure ? `; before: ${failureInWords(started.lastFailure)}` : '';
     if (activity) activity.attempts = `attempt ${started.attempt ?? 1}${before}`;
     return undefined;
   }
   const ended = (id: EventId, how: string): string => {
-    const activity = begun.get(key('activity', id));
+    const activity = begun.get(idOf(id));
     const took = activity ? duration(time.getTime() - activity.at.getTime()) : '?';
     return `${activity?.what ?? 'activity'} ${how} (${took}, ${activity?.attempts ?? 'never started'})`;
   };
@@ -70,7 +70,7 @@ function ofActivity(event: HistoryEvent, time: Date, begun: Map<string, Begun>):
   const failed = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
   if (failed) return { text: ended(failed.scheduledEventId, `failed: ${failureInWords(failed.failure)}`), bad: true };
   const cancelling = event.activityTaskCancelRequestedEventAttributes;
-  if (cancelling) return { text: ended(cancelling.scheduledEventId, 'is no longer wanted') };
+  if (cancelling) return { text: ended(cancelling.scheduledEventId, 'is asked to stop') };
   const cancelled = event.activityTaskCanceledEventAttributes;
   return cancelled ? { text: ended(cancelled.scheduledEventId, 'cancelled') } : undefined;
 }
@@ -79,10 +79,10 @@ function ofTimer(event: HistoryEvent, time: Date, begun: Map<string, Begun>): Wo
   const started = event.timerStartedEventAttributes;
   if (started) {
     const what = `timer of ${duration(tsToMs(started.startToFireTimeout))}`;
-    begun.set(key('timer', event.eventId), { what, at: time });
+    begun.set(idOf(event.eventId), { what, at: time });
     return { text: `${what} begins` };
   }
-  const what = (id: EventId): string => begun.get(key('timer', id))?.what ?? 'timer';
+  const what = (id: EventId): string => begun.get(idOf(id))?.what ?? 'timer';
   const fired = event.timerFiredEventAttributes;
   if (fired) return { text: `${what(fired.startedEventId)} is over` };
   const cancelled = event.timerCanceledEventAttributes;
@@ -97,7 +97,7 @@ function ofWorkflow(event: HistoryEvent): Words | undefined {
   const attributes = event.upsertWorkflowSearchAttributesEventAttributes?.searchAttributes?.indexedFields;
   if (attributes) {
     const values = Object.entries(attributes).map(([name, payload]) => [name, readPayload(payload)] as const);
-    // The SDK sets attributes of its own; null takes an attribute away, also one that was not there.
+    // The SDK sets attributes of its own. Null removes an attribute, also one that was never set.
     const own = values.filter(([name, value]) => !name.startsWith('Temporal') && value !== null && value !== undefined);
     const words = own
       .map(([name, value]) => `${name} ${String(value)}`)
@@ -109,13 +109,13 @@ function ofWorkflow(event: HistoryEvent): Words | undefined {
   const timedOut = event.workflowTaskTimedOutEventAttributes;
   if (timedOut) return { text: 'no worker answered in time', bad: true };
   return event.workflowExecutionCancelRequestedEventAttributes
-    ? { text: 'cancellation requested, which changes nothing: the row says what is wanted' }
+    ? { text: 'cancellation requested, which changes nothing: the row has the desired state' }
     : undefined;
 }
 
 type Marker = NonNullable<HistoryEvent['markerRecordedEventAttributes']>;
 
-/** A local activity leaves a marker, as does a `patched()` of the workflow code. */
+/** A local activity records a marker. So does `patched()`, which is left out. */
 function markerInWords({ markerName, details, failure }: Marker): Words | undefined {
   if (markerName !== 'core_local_activity') return undefined;
   const data = readPayload(details?.['data']?.payloads?.[0]) as
@@ -126,6 +126,6 @@ function markerInWords({ markerName, details, failure }: Marker): Words | undefi
   return { text: `${what} done${resultInWords(details?.['result'])}${attempts}` };
 }
 
-function key(kind: 'activity' | 'timer', begunBy: EventId): string {
-  return `${kind} ${begunBy?.toString()}`;
+function idOf(event: EventId): string {
+  return String(event);
 }

@@ -2,16 +2,16 @@ import type { RowVersion } from './event-log.ts';
 import { valueOf, type Findings } from './findings.ts';
 import { stuck, waiting, type Verdict, type VerdictOptions } from './verdict-form.ts';
 
-/** How long an event normally takes at most, so that one under way is not called stuck. */
+/** An event normally arrives within this time. Before it has passed, no verdict blames event_broker. */
 const patienceMs = 3_000;
 
-/** What keeps the latest wish from reaching the workflow. */
+/** The verdict when something keeps the latest change of the row from the workflow. */
 export function onTheWay(
   log: RowVersion[],
   { deadLetters }: Findings,
   { now, formatTime }: VerdictOptions,
 ): Verdict | undefined {
-  const latest = log.findLast(tells);
+  const latest = log.findLast(concernsWorkflow);
   if (latest?.rejected_reason) {
     return stuck(
       `#${latest.sequence} never reached the bus (${latest.rejected_reason}): change the row again, or delete it.`,
@@ -36,7 +36,7 @@ export function onTheWay(
   );
 }
 
-/** Whether the entry tells the workflow something: all but the echo of its own status. */
-function tells({ change, row }: RowVersion): boolean {
+/** Whether the workflow has to act on this version. It ignores the versions that only record its own status. */
+function concernsWorkflow({ change, row }: RowVersion): boolean {
   return change !== 'update' || row.generation > row.observed_generation;
 }

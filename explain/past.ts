@@ -1,8 +1,8 @@
-/** From when on the past of an instance is shown. */
+/** The beginning of the past that is shown of an instance. */
 export interface Past {
-  /** The first version of the row. */
+  /** The first version of the row to show. */
   fromSequence: number;
-  /** When that version was written; of the workflow, what happened before is left out. */
+  /** The time of that version. Earlier lines of the workflow are left out. */
   since?: Date;
 }
 

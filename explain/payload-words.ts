@@ -5,7 +5,7 @@ interface Payloads {
   payloads?: Payload[] | null;
 }
 
-/** As histories hold it: what went wrong is innermost. */
+/** A failure in a history. Its innermost cause says what went wrong. */
 export interface Failure {
   message?: string | null;
   cause?: Failure | null;
@@ -13,7 +13,7 @@ export interface Failure {
   applicationFailureInfo?: { type?: string | null } | null;
 }
 
-/** Undefined for what another converter or a codec wrote. */
+/** Undefined for a payload that another converter or a codec wrote. */
 export function readPayload(payload: Payload | null | undefined): unknown {
   if (!payload) return undefined;
   try {
@@ -28,7 +28,7 @@ export function messageInWords(signalName: string | null | undefined, input: Pay
   const message = readPayload(input?.payloads?.[0]) as InstanceMessage | undefined;
   switch (message?.type) {
     case 'rowChanged':
-      return `#${message.sequence} of the row wants ${message.desiredState} in generation ${message.generation}`;
+      return `#${message.sequence} of the row, desired state ${message.desiredState}, generation ${message.generation}`;
     case 'rowDeleted':
       return `#${message.sequence}: the row is deleted`;
     case 'runtimeExited':
@@ -39,14 +39,14 @@ export function messageInWords(signalName: string | null | undefined, input: Pay
       return 'its agent is published';
     case 'agentDrained':
       return `its agent ends all instances: ${message.message}`;
-    // A signal of another version of the workflow, or one that cannot be read here.
+    // The signal is of another version of the workflow, or a codec wrote it.
     case undefined:
     default:
-      return `signal ${signalName ?? ''}, whose content is not known here`;
+      return `signal ${signalName ?? ''} with unknown content`;
   }
 }
 
-/** The outcome that the project's activities give back, with what goes with it. */
+/** The outcome that an activity of this project returned, with its runtime id and message. */
 export function resultInWords(result: Payloads | null | undefined): string {
   const value = readPayload(result?.payloads?.[0]);
   if (typeof value !== 'object' || value === null) return '';

@@ -1,18 +1,18 @@
-/** Of one time, what causes comes before what it leads to. */
+/** The order of lines with equal times: a cause comes before its effect. */
 export const timelineSources = ['row', 'dead letter', 'workflow', 'runtime'] as const;
 
 /** One line of the life of an instance. */
 export interface TimelineEntry {
-  /** Undefined where nobody wrote it down. */
+  /** Undefined when no time was recorded. */
   time: Date | undefined;
   source: (typeof timelineSources)[number];
-  /** Several lines where it quotes what an agent printed. */
+  /** Has several lines when it quotes the output of an agent. */
   text: string;
-  /** Something that went wrong. */
+  /** Whether something went wrong. */
   bad?: boolean;
 }
 
-/** Oldest first; what has no time last. The times are those of the servers, whose clocks may differ. */
+/** Sorts the oldest entry first and entries without a time last. The clocks of the servers may differ. */
 export function sortTimeline(entries: readonly TimelineEntry[]): TimelineEntry[] {
   const at = ({ time }: TimelineEntry): number => time?.getTime() ?? Infinity;
   return entries.toSorted((one, other) => {

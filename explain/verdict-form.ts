@@ -1,6 +1,6 @@
 /**
- * `waiting`: something has to happen first, the sentence says what. `stuck`: nothing will, until somebody does what the
- * sentence says. `unknown`: too many parts could not be asked.
+ * `waiting`: the engine waits for something, which the sentence names. `stuck`: nothing happens until a person does what
+ * the sentence says. `unknown`: too many parts could not be read.
  */
 export const verdictStates = ['running', 'stopped', 'failed', 'deleted', 'waiting', 'stuck', 'unknown'] as const;
 
@@ -12,14 +12,14 @@ export interface Verdict {
 export interface VerdictOptions {
   now: Date;
   formatTime: (time: Date) => string;
-  /** What the sentence calls that which the reader may do next. */
+  /** The wording for the suggested next action. */
   actions: Actions;
 }
 
 export interface Actions {
-  /** To be read as a noun, e.g. `a retry`. */
+  /** A noun phrase, e.g. `a retry`. */
   retry: (instanceId: string) => string;
-  /** To be read as an imperative, e.g. `look`. */
+  /** An imperative, e.g. `look`. */
   explain: (instanceId: string) => string;
 }
 

@@ -5,7 +5,7 @@ import { onTheWay } from './on-the-way.ts';
 import { stuck, waiting, type Actions, type Verdict, type VerdictOptions } from './verdict-form.ts';
 import { activityNow, unattended } from './workflow-progress.ts';
 
-/** How an instance stands and what to do about it. Undefined when no part has ever heard of it. */
+/** Judges the state of an instance and says what to do. Undefined when no part knows the instance. */
 export function judge(findings: Findings, options: VerdictOptions): Verdict | undefined {
   const database = valueOf(findings.database);
   if (!database) return withoutDatabase(findings, options);
@@ -24,7 +24,7 @@ function isKnown(findings: Findings): boolean {
 
 function orphan(findings: Findings): Verdict {
   const missing = missingParts(findings).map(({ part }) => part);
-  const also = missing.length > 0 ? `, and could not be asked: ${missing.join(', ')}` : '';
+  const also = missing.length > 0 ? `, and could not be read: ${missing.join(', ')}` : '';
   return { state: 'unknown', sentence: `the database has never had a row of it${also}.` };
 }
 
@@ -54,7 +54,7 @@ function ofRow(row: InstanceView, log: RowVersion[], findings: Findings, options
       case 'stopped':
         return {
           state: 'stopped',
-          sentence: `stopped since ${since}${reason ? `: ${reasonOf(row)}` : ', as it is wanted.'}`,
+          sentence: `stopped since ${since}${reason ? `: ${reasonOf(row)}` : ', as desired.'}`,
         };
       case 'running':
         return runningVerdict(row, since, findings, actions);
@@ -86,16 +86,16 @@ function runningVerdict(
   return { state: 'running', sentence: `${running}${agent?.pid === undefined ? '' : ` as process ${agent.pid}`}.` };
 }
 
-/** The row wants something that its status does not say yet. */
+/** The verdict while the status does not show the desired state yet. */
 function underWay(row: InstanceView, { workflow }: Findings, options: VerdictOptions): Verdict {
-  const wish = `generation ${row.generation} to be ${row.desired_state}`;
-  if (!workflow) return waiting(`${wish}.`);
-  if ('missing' in workflow) return waiting(`${wish}; what its workflow does cannot be read: bring Temporal back.`);
+  const goal = `generation ${row.generation} to be ${row.desired_state}`;
+  if (!workflow) return waiting(`${goal}.`);
+  if ('missing' in workflow) return waiting(`${goal}; what its workflow does cannot be read: bring Temporal back.`);
   const found = workflow.value;
   const noWorkflow = unattended(found);
   if (noWorkflow)
-    return waiting(`${wish}, but ${noWorkflow}: see that agents_worker runs and reaches RabbitMQ and Temporal.`);
-  return waiting(`${wish}: ${found ? activityNow(found, options) : ''}`);
+    return waiting(`${goal}, but ${noWorkflow}: see that agents_worker runs and reaches RabbitMQ and Temporal.`);
+  return waiting(`${goal}: ${found ? activityNow(found, options) : ''}`);
 }
 
 function ofDeleted(log: RowVersion[], { workflow, runtime }: Findings, options: VerdictOptions): Verdict {
@@ -118,7 +118,7 @@ function ofDeleted(log: RowVersion[], { workflow, runtime }: Findings, options: 
   );
 }
 
-/** When the row began to say what it says now. */
+/** When the row got its present status. */
 function sinceWhen(row: InstanceView, log: RowVersion[]): Date {
   const before = log.findLastIndex(
     (entry) => entry.row.status !== row.status || entry.row.observed_generation !== row.observed_generation,
@@ -128,7 +128,7 @@ function sinceWhen(row: InstanceView, log: RowVersion[]): Date {
 
 function reasonOf({ reason }: InstanceView): string {
   if (!reason) return 'it gave no reason.';
-  // What the agent printed stands in the timeline.
+  // The timeline has the output of the agent.
   const [sentence] = reason.message.split(/\n| Its last output:| It printed nothing/);
   return `${reason.code}: ${sentence}`;
 }

@@ -1,13 +1,13 @@
 import type { VerdictOptions } from './verdict-form.ts';
 import type { WorkflowReading } from './workflow.ts';
 
-/** Undefined when a workflow looks after the instance. */
+/** Says why no workflow looks after the instance. Undefined when one does. */
 export function unattended(workflow: WorkflowReading | undefined): string | undefined {
   if (!workflow) return 'no workflow looks after it';
   return workflow.status === 'RUNNING' ? undefined : `its workflow is ${workflow.status}`;
 }
 
-/** What it is at, or why it gets no further. */
+/** Says what the workflow is doing, or why it makes no progress. */
 export function activityNow(
   { pendingActivities, workflowTaskAttempt }: WorkflowReading,
   { formatTime }: VerdictOptions,

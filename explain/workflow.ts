@@ -11,27 +11,27 @@ export interface PendingActivity {
   name: string;
   attempt: number;
   lastFailure?: string;
-  /** When the next attempt is due; absent while one is under way. */
+  /** When the next attempt is due. Absent during an attempt. */
   nextAttempt?: Date;
 }
 
 export interface WorkflowReading {
   runId: string;
-  /** Temporal's word for the latest run, e.g. `RUNNING`, `COMPLETED`, `TERMINATED`. */
+  /** Temporal's status of the latest run, e.g. `RUNNING`, `COMPLETED` or `TERMINATED`. */
   status: string;
   startTime: Date;
   closeTime?: Date;
-  /** What the workflow last said of the instance. */
+  /** The instance's status in the search attribute of the workflow. */
   instanceStatus?: string;
   pendingActivities: PendingActivity[];
-  /** Above 1 when workers fail at the workflow code again and again. */
+  /** Above 1 when workers fail to run the workflow code repeatedly. */
   workflowTaskAttempt: number;
   timeline: TimelineEntry[];
-  /** Earlier runs that were not read. */
+  /** The number of earlier runs that were not read. */
   unreadRuns: number;
 }
 
-/** @returns undefined when there is (or, past Temporal's retention, was) no workflow of the instance */
+/** @returns undefined when the instance has no workflow, or Temporal's retention has removed it */
 export async function readWorkflow(
   client: Client,
   { instanceId, last, past: { since } }: { instanceId: string; last: number; past: Past },
@@ -47,7 +47,7 @@ export async function readWorkflow(
       const shown = since ? lines.filter(({ time }) => time !== undefined && time >= since) : lines;
       timeline.unshift(...shown);
       read += 1;
-      // What was before concerns the caller no more than that it was.
+      // All earlier lines are before `since`, so no earlier run is read or counted.
       if (shown.length < lines.length) runs.length = read;
     }
     const pendingActivities = pendingOf(latest);

@@ -5,15 +5,15 @@ const quotedLines = 5;
 const quotedCharacters = 1000;
 
 /**
- * The end of what an agent printed, as much as a person reads in passing, with the names of its secrets in their place.
- * Without NUL, which PostgreSQL refuses.
+ * The last few lines that an agent printed, with the name of each secret in its place. The result has no NUL, which
+ * PostgreSQL refuses.
  */
 export function lastLines(output: string, secrets: readonly Secret[] = []): string {
   const text = maskSecrets(stripVTControlCharacters(output).replaceAll('\0', ''), secrets);
   return text.trim().split('\n').slice(-quotedLines).join('\n').slice(-quotedCharacters);
 }
 
-/** The same as a sentence, to be put behind another one. */
+/** A sentence that quotes the last lines, for the end of a message. */
 export function quoteLastOutput(output = ''): string {
   const text = lastLines(output);
   return text === '' ? 'It printed nothing.' : `Its last output: ${text}`;

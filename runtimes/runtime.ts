@@ -4,126 +4,127 @@ import type { commonSpecFields } from '../contracts/runtime-spec.ts';
 /** The part of a spec that every kind of runtime has. */
 export type RuntimeSpec = z.infer<z.ZodObject<typeof commonSpecFields>> & { kind: string };
 
-/** Everything needed to run one instance, read from PostgreSQL by the provisioning activity. */
+/** Everything that a runtime needs to run one instance. The provisioning activity reads it from PostgreSQL. */
 export interface ProvisionRequest<Spec extends RuntimeSpec = RuntimeSpec> {
   instanceId: string;
   agentId: string;
-  /** Which version of the row's wishes this is; a higher one replaces what runs for a lower one. */
+  /** The generation of the row. An agent of a lower generation is replaced. */
   generation: number;
-  /** What the published agent says is to be run. */
+  /** How to run the agent, from `agents.runtime`. */
   spec: Spec;
-  /** The instance's config: handed to the agent as data, never interpreted here. */
+  /** The config of the instance. The agent gets it as data; no runtime interprets it. */
   config: Record<string, unknown>;
-  /** There when the agent listens for commands: given to it as INSTANCE_CONTROL_URL and INSTANCE_CONTROL_QUEUE. */
+  /** Present when the agent listens for commands, which gets it as INSTANCE_CONTROL_URL and INSTANCE_CONTROL_QUEUE. */
   control?: ControlEndpoint;
 }
 
-/** Where an agent gets its commands from (docs/event-bus-contracts.md, commands). */
+/** The queue from which an agent reads its commands (docs/event-bus-contracts.md, commands). */
 export interface ControlEndpoint {
-  /** Of the message broker, as the agent reaches it. */
+  /** The URL of RabbitMQ for agents. */
   url: string;
   queue: string;
 }
 
-/** What runs for an instance. */
+/** An agent that runs for an instance. */
 export interface RunningAgent {
-  /** New for each start of the agent, so that the exit of an earlier start is told apart from that of this one. */
+  /** Every start of an agent has a new id, so that the exit of an earlier start is recognised. */
   runtimeId: string;
 }
 
-/** An agent stopped running without having been asked to. */
+/** The end of an agent that nobody asked to end. */
 export interface RuntimeExit {
   instanceId: string;
   runtimeId: string;
-  /** `exited`: seen ending. `lost`: found gone after nobody watched it (a reboot, a restart of the worker). */
+  /** `exited`: the worker saw the end. `lost`: the agent ended while no worker watched it, as in a reboot of the host. */
   kind: 'exited' | 'lost';
-  /** Whether it ended with anything but exit code 0; what is not known counts as failed. */
+  /** False only for exit code 0. An unknown exit code counts as failed. */
   failed: boolean;
-  /** A sentence for a person: exit code or signal, and the last lines that the agent printed. */
+  /** A sentence for a person, with the exit code or signal and the last lines that the agent printed. */
   message: string;
 }
 
-/** What is known of the agent of one instance, for a person who looks for the cause of something. */
+/** The state of the agent of one instance, for a person who looks for the cause of a problem. */
 export interface RuntimeDescription {
-  /** `ended`: nothing runs. `unknown`: what is kept of it cannot be read. */
+  /** `ended`: nothing runs. `unknown`: the record of the agent cannot be read. */
   phase: 'starting' | 'running' | 'stopping' | 'ended' | 'unknown';
-  /** Absent when nothing is known of a start, as after one that failed and was undone. */
+  /** Absent when no start is recorded, as after a start that failed and was undone. */
   runtimeId?: string;
   generation?: number;
   pid?: number;
-  /** When that phase began, as far as known. */
+  /** When the phase began, if known. */
   since?: Date;
-  /** The last lines that the agent printed, and when. Absent when it printed nothing. */
+  /** The last lines that the agent printed, and when. Absent when the agent printed nothing. */
   output?: { text: string; at: Date };
 }
 
-/** An instance for which a runtime keeps anything. */
+/** An instance for which a runtime keeps files, processes or containers. */
 export interface KeptInstance {
   instanceId: string;
-  /** Of the agent that was started for it; absent where that is not known. */
+  /** The generation of the latest start, if known. */
   generation?: number | undefined;
 }
 
 export interface EffectContext {
-  /** Aborted when the work is no longer wanted; what was begun is then undone by `cleanUp`. */
+  /** Aborted when the work is no longer needed. `cleanUp` then undoes what was begun. */
   signal: AbortSignal;
-  /** To be called at least once a second while working. */
+  /** The runtime calls this at least once a second while it works. */
   heartbeat: () => void;
   /**
-   * Asked when an agent of a higher generation than the requested one runs. True: the row asks for the lower generation even
-   * now, so it was restored from a backup after that agent had been started.
+   * The runtime asks this when an agent of a higher generation than the requested one runs. True means that the row still
+   * has the lower generation, so it was restored from a backup after that agent had started.
    */
   isRestored?: ((higherGeneration: number) => Promise<boolean>) | undefined;
   /**
-   * To be awaited right before each start of an agent, once nothing runs for the instance; not when a running one is
-   * taken over. Where it rejects, nothing is started, and the call fails with that error: it is tried again.
+   * The runtime awaits this right before each start of an agent, when nothing runs for the instance, and not before it takes
+   * a running agent over. When the promise rejects, the runtime starts nothing and fails with the same error.
    */
   beforeStart?: (() => Promise<void>) | undefined;
   /**
-   * To be awaited before a running agent is sent SIGTERM, once its end is on record as asked for: the agent may end
-   * meanwhile. Not before an end by force alone. Takes as long as the agent's head start at most, and never rejects.
+   * The runtime awaits this before it sends SIGTERM to a running agent, and not before a kill alone. It first records that
+   * the end is asked for, because the agent may end meanwhile. The promise never rejects, and takes at most as long as the
+   * head start of agents.
    */
   beforeStop?: (() => Promise<void>) | undefined;
 }
 
 /**
- * What instances run on. Names derive from the instance id, so every call may be repeated, also by another process
- * after a crash: `provision` finds what is there, `cleanUp` tolerates that nothing is.
+ * Runs agents of one kind. Names derive from the instance id, so every call may be repeated, also by another process after
+ * a crash: `provision` finds what an earlier call began, and `cleanUp` succeeds when there is nothing to remove.
  */
 export interface Runtime<Spec extends RuntimeSpec = RuntimeSpec> {
   /**
-   * Resolves once the agent is ready. An agent of the same generation that runs already is taken over as it is; one of
-   * a lower generation is stopped first. One of a higher generation is taken over, too, since the request is out of date
-   * then, unless `isRestored` says otherwise: it is stopped first.
-   * @throws SpecRejected, AgentNotReady, RuntimeUnavailable; the signal's reason when aborted
+   * Resolves once the agent is ready. A running agent of the same generation is taken over as it is, and one of a lower
+   * generation is stopped first. One of a higher generation is taken over as well, because the request is outdated, unless
+   * `isRestored` says that the row was restored; then it is stopped first.
+   * @throws SpecRejected, AgentNotReady, RuntimeUnavailable; the reason of the signal when aborted
    */
   provision(request: ProvisionRequest<Spec>, context: EffectContext): Promise<RunningAgent>;
-  /** Stops the agent, by force once its grace period is over, and removes everything kept for the instance. */
+  /** Stops the agent, kills it after its grace period, and removes everything kept for the instance. */
   cleanUp(instanceId: string, context: EffectContext): Promise<void>;
   /**
-   * Watches every agent of this runtime, those found running at the call included. `report` is called again, with
-   * backoff, until it resolves, also across restarts of this process: an exit is never forgotten.
+   * Watches every agent of this runtime, including those that run already. Repeats each report with backoff until it
+   * resolves, also across restarts of this process, so that no exit is lost.
    */
   watch(report: (exit: RuntimeExit) => Promise<void>): Promise<void>;
-  /** Changes nothing and needs no watching. Undefined when nothing is kept for the instance. */
+  /** Describes an instance without a change and without `watch`. Undefined when nothing is kept for the instance. */
   describe(instanceId: string): Promise<RuntimeDescription | undefined>;
-  /** Every instance for which anything is kept or runs; undefined where this worker was given no such runtime. */
+  /** Lists every instance for which anything is kept. Undefined where this kind of runtime is not configured. */
   list(): Promise<KeptInstance[] | undefined>;
-  /** Stops watching. Agents go on running. */
+  /** Stops watching. Agents keep running. */
   close(): Promise<void>;
 }
 
-/** The agent cannot run as it was published (no such command, a bad folder): trying again will not help. */
+/** The agent cannot run as it is published, e.g. because its command does not exist. Another attempt will not help. */
 export class SpecRejected extends Error {
   override name = 'SpecRejected';
 }
 
-/** The agent started but did not become ready in time, or ended before it was. */
+/** The agent did not become ready in time, or ended before it was ready. */
 export class AgentNotReady extends Error {
   override name = 'AgentNotReady';
 }
 
-/** The host or engine cannot start anything at the moment (out of processes, memory or disk). */
+/** The host or engine cannot start anything at the moment, e.g. for lack of memory. Another attempt may succeed. */
 export class RuntimeUnavailable extends Error {
   override name = 'RuntimeUnavailable';
 }

@@ -1,14 +1,14 @@
-/** A text of an agent's environment or config, which may be secret. `name` is shown in its place. */
+/** A text of an agent's environment or config that may be secret. Its name is shown in its place. */
 export interface Secret {
   name: string;
   text: string;
 }
 
-/** Shorter texts are found by chance in what an agent prints, and are easily guessed. */
+/** Shorter texts occur in output by chance, and are easy to guess. */
 const shortest = 8;
 const nameLength = 64;
 
-/** Every text that must not appear in what is quoted of an agent's output, the longest first. Numbers are not among them. */
+/** Lists every text that must not appear in quoted output, the longest first. Numbers are left out. */
 export function secretsOf({ environment, config }: { environment: object; config: unknown }): Secret[] {
   const byText = new Map<string, string>();
   for (const { name, text } of [...textsIn(environment, '$'), ...textsIn(config, 'config.')]) {
@@ -21,7 +21,7 @@ export function secretsOf({ environment, config }: { environment: object; config
     .toSorted((one, other) => other.text.length - one.text.length);
 }
 
-/** The output, in which the name of each secret stands for it. An output whose beginning was cut off may begin within one. */
+/** Replaces each secret by its name. The output may begin in the middle of a secret, because its beginning was cut off. */
 export function maskSecrets(output: string, secrets: readonly Secret[]): string {
   let masked = output;
   for (const secret of secrets) {
@@ -40,7 +40,7 @@ function* textsIn(value: unknown, prefix: string): Generator<Secret> {
   }
 }
 
-/** As it is, as JSON and JavaScript write it within quotes, and of a URL the password alone. */
+/** The forms in which a text may be printed: as it is, escaped as in JSON, and the password of a URL alone. */
 function formsOf(line: string): string[] {
   const quoted = JSON.stringify(line).slice(1, -1);
   if (!line.includes('://') || !URL.canParse(line)) return [line, quoted];
@@ -56,7 +56,7 @@ function decoded(text: string): string {
   }
 }
 
-/** How many characters at the beginning of the output are the end of the secret. */
+/** The number of characters at the beginning of the output that are the end of the secret. */
 function cutLength(output: string, { text }: Secret): number {
   if (!text.includes(output.slice(0, shortest))) return 0;
   for (let length = Math.min(text.length - 1, output.length); length >= shortest; length -= 1) {

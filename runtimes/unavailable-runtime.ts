@@ -1,6 +1,6 @@
 import { RuntimeUnavailable, type Runtime, type RunningAgent } from './runtime.ts';
 
-/** Stands for a runtime that this worker was not given: nothing was ever started there, so nothing is to be removed. */
+/** A runtime of a kind that is not configured here. It never started anything, so it has nothing to remove. */
 export function createUnavailableRuntime(advice: string): Runtime<never> {
   return {
     provision: (): Promise<RunningAgent> => Promise.reject(new RuntimeUnavailable(advice)),

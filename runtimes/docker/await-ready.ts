@@ -6,14 +6,14 @@ import { describeEnd, type ContainerReading } from './container-reading.ts';
 import type { DockerEngine } from './engine.ts';
 
 const pollMs = 100;
-/** A command that does not exist shows only after the start, by an end within milliseconds. */
+/** A container whose command does not exist starts and then ends within milliseconds. */
 const settleMs = 100;
-/** As shells and the container's first process have it: cannot be executed, does not exist. */
+/** 126: the command cannot be executed. 127: it does not exist. Shells and the init process agree on both. */
 const exitCodesOfBadCommands = new Set([126, 127]);
 
 /**
  * Resolves once the agent is ready.
- * @throws AgentNotReady, SpecRejected; RuntimeUnavailable when the container is removed meanwhile; the signal's reason
+ * @throws AgentNotReady, SpecRejected; RuntimeUnavailable when the container is removed meanwhile; the reason of the signal
  */
 export async function awaitReady({
   engine,
@@ -44,7 +44,7 @@ export async function awaitReady({
 }
 
 async function failedStart(engine: DockerEngine, id: string, reading: ContainerReading | undefined): Promise<Error> {
-  if (!reading) return new RuntimeUnavailable('The container was removed by somebody else while it started.');
+  if (!reading) return new RuntimeUnavailable('The container was removed through the engine while it started.');
   const sentence = describeEnd(reading).replace('.', ', before it was ready.');
   const message = `${sentence} ${quoteLastOutput((await engine.lastOutput(id))?.text)}`;
   return exitCodesOfBadCommands.has(reading.exitCode) ? new SpecRejected(message) : new AgentNotReady(message);

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import Docker from 'dockerode';
 
 /**
- * The library follows redirects, and its second request has no error listener, so a failure of it would end the process.
- * Node's own clients follow none: a redirect is then an answer like any other that was not asked for.
+ * docker-modem follows redirects, and its second request has no error listener, so a failure of that request would end this
+ * process. Node's own clients follow no redirects; the answer then fails like any other that is not expected.
  */
 const libraryRequire = createRequire(createRequire(import.meta.url).resolve('dockerode'));
 Object.assign(libraryRequire('docker-modem/lib/http') as object, { http, https });
@@ -15,14 +15,11 @@ Object.assign(libraryRequire('docker-modem/lib/http') as object, { http, https }
 export interface EngineAddress {
   /** `unix:///var/run/docker.sock`, `npipe:////./pipe/docker_engine`, `tcp://host:port` or `https://host:port`. */
   host: string;
-  /** A folder with `ca.pem`, `cert.pem` and `key.pem`, as the docker command line has it; TLS is used then. */
+  /** A folder with `ca.pem`, `cert.pem` and `key.pem`, as for the docker command line. Turns TLS on. */
   certificatesDirectory?: string | undefined;
 }
 
-/**
- * Says everything itself, also what is not set: the library fills gaps from the environment, of which workers read only
- * what their configuration names.
- */
+/** Passes every option explicitly, because the library falls back to variables of the environment. */
 export function connect({ host, certificatesDirectory }: EngineAddress): Docker {
   const none = { host: undefined, port: undefined, ca: undefined, cert: undefined, key: undefined, timeout: undefined };
   const [, socketPath] = /^(?:unix|npipe):\/\/(.+)$/.exec(host) ?? [];

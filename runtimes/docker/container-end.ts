@@ -1,26 +1,26 @@
 import type { RuntimeExit } from '../runtime.ts';
 import { describeEnd, type ContainerReading } from './container-reading.ts';
 
-/** What is known of a container's end. */
+/** The facts about the end of a container. */
 export interface ContainerEnd {
-  /** Undefined when the engine has forgotten the container. */
+  /** Undefined when the container was removed. */
   exitCode?: number;
-  /** Numbers of the signals that somebody had the engine send: a person, another worker, or the engine as it shuts down. */
+  /** Numbers of the signals that a person, another worker or the shutdown of the engine sent through the engine. */
   signals: ReadonlySet<number>;
-  /** The engine told of it, rather than that it was found ended after nobody had listened. */
+  /** True when the engine reported the end as an event. False when the container was found ended later. */
   seen: boolean;
 }
 
 /**
- * What an engine or a host leaves behind that goes down, in order or by force: the agent itself ending on SIGTERM,
- * SIGKILL, SIGTERM, and the engine's own word for what it found dead.
+ * The exit codes that the shutdown of an engine or a host can leave: 0 for an agent that handles SIGTERM, 137 for SIGKILL,
+ * 143 for SIGTERM, and 255 for a container that the engine found dead at its next start.
  */
 const exitCodesOfShutdowns = new Set([0, 137, 143, 255]);
 
-/** SIGINT, SIGQUIT, SIGKILL and SIGTERM. Others may be sent to an agent that does not end on them. */
+/** SIGINT, SIGQUIT, SIGKILL and SIGTERM. Other signals do not have to end an agent. */
 const endingSignals = [2, 3, 9, 15];
 
-/** `lost`, which has the agent started again, is what the agent itself did not bring about. */
+/** An end that the agent did not cause itself is `lost`, after which the agent is started again. */
 export function classifyEnd(
   { exitCode, signals, seen }: ContainerEnd,
   reading: ContainerReading | undefined,

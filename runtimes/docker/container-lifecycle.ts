@@ -1,12 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { DockerSpec } from './spec.ts';
+import { instanceNameOf } from '../instance-name.ts';
 import { mayGoOn } from '../may-go-on.ts';
 import { RuntimeUnavailable, SpecRejected } from '../runtime.ts';
 import type { EffectContext, ProvisionRequest, RunningAgent, Runtime } from '../runtime.ts';
 import { awaitReady } from './await-ready.ts';
 import type { ContainerReading } from './container-reading.ts';
-import { configFolder, configName, containerNameOf, containerOptions } from './container-spec.ts';
+import { configFolder, configName, containerOptions } from './container-spec.ts';
 import type { ContainerWatcher } from './container-watcher.ts';
 import { asStartFailure } from './engine-error.ts';
 import type { DockerEngine } from './engine.ts';
@@ -19,15 +20,15 @@ interface LifecycleOptions {
   logger: Logger;
 }
 
-/** How long a container that somebody created may take until it is started; longer, and its creator has crashed. */
+/** A container that is not started within this time after its creation belongs to a worker that crashed. */
 const createdMs = 3_000;
 const pollMs = 100;
-/** How long several workers may get in each other's way: not for ever, but creating from a large image takes time. */
+/** How long workers may contend for one name. It is generous, because creating from a large image takes time. */
 const contentionMs = 30_000;
 
 /**
- * Start and end of containers. The name is unique in the engine, so creating it is the lock; every step looks at what
- * is there, also what another worker has made of it meanwhile.
+ * Starts and ends containers. A container's name is unique in the engine, so creating the container is the lock between
+ * workers. Every step first inspects the container, because another worker may have changed it.
  */
 export function createContainerLifecycle({
   engine,
@@ -37,17 +38,19 @@ export function createContainerLifecycle({
 }: LifecycleOptions): Pick<Runtime<DockerSpec>, 'provision' | 'cleanUp'> {
   async function provision(request: ProvisionRequest<DockerSpec>, context: EffectContext): Promise<RunningAgent> {
     const { signal } = context;
-    const name = containerNameOf(request.instanceId);
+    const name = instanceNameOf(request.instanceId);
     const deadline = performance.now() + contentionMs;
     while (performance.now() < deadline) {
       const found = await engine.inspect(name, signal);
       if (!found) {
         const id = await create(request, signal);
         if (id !== undefined) return start(id, request, context);
-        // The name is taken from the moment that another worker asks for it, the container seen only once it is made.
+        // Another worker has reserved the name, and its container can be inspected only once it is created.
         await delay(pollMs);
       } else if (found.instanceId !== request.instanceId) {
-        throw new RuntimeUnavailable(`The container ${name} is none of ours. Remove it: docker rm -f ${name}`);
+        throw new RuntimeUnavailable(
+          `The container ${name} was not created by agents_worker. Remove it: docker rm -f ${name}`,
+        );
       } else if (!(await mayGoOn(found, request, context))) {
         await end(found, context);
       } else if (found.phase === 'running') {
@@ -56,17 +59,19 @@ export function createContainerLifecycle({
         await end(found, context);
       }
     }
-    throw new RuntimeUnavailable(`Other workers keep changing the container ${name}; try again.`);
+    throw new RuntimeUnavailable(`Other workers keep changing the container ${name}.`);
   }
 
-  /** @returns the id; undefined when another worker was faster */
+  /** @returns the id; undefined when another worker was the first to create the container */
   async function create(request: ProvisionRequest<DockerSpec>, signal: AbortSignal): Promise<string | undefined> {
     const { image, ready } = request.spec;
     const { Config: config } = await ensureImage(engine, image, signal);
     const check = config.Healthcheck?.Test?.[0] ?? 'NONE';
     if (ready === 'healthcheck' && check === 'NONE') {
-      const advice = 'Give it one, or publish the agent with "ready": "started".';
-      throw new SpecRejected(`The image ${image} has no HEALTHCHECK to tell when the agent is ready. ${advice}`);
+      const advice = 'Add one to the image, or publish the agent with "ready": "started".';
+      throw new SpecRejected(
+        `The image ${image} has no HEALTHCHECK, which would tell when the agent is ready. ${advice}`,
+      );
     }
     signal.throwIfAborted();
     return engine
@@ -99,22 +104,25 @@ export function createContainerLifecycle({
     return { runtimeId: id };
   }
 
-  /** When the step fails, nothing of the start is left; else its end is watched from now on. */
+  /** Removes the container when the step fails; otherwise watches it for its end. */
   async function orUndo(id: string, instanceId: string, step: () => Promise<void>): Promise<void> {
     watcher.hold(id, instanceId);
     try {
       await step();
     } catch (error) {
       await engine.remove(id).catch((undoError: unknown) =>
-        // It stays under its name, so the next call for the instance ends it.
-        logger.error({ err: undoError, instanceId, runtimeId: id }, 'a failed start is not undone yet'),
+        // The container keeps its name, so the next call for the instance removes it.
+        logger.error(
+          { err: undoError, instanceId, runtimeId: id },
+          'the container of a failed start is not removed yet',
+        ),
       );
       throw error;
     }
     watcher.watch(id, instanceId);
   }
 
-  /** Whether somebody is at work on a container that is not started yet: then there is another look to be had at it. */
+  /** Waits while another worker may be about to start the container. False when the container ended or was abandoned. */
   async function isBeingStarted({ id, phase }: ContainerReading, signal: AbortSignal): Promise<boolean> {
     const deadline = performance.now() + createdMs;
     let current: ContainerReading['phase'] | undefined = phase;
@@ -134,12 +142,12 @@ export function createContainerLifecycle({
       await engine.stop(id, stopGraceSeconds, signal);
     }
     await engine.remove(id);
-    // A removal that somebody else had begun may take a moment longer.
+    // A removal that another caller began may still be under way.
     while (await engine.inspect(id, signal)) await delay(pollMs);
   }
 
   async function cleanUp(instanceId: string, context: EffectContext): Promise<void> {
-    const found = await engine.inspect(containerNameOf(instanceId), context.signal);
+    const found = await engine.inspect(instanceNameOf(instanceId), context.signal);
     if (found?.instanceId === instanceId) await end(found, context);
   }
 

@@ -3,29 +3,29 @@ import type { ContainerInspectInfo } from 'dockerode';
 import { labels } from './container-spec.ts';
 import { signalNumber } from './stop-signal.ts';
 
-/** What the engine says of a container at one moment. */
+/** The state of a container at one moment. */
 export interface ContainerReading {
   id: string;
-  /** Undefined when it is none of ours. */
+  /** Undefined for a container that no agents_worker created. */
   instanceId: string | undefined;
   generation: number;
   stopGraceSeconds: number;
-  /** `created`: not started yet. */
+  /** `created`: the container is not started yet. */
   phase: 'created' | 'running' | 'ended';
-  /** When that phase began. */
+  /** When the phase began. */
   since: Date;
-  /** On the engine's host; 0 when it does not run. */
+  /** The process id on the engine's host; 0 when the container does not run. */
   pid: number;
   exitCode: number;
-  /** What the engine sends to have it stop: the STOPSIGNAL of the image, else SIGTERM. */
+  /** The signal that asks the container to stop: the STOPSIGNAL of the image, or SIGTERM. */
   stopSignal: number;
-  /** The kernel ended a process of it for want of memory. */
+  /** The kernel ended one of its processes because the memory ran out. */
   outOfMemory: boolean;
   memoryBytes: number;
   health: { status: string; lastOutput: string } | undefined;
 }
 
-/** The library's types leave this field out. */
+/** The types of dockerode lack this field. */
 type WithStopSignal = ContainerInspectInfo & { Config: { StopSignal?: string } };
 
 export function readContainer({ Id, Created, State, Config, HostConfig }: WithStopSignal): ContainerReading {
@@ -47,21 +47,22 @@ export function readContainer({ Id, Created, State, Config, HostConfig }: WithSt
   };
 }
 
-/** A sentence on how the agent of a container ended. */
+/** A sentence that says how the agent of a container ended. */
 export function describeEnd({
   exitCode,
   outOfMemory,
   memoryBytes,
 }: Pick<ContainerReading, 'exitCode'> & Partial<ContainerReading>): string {
-  // As the first process of the container reports it: 128 and the number of the signal.
+  // The init process of the container reports a signal as 128 plus its number.
   const signal = Object.entries(constants.signals).find(([, number]) => exitCode === 128 + number)?.[0];
   const how =
     signal === undefined
       ? `The agent ended with exit code ${exitCode}.`
       : `The agent was ended by the signal ${signal} (exit code ${exitCode}).`;
-  const limit = `it may use ${Math.round((memoryBytes ?? 0) / 2 ** 20)} MiB (memory_mebibytes).`;
+  const limit = `its limit is ${Math.round((memoryBytes ?? 0) / 2 ** 20)} MiB (memory_mebibytes).`;
   if (outOfMemory) return `${how} It ran out of memory: ${limit}`;
-  // The engine does not hear of each kill by the kernel: under cgroups v1 not where the group is gone before it looks.
-  if (signal === 'SIGKILL' && memoryBytes) return `${how} The kernel may have done so for want of memory: ${limit}`;
+  // The engine misses some kills by the kernel: under cgroups v1, those whose group is gone before the engine reads it.
+  if (signal === 'SIGKILL' && memoryBytes)
+    return `${how} The kernel may have ended it because it ran out of memory: ${limit}`;
   return how;
 }

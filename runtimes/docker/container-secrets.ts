@@ -5,9 +5,10 @@ import { configFolder, configName, ownVariables } from './container-spec.ts';
 import { unless } from './engine-error.ts';
 
 /**
- * What must not be shown of the output of a container, also of one that has ended. The environment of its image counts too.
+ * The texts that must not appear where the output of a container is quoted, those in the environment of its image included.
+ * The container may have ended.
  *
- * @returns undefined when its config is not there any more, or the container is gone
+ * @returns undefined when the container or its config is gone
  */
 export async function readSecrets(container: Container, options: object): Promise<Secret[] | undefined> {
   const found = await container.inspect(options).catch(unless(404));
@@ -29,7 +30,7 @@ export async function readSecrets(container: Container, options: object): Promis
   }
 }
 
-/** Undefined where the archive holds something else. */
+/** Undefined when the archive does not end with a file. */
 async function readOnlyFile(archive: NodeJS.ReadableStream): Promise<string | undefined> {
   const unpacked = extract();
   return new Promise((resolve, reject) => {

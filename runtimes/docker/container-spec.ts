@@ -1,8 +1,9 @@
 import type { ContainerCreateOptions } from 'dockerode';
 import type { DockerSpec } from './spec.ts';
+import { instanceNameOf } from '../instance-name.ts';
 import type { ProvisionRequest } from '../runtime.ts';
 
-/** What the engine remembers of a container for us. A label cannot be changed once the container exists. */
+/** The labels that the runtime sets on a container. A label cannot be changed once the container exists. */
 export const labels = {
   scope: 'instance-engine.scope',
   instanceId: 'instance-engine.instance-id',
@@ -11,11 +12,11 @@ export const labels = {
   stopGraceSeconds: 'instance-engine.stop-grace-seconds',
 } as const;
 
-/** The config is put here, on a volume of the container's own: a read-only image takes no files. */
+/** The folder of the config: a volume of the container's own, because a read-only image takes no files. */
 export const configFolder = '/instance';
 export const configName = 'config.json';
 
-/** Variables that every agent gets and in which nothing is secret. */
+/** The variables that every agent gets and that hold no secret. */
 export const ownVariables: ReadonlySet<string> = new Set([
   'INSTANCE_ID',
   'INSTANCE_NAME',
@@ -24,17 +25,11 @@ export const ownVariables: ReadonlySet<string> = new Set([
   'INSTANCE_CONTROL_QUEUE',
 ]);
 
-/** `nobody`: for images that name no user, or root. */
+/** The user and group `nobody`, for images that name no user or root. */
 const unprivileged = '65534:65534';
 const mebibyte = 2 ** 20;
 
-/** Unique in the engine, so that only one container can exist for an instance, whoever creates it. */
-export function containerNameOf(instanceId: string): string {
-  if (!/^[\w-]+$/.test(instanceId)) throw new TypeError(`An instance id is a uuid, not ${JSON.stringify(instanceId)}.`);
-  return `instance-${instanceId}`;
-}
-
-/** Nothing of the config is in here: whoever may inspect a container sees its command, environment and labels. */
+/** The options hold no config, because everybody who may inspect a container sees its command, environment and labels. */
 export function containerOptions({
   request: { instanceId, agentId, generation, spec, control },
   imageUser,
@@ -48,13 +43,13 @@ export function containerOptions({
   const environment = {
     ...spec.environment,
     INSTANCE_ID: instanceId,
-    INSTANCE_NAME: containerNameOf(instanceId),
+    INSTANCE_NAME: instanceNameOf(instanceId),
     AGENT_ID: agentId,
     INSTANCE_CONFIG_FILE: `${configFolder}/${configName}`,
     ...(control && { INSTANCE_CONTROL_URL: control.url, INSTANCE_CONTROL_QUEUE: control.queue }),
   };
   return {
-    name: containerNameOf(instanceId),
+    name: instanceNameOf(instanceId),
     Image: spec.image,
     ...(spec.command && { Cmd: spec.command }),
     User: spec.user ?? (/^(root|0*)(:|$)/.test(imageUser) ? unprivileged : imageUser),
@@ -67,10 +62,10 @@ export function containerOptions({
       [labels.stopGraceSeconds]: String(spec.stop_grace_seconds),
     },
     HostConfig: {
-      // A first process that collects orphans and passes signals on: an agent that handles none still ends on SIGTERM.
+      // An init process collects orphans and passes signals on, so an agent without handlers still ends on SIGTERM.
       Init: spec.init,
       Memory: memory,
-      // The sum of memory and swap, so none is swapped.
+      // This limits the sum of memory and swap, so there is no swap.
       MemorySwap: memory,
       NanoCpus: Math.round(spec.cpus * 1e9),
       PidsLimit: spec.pids_limit,
@@ -79,7 +74,7 @@ export function containerOptions({
       NetworkMode: spec.network,
       ReadonlyRootfs: spec.read_only,
       Tmpfs: { '/tmp': 'rw,nosuid,nodev,size=64m,mode=1777' },
-      // Without a source it is a volume without a name, which goes with the container.
+      // Without a source the engine makes an anonymous volume and removes it with the container.
       Mounts: [{ Type: 'volume', Source: '', Target: configFolder }],
       LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '2' } },
       RestartPolicy: { Name: 'no' },

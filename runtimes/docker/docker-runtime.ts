@@ -1,26 +1,27 @@
 import type { Logger } from 'pino';
-import type { DockerSpec } from './spec.ts';
+import { instanceNameOf } from '../instance-name.ts';
 import { AgentNotReady, RuntimeUnavailable, SpecRejected } from '../runtime.ts';
 import type { EffectContext, KeptInstance, Runtime, RuntimeDescription } from '../runtime.ts';
+import { withHeartbeat } from '../with-heartbeat.ts';
 import type { EngineAddress } from './connection.ts';
 import { createContainerLifecycle } from './container-lifecycle.ts';
-import { containerNameOf, labels } from './container-spec.ts';
+import { labels } from './container-spec.ts';
 import { createContainerWatcher } from './container-watcher.ts';
 import { asUnavailable } from './engine-error.ts';
 import { openEngine } from './engine.ts';
+import type { DockerSpec } from './spec.ts';
 
 export interface DockerRuntimeOptions extends EngineAddress {
-  /** Containers of other scopes are not watched: several systems may share an engine. */
+  /** The runtime watches and lists only containers of this scope, because several systems may share an engine. */
   scope: string;
   logger: Logger;
 }
 
-const heartbeatMs = 500;
 const ownErrors = [SpecRejected, AgentNotReady, RuntimeUnavailable];
 
 /**
- * Runs each agent as a container of a Docker engine, which any number of workers may share (see README.md). Nothing is
- * asked of the engine until a call needs it, and `watch` resolves also where none answers.
+ * Runs each agent as a container of a Docker engine, which any number of workers may share (see README.md). It sends no
+ * request until a call needs one, and `watch` also resolves where no engine answers.
  */
 export function createDockerRuntime({ scope, logger, ...address }: DockerRuntimeOptions): Runtime<DockerSpec> {
   const engine = openEngine(address);
@@ -28,7 +29,7 @@ export function createDockerRuntime({ scope, logger, ...address }: DockerRuntime
   const { provision, cleanUp } = createContainerLifecycle({ engine, watcher, scope, logger });
 
   async function describe(instanceId: string): Promise<RuntimeDescription | undefined> {
-    const found = await engine.inspect(containerNameOf(instanceId));
+    const found = await engine.inspect(instanceNameOf(instanceId));
     if (found?.instanceId !== instanceId) return undefined;
     const { id, generation, pid, since } = found;
     const output = await engine.lastOutput(id);
@@ -44,7 +45,7 @@ export function createDockerRuntime({ scope, logger, ...address }: DockerRuntime
     });
   }
 
-  /** Says of all that only the engine is to blame for that it can be tried again. */
+  /** Turns every error that is the engine's fault into RuntimeUnavailable, after which the caller tries again. */
   async function explained<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -54,17 +55,12 @@ export function createDockerRuntime({ scope, logger, ...address }: DockerRuntime
     }
   }
 
-  /** Heartbeats while the work lasts. */
-  async function guarded<T>({ signal, heartbeat }: EffectContext, work: () => Promise<T>): Promise<T> {
-    signal.throwIfAborted();
-    const timer = setInterval(heartbeat, heartbeatMs);
+  async function guarded<T>(context: EffectContext, work: () => Promise<T>): Promise<T> {
     try {
-      return await explained(work);
+      return await withHeartbeat(context, () => explained(work));
     } catch (error) {
-      signal.throwIfAborted();
+      context.signal.throwIfAborted();
       throw error;
-    } finally {
-      clearInterval(timer);
     }
   }
 

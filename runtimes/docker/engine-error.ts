@@ -1,12 +1,12 @@
 import { RuntimeUnavailable, SpecRejected } from '../runtime.ts';
 
-/** The engine's answer to a request that failed; undefined when none came. Codes: https://docs.docker.com/reference/api/engine/ */
+/** The status code of a failed request; undefined when no answer came. Source: https://docs.docker.com/reference/api/engine/ */
 export function statusOf(error: unknown): number | undefined {
   const status: unknown = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined;
   return typeof status === 'number' ? status : undefined;
 }
 
-/** For `catch`: these answers mean that there is nothing left to do. */
+/** A handler for `catch` that swallows the given status codes and throws every other error. */
 export function unless(...statuses: number[]): (error: unknown) => undefined {
   return (error) => {
     const status = statusOf(error);
@@ -14,7 +14,7 @@ export function unless(...statuses: number[]): (error: unknown) => undefined {
   };
 }
 
-/** The sentence of the engine itself, without what the client library puts around it. */
+/** The message of the engine, without the text that the client library adds. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const answer: unknown = 'json' in error ? error.json : undefined;
@@ -22,25 +22,25 @@ export function reasonOf(error: unknown): string {
   return (typeof said === 'string' ? said : error.message).trim();
 }
 
-/** Faults of the agent that the engine answers as if they were its own. */
+/** Messages that name a fault of the agent although the status code blames the engine. */
 const faultsOfAgent =
   /unable to find (user|group)|invalid reference format|exec format error|executable file not found|no such file or directory: unknown|permission denied: unknown|not a directory: unknown|is not an absolute path|invalid environment variable|minimum memory limit|operation not permitted: unknown/i;
 
-/** What the engine says of a container that is being made or started: the agent's fault, or one that passes. */
+/** Turns a failure to create or start a container into SpecRejected when the agent is at fault. */
 export function asStartFailure(error: unknown): unknown {
   const reason = reasonOf(error);
   const status = statusOf(error);
   const refused = status === 400 || (status === 404 && !/no such container/i.test(reason));
   if (!refused && !faultsOfAgent.test(reason)) return error;
-  const advice = 'Publish the agent with what is named here put right.';
+  const advice = 'Correct what this message names and publish the agent again.';
   return new SpecRejected(`The Docker engine refuses the agent: ${reason}. ${advice}`, { cause: error });
 }
 
-/** What a registry or engine says of an image that will not be there at the next try either. */
+/** Messages of registries and engines about images that another attempt will not find either. */
 const faultsOfImage =
   /manifest unknown|not found|denied|unauthorized|invalid reference format|no matching manifest|does not match the specified platform|cannot be used on this platform|does not (provide|support) the (specified )?platform|unsupported (platform|media type|manifest)/i;
 
-/** A registry that is away may come back, and is worth another try; its answer about an image is final. */
+/** Turns a failed pull into SpecRejected when the answer is final. A registry that is away is worth another attempt. */
 export function asPullFailure(error: unknown, image: string): unknown {
   const status = statusOf(error);
   const refused = status === 400 || status === 404 || faultsOfImage.test(reasonOf(error));
@@ -49,7 +49,7 @@ export function asPullFailure(error: unknown, image: string): unknown {
   return new SpecRejected(`The image ${image} cannot be pulled: ${reasonOf(error)}. ${advice}`, { cause: error });
 }
 
-/** What no other error class stands for: the engine is away, overloaded, or at odds with itself. */
+/** The error for every other failure: the engine is away, overloaded or faulty. */
 export function asUnavailable(error: unknown, host: string): RuntimeUnavailable {
   const sentence = answered(error)
     ? `The Docker engine at ${host} cannot do this now: ${reasonOf(error)}`
@@ -57,7 +57,7 @@ export function asUnavailable(error: unknown, host: string): RuntimeUnavailable 
   return new RuntimeUnavailable(sentence, { cause: error });
 }
 
-/** Errors of the connection carry the system's code, or are the end of a time limit. */
+/** Whether the engine answered. An error of the connection has a system code or is a timeout. */
 function answered(error: unknown): boolean {
   if (statusOf(error) !== undefined) return true;
   return error instanceof Error && !('code' in error) && error.name !== 'TimeoutError';

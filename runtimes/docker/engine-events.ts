@@ -15,14 +15,14 @@ export type EngineEvent = z.infer<typeof engineEvent>;
 
 interface FollowOptions {
   engine: DockerEngine;
-  /** `name=value` of the containers that matter. */
+  /** The label of the containers to follow, as `name=value`. */
   label: string;
-  /** Called on every connect, before the first event: for what happened while nothing was heard. */
+  /** Called on every connect before the first event, to find what happened while no connection was open. */
   onConnect: (signal: AbortSignal) => Promise<void>;
   onEvent: (event: EngineEvent) => void;
   logger: Logger;
   signal: AbortSignal;
-  /** How long to listen on one connection: a half-open one raises no error, so it is replaced now and then. */
+  /** The lifetime of one connection. It is limited because a half-open connection raises no error. */
   connectionMs?: number;
 }
 
@@ -30,9 +30,8 @@ const firstPauseMs = 100;
 const longestPauseMs = 10_000;
 
 /**
- * Follows the events of the engine's containers until the signal aborts. Connects again with backoff, and then asks for
- * all that came since the last event heard.
- * @returns once the first attempt to connect is over, however it ended
+ * Follows the events of the engine's containers until the signal aborts. Reconnects with backoff and asks for all events
+ * since the last one. Resolves once the first attempt to connect has succeeded or failed.
  */
 export async function followEvents({
   engine,
@@ -47,7 +46,7 @@ export async function followEvents({
   let heardInThatSecond = new Set<string>();
   let failures = 0;
 
-  /** The engine is asked for whole seconds, so those of the last one come again. */
+  /** The engine takes whole seconds, so it sends the events of the last second again. */
   const isNew = ({ Action, Actor, time, timeNano }: EngineEvent): boolean => {
     const key = `${timeNano} ${Action} ${Actor.ID}`;
     if (time !== since) heardInThatSecond = new Set();
@@ -62,7 +61,7 @@ export async function followEvents({
     const until = AbortSignal.any([signal, lifetime]);
     try {
       const stream = await engine.events(label, since, until);
-      // Until the events are read below, an error has no other listener; the reading meets it all the same.
+      // The loop below sees this error too; until it runs, an error without a listener would end the process.
       stream.on('error', () => undefined);
       await onConnect(until);
       if (failures > 0) logger.info({ host: engine.host }, 'the Docker engine answers again');
@@ -92,7 +91,7 @@ export async function followEvents({
   await new Promise<void>((resolve) => void keepListening(resolve));
 }
 
-/** One JSON object a line. */
+/** The stream has one JSON object per line. */
 async function* eventsOf(stream: NodeJS.ReadableStream): AsyncGenerator<EngineEvent> {
   let rest = '';
   for await (const chunk of stream.setEncoding('utf8')) {

@@ -8,11 +8,11 @@ import { unless } from './engine-error.ts';
 
 export type DockerEngine = ReturnType<typeof openEngine>;
 
-/** No answer to a request within this time counts as none. */
+/** The time limit of a request. */
 const answerMs = 60_000;
 const outputTailLines = 5;
 
-/** The requests that the runtime makes. Those without a signal are short, and must not be left half done. */
+/** The requests that the runtime sends. Those without a signal are short and must not be aborted halfway. */
 export function openEngine(address: EngineAddress) {
   const docker = connect(address);
   const limited = (signal?: AbortSignal, timeoutMs = answerMs): { abortSignal: AbortSignal } => {
@@ -22,7 +22,7 @@ export function openEngine(address: EngineAddress) {
 
   const withoutSecrets = async (id: string, output: string): Promise<string> => {
     const secrets = await readSecrets(docker.getContainer(id), limited());
-    return secrets ? lastLines(output, secrets) : '(not shown, because its config is not there any more)';
+    return secrets ? lastLines(output, secrets) : '(hidden, because the config that names its secrets is gone)';
   };
 
   return {
@@ -35,17 +35,17 @@ export function openEngine(address: EngineAddress) {
     },
 
     inspectImage: (image: string, signal: AbortSignal): Promise<ImageInspectInfo | undefined> => {
-      // The library passes it on, but its types leave it out here.
+      // The library passes the signal on, but its types lack it here.
       const options: object = limited(signal);
       return docker.getImage(image).inspect(options).catch(unless(404));
     },
 
-    /** Resolves once the image is there. */
+    /** Resolves once the image is pulled. */
     pull: async (image: string, signal: AbortSignal): Promise<void> => {
       const progress = await docker.pull(image, { abortSignal: signal });
       await new Promise<void>((resolve, reject) => {
         docker.modem.followProgress(progress, (error: Error | null, steps: { error?: string }[]) => {
-          // What goes wrong once the answer has begun is told as a step of it.
+          // A failure after the answer has begun is reported as a step.
           const failed = steps.find((step) => step.error !== undefined)?.error;
           if (error === null && failed === undefined) resolve();
           else reject(error ?? new Error(failed));
@@ -53,13 +53,13 @@ export function openEngine(address: EngineAddress) {
       });
     },
 
-    /** @returns the id; undefined when there is a container of that name already */
+    /** @returns the id; undefined when a container of that name exists */
     create: async (options: ContainerCreateOptions): Promise<string | undefined> => {
       const created = await docker.createContainer({ ...options, ...limited() }).catch(unless(409));
       return created?.id;
     },
 
-    /** Puts a file that everybody in the container may read into one of its folders. */
+    /** Writes a file that every user in the container may read. */
     putFile: async (id: string, folder: string, name: string, content: string): Promise<void> => {
       const archive = pack();
       archive.entry({ name, mode: 0o444 }, content);
@@ -71,13 +71,13 @@ export function openEngine(address: EngineAddress) {
       await docker.getContainer(id).start(limited()).catch(unless(304));
     },
 
-    /** SIGTERM, or what the image names instead, and SIGKILL after the grace period, of whole seconds. */
+    /** Sends SIGTERM, or the STOPSIGNAL of the image, and SIGKILL after the grace period, which is rounded up to seconds. */
     stop: async (id: string, graceSeconds: number, signal: AbortSignal): Promise<void> => {
       const options = { t: Math.ceil(graceSeconds), ...limited(signal, graceSeconds * 1000 + answerMs) };
       await docker.getContainer(id).stop(options).catch(unless(304, 404));
     },
 
-    /** Removes it with its volumes, ending it if it still runs. The answer 409 means that its removal is under way. */
+    /** Ends the container and removes it with its volumes. The answer 409 means that a removal is under way. */
     remove: async (id: string): Promise<void> => {
       await docker
         .getContainer(id)
@@ -85,7 +85,7 @@ export function openEngine(address: EngineAddress) {
         .catch(unless(404, 409));
     },
 
-    /** The last lines that it printed, without its secrets, and when; none when it is gone. */
+    /** The last lines that the container printed, with its secrets masked, and when. Undefined when it is gone or silent. */
     lastOutput: async (id: string): Promise<{ text: string; at: Date } | undefined> => {
       const options = { stdout: true, stderr: true, timestamps: true, tail: outputTailLines, ...limited() };
       const frames = await docker.getContainer(id).logs(options).catch(unless(404, 409));
@@ -93,13 +93,13 @@ export function openEngine(address: EngineAddress) {
       return output && { ...output, text: await withoutSecrets(id, output.text) };
     },
 
-    /** The last lines of something that the container printed, with the names of its secrets in their place. */
+    /** The last lines of a text that the container printed, with the name of each secret in its place. */
     withoutSecrets,
 
     list: (label: string, signal?: AbortSignal): Promise<ContainerInfo[]> =>
       docker.listContainers({ all: true, filters: { label: [label] }, ...limited(signal) }),
 
-    /** @param since seconds on the engine's clock; only what happens from now on when left out */
+    /** @param since seconds on the engine's clock; when left out, only new events come */
     events: (label: string, since: number | undefined, signal: AbortSignal): Promise<NodeJS.ReadableStream> =>
       docker.getEvents({
         filters: { type: ['container'], event: ['kill', 'die', 'destroy'], label: [label] },
@@ -109,7 +109,7 @@ export function openEngine(address: EngineAddress) {
   };
 }
 
-/** Each line has a header of eight bytes (the stream, three zeros, the length), and then its time and a space. */
+/** Each frame has a header of eight bytes (the stream, three zeros, the length), then the time, a space and a line. */
 function readOutput(frames: Buffer): { text: string; at: Date } | undefined {
   let text = '';
   let time = '';

@@ -3,9 +3,9 @@ import { asPullFailure } from './engine-error.ts';
 import type { DockerEngine } from './engine.ts';
 
 /**
- * The image as the engine has it, pulled when it is missing. One that is there is never pulled again: a tag that moved
- * takes effect where somebody pulls it, or with another tag.
- * @throws SpecRejected when its registry has no such image or does not give it out; the engine's error otherwise
+ * Returns the image that the engine has, and pulls a missing one. An image that is present is never pulled again, so a tag
+ * that moved has no effect until somebody pulls it.
+ * @throws SpecRejected when the registry has no such image or denies access; otherwise the error of the engine
  */
 export async function ensureImage(engine: DockerEngine, image: string, signal: AbortSignal): Promise<ImageInspectInfo> {
   const present = await engine.inspectImage(image, signal);
@@ -17,6 +17,6 @@ export async function ensureImage(engine: DockerEngine, image: string, signal: A
     throw asPullFailure(error, image);
   }
   const pulled = await engine.inspectImage(image, signal);
-  if (!pulled) throw new Error(`the image ${image} was pulled and removed again`);
+  if (!pulled) throw new Error(`the image ${image} was removed right after it was pulled`);
   return pulled;
 }

@@ -19,16 +19,16 @@ interface LifecycleOptions {
   watcher: AgentWatcher;
   logger: Logger;
   hostEnvironment: HostEnvironment;
-  /** Undefined: agents run as the worker's own user. */
+  /** Undefined when agents run as the worker's user. */
   users: AgentUsers | undefined;
 }
 
-/** How long a failed start may take to be undone; killed processes are normally gone in milliseconds. */
+/** The time limit for undoing a failed start. Killed processes normally end within milliseconds. */
 const undoMs = 10_000;
 
 /**
- * Start and end of agents, repeatable after a crash at any point. Callers see to it that at most one call works on an
- * instance at a time.
+ * Starts and ends agents. Every call may be repeated after a crash at any point. The caller makes sure that only one call
+ * at a time works on an instance.
  */
 export function createAgentLifecycle({
   folderOf,
@@ -49,7 +49,7 @@ export function createAgentLifecycle({
     return start(folder, request, context);
   }
 
-  /** Goes on with what an earlier call began, up to the point where this one would have come. */
+  /** Continues a start that an earlier call began, until the agent is ready. */
   async function takeOver(
     folder: InstanceFolder,
     record: StartedRecord,
@@ -58,7 +58,10 @@ export function createAgentLifecycle({
   ): Promise<RunningAgent> {
     const { runtimeId, process: identity } = record;
     if (record.phase === 'starting') {
-      logger.info({ instanceId, runtimeId, pid: identity.pid }, 'agent found that an earlier worker had started');
+      logger.info(
+        { instanceId, runtimeId, pid: identity.pid },
+        'an agent that an earlier worker started is taken over',
+      );
       await orUndo(folder, record, async () => {
         await awaitReady({ folder, spec, identity, child: undefined, signal });
         await folder.writeRecord({ ...record, phase: 'running' });
@@ -80,7 +83,7 @@ export function createAgentLifecycle({
     const { child, identity } = await launch(folder, request, intent, signal);
     const record = { ...intent, process: identity };
     await orUndo(folder, record, async () => {
-      // With nothing to wait for, one write says both: that it started and that it is ready.
+      // An agent that is ready at once needs only the write below.
       if (spec.ready === 'file') await folder.writeRecord(record);
       await awaitReady({ folder, spec, identity, child, signal });
       await folder.writeRecord({ ...record, phase: 'running' });
@@ -102,11 +105,11 @@ export function createAgentLifecycle({
     const log = await folder.prepare({ config, secrets: secretsOf({ environment, config }), uid });
     try {
       signal.throwIfAborted();
-      // Before the start, so that whoever comes after a crash knows that there may be a process to look for.
+      // The intent is written before the start, so that after a crash the next call looks for a process.
       await folder.writeRecord(intent);
       return await startAgent({ folder, request, log, hostEnvironment, uid });
     } catch (error) {
-      // With its cause, which names folders of the host.
+      // The log has the cause, which names folders of the host. The user of the instance sees only the message.
       logger.warn({ err: error, instanceId: request.instanceId }, 'an agent cannot be started');
       await folder.removeRecord();
       throw error;
@@ -115,15 +118,15 @@ export function createAgentLifecycle({
     }
   }
 
-  /** When the step fails, nothing of the start is left but its log. */
+  /** Undoes the start when the step fails. Only the log of the agent stays. */
   async function orUndo(folder: InstanceFolder, record: StartRecord, step: () => Promise<void>): Promise<void> {
     try {
       await step();
     } catch (error) {
-      // Not the caller's signal: that may be what made the step fail.
+      // The caller's signal may be aborted already, which may be why the step failed.
       const limit = { signal: AbortSignal.timeout(undoMs) };
       await end(folder, { ...record, stopGraceSeconds: 0 }, limit).catch((undoError: unknown) =>
-        // The record stays, so the next call for the instance ends what is left.
+        // The record stays, so the next call for the instance ends the remaining processes.
         logger.error({ err: undoError, runtimeId: record.runtimeId }, 'a failed start is not undone yet'),
       );
       throw error;
@@ -141,7 +144,7 @@ export function createAgentLifecycle({
     await users?.release(folder.name);
   }
 
-  /** Ends what runs for a start, and only then forgets it. */
+  /** Ends every process of a start, and only then removes its record. */
   async function end(
     folder: InstanceFolder,
     record: StartRecord,

@@ -7,12 +7,12 @@ export const logName = 'agent.log';
 export const secretsName = 'secrets.json';
 
 const tailBytes = 4096;
-/** A config has 4 MiB at most; each of its texts may be there in several forms. */
+/** The limit is far above the 4 MiB of a config, because the list has several forms of each text. */
 const secretsBytes = 64 * 2 ** 20;
 
 const secrets = z.array(z.object({ name: z.string(), text: z.string() }));
 
-/** The last lines that the agent printed, and when; undefined when it printed nothing, or they cannot be read. */
+/** The last lines that the agent printed, and when. Undefined when it printed nothing or its log cannot be read. */
 export async function readOutput(folder: string): Promise<{ text: string; at: Date } | undefined> {
   const log = await readLog(folder).catch(() => undefined);
   const known = await readSecrets(folder);
@@ -21,17 +21,17 @@ export async function readOutput(folder: string): Promise<{ text: string; at: Da
   return text === '' ? undefined : { text, at: log.at };
 }
 
-/** A sentence with the last lines that the agent printed, to be put behind another one. */
+/** A sentence that quotes the last lines that the agent printed, for the end of a message. */
 export async function quoteOutput(folder: string): Promise<string> {
   let log;
   try {
     log = await readLog(folder);
   } catch {
-    return 'What it printed cannot be read: it has put something else in the place of its log.';
+    return 'Its output cannot be read, because it replaced its log with something else.';
   }
   const known = await readSecrets(folder);
   if (known === undefined) {
-    return 'What it printed is not shown, because the list of its secrets cannot be read.';
+    return 'Its output is hidden, because the list of its secrets cannot be read.';
   }
   return quoteLastOutput(log && lastLines(log.text, known));
 }
@@ -40,7 +40,7 @@ function readLog(folder: string): Promise<{ text: string; at: Date } | undefined
   return inFolder(folder, (entry) => readEnd(entry(logName), tailBytes)).catch(unlessMissing);
 }
 
-/** Undefined where there is no list: an agent of the worker's user can remove it. */
+/** Undefined when there is no list. An agent that runs as the worker's user can remove it. */
 async function readSecrets(folder: string): Promise<Secret[] | undefined> {
   try {
     const text = await inFolder(folder, (entry) => readText(entry(secretsName), secretsBytes));

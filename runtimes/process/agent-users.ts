@@ -4,29 +4,31 @@ import { RuntimeUnavailable } from '../runtime.ts';
 import { errorCode } from './error-code.ts';
 import { listProcesses } from './process-table.ts';
 
-/** Ids of users that nobody else on the host has; the groups of the same numbers are the agents', too. */
+/** A range of user ids that nobody else on the host uses. The group ids of the same numbers belong to the agents as well. */
 export interface UserRange {
   first: number;
   last: number;
 }
 
 export interface AgentUsers {
-  /** The user of an instance, which no other has until `release`. @throws RuntimeUnavailable when none is free */
+  /** Gives the instance a user until `release`. @throws RuntimeUnavailable when no user is free */
   claim: (name: string) => Promise<number>;
   find: (name: string) => Promise<number | undefined>;
-  /** To be called once nothing runs for the instance. */
+  /** Must be called only when no process of the instance runs. */
   release: (name: string) => Promise<void>;
 }
 
 /**
- * Gives each instance a user of its own. Who has which is kept as a link `.users/<id>` to the name of the instance's
- * folder: making a link is one step, so no crash leaves half a claim and no two workers make the same one.
+ * Gives each instance a user of its own. A link `.users/<id>` to the name of the instance's folder records each claim.
+ * Creating a link is atomic, so no crash leaves half a claim and no two workers make the same one.
  *
- * @throws Error where users cannot be given
+ * @throws Error where the worker cannot switch users
  */
 export function createAgentUsers(directory: string, { first, last }: UserRange): AgentUsers {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) {
-    throw new Error('AGENT_UIDS needs agents_worker to run as root on Linux: start it so, or leave the setting out.');
+    throw new Error(
+      'AGENT_UIDS requires that agents_worker runs as root on Linux. Run it as root, or remove the setting.',
+    );
   }
   const users = join(directory, '.users');
 
@@ -55,14 +57,14 @@ export function createAgentUsers(directory: string, { first, last }: UserRange):
         if (errorCode(error) !== 'EEXIST') throw error;
       }
     }
-    throw new RuntimeUnavailable('Every user of AGENT_UIDS of agents_worker has an agent: widen the range.');
+    throw new RuntimeUnavailable('Every user in AGENT_UIDS of agents_worker has an agent: widen the range.');
   }
 
   return {
     find,
     async claim(name) {
       await mkdir(directory, { recursive: true });
-      // Agents enter it and see no names in it.
+      // Agents may enter the directory, but not list it.
       await chmod(directory, 0o711);
       await assertEnterable(directory);
       return claim(name);
@@ -74,7 +76,7 @@ export function createAgentUsers(directory: string, { first, last }: UserRange):
   };
 }
 
-/** Agents must reach their folders, and so be able to enter each folder above. */
+/** Agents reach their folders only if they may enter every folder above. */
 async function assertEnterable(directory: string): Promise<void> {
   for (let path = directory; path !== dirname(path); path = dirname(path)) {
     const { mode } = await stat(path);

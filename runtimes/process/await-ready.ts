@@ -18,7 +18,7 @@ interface ReadyOptions {
 
 /**
  * Resolves once the agent is ready.
- * @throws AgentNotReady; the signal's reason when aborted
+ * @throws AgentNotReady; the reason of the signal when aborted
  */
 export async function awaitReady({ folder, spec, identity, child, signal }: ReadyOptions): Promise<void> {
   const ended = (): boolean => (child === undefined ? !isAlive(identity) : hasEnded(child));
@@ -29,7 +29,7 @@ export async function awaitReady({ folder, spec, identity, child, signal }: Read
       throw new AgentNotReady(`${sentence} ${await folder.lastOutput()}`);
     }
   } else {
-    // Lets the news arrive that it has ended already.
+    // An agent that ended at once is noticed after one turn of the event loop.
     await setImmediate();
   }
   if (!ended()) return;

@@ -2,7 +2,7 @@ import type { RuntimeDescription } from '../runtime.ts';
 import type { InstanceFolder } from './instance-folder.ts';
 import { isAlive } from './process-table.ts';
 
-/** What is kept for an instance and whether its process lives; only reads, so it takes no turn among the callers. */
+/** Describes an instance by its files and its process. It only reads, so it needs no claim on the instance. */
 export async function describeAgent(folder: InstanceFolder): Promise<RuntimeDescription | undefined> {
   const record = await folder.readRecord();
   const since = await folder.recordWrittenAt();

@@ -5,8 +5,8 @@ import { findAgent } from './find-agent.ts';
 import { instanceFolder } from './instance-folder.ts';
 
 /**
- * Ends every agent below a directory that no worker watches any more, as a reboot would: the next worker finds them
- * lost and has them started again.
+ * Ends every agent of a directory that no worker watches any more, as a reboot of the host would. The next worker reports
+ * these agents as lost, and they are started again.
  */
 export async function endAgents(directory: string): Promise<void> {
   const names = await readdir(resolve(directory)).catch(() => []);

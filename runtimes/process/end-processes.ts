@@ -3,24 +3,24 @@ import type { MarkedProcess, ProcessIdentity } from './process-entry.ts';
 import { waitUntil } from './wait-until.ts';
 
 interface EndOptions {
-  /** The `INSTANCE_NAME` that all processes of the instance carry in their environment. */
+  /** The value of `INSTANCE_NAME` in the environment of all processes of the instance. */
   name: string;
-  /** The agent itself, where it is known. */
+  /** The agent itself, if known. */
   leader: ProcessIdentity | undefined;
-  /** Of the instance alone, where it has one: all its processes are found by it. */
+  /** The user that only this instance has, if any. */
   uid?: number | undefined;
   graceSeconds: number;
   signal: AbortSignal;
 }
 
-/** How long killed processes get to vanish before they are looked for again. */
+/** The pause after a kill before the next search for remaining processes. */
 const killMs = 1000;
 
 /**
- * Ends every process of an instance: SIGTERM first, SIGKILL once the grace period is over. Finds also those that left
- * the agent's process group, by their environment, and those that cleared their environment, by their process group.
- * Resolves when none is left.
- * @throws the signal's reason when aborted; a later call goes on
+ * Ends every process of an instance: SIGTERM first, SIGKILL after the grace period. A process belongs to the instance by
+ * its environment, its process group or its user, so it may leave the group or clear the environment. Resolves when no
+ * process remains.
+ * @throws the reason of the signal when aborted; a later call continues
  */
 export async function endProcesses({ name, leader, uid, graceSeconds, signal }: EndOptions): Promise<void> {
   const deadlineMs = performance.now() + graceSeconds * 1000;
@@ -49,7 +49,7 @@ function belonging(
   all: MarkedProcess[],
   { name, leader, uid }: Pick<EndOptions, 'name' | 'leader' | 'uid'>,
 ): MarkedProcess[] {
-  // A pid leads a new group only after the old group of that number is empty.
+  // A reused pid can lead a new group only after the old group of that number is empty.
   const groupIsTaken = all.some(({ pid, startedAt }) => pid === leader?.pid && startedAt !== leader.startedAt);
   return all.filter(
     (found) =>

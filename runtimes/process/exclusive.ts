@@ -7,8 +7,8 @@ import { createFile } from './safe-files.ts';
 const turns = new Map<string, Promise<unknown>>();
 
 /**
- * Runs work on one instance while nobody else does: calls within this process wait for each other, and the claim
- * keeps other worker processes of this host out.
+ * Runs work on one instance exclusively. Calls within this process wait for each other; a claim excludes the other worker
+ * processes of this host.
  * @throws RuntimeUnavailable while another living process works on the instance
  */
 export async function exclusively<T>(directory: string, name: string, work: () => Promise<T>): Promise<T> {
@@ -27,13 +27,14 @@ export async function exclusively<T>(directory: string, name: string, work: () =
 }
 
 /**
- * A claim is an empty file whose name says who holds it. Each side first writes its own and then looks for others, so
- * of two that meet at least one sees the other and steps back. The claim of a process that is gone counts for nothing.
+ * A claim is an empty file whose name identifies the process that holds it. Each process first writes its own claim and then
+ * looks for others, so at least one of two competing processes sees the other and gives up. The claim of a process that has
+ * ended is void.
  */
 async function withClaim<T>(directory: string, name: string, work: () => Promise<T>): Promise<T> {
   const claims = join(directory, '.claims');
   const self = identify(process.pid);
-  if (!self) throw new RuntimeUnavailable('This process cannot find itself in the process table: is /proc mounted?');
+  if (!self) throw new RuntimeUnavailable('This process is not in its own process table. Check that /proc is mounted.');
   const own = `${name}.${self.pid}.${encodeURIComponent(self.startedAt)}`;
   await mkdir(claims, { recursive: true, mode: 0o700 });
   await (await createFile(join(claims, own))).close();
@@ -49,9 +50,11 @@ async function withClaim<T>(directory: string, name: string, work: () => Promise
 async function dismiss(claims: string, claim: string): Promise<void> {
   const [name, pid, startedAt] = claim.split('.');
   const found = identify(Number(pid));
-  // Names of claims may come from anywhere, so they are compared rather than decoded.
+  // Anybody may have created the file, so its name is compared and not decoded.
   if (found && encodeURIComponent(found.startedAt) === startedAt && isAlive(found)) {
-    throw new RuntimeUnavailable(`Another worker (pid ${pid}) is working on ${name}; try again once it is done.`);
+    throw new RuntimeUnavailable(
+      `Another worker (pid ${pid}) is working on ${name}. The call succeeds once that worker is done.`,
+    );
   }
   await rm(join(claims, claim), { recursive: true, force: true });
 }

@@ -3,12 +3,12 @@ import type { InstanceFolder, StartRecord } from './instance-folder.ts';
 import { isAlive, listProcesses } from './process-table.ts';
 import type { ProcessIdentity } from './process-entry.ts';
 
-/** A child shows its own environment only from exec on; between fork and exec it looks like the worker that died. */
+/** The time between fork and exec, in which a child still has the environment of the worker. */
 const forkToExecMs = 100;
 
 /**
- * The living process of a start. Where the worker was killed between the start and the word of it, the process is
- * found by its environment; where that fits several (or the agent is gone and what it started is not), none is named.
+ * Finds the living process of a start. When the worker was killed before it recorded the pid, the process is found by its
+ * environment. Undefined when several processes match, or when only descendants of the agent are left.
  */
 export async function findAgent(folder: InstanceFolder, record: StartRecord): Promise<ProcessIdentity | undefined> {
   if (record.process) return isAlive(record.process) ? record.process : undefined;
@@ -19,7 +19,7 @@ export async function findAgent(folder: InstanceFolder, record: StartRecord): Pr
   return more.length === 0 ? leader : undefined;
 }
 
-/** Agents are started as leaders of a group; what they start themselves normally stays in that group. */
+/** An agent leads a process group, in which its descendants normally stay. */
 async function findLeaders(name: string): Promise<ProcessIdentity[]> {
   const found = await listProcesses();
   return found

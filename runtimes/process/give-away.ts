@@ -2,8 +2,8 @@ import { chmod, lchown, lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /**
- * Makes a folder and all in it a user's. Nothing of another user may run in it meanwhile. Files with several links stay
- * as they are: an earlier agent may have linked them from elsewhere.
+ * Makes a user the owner of a folder and its content. No process of another user may work in the folder meanwhile. Files
+ * with several links keep their owner, because an earlier agent may have linked them from elsewhere.
  */
 export async function giveAway(path: string, uid: number): Promise<void> {
   const stats = await lstat(path);

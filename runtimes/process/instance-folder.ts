@@ -15,17 +15,17 @@ const startRecord = z.object({
   runtimeId: z.string(),
   generation: z.number(),
   stopGraceSeconds: z.number().min(0).max(600),
-  /** `starting`: until ready. `stopping`: it was asked to end, so its end is no news. */
+  /** `starting`: the agent is not ready yet. `stopping`: the worker asked it to end, so its end is not reported. */
   phase: z.enum(['starting', 'running', 'stopping']),
-  /** Missing between the intent to start and the word that it started. Process 1 is never an agent's. */
+  /** Missing until the process is known to have started. Process 1 is never an agent. */
   process: z.object({ pid: z.int().min(2), startedAt: z.string() }).optional(),
 });
 
-/** What is known of the latest start. No record means that nothing runs: it goes only after the last process. */
+/** The record of the latest start. Without a record nothing runs, because it is removed after the last process. */
 export type StartRecord = z.infer<typeof startRecord>;
 export type StartedRecord = StartRecord & { process: ProcessIdentity };
 
-/** What a record that cannot be read (a disk that was full, a power cut) stands for: something may run, nobody knows what. */
+/** Stands for a record that cannot be read, as after a power cut. A process of unknown origin may run. */
 const unreadable: StartRecord = { runtimeId: '', generation: -1, stopGraceSeconds: 10, phase: 'stopping' };
 
 const ownReadyFile = '.ready';
@@ -33,17 +33,17 @@ const recordBytes = 65_536;
 
 interface Preparation {
   config: Record<string, unknown>;
-  /** Never shown of what the agent prints. */
+  /** The texts to mask where the output of the agent is quoted. */
   secrets: readonly Secret[];
-  /** The agent's user; the worker's when left out. */
+  /** The agent's user. The default is the worker's user. */
   uid?: number | undefined;
 }
 
 export type InstanceFolder = ReturnType<typeof instanceFolder>;
 
 /**
- * The files kept for one instance. Each is replaced as a whole, so that a crash never leaves half of one. The agent may
- * be able to put anything in their place: no link is followed, nothing is waited for, and only so much is read.
+ * The files of one instance. Each file is replaced as a whole, so a crash never leaves half of one. The agent may replace
+ * them with anything, so reading follows no links, waits for no FIFO and has a size limit.
  */
 export function instanceFolder(directory: string, name: string) {
   const path = resolve(directory, name);
@@ -54,7 +54,7 @@ export function instanceFolder(directory: string, name: string) {
     stateDirectory: join(path, 'state'),
     configFile: join(path, 'config.json'),
 
-    /** Makes the folder ready for a start. Resolves to the agent's new, empty log; the log of the start before is kept. */
+    /** Prepares the folder for a start. Resolves to the agent's new, empty log; the previous log is kept. */
     async prepare({ config, secrets, uid }: Preparation): Promise<FileHandle> {
       await mkdir(path, { recursive: true, mode: 0o700 });
       return inFolder(path, async (entry) => {
@@ -71,10 +71,10 @@ export function instanceFolder(directory: string, name: string) {
         }
         await renameOver(entry(logName), entry('agent.previous.log')).catch(unlessMissing);
         const log = await createFile(entry(logName));
-        // After the log of the start before was put away: somebody may be reading it, and must not miss its secrets.
+        // The previous log is renamed first, because a reader of that log still needs its own list of secrets.
         await replaceFile(entry(secretsName), JSON.stringify(secrets));
         if (uid !== undefined) {
-          // So that the agent can open /dev/stdout, and still not replace the file.
+          // The agent can then open /dev/stdout, but not replace the file.
           await log.chown(0, uid);
           await log.chmod(0o620);
         }
@@ -88,7 +88,7 @@ export function instanceFolder(directory: string, name: string) {
         (file) => lstatSync(file, { throwIfNoEntry: false }) !== undefined,
       ),
 
-    /** An agent with a user of its own can write only below its state directory. */
+    /** An agent with a user of its own can write only in its state directory. */
     readyFileOf: (uid?: number): string =>
       uid === undefined ? join(path, 'ready') : join(path, 'state', ownReadyFile),
 
@@ -103,7 +103,7 @@ export function instanceFolder(directory: string, name: string) {
       }
     },
 
-    /** When the latest start came to the phase that its record says. */
+    /** When the latest start entered the phase in its record. */
     recordWrittenAt: async (): Promise<Date | undefined> =>
       (await inFolder(path, (entry) => lstat(entry('start.json'))).catch(unlessMissing))?.mtime,
 
@@ -114,7 +114,7 @@ export function instanceFolder(directory: string, name: string) {
         errorCode(error) === 'ENOTDIR' ? undefined : unlessMissing(error),
       ),
 
-    /** The start whose end somebody has accepted to know about. */
+    /** The start whose end was reported and accepted. */
     readReported: async (): Promise<string | undefined> =>
       inFolder(path, (entry) => readText(entry('reported'), recordBytes)).catch((error: unknown) =>
         error instanceof UnsafeFile ? undefined : unlessMissing(error),
@@ -122,10 +122,10 @@ export function instanceFolder(directory: string, name: string) {
     writeReported: (runtimeId: string): Promise<void> =>
       inFolder(path, (entry) => replaceFile(entry('reported'), runtimeId)).catch(unlessMissing),
 
-    /** A sentence with the last lines that the agent printed, to be put behind another one. */
+    /** A sentence that quotes the last lines that the agent printed. */
     lastOutput: (): Promise<string> => quoteOutput(path),
 
-    /** The last lines that the agent printed, and when; undefined when it printed nothing, or they cannot be read. */
+    /** The last lines that the agent printed, and when. Undefined when it printed nothing or its log cannot be read. */
     output: (): Promise<{ text: string; at: Date } | undefined> => readOutput(path),
 
     remove: (): Promise<void> => removeFolder(path),

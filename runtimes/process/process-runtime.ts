@@ -3,8 +3,10 @@ import { resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { ProcessSpec } from './spec.ts';
+import { instanceNameOf } from '../instance-name.ts';
 import { RuntimeUnavailable } from '../runtime.ts';
 import type { EffectContext, KeptInstance, Runtime } from '../runtime.ts';
+import { withHeartbeat } from '../with-heartbeat.ts';
 import { createAgentLifecycle } from './agent-lifecycle.ts';
 import { createAgentUsers, type UserRange } from './agent-users.ts';
 import { createAgentWatcher } from './agent-watcher.ts';
@@ -17,24 +19,23 @@ import type { HostEnvironment } from './start-agent.ts';
 
 export interface ProcessRuntimeOptions {
   /**
-   * Holds one folder per instance, `instance-<instance id>`. Created when missing. Workers of one host share it and
-   * must all see each other's processes: never put it on a disk that hosts or containers share.
+   * The folder that holds one folder per instance, `instance-<instance id>`. It is created when missing. All its workers
+   * must see each other's processes, so never put it on a disk that hosts or containers share.
    */
   directory: string;
   logger: Logger;
-  /** A user for each agent, from this range. Left out: agents run as the worker's own user. Needs root. */
+  /** The range that gives each agent a user of its own, which needs root. Without it, agents run as the worker's user. */
   agentUsers?: UserRange | undefined;
-  /** Where PATH, HOME, LANG and TZ of the agents come from. Nothing else of it reaches an agent. */
+  /** The source of PATH, HOME, LANG and TZ of the agents. No other variable reaches an agent. */
   hostEnvironment?: HostEnvironment;
-  /** How often agents that an earlier worker started are looked at; the end of own ones is seen at once. */
+  /** The interval at which agents that an earlier worker started are polled. The worker sees the end of its own at once. */
   pollIntervalMs?: number;
 }
 
 const uuid = z.guid();
 const folderPrefix = 'instance-';
-const heartbeatMs = 500;
 
-/** Runs each agent as a process of this host, which outlives the worker that started it (see README.md). */
+/** Runs each agent as a process of this host. The process outlives the worker that started it (see README.md). */
 export function createProcessRuntime({
   directory,
   logger,
@@ -43,21 +44,21 @@ export function createProcessRuntime({
   pollIntervalMs = 1000,
 }: ProcessRuntimeOptions): Runtime<ProcessSpec> {
   const root = resolve(directory);
-  const folderOf = (instanceId: string) => instanceFolder(root, nameOf(instanceId));
+  const folderOf = (instanceId: string) => instanceFolder(root, instanceNameOf(instanceId));
   const users = agentUsers && createAgentUsers(root, agentUsers);
   const watcher = createAgentWatcher({ logger, pollIntervalMs });
   const { provision, cleanUp } = createAgentLifecycle({ folderOf, watcher, logger, hostEnvironment, users });
 
   return {
     provision: (request, context) =>
-      guarded(context, () => exclusively(root, nameOf(request.instanceId), () => provision(request, context))),
+      guarded(context, () => exclusively(root, instanceNameOf(request.instanceId), () => provision(request, context))),
     cleanUp: (instanceId, context) =>
-      guarded(context, () => exclusively(root, nameOf(instanceId), () => cleanUp(instanceId, context))),
+      guarded(context, () => exclusively(root, instanceNameOf(instanceId), () => cleanUp(instanceId, context))),
 
     async watch(report) {
       for (const { instanceId } of await list()) {
         await watchFound(instanceId).catch((error: unknown) =>
-          logger.error({ err: error, instanceId }, 'an agent is not watched: its folder cannot be read'),
+          logger.error({ err: error, instanceId }, 'an agent is not watched, because its folder cannot be read'),
         );
       }
       watcher.start(report);
@@ -82,7 +83,7 @@ export function createProcessRuntime({
     const names = await readdir(root);
     const ids = names.flatMap((name) => (name.startsWith(folderPrefix) ? [name.slice(folderPrefix.length)] : []));
     const kept: KeptInstance[] = [];
-    // An agent of the worker's user can put any name into the directory.
+    // An agent that runs as the worker's user can create entries with any name.
     for (const instanceId of ids.filter((id) => uuid.safeParse(id).success)) {
       const record = await folderOf(instanceId)
         .readRecord()
@@ -98,7 +99,7 @@ export function createProcessRuntime({
   async function watchFound(instanceId: string): Promise<void> {
     const folder = folderOf(instanceId);
     const record = await folder.readRecord();
-    // A start or an end that was under way is finished by the repeat of the call that began it.
+    // A start or an end that was interrupted is finished by the repeat of its call.
     if (!record?.process || record.phase !== 'running') return;
     const { runtimeId, process: identity } = record;
     if (isAlive(identity)) watcher.add({ instanceId, runtimeId, folder, identity });
@@ -106,24 +107,15 @@ export function createProcessRuntime({
   }
 }
 
-function nameOf(instanceId: string): string {
-  if (!/^[\w-]+$/.test(instanceId)) throw new TypeError(`An instance id is a uuid, not ${JSON.stringify(instanceId)}.`);
-  return folderPrefix + instanceId;
-}
-
-/** Heartbeats while the work lasts, and says of what the host refuses (no disk, no process) that it can be tried again. */
-async function guarded<T>({ signal, heartbeat }: EffectContext, work: () => Promise<T>): Promise<T> {
-  signal.throwIfAborted();
-  const timer = setInterval(heartbeat, heartbeatMs);
+/** Turns an error of the host, such as a full disk, into RuntimeUnavailable, after which the caller tries again. */
+async function guarded<T>(context: EffectContext, work: () => Promise<T>): Promise<T> {
   try {
-    return await work();
+    return await withHeartbeat(context, work);
   } catch (error) {
-    if (error === signal.reason || !(error instanceof Error) || !('syscall' in error)) throw error;
+    if (error === context.signal.reason || !(error instanceof Error) || !('syscall' in error)) throw error;
     const refusal = `${String(error.syscall)}, ${errorCode(error) ?? 'for an unknown reason'}`;
-    throw new RuntimeUnavailable(`The host refuses what the agent's processes or files need (${refusal}).`, {
+    throw new RuntimeUnavailable(`The host refuses an operation on the agent's processes or files (${refusal}).`, {
       cause: error,
     });
-  } finally {
-    clearInterval(timer);
   }
 }

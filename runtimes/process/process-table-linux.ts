@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import type { MarkedProcess, ProcessEntry } from './process-entry.ts';
 
-/** How many processes are read before other work gets its turn (about a millisecond). */
+/** After this many processes, a scan lets other work have its turn. One batch takes about a millisecond. */
 const scanBatch = 64;
 
 let bootId: string | undefined;
@@ -11,10 +11,10 @@ let bootId: string | undefined;
 export function inspectBySystemFiles(pid: number): ProcessEntry | undefined {
   const stat = read(`/proc/${pid}/stat`)?.toString('latin1');
   if (stat === undefined) return undefined;
-  // The second field is the command in parentheses and may itself hold both; fields are numbered as in proc(5).
+  // The second field is the command in parentheses, which may contain parentheses. Fields are numbered as in proc(5).
   const fromThirdField = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const field = (number: number): string => fromThirdField[number - 3] ?? '';
-  // The start is counted from the boot, so it names a process only together with the boot.
+  // The start time is counted from the boot, so it identifies a process only together with the boot.
   bootId ??= read('/proc/sys/kernel/random/boot_id')?.toString('latin1').slice(0, 8) ?? 'unknown';
   return { pid, startedAt: `${field(22)}-${bootId}`, group: Number(field(5)), zombie: 'ZXx'.includes(field(3)) };
 }
@@ -35,7 +35,7 @@ export async function listBySystemFiles(): Promise<MarkedProcess[]> {
 
 function instanceNameOf(pid: number): string | undefined {
   const variable = 'INSTANCE_NAME=';
-  // Unreadable for processes of other users, which are none of ours.
+  // The environment of other users' processes is unreadable, and no agent is among those.
   const environment = read(`/proc/${pid}/environ`)?.toString('latin1').split('\0');
   return environment?.find((entry) => entry.startsWith(variable))?.slice(variable.length);
 }

@@ -2,10 +2,10 @@ import { execFile, spawnSync } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { MarkedProcess, ProcessEntry } from './process-entry.ts';
 
-/** For macOS and other systems without /proc. The start time has a resolution of one second there. */
+/** The columns for systems without /proc, such as macOS. Start times have a resolution of one second there. */
 const columns = 'pid=,pgid=,stat=,lstart=,command=';
 const line = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(\S+\s+\S+\s+\S+\s+\S+\s+\S+)\s*(.*)$/;
-// Times are printed in the language and time zone of the environment, which must not differ between two calls.
+// `ps` prints times in the language and time zone of its environment, which must be the same for every call.
 const env = { LC_ALL: 'C', TZ: 'UTC', PATH: '/bin:/usr/bin' };
 
 export function inspectByPs(pid: number): ProcessEntry | undefined {

@@ -7,7 +7,7 @@ const onLinux = process.platform === 'linux';
 const inspect = onLinux ? inspectBySystemFiles : inspectByPs;
 const scan = onLinux ? listBySystemFiles : listByPs;
 
-/** The identity of a process that exists (it may have ended, as long as its parent has not collected it). */
+/** The identity of a process that exists. It may have ended, if its parent has not collected the exit code yet. */
 export function identify(pid: number): ProcessIdentity | undefined {
   const entry = inspect(pid);
   return entry && { pid, startedAt: entry.startedAt };
@@ -18,7 +18,7 @@ export function isAlive({ pid, startedAt }: ProcessIdentity): boolean {
   return entry !== undefined && !entry.zombie && entry.startedAt === startedAt;
 }
 
-/** Far cheaper than `isAlive`, but true also for a zombie and for another process that got the pid. */
+/** Far cheaper than `isAlive`, but also true for a zombie and for another process with the same pid. */
 export function pidExists(pid: number): boolean {
   try {
     return process.kill(pid, 0);
@@ -31,8 +31,8 @@ let current: Promise<unknown> = Promise.resolve();
 let upcoming: Promise<MarkedProcess[]> | undefined;
 
 /**
- * Every living process of the host, as of some moment after the call. Callers that arrive while a scan is under way
- * share the next one, so that a thousand clean-ups at once do not cost a thousand scans.
+ * Every living process of the host at some moment after the call. Callers that arrive during a scan share the next one, so
+ * a thousand clean-ups at once do not cost a thousand scans.
  */
 export function listProcesses(): Promise<MarkedProcess[]> {
   upcoming ??= scanAfter(current);
@@ -47,12 +47,12 @@ async function scanAfter(previous: Promise<unknown>): Promise<MarkedProcess[]> {
   return result;
 }
 
-/** Sends a signal to exactly this process; nothing happens when it is gone. */
+/** Sends a signal to this process, and does nothing when it is gone. */
 export function signalProcess(target: ProcessIdentity, signal: NodeJS.Signals): void {
   if (isAlive(target)) send(target.pid, signal);
 }
 
-/** Sends a signal to the process and all others of the group that it leads; nothing happens when it is gone. */
+/** Sends a signal to the process and the group that it leads, and does nothing when the process is gone. */
 export function signalGroup(leader: ProcessIdentity, signal: NodeJS.Signals): void {
   if (isAlive(leader)) send(-leader.pid, signal);
 }

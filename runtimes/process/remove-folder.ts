@@ -2,7 +2,7 @@ import { chmod, lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from './error-code.ts';
 
-/** Removes a folder and all in it, also what an agent of the same user made unreadable. Links are removed, not followed. */
+/** Removes a folder, also one that an agent of the same user made unreadable. Links are removed and not followed. */
 export async function removeFolder(path: string): Promise<void> {
   try {
     await rm(path, { recursive: true, force: true });
@@ -13,7 +13,7 @@ export async function removeFolder(path: string): Promise<void> {
   }
 }
 
-/** Gives the user back the right to change each folder below. */
+/** Restores the right to change each folder below the path. */
 async function makeRemovable(path: string): Promise<void> {
   if (!(await lstat(path)).isDirectory()) return;
   await chmod(path, 0o700);

@@ -6,14 +6,14 @@ import { errorCode } from './error-code.ts';
 
 const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY, O_RDONLY, O_WRONLY } = constants;
 
-/** Where a regular file belongs, an agent has put something else, or a file that is too large. */
+/** An agent replaced a regular file with something else, or with a file that is too large. */
 export class UnsafeFile extends Error {
   override name = 'UnsafeFile';
 }
 
 /**
- * Gives the paths of entries of a folder, which stay those of the same folder while the work lasts, whatever its name
- * comes to stand for. Follows no link in the place of the folder. Elsewhere than on Linux the folder is only looked at first.
+ * Gives the work paths of entries in a folder. On Linux, the paths stay in the opened folder even when its name is moved to
+ * something else. A link in place of the folder is refused; other systems check that only at the start.
  */
 export async function inFolder<T>(path: string, work: (entry: (name: string) => string) => Promise<T>): Promise<T> {
   const folder = await openFolder(path);
@@ -26,19 +26,19 @@ export async function inFolder<T>(path: string, work: (entry: (name: string) => 
 }
 
 /**
- * The text of a regular file.
- * @throws UnsafeFile when it is none, or larger; ENOENT
+ * Reads a regular file.
+ * @throws UnsafeFile when it is not a regular file or too large; ENOENT
  */
 export async function readText(file: string, maxBytes: number): Promise<string> {
   return withRegular(file, async (handle, { size }) => {
-    if (size > maxBytes) throw new UnsafeFile(`A file of ${size} bytes is too large: ${maxBytes} are read.`);
+    if (size > maxBytes) throw new UnsafeFile(`The file has ${size} bytes; the limit is ${maxBytes}.`);
     return readFrom(handle, 0, maxBytes);
   });
 }
 
 /**
- * The end of a regular file, and when it was written last.
- * @throws UnsafeFile when it is none; ENOENT
+ * Reads the end of a regular file, and when the file was last written.
+ * @throws UnsafeFile when it is not a regular file; ENOENT
  */
 export async function readEnd(file: string, maxBytes: number): Promise<{ text: string; at: Date }> {
   return withRegular(file, async (handle, { size, mtime }) => ({
@@ -47,13 +47,13 @@ export async function readEnd(file: string, maxBytes: number): Promise<{ text: s
   }));
 }
 
-/** A new, empty file to append to, in the place of whatever is there. Only its user can read it. */
+/** Replaces the path with a new, empty file to append to. Only its user can read the file. */
 export async function createFile(file: string): Promise<FileHandle> {
   await rm(file, { recursive: true, force: true });
   return open(file, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
 }
 
-/** Puts a whole file in the place of whatever is there, so that a crash never leaves half of one. */
+/** Replaces the path with a whole file, so that a crash never leaves half of one. */
 export async function replaceFile(file: string, content: string, owner?: number): Promise<void> {
   const draft = `${file}.new`;
   const handle = await createFile(draft);
@@ -66,15 +66,15 @@ export async function replaceFile(file: string, content: string, owner?: number)
   await renameOver(draft, file);
 }
 
-/** Renames, also where a folder is in the way. Links are renamed and replaced themselves. */
+/** Renames a path over another one, which may be a folder. Links are not followed. */
 export async function renameOver(from: string, to: string): Promise<void> {
-  // A link to a folder is no folder here.
+  // `lstat` tells a link to a folder from a folder.
   const inTheWay = await lstat(to).catch(unlessMissing);
   if (inTheWay && !inTheWay.isFile()) await rm(to, { recursive: true, force: true });
   await rename(from, to);
 }
 
-/** Undefined for an error that says that there is no such file or folder; others are thrown. */
+/** A handler for `catch` that swallows ENOENT and throws every other error. */
 export function unlessMissing(error: unknown): undefined {
   if (errorCode(error) !== 'ENOENT') throw error;
 }
@@ -84,7 +84,7 @@ async function openFolder(path: string): Promise<FileHandle> {
   try {
     return await open(path, flags);
   } catch (error) {
-    // An agent of the same user can take the right to read the folder away from the worker.
+    // An agent that runs as the worker's user can remove the right to read the folder.
     if (errorCode(error) !== 'EACCES' || !(await lstat(path)).isDirectory()) throw error;
     await chmod(path, 0o700);
     return open(path, flags);
@@ -98,7 +98,7 @@ interface Stats {
 
 async function withRegular<T>(file: string, work: (handle: FileHandle, stats: Stats) => Promise<T>): Promise<T> {
   const handle = await open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY).catch((error: unknown) => {
-    // A link, or a socket.
+    // The path is a link or a socket.
     if (['ELOOP', 'EMLINK', 'ENXIO', 'EOPNOTSUPP'].includes(errorCode(error) ?? '')) throw notRegular(error);
     throw error;
   });
@@ -122,5 +122,5 @@ async function readFrom(handle: FileHandle, position: number, maxBytes: number):
 }
 
 function notRegular(cause?: unknown): UnsafeFile {
-  return new UnsafeFile('Something else is in the place of a regular file.', { cause });
+  return new UnsafeFile('The path is not a regular file.', { cause });
 }

@@ -25,18 +25,18 @@ interface StartOptions {
   request: ProvisionRequest<ProcessSpec>;
   log: FileHandle;
   hostEnvironment: HostEnvironment;
-  /** User and group that the agent runs as; the worker's when left out. */
+  /** The user and group of the agent. The default is the worker's. */
   uid?: number | undefined;
 }
 
-/** All that an agent gets from the worker's environment, which also holds secrets such as DATABASE_URL. */
+/** An agent gets only these variables of the worker, whose environment also holds secrets such as DATABASE_URL. */
 const inherited = ['PATH', 'HOME', 'LANG', 'TZ'];
 
-/** What execve(2) says when the fault is in the command, its arguments or its folder, and not in the host. */
+/** The errors of execve(2) that the command, its arguments or its folder cause, and not the host. */
 const faultsOfSpec = new Set(['EACCES', 'ENOTDIR', 'EPERM', 'ENOEXEC', 'E2BIG', 'ELOOP', 'ENAMETOOLONG']);
 
 /**
- * Starts the agent in a session of its own, so that it outlives this process.
+ * Starts the agent in a session of its own, in which it outlives this process.
  * @throws SpecRejected, RuntimeUnavailable
  */
 export async function startAgent({ folder, request, log, hostEnvironment, uid }: StartOptions): Promise<StartedAgent> {
@@ -48,11 +48,11 @@ export async function startAgent({ folder, request, log, hostEnvironment, uid }:
     const user = uid === undefined ? {} : { uid, gid: uid };
     const child = spawn(command, args, { cwd, env, detached: true, stdio: ['ignore', log.fd, log.fd], ...user });
     if (child.pid === undefined) throw (await once(child, 'error'))[0];
-    // Before anything is awaited: until then even an agent that ended at once cannot have been collected.
+    // Read before any await: until then, even an agent that ended at once is still in the process table.
     const identity = identify(child.pid);
     if (!identity) {
       child.kill('SIGKILL');
-      throw new RuntimeUnavailable(`The process table has no process ${child.pid}, which just started.`);
+      throw new RuntimeUnavailable(`The agent is not in the process table right after its start (pid ${child.pid}).`);
     }
     child.unref();
     return { child, identity };
@@ -85,7 +85,7 @@ function environmentOf({ folder, request, hostEnvironment, uid }: Omit<StartOpti
   };
 }
 
-/** The user of an instance reads the message: paths of the host are only in the cause. */
+/** The user of the instance reads the message, so paths of the host are only in the cause. */
 async function explain(
   thrown: unknown,
   { command, cwd, uid }: { command: string; cwd: string; uid: number | undefined },
@@ -105,12 +105,12 @@ async function explain(
   if (code === 'ENOENT') {
     const advice =
       'Install it on the host of agents_worker, in a folder of PATH, or publish the agent with another command.';
-    return new SpecRejected(`${program}, or the interpreter that it names, does not exist. ${advice}`, { cause });
+    return new SpecRejected(`${program} or its interpreter does not exist. ${advice}`, { cause });
   }
   if (faultsOfSpec.has(code) || code.startsWith('ERR_INVALID_ARG')) {
     const user = uid === undefined ? '' : ' that the user of the agent can reach (AGENT_UIDS of agents_worker)';
     const advice = `Check that it is an executable file${user}, or publish the agent with another command.`;
     return new SpecRejected(`${program} cannot be run (${code}). ${advice}`, { cause });
   }
-  return new RuntimeUnavailable(`The host cannot start a process now (${code}).`, { cause });
+  return new RuntimeUnavailable(`The host cannot start a process at the moment (${code}).`, { cause });
 }

@@ -1,15 +1,15 @@
 import { setTimeout } from 'node:timers/promises';
 
 interface WaitOptions {
-  /** On the clock of `performance.now()`. */
+  /** A time on the clock of `performance.now()`. */
   deadlineMs: number;
   signal: AbortSignal;
   intervalMs?: number;
 }
 
 /**
- * Resolves to whether the condition came true before the deadline.
- * @throws the signal's reason when aborted
+ * Polls the condition. Resolves to false when it is still false at the deadline.
+ * @throws the reason of the signal when aborted
  */
 export async function waitUntil(
   condition: () => boolean,

@@ -56,7 +56,7 @@ test('the life of a running instance is one timeline of row, workflow and runtim
   });
   expect(textsOf(found, 'row')).toEqual([
     expect.stringMatching(
-      /^#1 instance.created: status pending, wanted running, generation 1, .*; published after \d+ ms$/,
+      /^#1 instance.created: status pending, desired state running, generation 1, .*; published after \d+ ms$/,
     ),
     expect.stringMatching(
       /^#2 instance.updated: status pending → running, observed generation 0 → 1; caused by #1; published after \d+ ms$/,
@@ -64,7 +64,7 @@ test('the life of a running instance is one timeline of row, workflow and runtim
   ]);
   const workflow = textsOf(found, 'workflow');
   expect(workflow).toContainEqual(expect.stringMatching(/^run \S+ started$/));
-  expect(workflow).toContain('told: #1 of the row wants running in generation 1');
+  expect(workflow).toContain('told: #1 of the row, desired state running, generation 1');
   expect(workflow).toContainEqual(
     expect.stringMatching(/^provision done: provisioned as runtime \S+ \(.*, attempt 1\)$/),
   );

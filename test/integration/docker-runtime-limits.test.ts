@@ -86,7 +86,7 @@ describe.skipIf(!inject('docker'))('a container of the docker runtime', { concur
       await rig.run(request.instanceId, 'touch', '/tmp/end');
       await vi.waitUntil(() => exits.length > 0, { timeout: 20_000 });
       expect(exits[0]).toMatchObject({ kind: 'exited', failed: true });
-      expect(exits[0]?.message).toContain('It ran out of memory: it may use 16 MiB (memory_mebibytes).');
+      expect(exits[0]?.message).toContain('It ran out of memory: its limit is 16 MiB (memory_mebibytes).');
     },
   );
 

@@ -21,12 +21,12 @@ const killed = 'The agent was ended by the signal SIGKILL (exit code 137).';
 const end = { exitCode: 137, signals: new Set<number>(), seen: true };
 
 test.each([
-  ['a kill for want of memory', end, true, `${killed} It ran out of memory: it may use 16 MiB (memory_mebibytes).`],
+  ['a kill for want of memory', end, true, `${killed} It ran out of memory: its limit is 16 MiB (memory_mebibytes).`],
   [
     'a kill of which the engine knows no more',
     end,
     false,
-    `${killed} The kernel may have done so for want of memory: it may use 16 MiB (memory_mebibytes).`,
+    `${killed} The kernel may have ended it because it ran out of memory: its limit is 16 MiB (memory_mebibytes).`,
   ],
   [
     'a kill through the engine',
