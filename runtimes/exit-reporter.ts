@@ -4,8 +4,6 @@ import type { RuntimeExit } from './runtime.ts';
 
 export type Report = (exit: RuntimeExit) => Promise<void>;
 
-export type ExitReporter = ReturnType<typeof createExitReporter>;
-
 /** Delivers ends of agents: each is reported again, with backoff, until the report is accepted or the reporter closes. */
 export function createExitReporter(logger: Logger) {
   const closing = new AbortController();
