@@ -1,11 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { buildPage } from '../backends/user/page-bundle.ts';
 import { loadWorkflowBundle } from './workflow-bundle.ts';
 
-/** Bundles the workflow code once, so that a worker in production starts without doing so (`WORKFLOW_BUNDLE`). */
+/** Bundles the workflow code (`WORKFLOW_BUNDLE`) and the page once, so that processes in production start without doing so. */
 const output = fileURLToPath(new URL('../dist/workflow-bundle.js', import.meta.url));
 
 const { code } = await loadWorkflowBundle();
 await mkdir(new URL('../dist/', import.meta.url), { recursive: true });
 await writeFile(output, code);
 process.stdout.write(`${output}: ${Math.round(code.length / 1024)} KiB\n`);
+process.stdout.write(`${await buildPage()}: the page\n`);

@@ -1,36 +1,35 @@
 import fastifyStatic from '@fastify/static';
-import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { problems } from '../http/problem.ts';
 import type { HttpServer } from '../http/server.ts';
-
-const ownFolder = fileURLToPath(new URL('./page/', import.meta.url));
+import { openPageBundle } from './page-bundle.ts';
 
 const pageSettings = z
   .object({
-    admin_backend_url: z.string().nullable().meta({ description: 'Null: the page has no part for admins.' }),
-    temporal_ui_url: z
-      .string()
-      .nullable()
-      .meta({ description: 'Where the Web UI lists workflows; an encoded workflow id may follow. Null: no links.' }),
+    admin_backend_url: z.string().nullable().meta({ description: 'Null if the page offers no views for admins.' }),
+    temporal_ui_url: z.string().nullable().meta({
+      description:
+        'Address of the workflows in the Web UI; an encoded workflow id may follow. Null if there is no Web UI.',
+    }),
   })
-  .meta({ id: 'PageSettings', description: 'What the page has to know of its surroundings.' });
+  .meta({ id: 'PageSettings', description: 'Addresses of other services that the page uses.' });
 
 export interface PageOptions {
   settings: z.infer<typeof pageSettings>;
-  /** With index.html, which finds the other files below `/assets/`. */
+  /** Folder of index.html and of the files that it loads from `/assets/`; by default the bundled page. */
   pageFolder?: string;
 }
 
-/** The page at `/`, its files below `/assets/`, and what it is told. All of it is public: whoever uses it has no token yet. */
-export async function addPage(app: HttpServer, { settings, pageFolder = ownFolder }: PageOptions): Promise<void> {
+/** Serves the page at `/`, its files below `/assets/`, and its settings. All of it is public: nobody has a token yet. */
+export async function addPage(app: HttpServer, { settings, pageFolder }: PageOptions): Promise<void> {
+  const root = pageFolder ?? (await bundledPage(app));
   await app.register(async (scope) => {
     scope.addHook('onRoute', (route) => {
       route.config = { ...route.config, access: 'public', unlimited: true };
     });
-    // Files keep their names from version to version: browsers ask each time whether they changed.
+    // Files keep their names from version to version, so browsers ask each time whether they changed.
     await scope.register(fastifyStatic, {
-      root: pageFolder,
+      root,
       prefix: '/assets/',
       index: false,
       dotfiles: 'ignore',
@@ -44,11 +43,17 @@ export async function addPage(app: HttpServer, { settings, pageFolder = ownFolde
       config: { access: 'public' },
       schema: {
         operationId: 'getPageSettings',
-        summary: 'What the page has to know of its surroundings',
+        summary: 'Read the settings of the page',
         tags: ['page'],
         response: { 200: pageSettings, ...problems() },
       },
     },
     async () => settings,
   );
+}
+
+async function bundledPage(app: HttpServer): Promise<string> {
+  const { folder, remove } = await openPageBundle();
+  app.addHook('onClose', remove);
+  return folder;
 }

@@ -1,0 +1,44 @@
+import type { Send } from './request.ts';
+import type {
+  Agent,
+  AgentFields,
+  AuditPage,
+  AuditVerification,
+  DeadLetterContent,
+  DeadLetters,
+  ListedAgent,
+} from './types.ts';
+
+export type AdminBackend = ReturnType<typeof createAdminBackend>;
+
+/** A dead letter is addressed by its queue and its id there. */
+export interface LetterAddress {
+  queue: string;
+  id: string;
+}
+
+/** The routes of admin_backend that the page calls; `/openapi.json` describes them. */
+export function createAdminBackend(send: Send) {
+  const agentAt = (id: string): string => `/v1/agents/${encodeURIComponent(id)}`;
+  const letterAt = ({ queue, id }: LetterAddress): string =>
+    `/v1/dead-letters/${encodeURIComponent(queue)}/${encodeURIComponent(id)}`;
+  return {
+    /** Includes retired agents. */
+    agents: (signal: AbortSignal) => send<{ agents: ListedAgent[] }>('GET', '/v1/agents', { signal }),
+    agent: (id: string, signal: AbortSignal) => send<Agent>('GET', agentAt(id), { signal }),
+    publishAgent: (body: AgentFields) => send<Agent>('POST', '/v1/agents', { body }),
+    changeAgent: (id: string, body: AgentFields) => send<Agent>('PATCH', agentAt(id), { body }),
+    /** `drain` also stops the instances of the agent. */
+    retire: (id: string, body: { drain: boolean }) => send<Agent>('POST', `${agentAt(id)}/retire`, { body }),
+    takeBack: (id: string) => send<Agent>('POST', `${agentAt(id)}/publish`),
+    /** Newest first. */
+    audit: (query: Record<string, string>, signal: AbortSignal) =>
+      send<AuditPage>('GET', '/v1/audit', { query, signal }),
+    verification: (signal: AbortSignal) => send<AuditVerification>('GET', '/v1/audit/verification', { signal }),
+    deadLetters: (query: Record<string, string>, signal: AbortSignal) =>
+      send<DeadLetters>('GET', '/v1/dead-letters', { query, signal }),
+    deadLetter: (letter: LetterAddress, signal: AbortSignal) =>
+      send<DeadLetterContent>('GET', letterAt(letter), { signal }),
+    sendAgain: (letter: LetterAddress) => send<unknown>('POST', `${letterAt(letter)}/send`),
+  };
+}

@@ -1,0 +1,97 @@
+import { useSignal } from '@preact/signals';
+import type { ComponentChildren, RefObject } from 'preact';
+import { useRef } from 'preact/hooks';
+import type { Json } from '../api/types.ts';
+
+/** State of a box for a JSON object. */
+export interface JsonField {
+  text: string;
+  /** What is wrong with the text; '' when nothing is, or when nobody has read it yet. */
+  problem: string;
+  box: RefObject<HTMLTextAreaElement | null>;
+  write: (text: string) => void;
+  set: (value: Json) => void;
+  /** The object. When the text is none, says so, moves the focus to the box and returns undefined. */
+  read: () => Json | undefined;
+}
+
+export function useJsonField(initial?: Json): JsonField {
+  const text = useSignal(initial ? toText(initial) : '');
+  const problem = useSignal('');
+  const box = useRef<HTMLTextAreaElement>(null);
+  return {
+    text: text.value,
+    problem: problem.value,
+    box,
+    write: (written) => {
+      text.value = written;
+      // A problem shows up when the form is sent: while somebody writes, it would come too soon.
+      if (problem.value !== '') problem.value = parse(written).problem;
+    },
+    set: (value) => {
+      text.value = toText(value);
+      problem.value = '';
+    },
+    read: () => {
+      const parsed = parse(text.value);
+      problem.value = parsed.problem;
+      if (!parsed.value) box.current?.focus();
+      return parsed.value;
+    },
+  };
+}
+
+interface JsonBoxProps {
+  field: JsonField;
+  id: string;
+  label: string;
+  help: string;
+  rows?: number;
+  placeholder?: string;
+  children?: ComponentChildren;
+}
+
+/** A box for a JSON object, which says what is wrong with its text. */
+export function JsonBox({ field, id, label, help, rows = 6, placeholder, children }: JsonBoxProps) {
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      <textarea
+        id={id}
+        ref={field.box}
+        rows={rows}
+        class="code"
+        spellcheck={false}
+        autocapitalize="off"
+        {...(placeholder !== undefined && { placeholder })}
+        aria-describedby={`${id}-problem ${id}-help`}
+        aria-invalid={field.problem !== ''}
+        value={field.text}
+        onInput={({ currentTarget }) => field.write(currentTarget.value)}
+      />
+      <p id={`${id}-problem`} class="problem" role="alert">
+        {field.problem}
+      </p>
+      <p id={`${id}-help`} class="quiet">
+        {help}
+      </p>
+      {children}
+    </div>
+  );
+}
+
+export function toText(value: Json): string {
+  return JSON.stringify(value, null, 2);
+}
+
+/** An empty text is an empty object. */
+function parse(text: string): { value?: Json; problem: string } {
+  if (text.trim() === '') return { value: {}, problem: '' };
+  try {
+    const value = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { value, problem: '' };
+    return { problem: 'It has to be a JSON object, in curly brackets: {"name": "value"}.' };
+  } catch (error) {
+    return { problem: `This is not JSON: ${error instanceof Error ? error.message : String(error)}.` };
+  }
+}

@@ -1,0 +1,95 @@
+import { useSignal } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
+import { useEffect, useMemo, useRef } from 'preact/hooks';
+import { errorText } from './notice.tsx';
+
+/** Aborted when the component is gone. */
+export function useLifetime(): AbortSignal {
+  const controller = useMemo(() => new AbortController(), []);
+  useEffect(() => () => controller.abort(), []);
+  return controller.signal;
+}
+
+export type Loading = ReturnType<typeof useLoading>;
+
+/** Runs the requests of a component, and remembers whether one succeeded and why the last one failed. */
+export function useLoading() {
+  const signal = useLifetime();
+  const isReady = useSignal(false);
+  const failure = useSignal<{ error: unknown; again: () => void } | undefined>(undefined);
+  const run = async (work: (signal: AbortSignal) => Promise<void>): Promise<void> => {
+    try {
+      await work(signal);
+      failure.value = undefined;
+      isReady.value = true;
+    } catch (error) {
+      if (!signal.aborted) failure.value = { error, again: () => void run(work) };
+    }
+  };
+  return { run, isReady, failure };
+}
+
+/** Loads a value when the component appears. */
+export function useLoaded<Value>(load: (signal: AbortSignal) => Promise<Value>) {
+  const loading = useLoading();
+  const value = useSignal<Value | undefined>(undefined);
+  const reload = (): Promise<void> =>
+    loading.run(async (signal) => {
+      value.value = await load(signal);
+    });
+  useEffect(() => void reload(), []);
+  return { loading, value: value.value, reload };
+}
+
+/** Shows its children once something is loaded; after a failure why, with a way to try again. */
+export function Loaded({ loading, children }: { loading: Loading; children: ComponentChildren }) {
+  const failure = loading.failure.value;
+  if (failure) {
+    return (
+      <>
+        <p role="alert">{errorText(failure.error)}</p>
+        <p>
+          <button type="button" onClick={failure.again}>
+            Try again
+          </button>
+        </p>
+      </>
+    );
+  }
+  return loading.isReady.value ? <>{children}</> : <p class="quiet">Loading …</p>;
+}
+
+/** Returns a function that runs the work soon: once for many calls, and never twice at the same time. */
+export function useRefresher(work: () => Promise<unknown>): (delayMs?: number) => void {
+  const signal = useLifetime();
+  const latest = useRef(work);
+  latest.current = work;
+  return useMemo(() => createRefresher(() => latest.current(), signal), []);
+}
+
+function createRefresher(work: () => Promise<unknown>, signal: AbortSignal): (delayMs?: number) => void {
+  /** When the next run is due. */
+  let due = Infinity;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isRunning = false;
+
+  const run = async (): Promise<void> => {
+    due = Infinity;
+    isRunning = true;
+    await work().finally(() => {
+      isRunning = false;
+    });
+    if (due !== Infinity) arm();
+  };
+  const arm = (): void => {
+    clearTimeout(timer);
+    if (!signal.aborted) timer = setTimeout(() => void run(), Math.max(0, due - Date.now()));
+  };
+  signal.addEventListener('abort', () => clearTimeout(timer));
+
+  return (delayMs = 250) => {
+    if (Date.now() + delayMs >= due) return;
+    due = Date.now() + delayMs;
+    if (!isRunning) arm();
+  };
+}

@@ -1,0 +1,69 @@
+import type { Instance, TimelineSource } from '../api/types.ts';
+
+/** Each state has a shape of its own, so that colour alone tells nothing. */
+const shapes = {
+  circle: 'M8 3a5 5 0 1 0 0 10A5 5 0 0 0 8 3z',
+  ring: 'M8 2.5a5.5 5.5 0 1 0 0 11 5.5 5.5 0 0 0 0-11zm0 2a3.5 3.5 0 1 1 0 7 3.5 3.5 0 0 1 0-7z',
+  triangle: 'M8 2 15 14H1z',
+  square: 'M3.5 3.5h9v9h-9z',
+  cross: 'm4.4 3 3.6 3.6L11.6 3 13 4.4 9.4 8l3.6 3.6-1.4 1.4L8 9.4 4.4 13 3 11.6 6.6 8 3 4.4z',
+  diamond: 'm8 1.5 6.5 6.5L8 14.5 1.5 8z',
+};
+
+const shapeOf: Record<string, string> = {
+  running: shapes.circle,
+  live: shapes.circle,
+  pending: shapes.ring,
+  waiting: shapes.ring,
+  connecting: shapes.ring,
+  reconnecting: shapes.ring,
+  delayed: shapes.ring,
+  failed: shapes.triangle,
+  stuck: shapes.triangle,
+  offline: shapes.triangle,
+  'dead letter': shapes.triangle,
+  stopped: shapes.square,
+  deleted: shapes.cross,
+  unknown: shapes.diamond,
+  row: shapes.circle,
+  workflow: shapes.diamond,
+  runtime: shapes.square,
+};
+
+/** CSS class of a state or a source, which has its colour. */
+export function markClass(name: string): string {
+  return `is-${name.replaceAll(' ', '-')}`;
+}
+
+/** The shape of a state or a source. It is hidden from screen readers, because a word always stands next to it. */
+export function Mark({ of: name }: { of: string }) {
+  return (
+    <svg viewBox="0 0 16 16" aria-hidden="true" class={`mark ${markClass(name)}`}>
+      <path d={shapeOf[name] ?? shapes.diamond} />
+    </svg>
+  );
+}
+
+/** A state as a shape, a colour and a word. */
+export function Badge({ state, word = state }: { state: string; word?: string }) {
+  return (
+    <span class={`badge ${markClass(state)}`}>
+      <Mark of={state} />
+      {word}
+    </span>
+  );
+}
+
+export function SourceLabel({ source }: { source: TimelineSource }) {
+  return <span class={`source ${markClass(source)}`}>{source}</span>;
+}
+
+/** What is about to change of an instance; '' when nothing is. */
+export function pendingChange(instance: Instance): string {
+  const { status, desired_state: desired, generation, observed_generation: observed, reason } = instance;
+  if (reason?.code === 'restarting') return 'restarts after a pause';
+  if (reason?.code === 'agent_unknown') return 'its agent is not published yet';
+  if (generation === observed) return '';
+  if (desired === 'stopped') return status === 'stopped' ? '' : 'stopping …';
+  return status === 'running' ? 'starting anew …' : 'starting …';
+}

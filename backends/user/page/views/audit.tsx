@@ -1,0 +1,110 @@
+import { useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import type { AuditEntry } from '../api/types.ts';
+import { addressOf, query } from '../router.ts';
+import { useAdmin } from '../session.ts';
+import { Id, shortId, Time } from '../ui/format.tsx';
+import { Loaded, useLoading } from '../ui/loading.tsx';
+import { AuditFilters } from './audit-filters.tsx';
+import { AuditVerificationPanel } from './audit-verification.tsx';
+
+/** Every event that was published, newest first, for admins. */
+export function AuditView() {
+  const filters = query.value;
+  return (
+    <>
+      <h1>Audit trail</h1>
+      <AuditVerificationPanel />
+      <AuditFilters />
+      <div>
+        <Entries key={filters.toString()} filters={Object.fromEntries(filters)} />
+      </div>
+    </>
+  );
+}
+
+function Entries({ filters }: { filters: Record<string, string> }) {
+  const admin = useAdmin();
+  const loading = useLoading();
+  const entries = useSignal<AuditEntry[]>([]);
+  const next = useSignal<string | null>(null);
+  const loadMore = (): Promise<void> =>
+    loading.run(async (signal) => {
+      const cursor = next.value;
+      const page = await admin.audit({ ...filters, limit: '50', ...(cursor !== null && { cursor }) }, signal);
+      entries.value = [...entries.value, ...page.entries];
+      next.value = page.next_cursor;
+    });
+  useEffect(() => void loadMore(), []);
+  return (
+    <Loaded loading={loading}>
+      {entries.value.length === 0 ? (
+        <div class="panel empty">
+          <p>There is no such entry.</p>
+        </div>
+      ) : (
+        <ol class="rows" aria-label="Entries">
+          {entries.value.map((entry) => (
+            <EntryRow key={entry.position} entry={entry} />
+          ))}
+        </ol>
+      )}
+      {next.value !== null && (
+        <button type="button" onClick={() => void loadMore()}>
+          Show more
+        </button>
+      )}
+    </Loaded>
+  );
+}
+
+function EntryRow({ entry }: { entry: AuditEntry }) {
+  const { position, type, time, instance_id: instance, agent_id: agent, user_id: user } = entry;
+  const status = statusOf(entry.body);
+  return (
+    <li class="row audit">
+      <p class="row-time">
+        <Time at={time} />
+      </p>
+      <div class="row-main">
+        <p>
+          <span class="strong">{type}</span>
+          {status !== undefined && <span class="quiet">{` ${status}`}</span>}
+          {instance !== null && (
+            <span>
+              {' instance '}
+              <a href={addressOf(['instances', instance])}>
+                <Id of={instance} />
+              </a>
+            </span>
+          )}
+          <span class="quiet">{` #${entry.sequence}`}</span>
+          <Party name="agent" id={agent} />
+          <Party name="user" id={user} />
+        </p>
+        <details>
+          <summary>
+            {`Entry ${position}`}
+            <span class="unseen">{` ${type} ${instance ? shortId(instance) : ''}`}</span>
+          </summary>
+          <pre class="code">{JSON.stringify(entry, null, 2)}</pre>
+        </details>
+      </div>
+    </li>
+  );
+}
+
+function Party({ name, id }: { name: string; id: string | null }) {
+  if (id === null) return null;
+  return (
+    <span class="quiet">
+      {` ${name} `}
+      <Id of={id} />
+    </span>
+  );
+}
+
+function statusOf(body: unknown): string | undefined {
+  const status = typeof body === 'object' && body !== null && 'status' in body && body.status;
+  return typeof status === 'string' ? status : undefined;
+}

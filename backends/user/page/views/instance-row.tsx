@@ -1,0 +1,46 @@
+import type { Instance } from '../api/types.ts';
+import { addressOf } from '../router.ts';
+import { useSession } from '../session.ts';
+import { Ago, Id, shortId } from '../ui/format.tsx';
+import { Badge, pendingChange } from '../ui/marks.tsx';
+import { ActionButtons, agentLabel } from './instance-actions.tsx';
+
+/** One instance in the list. */
+export function InstanceRow({ instance }: { instance: Instance }) {
+  const { id, status, reason, user_id: owner, updated_at: updated } = instance;
+  const { me } = useSession();
+  const note = pendingChange(instance);
+  return (
+    <li class="row" data-instance={id}>
+      <div class="row-state">
+        <Badge state={status} />
+        {note && <span class="quiet">{note}</span>}
+      </div>
+      <div class="row-main">
+        <p>
+          <a class="strong" href={addressOf(['instances', id])}>
+            {agentLabel(instance)} <Id of={id} />
+          </a>
+          {instance.agent_retired && <span class="tag">agent retired</span>}
+          {me.is_admin && (
+            <span class="quiet" title={owner}>
+              {owner === me.user_id ? 'mine' : `of user ${shortId(owner)}`}
+            </span>
+          )}
+        </p>
+        {reason && <p class="row-reason">{firstSentence(reason.message)}</p>}
+      </div>
+      <p class="row-time quiet">
+        changed <Ago at={updated} />
+      </p>
+      <div class="row-actions buttons">
+        <ActionButtons instance={instance} />
+      </div>
+    </li>
+  );
+}
+
+/** The reason without the output of the agent, which the view of the instance shows. */
+function firstSentence(message: string): string {
+  return message.split(/\n| Its last output:| It printed nothing/, 1)[0] ?? message;
+}
