@@ -55,7 +55,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'a changed default',
-    file: 'contracts/notification.ts',
+    file: 'contracts/rows.ts',
     find: '.default(false)',
     replace: '.default(true)',
     says: /notification, version 1, .*`\(table=agents\)\.row_data\.drain`.*default.*/,
@@ -117,7 +117,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'a publisher that writes a field under another name',
-    file: 'bridge/event-broker/translate.ts',
+    file: 'bridge/event-broker/event-of-row.ts',
     find: 'deleted_at: updated_at',
     replace: 'removed_at: updated_at',
     says: /instance\.deleted: ✖[^→]*→ at deleted_at/,
