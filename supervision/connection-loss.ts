@@ -14,7 +14,7 @@ const socketErrors = new Set([
 ]);
 /** gRPC: DEADLINE_EXCEEDED and UNAVAILABLE. */
 const grpcAway = new Set([4, 14]);
-/** Messages of `pg` and `amqplib` that have no code. A channel that the server closes because it refused a call is not a lost connection. */
+/** Messages of `pg` and `amqplib` without a code. A channel that the server closes over a refused call is no lost connection. */
 const clientWords =
   /Connection (terminated|closed|ended)|closed the connection|Heartbeat timeout|Socket closed|Channel (closed|ended)(?! by server)|timeout expired|timeout exceeded when trying to connect|Query read timeout|Unexpected close|connection error and is not queryable/i;
 

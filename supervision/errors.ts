@@ -9,8 +9,8 @@ export class CannotWork extends Error {
 }
 
 /**
- * The text of an error in one line, for a log. Node.js reports a connection that was refused at several addresses as an AggregateError
- * without a text.
+ * The text of an error in one line, for a log. Node.js reports a connection that was refused at several addresses as an
+ * AggregateError without a text.
  */
 export function errorMessage(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(errorMessage).join('; ');

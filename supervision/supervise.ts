@@ -21,7 +21,7 @@ export interface Session {
 export interface SuperviseOptions {
   name: string;
   logger: Logger;
-  /** Runs one session: connects, works until something breaks (rejects) or the signal is aborted (resolves), and closes its resources. */
+  /** Runs one session until something breaks (rejects) or the signal is aborted (resolves), and closes what it opened. */
   run: (session: Session) => Promise<void>;
   /** Called at most once. No further session is tried after this error. */
   onFatal: (error: FatalError) => void;

@@ -35,8 +35,9 @@ export interface Client {
 const maxTimeoutMs = 2 ** 31 - 1;
 
 /**
- * Serves one connection. The client is either live and gets the events of the feed as they arrive, or it catches up from the event log.
- * No event is stored per client, so a slow client costs only the buffer of its socket: at most `maxBufferedBytes` and a page.
+ * Serves one connection. The client is either live and gets the events of the feed as they arrive, or it catches up from the
+ * event log. No event is stored per client, so a slow client costs only the buffer of its socket: at most `maxBufferedBytes`
+ * and a page.
  */
 export function createClient(options: ClientOptions): Client {
   const { socket, findStart, feedPosition, readPage, logger, maxBufferedBytes, drainMs, expiresAt } = options;

@@ -61,8 +61,8 @@ export async function readPublished(pool: Pool, after: number): Promise<number> 
 }
 
 /**
- * Reads the events of the log that concern clients, in their order. They may not be published yet. The config of instances is not read,
- * because no such event has it.
+ * Reads the events of the log that concern clients, in their order. They may not be published yet. The config of instances is
+ * not read, because no such event has it.
  */
 export async function readPage(pool: Pool, options: PageOptions): Promise<Page> {
   const { scope, after, maxEntries = 200, maxBytes = 1024 * 1024 } = options;

@@ -26,8 +26,8 @@ export interface Intake {
 const maxRecent = 1_000;
 
 /**
- * Makes one stream without gaps and repeats from the bus, which may lose events, and from the event log. If a position does not follow
- * the last one, the events between were lost or concern no client; the log shows which.
+ * Makes one stream without gaps and repeats from the bus, which may lose events, and from the event log. If a position does not
+ * follow the last one, the events between were lost or concern no client; the log shows which.
  */
 export function createIntake({
   onEvent,

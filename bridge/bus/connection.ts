@@ -16,12 +16,10 @@ export interface AmqpOptions {
   connectionName: string;
   /** A server that has been silent for three heartbeats counts as gone. */
   heartbeatSeconds?: number;
-  /** Name of the setting that error messages ask the reader to correct. */
-  setting?: string;
   /**
-   * The session that uses the connection. It is paused while a resource alarm of RabbitMQ blocks the connection. Once it is aborted,
-   * calls on the connection fail after `amqpLimits.abandonMs`, during an alarm at once. A connection without a session breaks
-   * when it is blocked.
+   * The session that uses the connection. It is paused while a resource alarm of RabbitMQ blocks the connection. Once it is
+   * aborted, calls on the connection fail after `amqpLimits.abandonMs`, during an alarm at once. A connection without a session
+   * breaks when it is blocked.
    */
   session?: Pick<Session, 'signal' | 'paused' | 'resumed'>;
 }
@@ -40,14 +38,13 @@ export interface AmqpConnection {
   explain: (error: unknown) => unknown;
   /** Sentence about the resource alarm that blocks the connection; undefined without an alarm. */
   readonly alarm: string | undefined;
-  /** Closes the connection. If the server does not answer within `amqpLimits.goodbyeMs`, or has an alarm, the socket is destroyed. */
+  /** Closes the connection. Does not wait longer than `amqpLimits.goodbyeMs` for the server, and not at all during an alarm. */
   close(): Promise<void>;
 }
 
 /** @throws Error that names the server and the setting to check, if it cannot be reached; FatalError if it refuses the login */
 export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
-  const { amqpUrl, connectionName, setting = 'AMQP_URL', session } = options;
-  const { heartbeatSeconds = amqpLimits.heartbeatSeconds } = options;
+  const { amqpUrl, connectionName, session, heartbeatSeconds = amqpLimits.heartbeatSeconds } = options;
   const url = new URL(amqpUrl);
   if (!url.searchParams.has('heartbeat')) url.searchParams.set('heartbeat', String(heartbeatSeconds));
   let model: ChannelModel;
@@ -58,23 +55,23 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
       clientProperties: { connection_name: connectionName },
     });
   } catch (error) {
-    const place = { server: `RabbitMQ at ${url.host}`, setting, caSetting: 'AMQP_CA_FILE' };
+    const place = { server: `RabbitMQ at ${url.host}`, setting: 'AMQP_URL', caSetting: 'AMQP_CA_FILE' };
     const untrusted = explainUntrusted(error, place);
     // This is not fatal, because certificates are renewed while services run.
     if (untrusted instanceof UntrustedCertificate) throw new CannotWork(untrusted.message, { cause: error });
     const message = `RabbitMQ at ${url.host} cannot be used: ${errorMessage(error)}.`;
     if (/ACCESS[_-]REFUSED/.test(message)) {
-      throw new FatalError(`${message} Check user and password in ${setting}.`, { cause: error });
+      throw new FatalError(`${message} Check user and password in AMQP_URL.`, { cause: error });
     }
     // This is not fatal, because a starting server refuses its virtual hosts, too. The client hides the server's reason.
     if (message.includes('ConnectionOpenOk')) {
       throw new CannotWork(
         `RabbitMQ at ${url.host} refuses the virtual host ${virtualHostOf(url)}. ` +
-          `Create it and let the user in, or correct ${setting}.`,
+          `Create it and let the user in, or correct AMQP_URL.`,
         { cause: error },
       );
     }
-    throw new Error(`${message} Start it, or correct ${setting}.`, { cause: error });
+    throw new Error(`${message} Start it, or correct AMQP_URL.`, { cause: error });
   }
 
   leaveOutUnreadableHeaders(model);
@@ -84,7 +81,7 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
     reject = rejectBroken;
   });
   const fail = (error: unknown): void => {
-    failure ??= explainRefusal(error, { amqpUrl, setting });
+    failure ??= explainRefusal(error, amqpUrl);
     reject(failure);
   };
   broken.catch(() => undefined);
@@ -136,7 +133,7 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
     broken,
     explain: (error) => {
       if (error instanceof FatalError || error instanceof CannotWork) return error;
-      return failure ?? explainRefusal(error, { amqpUrl, setting });
+      return failure ?? explainRefusal(error, amqpUrl);
     },
     close: async () => {
       // Channels are closed first, or the client sends the close of the connection before the last acknowledgements.

@@ -46,7 +46,7 @@ export async function deadLetter({ channel, queue, message, reason }: DeadLetter
   }
 }
 
-/** The properties and headers that are kept when a message is published again. RabbitMQ would act on the others: refuse, expire or copy the message. */
+/** What is kept when a message is published again. RabbitMQ would act on other properties: refuse, expire or copy the message. */
 export function carriedProperties({ properties }: Pick<Message, 'properties'>): Carried {
   const { CC: _cc, BCC: _bcc, ...headers } = properties.headers ?? {};
   const { messageId, type, contentType, contentEncoding, correlationId, timestamp, appId } = properties;

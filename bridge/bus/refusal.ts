@@ -19,13 +19,13 @@ export function isClosedWith(error: unknown, ...codes: number[]): boolean {
  * @returns FatalError if the account lacks a right, which only a person can grant; CannotWork if an object is missing, in use or
  *   declared differently; any other error unchanged
  */
-export function explainRefusal(error: unknown, { amqpUrl, setting }: { amqpUrl: string; setting: string }): unknown {
+export function explainRefusal(error: unknown, amqpUrl: string): unknown {
   if (isClosedWith(error, refusals.accessRefused)) {
     const { host, username } = new URL(amqpUrl);
     const account = username === '' ? 'guest' : decodeURIComponent(username);
     return new FatalError(
       `RabbitMQ at ${host} refuses the right to ${rightIn(error as ChannelError)} to the account ${account}: ${errorMessage(error)}. ` +
-        `Name the account of this service in ${setting}; npm run contracts:check -- --accounts compares the rights of ` +
+        `Name the account of this service in AMQP_URL; npm run contracts:check -- --accounts compares the rights of ` +
         'all accounts with those that they need.',
       { cause: error },
     );

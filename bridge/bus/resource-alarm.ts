@@ -6,8 +6,9 @@ export interface ResourceAlarm {
 }
 
 /**
- * Follows whether a resource alarm blocks the connection. RabbitMQ then reads nothing from the connection, so that no call is answered
- * before the alarm ends. It announces the alarm only after something was published: https://www.rabbitmq.com/docs/connection-blocked
+ * Follows whether a resource alarm blocks the connection. RabbitMQ then reads nothing from the connection, so that no call is
+ * answered before the alarm ends. It announces the alarm only after something was published:
+ * https://www.rabbitmq.com/docs/connection-blocked
  */
 export function watchResourceAlarm(
   model: ChannelModel,

@@ -48,9 +48,9 @@ export const declarations: readonly Declaration[] = [
 ];
 
 /**
- * Makes sure that the service finds the topology that it needs. event_broker declares everything, because a confirmed publish is not
- * enough: as long as any queue is bound, a missing queue loses its copy silently. Every service checks that it can publish
- * to the direct exchanges it writes to.
+ * Makes sure that the service finds the topology that it needs. event_broker declares everything, because a confirmed publish
+ * is not enough: as long as any queue is bound, a missing queue loses its copy silently. Every service checks that it can
+ * publish to the direct exchanges it writes to.
  *
  * @throws FatalError when an object has other properties; CannotWork when an exchange does not exist yet; other refusals of
  *   RabbitMQ as they are, for `AmqpConnection.explain`
@@ -154,7 +154,7 @@ export async function assertTakesMessages(channel: Channel, exchange: string): P
   });
 }
 
-/** Extracts the first different property from RabbitMQ's message, which writes a value as `'50'`, `the value '50' of type 'byte'` or `none`. */
+/** RabbitMQ names the first different property. It writes a value as `'50'`, `the value '50' of type 'byte'` or `none`. */
 function differenceIn(text: string): string | undefined {
   const value = String.raw`(?:the value )?(none|'.*?')(?: of type '\w+')?`;
   const pattern = new RegExp(

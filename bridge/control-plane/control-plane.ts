@@ -41,8 +41,8 @@ const confirmMs = 5_000;
 const topologyMs = 5_000;
 
 /**
- * Manages the control queues of instances, and sends commands to agents over `agents.direct`. One connection serves all calls; while
- * it recovers, calls reject with `ControlPlaneUnavailable`.
+ * Manages the control queues of instances, and sends commands to agents over `agents.direct`. One connection serves all calls;
+ * while it recovers, calls reject with `ControlPlaneUnavailable`.
  */
 export function startControlPlane({ amqpUrl, logger, onFatal, headStartMs }: ControlPlaneOptions) {
   let current: Connected | undefined;

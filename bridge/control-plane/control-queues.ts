@@ -50,7 +50,7 @@ export function createControlQueues(amqp: AmqpConnection, { onFatal }: ControlQu
   };
 
   return {
-    /** Deletes and declares the queue, so that an agent sees no command for its predecessor, and no binding of another agent is left. */
+    /** Deletes and declares the queue, so that no command for a previous agent and no binding of one is left. */
     open: (owner: QueueOwner): Promise<void> =>
       onChannel(async (channel) => {
         await channel.deleteQueue(controlQueueName(owner.instanceId));

@@ -1,5 +1,5 @@
-import { findLetter, type FindOptions } from './find-letter.ts';
 import { toDeadLetter, type DeadLetter } from './letter.ts';
+import { findLetter, type FindOptions } from './take-letters.ts';
 
 export interface InspectedLetter extends DeadLetter {
   headers: Record<string, unknown>;

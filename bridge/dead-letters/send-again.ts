@@ -5,9 +5,8 @@ import { carriedProperties } from '../bus/dead-letter.ts';
 import { toSendable } from '../bus/sendable-headers.ts';
 import { errorMessage } from '../../supervision/errors.ts';
 import { NotInEventLog } from './check-against-log.ts';
-import { findLetter, type FindOptions, type FoundLetter } from './find-letter.ts';
 import { toDeadLetter, originalHeaders, type DeadLetter } from './letter.ts';
-import { visitQueues, type LettersOptions } from './take-letters.ts';
+import { findLetter, visitQueues, type FindOptions, type FoundLetter, type LettersOptions } from './take-letters.ts';
 
 const publishTo = exchangeNames.sentAgain;
 

@@ -8,8 +8,8 @@ const batchSize = 10;
 const silenceMs = 2_000;
 
 /**
- * Takes the oldest messages of a queue, at most a batch and at most `most`, without acknowledging them. It consumes, because a `get`
- * for each message would cost a round trip each. The channel must have no other consumer.
+ * Takes the oldest messages of a queue, at most a batch and at most `most`, without acknowledging them. It consumes, because a
+ * `get` for each message would cost a round trip each. The channel must have no other consumer.
  *
  * @returns an empty array once the queue is empty
  */

@@ -1,5 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { createAlarm } from '../bus/alarm.ts';
 import { openAmqp } from '../bus/connection.ts';
 import { markPublished, markRejected, takeUnpublished, type EventLogEntry } from './event-log.ts';
 import { becomeLeader, type Leader } from './leader.ts';
@@ -27,8 +27,8 @@ export interface EventBrokerOptions {
 const maxBatchBytes = 16 * 1024 * 1024;
 
 /**
- * Publishes the entries of the event log to `events.topic`, at least once and in the order of their positions. Any number of processes
- * may run: one of them leads, and the others are standbys until the leader stops renewing its lease.
+ * Publishes the entries of the event log to `events.topic`, at least once and in the order of their positions. Any number of
+ * processes may run: one of them leads, and the others are standbys until the leader stops renewing its lease.
  */
 export function startEventBroker(options: EventBrokerOptions): Supervised {
   const { databaseUrl, amqpUrl, logger, onFatal, pollMs = 1_000, topologyMs = 5_000 } = options;
@@ -36,15 +36,17 @@ export function startEventBroker(options: EventBrokerOptions): Supervised {
 
   const run = async (session: Session): Promise<void> => {
     const { signal, ready, standby } = session;
-    const alarm = createAlarm();
-    signal.addEventListener('abort', alarm.ring, { once: true });
+    // Ends the pause between two rounds. A notification during a round ends the next pause at once.
+    let wake = new AbortController();
+    const endPause = (): void => wake.abort();
+    signal.addEventListener('abort', endPause, { once: true });
     let failure: unknown;
     const fail = (error: unknown): void => {
       failure = error;
-      alarm.ring();
+      endPause();
     };
 
-    const leader = await becomeLeader({ databaseUrl, logger, signal, onNotification: alarm.ring, onStandby: standby });
+    const leader = await becomeLeader({ databaseUrl, logger, signal, onNotification: endPause, onStandby: standby });
     leader.broken.catch(fail);
     try {
       const amqp = await openAmqp({
@@ -62,11 +64,12 @@ export function startEventBroker(options: EventBrokerOptions): Supervised {
         ready();
         while (!signal.aborted) {
           await drain({ leader, publish, limits, logger, signal, failed: () => failure !== undefined });
-          if (failure === undefined) await alarm.wait(pollMs);
+          await delay(pollMs, undefined, { signal: wake.signal }).catch(() => undefined);
+          wake = new AbortController();
           if (failure !== undefined) throw failure;
         }
       } catch (error) {
-        // A broken connection explains the errors that follow from it. A FatalError is never replaced: only a person can fix its cause.
+        // A broken connection explains the errors that follow from it, except for a FatalError.
         throw amqp.explain(error instanceof FatalError ? error : (failure ?? error));
       } finally {
         await amqp.close();

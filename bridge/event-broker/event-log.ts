@@ -29,9 +29,9 @@ export const eventLogColumns = `event_id as "eventId", entity_id as "entityId", 
 export type EventLogRow = Omit<EventLogEntry, 'sequence' | 'position'> & { sequence: string; position: string };
 
 /**
- * Reads the next entries to publish, in their order: first the entries that got a position and were not published, for example because
- * the leader crashed, then the oldest entries without a position, which get the next positions. There is no cursor that an
- * entry which commits late could fall behind. Only the leader may call this.
+ * Reads the next entries to publish, in their order: first the entries that got a position and were not published, for example
+ * because the leader crashed, then the oldest entries without a position, which get the next positions. There is no cursor that
+ * an entry which commits late could fall behind. Only the leader may call this.
  */
 export async function takeUnpublished(
   client: ClientBase,

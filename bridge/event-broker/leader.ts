@@ -165,23 +165,22 @@ function explain(error: unknown, databaseUrl: string): Error {
   }
   if (error instanceof UntrustedCertificate) return error;
   const code = (error as { code?: string }).code ?? '';
+  const because = { cause: error };
   if (code === undefinedTable) {
-    return new FatalError('The database lacks tables of event_broker. Run `npm run migrate`, then start again.', {
-      cause: error,
-    });
+    return new FatalError(
+      'The database lacks tables of event_broker. Run `npm run migrate`, then start again.',
+      because,
+    );
   }
   const message = `PostgreSQL at ${host} cannot be used: ${errorMessage(error)}.`;
   if (code === insufficientPrivilege) {
-    return new FatalError(
-      `${message} Name a login in DATABASE_URL that has the rights of the role event_broker, which npm run migrate makes.`,
-      { cause: error },
-    );
+    const advice =
+      'Name a login in DATABASE_URL that has the rights of the role event_broker, which npm run migrate makes.';
+    return new FatalError(`${message} ${advice}`, because);
   }
   if (refusedLogin.has(code)) {
-    return new FatalError(`${message} Check user, password and database in DATABASE_URL.`, { cause: error });
+    return new FatalError(`${message} Check user, password and database in DATABASE_URL.`, because);
   }
-  if (code === readOnlyTransaction) {
-    return new Error(`${message} It may be a standby: promote it, or correct DATABASE_URL.`, { cause: error });
-  }
-  return new Error(`${message} Start it, or correct DATABASE_URL.`, { cause: error });
+  const advice = code === readOnlyTransaction ? 'It may be a standby: promote it' : 'Start it';
+  return new Error(`${message} ${advice}, or correct DATABASE_URL.`, because);
 }

@@ -12,8 +12,8 @@ export interface InstanceRouterOptions {
 }
 
 /**
- * Signals an event of an instance to its workflow. Resolves when Temporal has accepted the signal, or the signal of a newer version of
- * the same row; at once if the event has no news for the workflow.
+ * Signals an event of an instance to its workflow. Resolves when Temporal has accepted the signal, or the signal of a newer
+ * version of the same row; at once if the event has no news for the workflow.
  *
  * Signals of one row are throttled: signals that arrive faster than workflow tasks end keep the workflow from continuing as
  * new, and finally from completing any task.

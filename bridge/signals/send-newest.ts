@@ -17,8 +17,8 @@ interface Waiting<Item> {
 }
 
 /**
- * Sends one item at a time for each key. Of the items that arrived meanwhile only the newest is sent, which also resolves the calls of
- * the others. If it cannot be sent, only its own call rejects, and the others are tried again.
+ * Sends one item at a time for each key. Of the items that arrived meanwhile only the newest is sent, which also resolves the
+ * calls of the others. If it cannot be sent, only its own call rejects, and the others are tried again.
  */
 export function sendNewest<Item>({ keyOf, rankOf, send, pauseMs = 100 }: SendNewestOptions<Item>) {
   const waiting = new Map<string, Waiting<Item>[]>();

@@ -25,8 +25,8 @@ export const grpcCodes = {
 export type RefusalKind = 'message' | 'setUp' | 'run' | 'away';
 
 /**
- * Classifies an error of Temporal's client. The calls of this project stay within Temporal's default limits and name only registered
- * search attributes, so an error about either is a matter of Temporal's setup.
+ * Classifies an error of Temporal's client. The calls of this project stay within Temporal's default limits and name only
+ * registered search attributes, so an error about either is a matter of Temporal's setup.
  */
 export function kindOfRefusal(error: unknown): RefusalKind {
   if (error instanceof NamespaceNotFoundError) return 'setUp';

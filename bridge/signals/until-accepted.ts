@@ -9,15 +9,15 @@ export interface UntilAcceptedOptions {
   call: () => Promise<unknown>;
   acceptance: Acceptance;
   signal: AbortSignal;
-  /** Wait before the second call. It doubles up to `maxRetryMs`, or to `maxRunRetryMs` if only the current run takes no more signals. */
+  /** Wait before the second call. Doubles up to `maxRetryMs`, or `maxRunRetryMs` if only the current run takes no signals. */
   firstRetryMs?: number;
   maxRetryMs?: number;
   maxRunRetryMs?: number;
 }
 
 /**
- * Repeats a call until Temporal accepts it. Outages, rate limits and closing workflows pass; a wrong setup is fixed by a person while
- * the message waits.
+ * Repeats a call until Temporal accepts it. Outages, rate limits and closing workflows pass; a wrong setup is fixed by a person
+ * while the message waits.
  *
  * @throws ContractViolation when Temporal refuses the content of the call; the signal's reason when aborted
  */

@@ -19,8 +19,8 @@ export interface ChangedPermissions {
 }
 
 /**
- * Creates missing users, and gives each account of the contracts exactly its permissions. Other accounts, passwords and tags are not
- * changed, and nothing is deleted.
+ * Creates missing users, and gives each account of the contracts exactly its permissions. Other accounts, passwords and tags
+ * are not changed, and nothing is deleted.
  *
  * @returns the remaining differences
  * @throws Error that names every missing password, before anything is created; or that says which option to give

@@ -83,8 +83,8 @@ function extra(name: string, permissions: Permissions, tags: readonly string[]):
 }
 
 /**
- * RabbitMQ's patterns match anywhere in a name, but an empty pattern matches nothing. A pattern that JavaScript cannot compile counts as
- * matching.
+ * RabbitMQ's patterns match anywhere in a name, but an empty pattern matches nothing. A pattern that JavaScript cannot compile
+ * counts as matching.
  */
 function covers(pattern: string, name: string): boolean {
   if (pattern === '') return false;

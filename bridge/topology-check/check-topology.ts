@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { nameOf, type TopologyObject } from '../bus/topology.ts';
+import { openAmqp } from '../bus/connection.ts';
+import { declarations, nameOf, type TopologyObject } from '../bus/topology.ts';
+import { errorMessage, FatalError } from '../../supervision/errors.ts';
 import { isOfControlQueue } from './expected.ts';
 import { compare } from './compare.ts';
-import { createMissing, type CreateOptions } from './create-missing.ts';
 import type { Finding } from './findings.ts';
 import type { ManagementOptions } from './management-api.ts';
 import { readVirtualHost } from './virtual-host.ts';
@@ -24,14 +25,14 @@ export async function checkTopology(options: CheckOptions): Promise<Finding[]> {
  * @returns the remaining differences
  * @throws Error that says what to do, if the virtual host cannot be read or an object cannot be created
  */
-export async function applyTopology({ onCreated, ...options }: CheckOptions & CreateOptions): Promise<Finding[]> {
+export async function applyTopology({
+  onCreated,
+  ...options
+}: CheckOptions & { onCreated: (object: TopologyObject) => void }): Promise<Finding[]> {
   const created = new Set<string>();
-  await createMissing(await checkTopology(options), {
-    amqpUrl: options.amqpUrl,
-    onCreated: (object: TopologyObject) => {
-      created.add(nameOf(object));
-      onCreated(object);
-    },
+  await createMissing(options.amqpUrl, await checkTopology(options), (object) => {
+    created.add(nameOf(object));
+    onCreated(object);
   });
   // In a cluster, the node that answers may learn of a new object a moment later.
   const unseen = ({ kind, object }: Finding): boolean => kind === 'missing' && created.has(nameOf(object));
@@ -59,4 +60,32 @@ async function settle(
     );
   }
   return findings;
+}
+
+/** Creates the objects that are missing and creatable. @throws Error that names an object that could not be created */
+async function createMissing(
+  amqpUrl: string,
+  findings: readonly Finding[],
+  onCreated: (object: TopologyObject) => void,
+): Promise<void> {
+  const missing = new Set(findings.filter(({ creatable }) => creatable).map(({ object }) => nameOf(object)));
+  if (missing.size === 0) return;
+  const amqp = await openAmqp({ amqpUrl, connectionName: 'contracts:check' });
+  try {
+    const channel = await amqp.openSeparateChannel();
+    for (const { object, declare } of declarations.filter((declaration) => missing.has(nameOf(declaration.object)))) {
+      try {
+        await declare(channel);
+      } catch (error) {
+        if (error instanceof FatalError) throw error;
+        throw new Error(
+          `The ${nameOf(object)} could not be created: ${errorMessage(error)}. Mend that and run it again; what was created stays.`,
+          { cause: error },
+        );
+      }
+      onCreated(object);
+    }
+  } finally {
+    await amqp.close();
+  }
 }

@@ -1,10 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { nameOf, type Binding } from '../bus/topology.ts';
 import { expectedVirtualHost, isOfControlQueue } from './expected.ts';
-import { noDetails, type Difference, type Finding } from './findings.ts';
+import { noDetails, wayOutOf, type Difference, type Finding } from './findings.ts';
 import { policyDifferences } from './policies.ts';
 import type { Declared, FoundVirtualHost, VirtualHost } from './virtual-host.ts';
-import { wayOutOf } from './way-out.ts';
 
 interface Both {
   expected: VirtualHost;

@@ -18,8 +18,8 @@ type List =
   'exchanges' | 'queues' | 'bindings' | 'policies' | 'operator-policies' | 'vhost-limits' | 'permissions' | 'users';
 
 /**
- * Reads a list of RabbitMQ's management API (https://www.rabbitmq.com/docs/management#http-api) with the columns of the schema: objects
- * of the virtual host, or the users of the whole server.
+ * Reads a list of RabbitMQ's management API (https://www.rabbitmq.com/docs/management#http-api) with the columns of the schema:
+ * objects of the virtual host, or the users of the whole server.
  *
  * @throws Error that says which option to give
  */

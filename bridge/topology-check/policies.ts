@@ -21,7 +21,7 @@ export function policyDifferences({ type, expected, found }: Subject, policies: 
 
 type Effect = Required<Pick<Difference, 'property' | 'catalog' | 'actual' | 'policy'>>;
 
-/** At most one policy of each kind applies. RabbitMQ names the applied policy; RabbitMQ 3.10 does not name the applied operator policy. */
+/** At most one policy of each kind applies. RabbitMQ names the policy, but RabbitMQ 3.10 does not name the operator policy. */
 function appliedTo(
   type: Subject['type'],
   { name, properties, policyName }: Declared,

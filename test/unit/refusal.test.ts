@@ -2,8 +2,7 @@ import { expect, test } from 'vitest';
 import { explainRefusal } from '../../bridge/bus/refusal.ts';
 import { CannotWork, FatalError } from '../../supervision/errors.ts';
 
-const explain = (error: unknown) =>
-  explainRefusal(error, { amqpUrl: 'amqp://user_backend:hunter2@bus.example.com/v', setting: 'AMQP_URL' });
+const explain = (error: unknown) => explainRefusal(error, 'amqp://user_backend:hunter2@bus.example.com/v');
 const closed = (code: number, text: string, classId = 60, methodId = 40) =>
   Object.assign(new Error(`Channel closed by server: ${code} "${text}"`), { code, classId, methodId });
 
