@@ -4,7 +4,7 @@ import { readConfiguration, type Configuration } from '../configuration/configur
 import { adminId, exampleUserId } from './example.ts';
 import { defaultPortBase, portsFrom } from './ports.ts';
 import { keptSecret } from './kept-secret.ts';
-import type { StackServers } from './stack.ts';
+import type { StackServers } from './stack-options.ts';
 
 export interface BackendSettingsOptions {
   /** The folder of the whole stack. */

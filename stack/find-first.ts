@@ -7,6 +7,12 @@ export interface Way<T> {
   find: () => Promise<T | undefined>;
 }
 
+/** A server, and the name of the way that led to it. */
+export interface Found<T> {
+  way: string;
+  found: T;
+}
+
 /**
  * Tries the ways in order. When none works, the error lists them all, each with the reason why it failed, and ahead of them
  * what the user can do `instead`.
@@ -15,7 +21,7 @@ export async function findFirst<T>(
   what: string,
   ways: Way<T>[],
   { instead, signal }: { instead: string; signal?: AbortSignal | undefined },
-): Promise<{ way: string; found: T }> {
+): Promise<Found<T>> {
   const items = [`- ${instead}`];
   for (const { name, advice, find } of ways) {
     try {

@@ -1,4 +1,4 @@
-import type { StackOptions, StackServers } from './stack.ts';
+import type { StackOptions, StackServers } from './stack-options.ts';
 
 /** To the process that runs the servers. */
 export type HostRequest = { type: 'start'; options: Omit<StackOptions, 'onProgress'> } | { type: 'stop' };

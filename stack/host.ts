@@ -4,7 +4,7 @@ import { endLeftServers } from './left-servers.ts';
 import { acquireLock } from './lock.ts';
 import { referenceProcess } from './process-reference.ts';
 import { type StartedServer, startServers } from './start-servers.ts';
-import type { StackOptions } from './stack.ts';
+import type { StackOptions } from './stack-options.ts';
 
 const watchIntervalMs = 2_000;
 const givenUp = new AbortController();

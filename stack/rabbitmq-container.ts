@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { runCommand, withProgress } from './command.ts';
 import { isRunning } from './process-reference.ts';
 import type { RabbitmqLogin } from './rabbitmq-login.ts';
-import type { RabbitmqLaunch, RabbitmqLaunchOptions } from './rabbitmq.ts';
+import type { RabbitmqLaunch, RabbitmqLaunchOptions } from './rabbitmq-launch.ts';
 import { logFileOf } from './server-log.ts';
 import { type Progress, spawnServer } from './server.ts';
 import { until } from './until.ts';
@@ -20,7 +20,7 @@ export async function startContainer({
   login,
   onProgress,
   signal,
-}: RabbitmqLaunchOptions & { onProgress: Progress }): Promise<RabbitmqLaunch> {
+}: RabbitmqLaunchOptions): Promise<RabbitmqLaunch> {
   const name = containerNameOf(directory);
   const folder = resolve(directory, 'rabbitmq');
   mkdirSync(folder, { recursive: true });

@@ -3,16 +3,23 @@ import { join } from 'node:path';
 
 import { findOnPath, runCommand, withProgress } from './command.ts';
 import { installDebianPackage, isRootOnDebian } from './debian-package.ts';
-import { findFirst, type Way } from './find-first.ts';
+import { findFirst, type Found, type Way } from './find-first.ts';
 import type { Progress } from './server.ts';
 
-/** `root` is the folder of the system that the executable is in, when that is not this machine's own. */
-export type FoundRabbitmq = { kind: 'node'; executable: string; root?: string } | { kind: 'container' };
+export type FoundRabbitmq = { kind: 'node'; executable: string; system?: OtherSystem } | { kind: 'container' };
 
-/** Of a Debian package. The script that Debian puts on the PATH changes the user to `rabbitmq`. */
+/** A system in which the executable is, other than the machine's own. */
+export interface OtherSystem {
+  /** Runs a command there: the folder of the stack and the command follow as further arguments. */
+  enter: string[];
+  /** Name of the folder of the stack there. */
+  directory: string;
+}
+
+/** The executable in the Debian package. The script that Debian puts on the PATH changes the user to `rabbitmq`. */
 export const packagedExecutable = '/usr/lib/rabbitmq/bin/rabbitmq-server';
 
-/** What is looked at on the machine; tests put their own in place. */
+/** Questions to the machine and changes of it, which tests replace. */
 export interface RabbitmqFacts {
   findExecutable: () => Promise<string | undefined>;
   canInstallDebianPackage: () => Promise<boolean>;
@@ -27,7 +34,7 @@ export async function findRabbitmq({
 }: {
   onProgress: Progress;
   facts?: RabbitmqFacts;
-}): Promise<{ way: string; found: FoundRabbitmq }> {
+}): Promise<Found<FoundRabbitmq>> {
   const node = async (): Promise<FoundRabbitmq | undefined> => {
     const executable = await facts.findExecutable();
     return executable === undefined ? undefined : { kind: 'node', executable };

@@ -1,11 +1,11 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
-import { inDebianRoot, insideDirectory } from './debian-root.ts';
 import { endEpmd } from './epmd.ts';
 import { endProcess, endRecorded, isRunning } from './process-reference.ts';
 import { defaultLogin } from './rabbitmq-login.ts';
-import type { RabbitmqLaunch, RabbitmqLaunchOptions } from './rabbitmq.ts';
+import type { FoundRabbitmq } from './rabbitmq-find.ts';
+import type { RabbitmqLaunch, RabbitmqLaunchOptions } from './rabbitmq-launch.ts';
 import { logFileOf } from './server-log.ts';
 import { spawnServer } from './server.ts';
 
@@ -16,17 +16,17 @@ import { spawnServer } from './server.ts';
 export async function startNode({
   directory,
   executable,
-  root,
+  system,
   port,
   managementPort,
   epmdPort,
   distributionPort,
   login,
-}: RabbitmqLaunchOptions & { executable: string; root?: string }): Promise<RabbitmqLaunch> {
+}: RabbitmqLaunchOptions & Extract<FoundRabbitmq, { kind: 'node' }>): Promise<RabbitmqLaunch> {
   const { folder, recordFile, epmdFile } = filesOf(directory);
   mkdirSync(join(folder, 'settings'), { recursive: true });
-  // The names of these folders as the node sees them.
-  const seen = root === undefined ? resolve(directory) : insideDirectory;
+  // Names of these folders as the node sees them.
+  const seen = system?.directory ?? resolve(directory);
   const seenFolder = join(seen, 'rabbitmq');
   const write = (name: string, text: string): string => {
     writeFileSync(join(folder, 'settings', name), text, { mode: 0o600 });
@@ -52,24 +52,25 @@ export async function startNode({
     RABBITMQ_PID_FILE: join(seenFolder, 'node.pid'),
     RABBITMQ_CONFIG_FILE: write('rabbitmq.conf', configuration.join('\n')),
     RABBITMQ_ENABLED_PLUGINS_FILE: write('enabled_plugins', '[rabbitmq_management].\n'),
-    // Of its own as well, so that what the machine has in /etc/rabbitmq is not read.
+    // Without these the node would read the files that the machine has in /etc/rabbitmq.
     RABBITMQ_CONF_ENV_FILE: write('rabbitmq-env.conf', ''),
     RABBITMQ_ADVANCED_CONFIG_FILE: write('advanced.config', '[].\n'),
     RABBITMQ_CONFIG_FILES: join(seenFolder, 'settings', 'conf.d'),
-    // Its schedulers wait asleep: the machine is shared with all the other servers.
+    // Its schedulers sleep while they wait, because the machine is shared with all other servers.
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS:
       '-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none',
-    // The script then becomes the node, instead of a shell in front of it: the process id is the node's.
+    // Makes the script become the node, so that the process id of the script is that of the node.
     RUNNING_UNDER_SYSTEMD: 'true',
   };
   writeFileSync(epmdFile, String(epmdPort));
-  const command = ['env', ...Object.entries(variables).map(([name, value]) => `${name}=${value}`), executable];
-  const { program, args } =
-    root === undefined
-      ? { program: 'env', args: command.slice(1) }
-      : inDebianRoot({ root, directory: resolve(directory), command });
+  const [command, ...args] = [
+    ...(system === undefined ? [] : [...system.enter, resolve(directory)]),
+    'env',
+    ...Object.entries(variables).map(([name, value]) => `${name}=${value}`),
+    executable,
+  ];
   const reference = await spawnServer({
-    command: program,
+    command,
     args,
     cwd: folder,
     logFile: logFileOf(directory, 'rabbitmq'),

@@ -4,7 +4,7 @@ import type { ServiceName } from '../contracts/names.ts';
 import { setServiceLogins } from '../database/service-logins.ts';
 import type { GivenServers } from '../configuration/given-servers.ts';
 import { newSecret } from './kept-secret.ts';
-import type { StackServers } from './stack.ts';
+import type { StackServers } from './stack-options.ts';
 
 /** What each service is told of its own, as variables of the environment. */
 export type ServiceSettings = Record<ServiceName, Record<string, string>>;

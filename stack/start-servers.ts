@@ -1,11 +1,10 @@
 import { checkAmqp, checkDatabase } from './own-servers.ts';
 import { choosePorts, defaultPortBase } from './ports.ts';
 import { startPostgres } from './postgres.ts';
-import { findRabbitmq4 } from './rabbitmq-4.ts';
 import { startRabbitmq } from './rabbitmq.ts';
 import { logFileOf } from './server-log.ts';
 import type { Progress, Server } from './server.ts';
-import type { StackOptions, StackServers } from './stack.ts';
+import type { StackOptions, StackServers } from './stack-options.ts';
 import { startTemporal } from './temporal.ts';
 
 export interface StartedServer {
@@ -55,7 +54,7 @@ export async function startServers(
             managementPort: ports.management,
             epmdPort: ports.epmd,
             distributionPort: ports.distribution,
-            ...(options.rabbitmq === '4' && { find: (found) => findRabbitmq4({ toolsDirectory, ...found }) }),
+            ...(options.broker && { broker: options.broker }),
           }),
         )
       : checkAmqp(amqpUrl, options.managementUrl);

@@ -2,14 +2,14 @@ import { mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { findOnPath, runCommand, withProgress } from './command.ts';
-import { findFirst } from './find-first.ts';
+import { findFirst, type Found } from './find-first.ts';
 import { downloadBySdk, findKept } from './kept-program.ts';
 import type { Progress } from './server.ts';
 
 /** The last version that Go can install: later ones have a `replace` directive in their go.mod. */
 const goModule = 'github.com/temporalio/cli/cmd/temporal@v1.5.1';
 
-/** What is looked at on the machine; tests put their own in place. */
+/** Questions to the machine and changes of it, which tests replace. */
 export interface TemporalFacts {
   findOnPath: (command: string) => Promise<string | undefined>;
   download: (toolsDirectory: string) => Promise<unknown>;
@@ -31,7 +31,7 @@ export async function findTemporal({
   onProgress: Progress;
   signal?: AbortSignal | undefined;
   facts?: TemporalFacts;
-}): Promise<{ way: string; found: string }> {
+}): Promise<Found<string>> {
   mkdirSync(toolsDirectory, { recursive: true });
   const kept = () => findKept(toolsDirectory, 'temporal');
   return findFirst(

@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { connect } from 'amqplib';
 import { expect, inject, test } from 'vitest';
-import { findDebianRoot } from '../../stack/debian-root.ts';
 import { toolsDirectory } from '../../stack/paths.ts';
+import { findDebianRoot } from '../support/debian-root.ts';
 
 test('the broker of these tests is RabbitMQ 4', async () => {
   const connection = await connect(inject('servers').amqpUrl);

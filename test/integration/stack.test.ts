@@ -13,7 +13,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { stackRoot, toolsDirectory } from '../../stack/paths.ts';
 import { isRunning, type ProcessReference, readReference } from '../../stack/process-reference.ts';
-import { resetStack, type Stack, type StackServers, startStack } from '../../stack/stack.ts';
+import { resetStack, type Stack, startStack } from '../../stack/stack.ts';
+import type { StackServers } from '../../stack/stack-options.ts';
 
 const parent = stackRoot;
 const queue = 'kept';

@@ -6,13 +6,12 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { connect } from 'amqplib';
 import { inject, vi } from 'vitest';
-import { inDebianRoot, insideDirectory } from '../../stack/debian-root.ts';
 import { stackRoot, toolsDirectory } from '../../stack/paths.ts';
 import { choosePorts, type Ports } from '../../stack/ports.ts';
-import { findRabbitmq4 } from '../../stack/rabbitmq-4.ts';
 import { findRabbitmq, type FoundRabbitmq } from '../../stack/rabbitmq-find.ts';
 import { startRabbitmq } from '../../stack/rabbitmq.ts';
 import { resetStack } from '../../stack/stack.ts';
+import { findRabbitmq4 } from './find-rabbitmq-4.ts';
 import { managementApi } from './management.ts';
 
 const execute = promisify(execFile);
@@ -25,7 +24,7 @@ export async function startOwnBroker() {
   await mkdir(directory, { recursive: true });
   const ports = await choosePorts('free');
   const onProgress = (): void => undefined;
-  const { found, way } = await ((await releaseOfProject()).startsWith('4.')
+  const broker = await ((await releaseOfProject()).startsWith('4.')
     ? findRabbitmq4({ toolsDirectory, onProgress })
     : findRabbitmq({ onProgress }));
   const server = await startRabbitmq({
@@ -34,11 +33,11 @@ export async function startOwnBroker() {
     managementPort: ports.management,
     epmdPort: ports.epmd,
     distributionPort: ports.distribution,
-    find: async () => ({ found, way }),
+    broker,
   });
 
   const control = async (...args: string[]): Promise<void> => {
-    const { program, args: given } = controlCommand({ directory, found, ports, args });
+    const { program, args: given } = controlCommand({ directory, found: broker.found, ports, args });
     await execute(program, given);
   };
   const managementUrl = `http://127.0.0.1:${ports.management}`;
@@ -110,8 +109,10 @@ function controlCommand({
     const container = readFileSync(join(directory, 'rabbitmq', 'container'), 'utf8');
     return { program: 'docker', args: ['exec', container, rabbitmqctl, ...args] };
   }
-  const home = join(found.root === undefined ? directory : insideDirectory, 'rabbitmq');
-  const command = [
+  const { system } = found;
+  const home = join(system?.directory ?? directory, 'rabbitmq');
+  const [program = '', ...rest] = [
+    ...(system === undefined ? [] : [...system.enter, directory]),
     'env',
     `HOME=${home}`,
     `ERL_EPMD_PORT=${ports.epmd}`,
@@ -120,6 +121,5 @@ function controlCommand({
     'instance-engine@localhost',
     ...args,
   ];
-  if (found.root !== undefined) return inDebianRoot({ root: found.root, directory, command });
-  return { program: 'env', args: command.slice(1) };
+  return { program, args: rest };
 }

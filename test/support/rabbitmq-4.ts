@@ -1,5 +1,5 @@
 import { toolsDirectory } from '../../stack/paths.ts';
-import { findRabbitmq4 } from '../../stack/rabbitmq-4.ts';
+import { findRabbitmq4 } from './find-rabbitmq-4.ts';
 
 /** The project of vitest that runs the tests of the bus once more, on RabbitMQ 4. */
 export const rabbitmq4Project = 'rabbitmq-4';

@@ -5,6 +5,7 @@ import { resetStack, startStack } from '../../stack/stack.ts';
 import { stackRoot, toolsDirectory } from '../../stack/paths.ts';
 import { readGivenServers } from '../../configuration/given-servers.ts';
 import { dropTemplate } from './databases.ts';
+import { findRabbitmq4 } from './find-rabbitmq-4.ts';
 import { givenRabbitmq4, rabbitmq4Project } from './rabbitmq-4.ts';
 
 declare module 'vitest' {
@@ -41,17 +42,18 @@ async function start(name: string): Promise<Servers> {
   const given = readGivenServers();
   const onRelease4 = name === 'test-rabbitmq-4';
   const { amqpUrl: givenAmqpUrl, managementUrl: givenManagementUrl } = onRelease4 ? (givenRabbitmq4() ?? {}) : given;
+  const onProgress = (line: string): void => void process.stdout.write(`${line}\n`);
   await resetStack(directory);
   const stack = await startStack({
     directory,
     toolsDirectory,
     portBase: 'free',
     temporal: given.temporalAddress === undefined,
-    onProgress: (line) => process.stdout.write(`${line}\n`),
+    onProgress,
     ...(given.databaseUrl !== undefined && { databaseUrl: given.databaseUrl }),
     ...(givenAmqpUrl !== undefined && { amqpUrl: givenAmqpUrl }),
     ...(givenManagementUrl !== undefined && { managementUrl: givenManagementUrl }),
-    ...(onRelease4 && { rabbitmq: '4' }),
+    ...(onRelease4 && givenAmqpUrl === undefined && { broker: await findRabbitmq4({ toolsDirectory, onProgress }) }),
   });
   const temporalAddress = given.temporalAddress ?? stack.temporal?.address;
   if (temporalAddress === undefined || stack.managementUrl === undefined) {

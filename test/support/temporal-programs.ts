@@ -1,7 +1,7 @@
 import type { TestProject } from 'vitest/node';
 import { findTemporal } from '../../stack/temporal-find.ts';
-import { findTimeSkippingServer } from '../../stack/time-skipping.ts';
 import { toolsDirectory } from '../../stack/paths.ts';
+import { findTimeSkippingServer } from './time-skipping-server.ts';
 
 /** The path of a program, or why there is none. */
 type Program = { path: string } | { missing: string };
@@ -17,11 +17,7 @@ declare module 'vitest' {
 export default async function setUp(project: TestProject): Promise<void> {
   const options = { toolsDirectory, onProgress: (line: string) => void process.stdout.write(`${line}\n`) };
   project.provide('temporalPrograms', {
-    timeSkipping: await look(async () => {
-      const executable = await findTimeSkippingServer(options);
-      if (executable.type !== 'existing-path') throw new Error('the time-skipping server has no path');
-      return executable.path;
-    }),
+    timeSkipping: await look(() => findTimeSkippingServer(options)),
     dev: await look(async () => (await findTemporal(options)).found),
   });
 }

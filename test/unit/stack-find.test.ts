@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { downloadBySdk } from '../../stack/kept-program.ts';
-import { findRabbitmq4, type Rabbitmq4Facts } from '../../stack/rabbitmq-4.ts';
 import { findRabbitmq, type RabbitmqFacts } from '../../stack/rabbitmq-find.ts';
 import { findTemporal, type TemporalFacts } from '../../stack/temporal-find.ts';
+import { insideDebianRoot } from '../support/debian-root.ts';
+import { findRabbitmq4, type Rabbitmq4Facts } from '../support/find-rabbitmq-4.ts';
 
 const onProgress = (): void => {};
 
@@ -123,7 +124,11 @@ describe('RabbitMQ 4', () => {
   };
   const find = (facts: Partial<Rabbitmq4Facts>) =>
     findRabbitmq4({ toolsDirectory: '/tools', onProgress, facts: { ...nothing, ...facts } });
-  const node = (root: string) => ({ kind: 'node', executable: '/usr/lib/rabbitmq/bin/rabbitmq-server', root });
+  const node = (root: string) => ({
+    kind: 'node',
+    executable: '/usr/lib/rabbitmq/bin/rabbitmq-server',
+    system: insideDebianRoot(root),
+  });
 
   test('one that was installed before is used as it is', async () => {
     const buildRoot = () => Promise.reject(new Error('must not be called'));

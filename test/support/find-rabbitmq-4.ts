@@ -1,12 +1,12 @@
-import { buildDebianRoot, findDebianRoot } from './debian-root.ts';
-import { isRootOnDebian } from './debian-package.ts';
-import { withProgress } from './command.ts';
-import { findFirst, type Way } from './find-first.ts';
-import { pullImage } from './rabbitmq-container.ts';
-import { containerWay, dockerAnswers, packagedExecutable, type FoundRabbitmq } from './rabbitmq-find.ts';
-import type { Progress } from './server.ts';
+import { isRootOnDebian } from '../../stack/debian-package.ts';
+import { withProgress } from '../../stack/command.ts';
+import { findFirst, type Found, type Way } from '../../stack/find-first.ts';
+import { pullImage } from '../../stack/rabbitmq-container.ts';
+import { containerWay, dockerAnswers, packagedExecutable, type FoundRabbitmq } from '../../stack/rabbitmq-find.ts';
+import type { Progress } from '../../stack/server.ts';
+import { buildDebianRoot, findDebianRoot, insideDebianRoot } from './debian-root.ts';
 
-/** What is looked at on the machine; tests put their own in place. */
+/** Questions to the machine and changes of it, which unit tests replace. */
 export interface Rabbitmq4Facts {
   findRoot: () => string | undefined;
   canBuildRoot: () => Promise<boolean>;
@@ -16,8 +16,8 @@ export interface Rabbitmq4Facts {
 }
 
 /**
- * A node of RabbitMQ 4 beside whichever release the machine has: Debian's unstable package in a folder of its own, which is
- * kept in `toolsDirectory`; else a container. Both are complete when this returns.
+ * Finds RabbitMQ 4 beside whichever release the machine has: Debian's unstable package in a folder of its own, which is kept
+ * in `toolsDirectory`, or else a container. Both are complete when this returns.
  */
 export async function findRabbitmq4({
   toolsDirectory,
@@ -29,10 +29,12 @@ export async function findRabbitmq4({
   onProgress: Progress;
   signal?: AbortSignal | undefined;
   facts?: Rabbitmq4Facts;
-}): Promise<{ way: string; found: FoundRabbitmq }> {
+}): Promise<Found<FoundRabbitmq>> {
   const node = (): FoundRabbitmq | undefined => {
     const root = facts.findRoot();
-    return root === undefined ? undefined : { kind: 'node', executable: packagedExecutable, root };
+    return root === undefined
+      ? undefined
+      : { kind: 'node', executable: packagedExecutable, system: insideDebianRoot(root) };
   };
   const container = containerWay(facts.dockerAnswers);
   const ways: Way<FoundRabbitmq>[] = [

@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { findOnPath, runCommand } from './command.ts';
-import { installDebianPackage } from './debian-package.ts';
+import { findOnPath, runCommand } from '../../stack/command.ts';
+import { installDebianPackage } from '../../stack/debian-package.ts';
+import type { OtherSystem } from '../../stack/rabbitmq-find.ts';
 
 /** The folder of a Debian system that was built before; undefined when there is none. */
 export function findDebianRoot(toolsDirectory: string, name: string): string | undefined {
@@ -29,18 +30,15 @@ export async function buildDebianRoot(
 }
 
 /**
- * The command line that runs a program inside such a system. `directory` of this machine is `/mnt` there; the rest of the
- * system is read-only, because other runs use it at the same time.
+ * Describes how a program is run inside such a system, whose files are read-only, because other runs use it at the same time.
  *
- * The mounts belong to that program alone: they are gone when it has ended, also by SIGKILL, and nobody else ever sees them.
+ * The mounts belong to that program alone: they are gone when it has ended, also by SIGKILL, and no other program sees them.
  */
-export function inDebianRoot({ root, directory, command }: { root: string; directory: string; command: string[] }) {
-  const [program = '', ...args] = [...inOwnMounts, 'sh', '-euc', enterScript, 'sh', root, directory, ...command];
-  return { program, args };
+export function insideDebianRoot(root: string): OtherSystem {
+  return { enter: [...inOwnMounts, 'sh', '-euc', enterScript, 'sh', root], directory: insideDirectory };
 }
 
-/** What the mounted directory is called inside. */
-export const insideDirectory = '/mnt';
+const insideDirectory = '/mnt';
 
 /** https://man7.org/linux/man-pages/man1/unshare.1.html: a mount namespace of the program's own. */
 const inOwnMounts = ['unshare', '--mount', '--propagation', 'private'];

@@ -1,21 +1,19 @@
 import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
-import type { TimeSkippingTestWorkflowEnvironmentOptions } from '@temporalio/testing';
-
-import { findOnPath, runCommand, withProgress } from './command.ts';
-import { findFirst } from './find-first.ts';
-import { downloadBySdk, findKept } from './kept-program.ts';
-import type { Progress } from './server.ts';
-
-type Executable = NonNullable<NonNullable<TimeSkippingTestWorkflowEnvironmentOptions['server']>['executable']>;
+import { findOnPath, runCommand, withProgress } from '../../stack/command.ts';
+import { findFirst } from '../../stack/find-first.ts';
+import { downloadBySdk, findKept } from '../../stack/kept-program.ts';
+import type { Progress } from '../../stack/server.ts';
 
 const version = '1.31.0';
 const javaName = `temporal-test-server-java-${version}`;
 
 /**
- * The `server.executable` for `TestWorkflowEnvironment.createTimeSkipping`: the SDK's download, else the same server from Maven
- * Central run by Java; both are kept in `toolsDirectory`. Rejects with an error that lists these ways when neither works.
+ * Finds the server that `TestWorkflowEnvironment.createTimeSkipping` needs, and returns the path of its program: the SDK's
+ * download, or else the same server from Maven Central, which Java runs. Both are kept in `toolsDirectory`.
+ *
+ * @throws Error that lists these ways when neither of them works
  */
 export async function findTimeSkippingServer({
   toolsDirectory,
@@ -23,7 +21,7 @@ export async function findTimeSkippingServer({
 }: {
   toolsDirectory: string;
   onProgress?: Progress;
-}): Promise<Executable> {
+}): Promise<string> {
   const folder = resolve(toolsDirectory);
   mkdirSync(folder, { recursive: true });
   const kept = (): string | undefined => findKept(folder, 'temporal-test-server');
@@ -57,10 +55,10 @@ export async function findTimeSkippingServer({
     ],
     { instead: `put the program "temporal-test-server" into ${folder}` },
   );
-  return { type: 'existing-path', path: found };
+  return found;
 }
 
-/** Copies the server and what it needs, then writes the program that starts it. */
+/** Copies the server and its libraries, then writes the program that starts it. */
 async function fromMaven(folder: string): Promise<void> {
   const home = join(folder, javaName);
   rmSync(home, { recursive: true, force: true });

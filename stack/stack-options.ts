@@ -1,0 +1,32 @@
+import type { Found } from './find-first.ts';
+import type { FoundRabbitmq } from './rabbitmq-find.ts';
+import type { Progress } from './server.ts';
+
+export interface StackOptions {
+  /** Holds data, logs and the lock file, e.g. `.stack/dev`. */
+  directory: string;
+  /** Where servers that had to be downloaded or built are kept for all stacks, e.g. `.stack/bin`. */
+  toolsDirectory: string;
+  /** The first of its ports on 127.0.0.1 (`defaultPortBase`), or `free` for any that are free. */
+  portBase?: number | 'free';
+  /** A PostgreSQL of the user's own, which is then only checked. */
+  databaseUrl?: string;
+  /** A RabbitMQ of the user's own, which is then only checked. */
+  amqpUrl?: string;
+  /** The management page of that RabbitMQ. */
+  managementUrl?: string;
+  /** The broker to run; the first that `findRabbitmq` finds by default. */
+  broker?: Found<FoundRabbitmq>;
+  /** False when the caller has a Temporal server already. */
+  temporal?: boolean;
+  onProgress?: Progress;
+}
+
+export interface StackServers {
+  databaseUrl: string;
+  amqpUrl: string;
+  managementUrl?: string;
+  temporal?: { address: string; namespace: string; uiUrl: string };
+  /** Of the servers that the stack runs: PostgreSQL's in the form of libpq's password file, RabbitMQ's alone. */
+  passwordFiles?: { database?: string; amqp?: string };
+}
