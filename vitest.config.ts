@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 import { removeMachineSettings } from './test/support/environment.ts';
-import { LongestFirst } from './test/support/longest-first.ts';
+import { QuietLast } from './test/support/quiet-last.ts';
 import { rabbitmq4Project, testsOfTheBus } from './test/support/rabbitmq-4.ts';
 
 removeMachineSettings({ process: 'main' });
@@ -11,7 +11,7 @@ const quietSetupFiles = [
   'test/support/quiet-temporal.ts',
   'test/support/patience.ts',
 ];
-/** Vitest's default of a second is too short where every test file has servers and shares two cores. */
+/** Vitest's default of one second is too short where several test files with servers of their own share two cores. */
 const expect = { poll: { timeout: 20_000 } };
 
 export default defineConfig({
@@ -20,7 +20,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          // Files share processes: to start one takes longer than many of them.
+          // Files share processes, because to start a process takes longer than many of the files.
           isolate: false,
           include: ['test/unit/**/*.test.ts'],
           setupFiles,
@@ -66,7 +66,7 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
-          // Files share processes: importing Temporal's SDK takes longer than many of them.
+          // Files share processes, because to import Temporal's SDK takes longer than many of the files.
           isolate: false,
           include: ['test/integration/**/*.test.ts'],
           exclude: ['test/integration/rabbitmq-4.test.ts'],
@@ -129,12 +129,10 @@ export default defineConfig({
           expect,
           testTimeout: 90_000,
           hookTimeout: 90_000,
-          // After the others: it takes the whole machine.
-          sequence: { groupOrder: 1 },
         },
       },
     ],
     maxWorkers: 3,
-    sequence: { sequencer: LongestFirst },
+    sequence: { sequencer: QuietLast },
   },
 });

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { chromium, type Browser } from 'playwright-core';
+import { chromium, type BrowserServer } from 'playwright-core';
 import type { TestProject } from 'vitest/node';
 import { findOnPath } from '../../stack/command.ts';
 import { installDebianPackage } from '../../stack/debian-package.ts';
@@ -7,7 +7,7 @@ import { findFirst } from '../../stack/find-first.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Path of a Chrome or Chromium. Null: there is none, and what needs one is skipped. */
+    /** WebSocket address of a running Chrome or Chromium. Null: there is none, and tests that need one are skipped. */
     chromium: string | null;
   }
 }
@@ -19,18 +19,26 @@ const places = [
   String.raw`C:\Program Files\Google\Chrome\Application\chrome.exe`,
 ];
 
-export default async function setUp(project: TestProject): Promise<void> {
+/** Starts one browser for all files: each test opens contexts of its own, which share nothing. */
+export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   try {
-    project.provide('chromium', await findChromium());
+    const browser = await launchBrowser(await findChromium());
+    project.provide('chromium', browser.wsEndpoint());
+    return () => browser.close();
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     process.stdout.write(`TESTS IN A BROWSER ARE SKIPPED: ${reason}\n`);
     project.provide('chromium', null);
+    return async () => {};
   }
 }
 
-/** A Chrome or Chromium on the machine, else Debian's package, where root may install it; else an error on what to do. */
-export async function findChromium(): Promise<string> {
+/**
+ * Finds a Chrome or Chromium on the machine, or else installs Debian's package, where root may do so.
+ *
+ * @throws Error that says what to do when neither works
+ */
+async function findChromium(): Promise<string> {
   const ways = [
     { name: 'on this machine', advice: 'install Google Chrome, or Chromium', find: findInstalled },
     {
@@ -53,9 +61,9 @@ async function findInstalled(): Promise<string | undefined> {
   return onPath.find((path) => path !== undefined) ?? places.find((path) => existsSync(path));
 }
 
-/** A browser that asks nothing of the internet. */
-export function launchBrowser(executablePath: string): Promise<Browser> {
-  return chromium.launch({
+/** Launches a browser that sends no requests of its own to the internet. */
+function launchBrowser(executablePath: string): Promise<BrowserServer> {
+  return chromium.launchServer({
     executablePath,
     args: [
       // Chromium's sandbox refuses root.

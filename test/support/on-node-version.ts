@@ -83,7 +83,7 @@ const workOfPostgres = ['test/contract/database/long-numbers.test.ts'];
 /** Vitest itself runs on that Node.js, as do the processes that its tests start. */
 async function runTests(node: string): Promise<{ code: number | null; output: string }> {
   const { HOME = '', PATH = '' } = process.env;
-  const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--project=unit', '--project=contract', '--maxWorkers=2'];
+  const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--project=unit', '--project=contract', '--maxWorkers=1'];
   const excluded = workOfPostgres.map((file) => `--exclude=${file}`);
   const child = spawn(node, [...vitest, ...excluded], {
     cwd: root,

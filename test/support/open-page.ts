@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import type { Browser, BrowserContextOptions, ConsoleMessage, Page } from 'playwright-core';
+import { chromium, type Browser, type BrowserContextOptions, type ConsoleMessage, type Page } from 'playwright-core';
 import { beforeEach, inject } from 'vitest';
 import { choosePorts } from '../../stack/ports.ts';
 import { publishExampleAgent } from '../../stack/example.ts';
 import { startAdminBackend } from './admin-backend.ts';
 import { startUserBackend } from './backends.ts';
-import { launchBrowser } from './chromium.ts';
 import { useRig, type Rig } from './rig.ts';
 import { signToken } from './tokens.ts';
 import { useOpened } from './use-opened.ts';
@@ -34,7 +33,7 @@ export function usePages(): { rig: Rig; pages: PageRig } {
 }
 
 /** Both backends on the rig's servers, the example agent, and a browser, in which any number of people open the page. */
-async function openPages(rig: Rig, { executablePath = inject('chromium') ?? '' } = {}) {
+async function openPages(rig: Rig, { browserAddress = inject('chromium') ?? '' } = {}) {
   // The two know each other's address, and a backend that comes back is at its former one.
   const { userBackend: userPort, adminBackend: adminPort } = await choosePorts('free');
   const url = `http://127.0.0.1:${userPort}`;
@@ -48,7 +47,7 @@ async function openPages(rig: Rig, { executablePath = inject('chromium') ?? '' }
   let user = await startUser();
   const admin = await startAdminBackend(rig, { ADMIN_BACKEND_PORT: String(adminPort), ALLOWED_ORIGINS: url });
   const agentId = await publishExampleAgent(rig.environment.DATABASE_URL);
-  const browser: Browser = await launchBrowser(executablePath);
+  const browser: Browser = await chromium.connect(browserAddress);
   /** What pages said in their consoles that is an error. */
   const errors: string[] = [];
 
@@ -90,6 +89,7 @@ async function openPages(rig: Rig, { executablePath = inject('chromium') ?? '' }
       user = await startUser();
     },
     close: async () => {
+      // The browser itself goes on: this closes the contexts that were opened here.
       await browser.close();
       await Promise.all([user.stop(), admin.stop()]);
     },

@@ -4,6 +4,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 import type { TestProject } from 'vitest/node';
 import { stackRoot } from '../../stack/paths.ts';
+import { oncePerRun } from './once-per-run.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -12,7 +13,7 @@ declare module 'vitest' {
   }
 }
 
-/** Those that tests start as processes. */
+/** Entry files that tests start as processes. */
 const entries = [
   'admin-backend',
   'agents-worker',
@@ -29,7 +30,11 @@ const entries = [
  * time, and the tests start a hundred of them.
  */
 export default async function setUp(project: TestProject): Promise<void> {
-  const outdir = resolve(stackRoot, `worker-programs-${project.name}`);
+  project.provide('workerPrograms', await oncePerRun('worker programs', () => compile(project.name)));
+}
+
+async function compile(name: string): Promise<string> {
+  const outdir = resolve(stackRoot, `worker-programs-${name}`);
   await rm(outdir, { recursive: true, force: true });
   await build({
     entryPoints: entries.map((entry) => fileURLToPath(new URL(`../../workers/${entry}.ts`, import.meta.url))),
@@ -44,10 +49,10 @@ export default async function setUp(project: TestProject): Promise<void> {
     plugins: [keepLocation],
     logLevel: 'warning',
   });
-  project.provide('workerPrograms', outdir);
+  return outdir;
 }
 
-/** What the code finds next to itself is found where the code is written. */
+/** Makes `import.meta.url` name the source file, so that the code finds the files beside it. */
 const keepLocation: Plugin = {
   name: 'keep-location',
   setup: (programs) => {

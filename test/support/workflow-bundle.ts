@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { stackRoot } from '../../stack/paths.ts';
 import { loadWorkflowBundle } from '../../workers/workflow-bundle.ts';
+import { oncePerRun } from './once-per-run.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -12,9 +13,13 @@ declare module 'vitest' {
 }
 
 export default async function setUp(project: TestProject): Promise<void> {
-  const path = resolve(stackRoot, `workflow-bundle-${project.name}.js`);
+  project.provide('workflowBundle', await oncePerRun('workflow bundle', () => bundle(project.name)));
+}
+
+async function bundle(name: string): Promise<string> {
+  const path = resolve(stackRoot, `workflow-bundle-${name}.js`);
   const { code } = await loadWorkflowBundle();
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, code);
-  project.provide('workflowBundle', path);
+  return path;
 }

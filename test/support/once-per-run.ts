@@ -1,0 +1,12 @@
+const kept = globalThis as { valuesOfTheRun?: Map<string, Promise<unknown>> };
+
+/**
+ * Makes a value for the global set-ups of all projects: the first that asks for it makes it. The values are kept outside of
+ * modules, because each project loads the modules of its set-up anew.
+ */
+export function oncePerRun<Value>(name: string, make: () => Promise<Value>): Promise<Value> {
+  const values = (kept.valuesOfTheRun ??= new Map());
+  const value = (values.get(name) as Promise<Value> | undefined) ?? make();
+  values.set(name, value);
+  return value;
+}
