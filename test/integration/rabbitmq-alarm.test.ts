@@ -130,7 +130,9 @@ test('an alarm is said once by whoever publishes, is waited out, and leads to no
   const published = rig.bus.seen.map(({ id }) => id);
   expect(published.length - new Set(published).size).toBe(0);
   for (const entry of publishers) {
-    expect([count(entry, inEffect), count(entry, 'trying again')], outputOf(entry)).toEqual([1, 0]);
+    expect([count(entry, inEffect), count(entry, 'trying again')], `${entry} wrote: ${outputOf(entry)}`).toEqual([
+      1, 0,
+    ]);
     expect(count(entry, 'can do its work again')).toBe(1);
   }
   for (const entry of entries) expect(outputOf(entry)).not.toContain('lost its connection');
