@@ -1,5 +1,5 @@
 import { toExplanation, type Explanation } from './explanation.ts';
-import { wasAsked } from './findings.ts';
+import { wasRead } from './findings.ts';
 import { gather, type Question } from './gather.ts';
 import { judge } from './verdict.ts';
 import type { VerdictOptions } from './verdict-form.ts';
@@ -34,7 +34,7 @@ export async function explainInstance({
   return (
     verdict && {
       explanation: toExplanation(findings, verdict, last),
-      answered: wasAsked(findings.database) || wasAsked(findings.workflow),
+      answered: wasRead(findings.database) || wasRead(findings.workflow),
     }
   );
 }

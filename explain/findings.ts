@@ -24,11 +24,11 @@ export const partNames = {
 } as const satisfies Partial<Record<keyof Findings, string>>;
 
 export function valueOf<Value>(part: Knowledge<Value> | undefined): Value | undefined {
-  return wasAsked(part) ? part.value : undefined;
+  return wasRead(part) ? part.value : undefined;
 }
 
 /** Whether the part was read. A part that was read may still know nothing of the instance. */
-export function wasAsked<Value>(part: Knowledge<Value> | undefined): part is { value: Value } {
+export function wasRead<Value>(part: Knowledge<Value> | undefined): part is { value: Value } {
   return part !== undefined && 'value' in part;
 }
 

@@ -54,11 +54,10 @@ export async function gather({ instanceId, last, past = wholePast, sources }: Qu
   ]);
   const kind = valueOf(database)?.row?.agent_runtime;
   const unset = runtimeVariables && findMissingSetting(kind, runtimeVariables);
-  const unseen =
-    unset === undefined
-      ? undefined
-      : `Its agent is of the kind ${kind}: set ${unset}, as for agents_worker, to see it.`;
-  return { instanceId, database, deadLetters, workflow, runtime: unseen === undefined ? runtime : { missing: unseen } };
+  const unseen = unset && {
+    missing: `Its agent is of the kind ${kind}: set ${unset}, as for agents_worker, to see it.`,
+  };
+  return { instanceId, database, deadLetters, workflow, runtime: unseen || runtime };
 }
 
 const maxLetters = 1_000;

@@ -1,6 +1,6 @@
 import type { InstanceView } from '../database/instances/view.ts';
 import type { RowVersion } from './event-log.ts';
-import { missingParts, valueOf, wasAsked, type Findings } from './findings.ts';
+import { missingParts, valueOf, wasRead, type Findings } from './findings.ts';
 import { onTheWay } from './on-the-way.ts';
 import { stuck, waiting, type Actions, type Verdict, type VerdictOptions } from './verdict-form.ts';
 import { activityNow, unattended } from './workflow-progress.ts';
@@ -77,9 +77,9 @@ function runningVerdict(
   const agent = valueOf(runtime);
   const running = `running generation ${generation} since ${since}`;
   const noWorkflow = unattended(valueOf(workflow));
-  if (wasAsked(workflow) && noWorkflow)
+  if (wasRead(workflow) && noWorkflow)
     return waiting(`the sweeper of agents_worker, which starts a workflow again: ${running}, but ${noWorkflow}.`);
-  if (wasAsked(runtime) && agent?.phase !== 'running') {
+  if (wasRead(runtime) && agent?.phase !== 'running') {
     const found = agent ? `its agent is ${agent.phase}` : 'nothing of it is on this host';
     return stuck(`${running}, but ${found}: see that agents_worker runs, then ${actions.explain(id)} again.`);
   }
@@ -108,7 +108,7 @@ function ofDeleted(log: RowVersion[], { workflow, runtime }: Findings, options: 
     return { state: 'deleted', sentence: `deleted; cleaned up since ${since}.` };
   }
   const found = valueOf(workflow);
-  const noWorkflow = wasAsked(workflow) ? unattended(found) : undefined;
+  const noWorkflow = wasRead(workflow) ? unattended(found) : undefined;
   if (noWorkflow)
     return stuck(
       `deleted at ${since}, but ${noWorkflow}: see that agents_worker runs and reaches RabbitMQ and Temporal.`,

@@ -1,5 +1,5 @@
 /**
- * The grammar of image references, without the forms that only an engine's own ids have.
+ * The grammar of image references, without the forms that identify images of one engine.
  * Source: https://github.com/distribution/reference/blob/main/regexp.go
  */
 const domainLabel = '(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])';
@@ -10,7 +10,7 @@ const tag = '[\\w][\\w.-]{0,127}';
 const digest = '[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}';
 const reference = new RegExp(`^((?:${domain}/)?${path})(?::${tag})?(?:@${digest})?$`);
 
-/** The engine refuses longer names of repositories; tag and digest do not count. */
+/** The engine refuses longer names of repositories. Tag and digest do not count. */
 const longestName = 255;
 
 export function isImageReference(text: string): boolean {
