@@ -1,5 +1,5 @@
 /**
- * A small agent: prints a line at an interval until it is asked to stop, by a command or by SIGTERM.
+ * A small agent that prints a line at an interval until a command or SIGTERM asks it to stop.
  * Config: `interval_ms` (default 1000), `message` (default "alive"), `fail_after_ms` (optional: ends with exit code 1).
  */
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -17,20 +17,20 @@ void listen((type, { reason }) => {
   print(`${type} (${reason})`);
   if (type === 'instance.stop') stop();
 });
-// Comes after the command, and alone where the command cannot come.
+// SIGTERM follows the command, and arrives alone when RabbitMQ is down.
 process.once('SIGTERM', () => {
   print('SIGTERM');
   stop();
 });
 
-/** A graceful end: finish what is under way, then leave with exit code 0 before the grace period is over. */
+/** Ends gracefully: an agent finishes its work and exits with code 0 before the grace period is over. */
 function stop() {
   clearInterval(heartbeat);
   print('asked to stop');
   process.exit(0);
 }
 
-// Last: from now on the instance counts as running.
+// This comes last, because the instance counts as running from now on.
 print('ready');
 writeFileSync(INSTANCE_READY_FILE, '');
 

@@ -1,12 +1,12 @@
-/** Commands for this instance, with plain amqplib. */
+/** Receives the commands to this instance, with amqplib alone. */
 import { connect } from 'amqplib';
 
 const { INSTANCE_CONTROL_URL, INSTANCE_CONTROL_QUEUE } = process.env;
 const retryMs = 1_000;
 
 /**
- * Calls `onCommand(type, body)` for each command, over connections that come back. Does nothing when the agent was not
- * published with `"control": true`.
+ * Calls `onCommand(type, body)` for each command, and reconnects after a lost connection. Does nothing if the agent was
+ * published without `"control": true`.
  */
 export async function listen(onCommand) {
   if (INSTANCE_CONTROL_URL === undefined || INSTANCE_CONTROL_QUEUE === undefined) return;
@@ -18,7 +18,7 @@ export async function listen(onCommand) {
   setTimeout(() => void listen(onCommand), retryMs);
 }
 
-/** Ends, resolved or rejected, when the connection, its channel or the queue is lost. */
+/** Settles when the connection, its channel or the queue is lost. */
 async function consume(onCommand) {
   const connection = await connect(INSTANCE_CONTROL_URL);
   const closed = new Promise((resolve, reject) => {
@@ -29,7 +29,7 @@ async function consume(onCommand) {
   try {
     const channel = await connection.createChannel();
     channel.on('error', (error) => connection.emit('error', error));
-    // The queue is there before the agent starts; an account that may only read cannot declare it.
+    // The queue exists before the agent starts. The agents' account may only read, so it could not declare the queue.
     await channel.consume(INSTANCE_CONTROL_QUEUE, (message) => {
       if (message === null) {
         connection.emit('error', new Error('the queue was removed'));

@@ -26,7 +26,7 @@ test('an event that is not in the catalog cannot be published', () => {
   expect(() => toEventMessage(event)).toThrow('instance.paused is not in the catalog: define it in contracts/ first');
 });
 
-test('nor can one with another body', () => {
+test('an event with an undocumented body cannot be published', () => {
   const body = { agent_id: id, retired_at: 'yesterday' };
   expect(() => toEventMessage({ type: 'agent.retired', body, metadata })).toThrow(/retired_at/);
   // @ts-expect-error a mandatory field is missing
@@ -41,7 +41,7 @@ test('a queue that is not in the catalog cannot be consumed', () => {
   ).toThrow('agents_worker.paused is no queue of the catalog: define it in contracts/topology.ts first');
 });
 
-test('a consumer is given the events of its queue alone', () => {
+test('a consumer receives only the events of its queue', () => {
   const takes = (type: EventTypeOf<typeof queueNames.userBackendWsUpdates>): string => type;
   // @ts-expect-error the queue is not bound to it
   takes('instance.created');
@@ -50,7 +50,7 @@ test('a consumer is given the events of its queue alone', () => {
   expect(eventTypesOf(queueNames.adminBackendAudit)).toEqual(eventTypes);
 });
 
-test('every event says what each service does with it that a binding brings it to', () => {
+test('every event documents what each service does that receives it through a binding', () => {
   // @ts-expect-error user_backend gets instance.created through no queue
   const consumer: ConsumerOf<'instance.created'> = 'user_backend';
   expect(consumersOf('instance.created')).not.toContain(consumer);
@@ -62,7 +62,7 @@ test('every event says what each service does with it that a binding brings it t
   defineEvent({ ...catalog['instance.deleted'], sideEffects: { agents_worker: 'cleans up', user_backend: 'pushes' } });
 });
 
-test('every key that a queue is bound by is that of an event', () => {
+test('every routing key of a binding matches an event', () => {
   const bound = topology.queues.filter(({ exchange }) => exchange === 'events.topic');
   for (const { name, routingKeys } of bound) {
     for (const key of routingKeys) {
@@ -75,7 +75,7 @@ test('every key that a queue is bound by is that of an event', () => {
   }
 });
 
-test('what was written in any kept version is read as the newest', () => {
+test('a body of any released version is read as the newest version', () => {
   const versions = firstVersion({ schema: z.object({ drain: z.boolean().optional() }), example: {} })
     .next({
       schema: z.object({ running: z.enum(['go_on', 'stop']) }),

@@ -11,12 +11,12 @@ import { makeDocuments, root } from '../../tools/contracts/documents/documents.t
 import { publishedSchemas } from '../../tools/contracts/documents/json-schemas.ts';
 
 const documents = await makeDocuments();
-/** Each difference from a released contract. It is the cause of a stale document, so a message names it first. */
+/** The differences from released contracts. They cause stale documents, so the message names them first. */
 const causes = checkRelease(currentContracts(), await readReleased(join(root, releasedFolder))).flatMap(
   ({ sentences }) => sentences,
 );
 
-test.each(documents)('$path is what the contracts make of it', async ({ path, content }) => {
+test.each(documents)('$path is up to date with the contracts', async ({ path, content }) => {
   const file = await readFile(join(root, path), 'utf8').catch(() => '');
   const [lines, made] = [file.split('\n'), content.split('\n')];
   const first = made.findIndex((line, index) => line !== lines[index]);
@@ -26,13 +26,13 @@ test.each(documents)('$path is what the contracts make of it', async ({ path, co
   expect(file === content ? '' : [...causes, stale].join('\n')).toBe('');
 });
 
-test('docs/schemas holds the schemas of the contracts and no other', async () => {
+test('docs/schemas holds exactly the schemas of the contracts', async () => {
   const files = await readdir(join(root, 'docs/schemas'));
   const made = documents.map(({ path }) => path).filter((path) => path.startsWith('docs/schemas/'));
   expect(files.map((file) => `docs/schemas/${file}`).toSorted()).toEqual(made.toSorted());
 });
 
-test('the AsyncAPI document is accepted by the official parser without a word', async () => {
+test('the AsyncAPI document is accepted by the official parser without any warning', async () => {
   const made = documents.find(({ path }) => path === 'docs/asyncapi.json');
   const { document, diagnostics } = await new Parser().parse(made?.content ?? '');
   expect(diagnostics).toEqual([]);

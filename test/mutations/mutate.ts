@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import pMap from 'p-map';
 import { mutations, type Mutation } from './mutations.ts';
 
-/** `npm run contracts:mutate`: each mutation on a copy of the working tree, and what the fast tests say of it. */
+/** `npm run contracts:mutate` applies each mutation to a copy of the working tree, and shows what the fast tests report. */
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const left = new Set(['node_modules', '.git', '.stack', 'dist']);
 const [only] = process.argv.slice(2);
@@ -28,7 +28,7 @@ async function tried(mutation: Mutation): Promise<boolean> {
   const { code, output } = await fastTests(mutation);
   const [said] = mutation.says.exec(output) ?? [];
   const stale = output.indexOf(' is stale: ');
-  // A stale document is only the consequence of a changed contract: the cause comes first.
+  // A changed contract makes documents stale. The tests must report the cause before this consequence.
   const isCauseFirst = stale === -1 || output.search(mutation.says) < stale;
   const isCaught = code !== 0 && said !== undefined && isCauseFirst;
   process.stdout.write(
@@ -40,7 +40,7 @@ async function tried(mutation: Mutation): Promise<boolean> {
 async function fastTests(mutation: Mutation | undefined): Promise<{ code: number; output: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'mutation-'));
   try {
-    // PostgreSQL runs as a user of its own, who has to get in.
+    // PostgreSQL runs as a user of its own, which must be able to enter the folder.
     await chmod(folder, 0o755);
     await cp(root, folder, { recursive: true, filter: (path) => !left.has(path.slice(root.length)) });
     await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
@@ -53,7 +53,7 @@ async function fastTests(mutation: Mutation | undefined): Promise<{ code: number
   }
 }
 
-/** @throws Error when what is to be changed is not there exactly once */
+/** @throws Error when the file does not have the text exactly once */
 async function apply({ name, file, find, replace }: Mutation, folder: string): Promise<void> {
   const path = join(folder, file);
   const text = find === undefined ? '' : await readFile(path, 'utf8');

@@ -1,12 +1,12 @@
-/** One change that must not pass unnoticed. */
+/** A change that the fast tests must notice. */
 export interface Mutation {
   name: string;
-  /** From the root of the repository; a new file where nothing is to be found in it. */
+  /** Relative to the root of the repository. Without `find`, it is a new file. */
   file: string;
-  /** There exactly once. */
+  /** The file has this text exactly once. */
   find?: string;
   replace: string;
-  /** What names the cause. */
+  /** Matches the report that names the cause. */
   says: RegExp;
 }
 

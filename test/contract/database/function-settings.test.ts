@@ -3,7 +3,7 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openEventLog } from '../../support/event-log.ts';
 
-/** What our functions do depends on no setting of the session that calls them, nor on what that session can make. */
+/** Our functions do not depend on the settings of the session that calls them, nor on objects that it can create. */
 
 let log: Awaited<ReturnType<typeof openEventLog>>;
 let client: pg.Client;
@@ -20,7 +20,7 @@ afterEach(async () => {
   await client.end();
 });
 
-/** What an entry point sets for itself and all that it calls. */
+/** The settings of an entry point, which also hold for every function that it calls. */
 const settled = [
   'search_path=public, pg_temp',
   'standard_conforming_strings=on',

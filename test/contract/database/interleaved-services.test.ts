@@ -13,7 +13,7 @@ import type { AuditRecord } from '../../../backends/admin/audit/record.ts';
 import { changeInstance, createInstance } from '../../../backends/user/instance-store.ts';
 import { openEventLog } from '../../support/event-log.ts';
 
-/** What a service writes while a transaction of another one holds the rows. */
+/** A service writes while a transaction of another service holds the rows. */
 
 let log: Awaited<ReturnType<typeof openEventLog>>;
 let first: pg.Client;
@@ -134,7 +134,7 @@ describe('an agent that one retires', () => {
     expect(rows.map(({ type }) => type)).toEqual(['insert', 'update', 'delete', 'insert']);
   });
 
-  // In this order, it may be used by an instance: agents_worker reads the agent before it starts it.
+  // The order matters: agents_worker reads the agent before it starts an instance of it.
   test('makes nobody wait who begins to use it, and waits for nobody who does', async () => {
     const id = await publishAgent();
     const identity = user();

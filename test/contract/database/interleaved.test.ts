@@ -3,7 +3,7 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { openEventLog } from '../../support/event-log.ts';
 
-/** Two transactions at the same time, of which one holds what the other waits for. */
+/** Of two concurrent transactions, one holds a lock that the other waits for. */
 
 let log: Awaited<ReturnType<typeof openEventLog>>;
 let first: pg.Client;
@@ -171,7 +171,7 @@ describe.each(tables)('an id of %s that one transaction gives up and another one
     expect(await result).toMatchObject({ code: '40001' });
     await second.query('rollback');
 
-    // Deleted before the statement, and after the snapshot.
+    // The row is deleted after the snapshot and before the statement.
     await second.query(`begin isolation level ${level}`);
     await second.query('select 1');
     await remove(log, table, old);

@@ -56,7 +56,7 @@ describe('JSON arrives as it was written', () => {
     expect(updated?.body).toMatchObject({ metadata: JSON.parse(metadata) as object });
   });
 
-  // PostgreSQL takes neither NUL nor half a surrogate pair.
+  // PostgreSQL accepts neither NUL nor half a surrogate pair.
   const text = fc.string({ unit: 'binary' }).map((any) => any.replaceAll('\0', '0'));
   const leaf = fc.oneof(
     text,

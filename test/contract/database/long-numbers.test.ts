@@ -4,7 +4,7 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { openEventLog } from '../../support/event-log.ts';
 
-/** Numbers that take a few bytes in a JSON, and up to 147,000 once PostgreSQL writes them out. */
+/** Numbers that have a few bytes in JSON, and up to 147,000 when PostgreSQL writes them out. */
 
 let log: Awaited<ReturnType<typeof openEventLog>>;
 let client: pg.Client;
@@ -13,7 +13,7 @@ beforeAll(async () => {
   log = await openEventLog();
 });
 afterAll(() => log.close());
-/** A process of the server for each test: what one took is not counted for the next. */
+/** Each test has a server process of its own, so that the memory of one test does not count for the next. */
 beforeEach(async () => {
   client = new pg.Client(log.databaseUrl);
   await client.connect();
@@ -22,7 +22,7 @@ beforeEach(async () => {
 });
 afterEach(() => client.end());
 
-/** The most memory of its own that a process of the server ever had, in MiB; 0 where the server is on another machine. */
+/** The peak of the private memory of a server process in MiB; 0 if the server runs on another machine. */
 function peakMemory(): number {
   if (!/^(127\.|localhost)/.test(new URL(inject('postgresUrl')).hostname)) return 0;
   try {

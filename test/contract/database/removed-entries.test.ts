@@ -7,7 +7,7 @@ import { markPublished, markRejected, takeUnpublished } from '../../../bridge/ev
 import { readHead, readPage } from '../../../backends/live/published-events.ts';
 import { openEventLog } from '../../support/event-log.ts';
 
-/** What whoever looks after the database removes from the log by hand. */
+/** An administrator removes entries from the log by hand. */
 
 let log: Awaited<ReturnType<typeof openEventLog>>;
 let client: pg.Client;
@@ -17,7 +17,7 @@ beforeEach(async () => {
   client = new pg.Client(log.databaseUrl);
   await client.connect();
   pool = new pg.Pool({ connectionString: log.databaseUrl, max: 1 });
-  // An idle connection may still be there when the database goes.
+  // An idle connection may still exist when the database is dropped.
   pool.on('error', () => undefined);
 });
 afterEach(async () => {

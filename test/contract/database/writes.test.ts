@@ -30,7 +30,7 @@ const update = (table: 'agents' | 'instances', id: string, assignment: string, .
   log.query(`update ${table} set ${assignment} where id = $1`, [id, ...values]);
 const typesWritten = async () => (await log.expectDocumented()).map(({ metadata }) => metadata.type);
 
-/** Of the catalog: one that no write makes here would never be published. */
+/** The events of the catalog. If no write here produced one of them, it would never be published. */
 const eventsOf = (domain: string) => new Set<string>(eventTypes.filter((type) => type.startsWith(`${domain}.`)));
 
 describe('every kind of write is an event of the documented form', () => {

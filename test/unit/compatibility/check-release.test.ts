@@ -27,12 +27,12 @@ const checkOne = (contracts: Contract[], documents: Released[]) => {
   return { ...check, text: check?.sentences.join('\n') ?? '' };
 };
 
-test('what is as its newest revision is unchanged, and nothing is said of it', () => {
+test('a contract that equals its newest revision is unchanged and has no sentences', () => {
   const checks = checkRelease([contract(1, withDrain)], [released(1), released(1, 1, withDrain)]);
   expect(checks).toEqual([{ name: 'agent.retired', version: 1, revision: 1, status: 'unchanged', sentences: [] }]);
 });
 
-test('what is compatible is to be recorded, with the command that does', () => {
+test('a compatible change asks to be recorded, and names the command', () => {
   const { status, revision, text } = checkOne([contract(1, withDrain)], [released(1)]);
   expect({ status, revision }).toEqual({ status: 'compatible', revision: 0 });
   expect(text).toContain('agent.retired, version 1, against revision 0: `drain` is new and optional');
@@ -62,19 +62,19 @@ test('a change of an older version belongs after the newest', () => {
   );
 });
 
-test('every revision counts: a field of the second that is gone is breaking, though the first never had it', () => {
+test('every revision counts: removing a field that only the second revision has is breaking', () => {
   const { status, text } = checkOne([contract(1)], [released(1), released(1, 1, withDrain)]);
   expect(status).toBe('breaking');
   expect(text).toContain('against revision 1: `drain` (optional) is gone');
 });
 
-test('a difference from several revisions is told once', () => {
+test('a difference from several revisions is reported once', () => {
   const { text } = checkOne([contract(1, z.object({}))], [released(1), released(1, 1, id.describe('Prose.'))]);
   expect(text).toContain('against revision 0 and 1: `id` (required) is gone');
   expect(text.match(/is gone/g)).toHaveLength(1);
 });
 
-test('a first version and one that follows are new, also several at once', () => {
+test('a first version and following versions are new, even several at once', () => {
   expect(checkRelease([contract(1), contract(2)], []).map(({ status }) => status)).toEqual(['new', 'new']);
   expect(checkRelease([contract(1), contract(2)], [released(1)]).map(({ status }) => status)).toEqual([
     'unchanged',
@@ -93,7 +93,7 @@ test('a version that leaves a gap is refused', () => {
   );
 });
 
-test('a released version that is no longer there is refused, be it the newest, an older one or the last', () => {
+test('a missing released version is refused, be it the newest, an older one or the only one', () => {
   const documents = [released(1), released(1, 1, withDrain), released(2)];
   const dropped = (contracts: Contract[]) =>
     checkRelease(contracts, documents).flatMap(({ status, version }) => (status === 'dropped' ? version : []));
@@ -106,7 +106,7 @@ test('a released version that is no longer there is refused, be it the newest, a
   });
 });
 
-test('where a next version takes the place of those before it, they may go', () => {
+test('a version may be dropped when a next version replaces it', () => {
   const replaced = { replaces: true, nextNeeds: 'a migration of the broker' };
   expect(checkRelease([contract(2, withDrain, replaced)], [released(1)])).toMatchObject([
     { version: 2, status: 'new' },
@@ -116,11 +116,11 @@ test('where a next version takes the place of those before it, they may go', () 
   );
 });
 
-test('what JSON does not keep makes no difference', () => {
+test('a value that JSON does not keep is no difference', () => {
   const document = { ...documentOf(id), description: undefined };
   expect(checkOne([contract(1, id, { document })], [released(1)]).status).toBe('unchanged');
 });
 
-test('a version that is handed in twice is a mistake', () => {
+test('a version that is passed twice is a mistake', () => {
   expect(() => checkRelease([contract(1), contract(1)], [])).toThrow('agent.retired, version 1 is there twice');
 });

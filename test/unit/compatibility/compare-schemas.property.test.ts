@@ -6,10 +6,10 @@ import { expect, test, vi } from 'vitest';
 import { compareSchemas } from '../../../tools/contracts/compatibility/compare-schemas.ts';
 import { edit, edited, instanceOf, placesIn, schema, type Edit, type Schema } from '../../support/json-schemas.ts';
 
-// A second or two, unless the machine is busy. fast-check prints the seed and the smallest change that breaks the rule.
+// This takes a second or two on an idle machine. fast-check prints the seed and the smallest change that breaks the rule.
 vi.setConfig({ testTimeout: 60_000 });
 
-/** With whatever is left out filled in where the schema has a default for it. */
+/** Fills in the defaults of the schema. */
 const ajv = addFormats.default(new Ajv({ strict: false, useDefaults: true }));
 const read = (under: Schema, instance: unknown): { valid: boolean; value: unknown } => {
   const value = structuredClone(instance);
@@ -23,7 +23,7 @@ const changeWithoutBreaking = change.filter(
   ({ before, after }) =>
     !isDeepStrictEqual(before, after) &&
     compareSchemas(before, after).every(({ kind }) => kind === 'compatible') &&
-    // zod's types hold this.
+    // The types of zod ensure that a default is valid.
     placesIn(after).every((place) => !('default' in place) || ajv.validate(place, place['default'])),
 );
 
@@ -39,7 +39,7 @@ test('whatever is written under either of two compatible schemas is read under t
           if (!read(writer, instance).valid) continue;
           readBack += 1;
           expect({ instance, ...read(reader, instance) }).toMatchObject({ instance, valid: true });
-          // What is left out means the same to both; a new field may mean something of its own.
+          // A field that is left out means the same to both. Only a new field may have a default of its own.
           expect({ value: read(after, instance).value }).toMatchObject({ value: read(before, instance).value });
         }
       }
@@ -47,6 +47,6 @@ test('whatever is written under either of two compatible schemas is read under t
     }),
     { numRuns: 250 },
   );
-  // The rule was tried at all.
+  // The rule was tried often enough.
   expect(readBack).toBeGreaterThan(500);
 });

@@ -18,7 +18,7 @@ const withDrain = id.extend({ drain: z.boolean().optional() });
 const withReason = id.extend({ reason: z.string().optional() });
 
 beforeAll(async () => {
-  // In a hook that runs the tests, they name the repository of the hook.
+  // If a git hook runs the tests, these variables name the repository of the hook.
   for (const name of Object.keys(process.env)) if (name.startsWith('GIT_')) vi.stubEnv(name, undefined);
   root = await mkdtemp(join(tmpdir(), 'released-'));
   released = await mkdtemp(join(root, 'clone-'));
@@ -40,7 +40,7 @@ const contract = (schema: z.ZodType, version = 1, name = 'agent.retired'): Contr
   compare: compareSchemas,
 });
 
-/** A clone of its own, on its main branch, in which version 1 of agent.retired is released, and whatever is given. */
+/** A new clone on its main branch, in which version 1 of agent.retired and the given contracts are released. */
 async function repository(...contracts: Contract[]) {
   const folder = await mkdtemp(join(root, 'clone-'));
   await cp(released, folder, { recursive: true });
@@ -104,7 +104,7 @@ test('a breaking change is refused with every sentence, and nothing is written',
   expect((await shell('git status --porcelain')).stdout).toBe('');
 });
 
-test('what no commit has yet is replaced, or taken away when it is not wanted any more', async () => {
+test('a revision that is not committed yet is replaced, or removed when it is no longer needed', async () => {
   const { directory, files } = await repository();
   await record(directory, [contract(withDrain), contract(id, 2)]);
   expect(await files()).toHaveLength(3);
@@ -114,7 +114,7 @@ test('what no commit has yet is replaced, or taken away when it is not wanted an
   expect(await record(directory, [contract(id)])).toEqual(['agent.retired/1.1.json']);
 });
 
-test('a revision that only a branch has is taken back as the sentence says', async () => {
+test('a revision that only a branch has can be taken back as the sentence says', async () => {
   const { directory, shell, commit, files } = await repository();
   await shell('git checkout -qb branch');
   await record(directory, [contract(withDrain)]);
@@ -132,7 +132,7 @@ test('without git nothing is recorded, for it could overwrite what was released'
   await expect(record(directory, [contract(withDrain)])).rejects.toThrow('record in a clone that has a commit');
 });
 
-test('a name that is none of a folder is refused', async () => {
+test('a name that cannot name a folder is refused', async () => {
   const { directory } = await repository();
   await expect(record(directory, [contract(id), contract(id, 1, '../x')])).rejects.toThrow(
     "a contract's name is of letters",

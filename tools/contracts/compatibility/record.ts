@@ -6,11 +6,11 @@ import { checkRelease, isRefused, type Contract } from './check-release.ts';
 import { digestOf, digestsFile, fileOf, isDocumentFile, readReleased } from './released.ts';
 
 /**
- * Writes a revision for everything new or compatible, and SHA256SUMS. What HEAD of git does not have yet is work in
- * progress: it is replaced, not followed by another revision. The folder must be in a git repository with a commit.
+ * Writes a revision for every contract that is new or changed compatibly, and SHA256SUMS. A revision that is not in HEAD of
+ * git is work in progress: it is replaced instead of followed by another. The folder must be in a git repository with a commit.
  *
- * @returns the files that were written or removed, relative to the folder
- * @throws Error with every sentence when anything is breaking; then nothing was written
+ * @returns the files that it wrote or removed, relative to the folder
+ * @throws Error with every sentence when a change is breaking; it has then written nothing
  */
 export async function record(directory: string, contracts: readonly Contract[]): Promise<string[]> {
   const present = await readReleased(directory);
@@ -37,7 +37,7 @@ export async function record(directory: string, contracts: readonly Contract[]):
   return [...abandoned, ...written.flat()];
 }
 
-/** @throws Error for a name that is none of a folder */
+/** @throws Error for a name that cannot name a folder */
 function checked(file: string): string {
   if (isDocumentFile(file)) return file;
   throw new Error(`${file} cannot be recorded: a contract's name is of letters, digits, _, - and .`);
@@ -47,10 +47,9 @@ async function committedFiles(directory: string): Promise<Set<string>> {
   const { stdout } = await promisify(execFile)('git', ['ls-tree', '-r', '-z', '--name-only', 'HEAD', '.'], {
     cwd: directory,
   }).catch((error: Error) => {
-    throw new Error(
-      'Only git tells what is released from what is work in progress: record in a clone that has a commit',
-      { cause: error },
-    );
+    throw new Error('Only git tells released contracts from work in progress: record in a clone that has a commit', {
+      cause: error,
+    });
   });
   return new Set(stdout.split('\0'));
 }

@@ -3,27 +3,27 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import type { JsonObject } from './change.ts';
 
-/** Where this project keeps what it released. */
+/** The folder of the released contracts. */
 export const releasedFolder = 'contracts/released';
 
-/** A document as it was released. Its file is `<name>/<version>.<revision>.json` and never changes. */
+/** A released document. Its file is `<name>/<version>.<revision>.json` and never changes. */
 export interface Released {
   name: string;
-  /** From 1 on; a breaking change makes the next one. */
+  /** Counts from 1. A breaking change needs the next version. */
   version: number;
-  /** From 0 on; a compatible change makes the next one. */
+  /** Counts from 0. A compatible change makes the next revision. */
   revision: number;
   document: JsonObject;
 }
 
-/** Lines of `<sha256>  <file>`, as `sha256sum -c` reads them. */
+/** Has a line `<sha256>  <file>` for each document, as `sha256sum -c` reads it. */
 export const digestsFile = 'SHA256SUMS';
 
 /**
- * Everything in the folder; nothing where there is no folder.
+ * Reads every document in the folder; without the folder, there is none.
  *
- * @throws Error with every problem: a file that is not listed in SHA256SUMS, is listed and missing, or differs from its
- *   digest; a version or revision that is left out
+ * @throws Error with every problem: a file that SHA256SUMS does not list, that is missing, or that differs from its digest; a
+ *   gap between versions or revisions
  */
 export async function readReleased(directory: string): Promise<Released[]> {
   const [files, digests] = await Promise.all([filesIn(directory), readDigests(directory)]);

@@ -4,7 +4,7 @@ import { code } from './words.ts';
 
 const rights = ['configure', 'write', 'read'] as const;
 
-/** One row for each exchange and queue, one column for each account. */
+/** A table with a row for each exchange and queue, and a column for each account. */
 export function accessTable(): string {
   const names = [...new Set(accountNames.flatMap((account) => rights.flatMap((right) => access[account][right])))];
   return table(
@@ -16,7 +16,7 @@ export function accessTable(): string {
   );
 }
 
-/** The account that whoever runs agents makes by hand. */
+/** The commands that create the agents' account by hand. */
 export function agentsAccount(): string {
   const { configure, write, read } = permissionsOf('agents');
   return [

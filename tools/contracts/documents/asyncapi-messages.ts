@@ -6,10 +6,10 @@ import { publishedSchemas, type PublishedSchema } from './json-schemas.ts';
 
 export type Json = Record<string, unknown>;
 
-/** Of AMQP: https://github.com/asyncapi/bindings/blob/master/amqp/README.md */
+/** Version of the AMQP bindings: https://github.com/asyncapi/bindings/blob/master/amqp/README.md */
 export const bindingVersion = '0.3.0';
 
-/** Every kept version is a message of its own: readers tell them apart by `schema_version`. */
+/** Each released version is a message of its own. Readers tell them apart by `schema_version`. */
 export function messages(): Json {
   return Object.fromEntries(
     bodies().map(({ name, version, example }) => [
@@ -81,7 +81,7 @@ export function messageRefs(name: string): Json {
   return Object.fromEntries(versions.map((body) => [messageId(body), ref(`components/messages/${messageId(body)}`)]));
 }
 
-/** Of the version that is written. */
+/** The id of the message in the version that is written. */
 export function newestMessageId(name: string): string {
   return messageId({ name, version: bodies().filter((body) => body.name === name).length });
 }

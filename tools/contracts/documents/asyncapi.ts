@@ -24,7 +24,7 @@ const controlQueue = controlQueueOf({ instanceId: '{instance_id}', agentId: '{ag
 const replicaQueue = replicaQueueOf('{replica_id}');
 
 /**
- * The whole bus as one AsyncAPI 3 document: what event_broker and agents_worker send, and what each queue gives its consumer.
+ * Describes the whole bus as one AsyncAPI 3 document: what event_broker and agents_worker send, and what each queue delivers.
  * https://www.asyncapi.com/docs/reference/specification/v3.1.0
  */
 export function asyncApi(): Json {

@@ -88,7 +88,7 @@ function commandSection(type: CommandType): string {
   ].join('\n\n');
 }
 
-/** The newest is what is written; the others can still be read. */
+/** Links the newest version, which is written, and the older ones, which can still be read. */
 function versionLinks(name: string): string {
   const versions = publishedSchemas().filter((schema) => schema.name === name);
   const links = versions.map((schema) => `[${schema.version}](schemas/${schemaFile(schema)})`).toReversed();
@@ -110,7 +110,7 @@ function queueTable(queues: readonly QueueDefinition[]): string {
   );
 }
 
-/** One column for each set of arguments that queues have in common, apart from their own name in them. */
+/** A table with a column for each set of arguments that several queues share. Their own names in the arguments do not count. */
 function argumentTable(queues: readonly QueueDefinition[]): string {
   const own = "the queue's name";
   const kinds = new Map<string, { arguments: Record<string, string>; names: string[] }>();
@@ -147,7 +147,7 @@ function headerTable(): string {
   );
 }
 
-/** A queue that one instance or replica has to itself. */
+/** The section on a queue that belongs to one instance or replica. */
 function ownQueueSection(queue: QueueDefinition, whenFull: string): string {
   return [
     table(

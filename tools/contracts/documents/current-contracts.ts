@@ -4,7 +4,7 @@ import type { Contract } from '../compatibility/check-release.ts';
 import { controlQueueOf, replicaQueueOf, topology, topologyVersion } from '../../../contracts/topology.ts';
 import { publishedSchemas } from './json-schemas.ts';
 
-/** Every kept version of every contract, as the code has it: what is compared with `contracts/released/`. */
+/** Every version of every contract in the code, which is compared with `contracts/released/`. */
 export function currentContracts(): Contract[] {
   return [
     ...publishedSchemas().map(({ name, version, schema }) => ({

@@ -8,14 +8,14 @@ import { publishedSchemas, schemaFile } from './json-schemas.ts';
 import { fillSections } from './sections.ts';
 
 export interface ContractDocument {
-  /** From the root of the repository. */
+  /** Relative to the root of the repository. */
   path: string;
   content: string;
 }
 
 export const root = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** Every file that is made from the contracts, as it should be; what people wrote around the sections stays. */
+/** Generates every document. The text that people wrote around the generated sections is kept. */
 export async function makeDocuments(): Promise<ContractDocument[]> {
   return Promise.all([
     ...publishedSchemas().map((contract) =>

@@ -5,9 +5,9 @@ import { releasedFolder } from '../compatibility/released.ts';
 import { currentContracts } from './current-contracts.ts';
 import { makeDocuments, root } from './documents.ts';
 
-/** `npm run contracts:generate`: keeps what is new in the contracts, and brings every document of them up to date. */
+/** `npm run contracts:generate` records new revisions of the contracts and brings every document up to date. */
 try {
-  // First, so that nothing is kept of what cannot be documented.
+  // The documents come first, so that no contract is recorded that cannot be documented.
   const documents = await makeDocuments();
   for (const file of await record(join(root, releasedFolder), currentContracts())) {
     process.stdout.write(`kept    ${releasedFolder}/${file}\n`);

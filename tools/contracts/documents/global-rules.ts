@@ -6,7 +6,7 @@ import type { Versions } from '../../../contracts/versions.ts';
 import { toJsonSchema } from './json-schemas.ts';
 import { code, fieldsOf } from './words.ts';
 
-/** The section of `llms.txt` that says what is on the bus and which headers are mandatory. */
+/** The section of `llms.txt` on the events, the commands and the mandatory headers. */
 export function globalRules(): string {
   const ofEvents = mandatory('headers.agent_event');
   const ofInstances = mandatory('headers.instance_event').filter((name) => !ofEvents.includes(name));

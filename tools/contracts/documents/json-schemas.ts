@@ -5,19 +5,19 @@ import { headerSchemas } from '../../../contracts/envelope.ts';
 import { notification } from '../../../contracts/notification.ts';
 import type { Versions } from '../../../contracts/versions.ts';
 
-/** JSON Schema draft-07, which validators of every language read, and AsyncAPI too. */
+/** JSON Schema draft-07, which AsyncAPI and validators in every language read. */
 export type JsonSchema = z.core.JSONSchema.BaseSchema;
 
 export interface PublishedSchema {
-  /** Of the event or command; `notification`; or `headers.` and the kind of message. */
+  /** The name of the event or command, `notification`, or `headers.` with the kind of message. */
   name: string;
   version: number;
   schema: JsonSchema;
-  /** As on the wire; headers have none of their own. */
+  /** In the form on the wire. Headers have no example of their own. */
   example?: unknown;
 }
 
-/** Every kept version of every contract. */
+/** Every released version of every contract. */
 export function publishedSchemas(): PublishedSchema[] {
   return [
     ...Object.entries(catalog).flatMap(([name, { versions }]) => published(name, `Event ${name}`, versions)),
@@ -31,7 +31,7 @@ export function publishedSchemas(): PublishedSchema[] {
   ];
 }
 
-/** Below `docs/schemas/`. */
+/** The name of the file in `docs/schemas/`. */
 export function schemaFile({ name, version }: { name: string; version: number }): string {
   return `${name}.v${version}.json`;
 }
@@ -45,7 +45,7 @@ function published(name: string, title: string, { kept }: Versions<unknown>): Pu
   }));
 }
 
-/** As it is on the wire, before any transformation; objects stay open, since readers ignore what they do not know. */
+/** Describes the form on the wire, before any transformation. Objects stay open, because readers ignore unknown fields. */
 export function toJsonSchema(schema: z.ZodType, title?: string): JsonSchema {
   const { $schema, ...rest } = z.toJSONSchema(schema, { io: 'input', target: 'draft-7' });
   return { $schema, ...(title !== undefined && { title }), ...rest } as JsonSchema;

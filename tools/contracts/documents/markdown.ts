@@ -1,4 +1,4 @@
-/** A table whose cells are Markdown. */
+/** Makes a table. Its cells are Markdown. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;

@@ -1,11 +1,11 @@
-/** The text between these two lines of a Markdown file is made from the contracts; the rest is written by hand. */
+/** The text between these two lines of a Markdown file is generated. The rest is written by hand. */
 const begin = (name: string): string => `<!-- generated: ${name} -->`;
 const end = '<!-- end of generated -->';
 
 /**
- * Puts each content between the marks of its name.
+ * Puts each section between the marks with its name.
  *
- * @throws Error naming the file and the mark, when a section has no place, or a place no section
+ * @throws Error that names the file and the mark, when a section has no place or a place has no section
  */
 export function fillSections(file: string, text: string, sections: Readonly<Record<string, string>>): string {
   const names = [...text.matchAll(/<!-- generated: (.*?) -->/g)].map(([, name = '']) => name);

@@ -8,7 +8,7 @@ export interface Field {
   description: string;
 }
 
-/** The fields of an object, in their order. */
+/** The fields of an object, in the order of the schema. */
 export function fieldsOf({ properties = {}, required = [] }: JsonSchema): Field[] {
   return Object.entries(properties).map(([name, schema]) => ({
     name,
@@ -18,7 +18,7 @@ export function fieldsOf({ properties = {}, required = [] }: JsonSchema): Field[
   }));
 }
 
-/** Where a schema has branches: each with the values that tell it from the others, as in `` `table` is `agents` ``. */
+/** The branches of a schema, each with the values that distinguish it, as in `` `table` is `agents` ``. */
 export function branchesOf({ oneOf = [] }: JsonSchema): { when: string; schema: JsonSchema }[] {
   return oneOf.map((schema) => {
     const consts = Object.entries(schema.properties ?? {}).filter(([name]) => isTold(oneOf, name));
@@ -38,7 +38,7 @@ export function code(text: unknown): string {
   return `\`${String(text)}\``;
 }
 
-/** @throws Error for a kind of schema that it has no words for yet */
+/** @throws Error for a kind of schema that it cannot describe yet */
 function typeOf(schema: JsonSchema, field = ''): string {
   const { type, format, items, anyOf, properties } = schema;
   if (schema.const !== undefined) return code(schema.const);

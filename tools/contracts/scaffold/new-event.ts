@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { eventTypes } from '../../../contracts/names.ts';
 import { topology } from '../../../contracts/topology.ts';
 
-/** `npm run contracts:new-event -- agent.renamed`: the files of a new event, from which the compiler leads on. */
+/** `npm run contracts:new-event -- agent.renamed` writes the file of a new event. The compiler then names what is left to do. */
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const [type = ''] = process.argv.slice(2);
 
@@ -47,7 +47,7 @@ Next, as CONTRIBUTING.md says:
 `);
 }
 
-/** Those whose queues are bound to the whole domain. */
+/** The services whose queues are bound to the event, or to its whole domain. */
 function consumersOf(name: string, domain: string): string[] {
   const queues = topology.queues.filter(
     ({ routingKeys }) => routingKeys.includes(name) || routingKeys.includes(`${domain}.*`),
@@ -55,7 +55,7 @@ function consumersOf(name: string, domain: string): string[] {
   return [...new Set(queues.flatMap(({ consumers }) => consumers))];
 }
 
-/** @throws Error when the place is not there, or not once */
+/** @throws Error when the file does not have the place exactly once */
 function edit(path: string, place: string, change: (place: string) => string): void {
   const parts = readFileSync(root + path, 'utf8').split(place);
   if (parts.length !== 2) throw new Error(`${path} has no one place to write to: ${place}`);
