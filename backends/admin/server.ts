@@ -13,12 +13,14 @@ export interface AdminServerOptions extends Pick<
   deadLetters: DeadLetters;
 }
 
-/** Agents, the audit log and dead letters over HTTP, for admins alone. It does not listen yet. */
+/** Creates the HTTP interface for agents, the audit log and dead letters. The caller lets it listen. */
 export async function createAdminServer({ pool, deadLetters, ...options }: AdminServerOptions): Promise<HttpServer> {
   const app = await createHttpServer({
     ...options,
+    access: 'admin',
     title: 'admin_backend',
-    description: 'Publish and retire agents, search the audit log, send dead letters again. Every route is for admins.',
+    description:
+      'Publish and retire agents, search the audit log and resend dead letters. Only admins may call these routes.',
   });
   addAgentRoutes(app, pool);
   addAuditRoutes(app, pool);

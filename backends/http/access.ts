@@ -2,24 +2,25 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ProblemError } from './problem.ts';
 import { InvalidToken, type Identity, type VerifyToken } from './tokens.ts';
 
-/** Who may call a route. Left out, it is `user`: whoever has a valid token. */
+/** Who may call a route: everybody, everybody with a valid token, or everybody whose token has the role admin. */
 export type Access = 'public' | 'user' | 'admin';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
+    /** Left out, it is the `access` of the server. */
     access?: Access;
-    /** Not counted towards the limit on the rate: files of a page, of which there are dozens. */
+    /** Requests do not count towards the rate limit. Loading a page takes dozens of files. */
     unlimited?: boolean;
   }
   interface FastifyRequest {
-    /** Undefined without a valid token. */
+    /** Undefined if the request has no valid token. */
     identity: Identity | undefined;
-    /** Why there is no identity. */
+    /** The error of the verification, if the token is not valid. */
     identityProblem: unknown;
   }
 }
 
-/** Reads the token of each request. Whether it is needed is decided by `requireAccess`. */
+/** Reads the token of each request. `requireAccess` decides whether the route needs one. */
 export function readIdentity(app: FastifyInstance, verifyToken: VerifyToken): void {
   app.decorateRequest('identity', undefined);
   app.decorateRequest('identityProblem', undefined);
@@ -34,14 +35,18 @@ export function readIdentity(app: FastifyInstance, verifyToken: VerifyToken): vo
   });
 }
 
-/** Before a body is read, but after the limit on the rate, which is a hook `onRequest` of each route: guesses count, too. */
-export function requireAccess(app: FastifyInstance): void {
+/**
+ * Refuses before the body is read, but after the rate limit, a hook `onRequest` of each route: guessed tokens count, too.
+ *
+ * @param serverAccess for routes that declare no `access`
+ */
+export function requireAccess(app: FastifyInstance, serverAccess: Access): void {
   app.addHook('preParsing', async (request) => {
-    const { access = 'user' } = request.routeOptions.config;
+    const { access = serverAccess } = request.routeOptions.config;
     if (access === 'public' || request.is404) return;
     const identity = identityOf(request);
     if (access === 'admin' && !identity.isAdmin) {
-      throw new ProblemError(403, 'forbidden', 'This is for admins: the token needs the role admin.');
+      throw new ProblemError(403, 'forbidden', 'Only admins may do this: the token needs the role admin.');
     }
   });
 }
@@ -63,7 +68,7 @@ export function identityOf({ identity, identityProblem }: FastifyRequest): Ident
 
 const subprotocolPrefix = 'bearer.';
 
-/** A browser's WebSocket can send no header of its own, but names subprotocols: the token is one of them. */
+/** A WebSocket of a browser cannot set headers, but it can name subprotocols. The token is sent as one of them. */
 function tokenOf({ headers }: FastifyRequest): string | undefined {
   const { authorization, 'sec-websocket-protocol': protocols } = headers;
   const bearer = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];

@@ -3,13 +3,13 @@ import { isIPv6 } from 'node:net';
 const groupsOf64Bits = 4;
 
 /**
- * What is counted as one client without a token. A customer of a provider has a whole /64 of IPv6 addresses at least
- * (https://www.rfc-editor.org/rfc/rfc6177), and could send each request from another one.
+ * Addresses of one client that has no token. A customer of a provider gets at least a /64 of IPv6 addresses
+ * (https://www.rfc-editor.org/rfc/rfc6177), and could use another address for each request.
  */
 export function addressGroup(address: string): string {
   const [withoutZone = ''] = address.split('%');
   if (!isIPv6(withoutZone)) return address;
-  // In the one way of writing that URLs have, which gives the last 32 bits as two groups, too.
+  // A URL has one canonical form of an address, in which the last 32 bits are two groups, too.
   const canonical = new URL(`http://[${withoutZone}]`).hostname.slice(1, -1);
   const [head = '', tail] = canonical.split('::');
   const before = head.split(':').filter(Boolean);

@@ -6,7 +6,7 @@ import { methodsOf } from './known-paths.ts';
 import { notFound, problemMediaType, ProblemError } from './problem.ts';
 import type { RateLimit } from './rate-limit.ts';
 
-/** Every error leaves as a problem (RFC 9457). */
+/** Answers every error with a problem (RFC 9457), and logs those of the server. */
 export function answerError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   const answer = toProblem(error);
   if (answer.status >= 500) {
@@ -27,7 +27,7 @@ export function answerError(error: FastifyError, request: FastifyRequest, reply:
   reply.status(answer.status).type(problemMediaType).send(JSON.stringify(answer.toBody()));
 }
 
-/** Before a body is read. Such requests count towards the limit on the rate. */
+/** Answers 404 or 405 before the body is read. Such requests count towards the rate limit. */
 export function answerUnknownPaths(app: FastifyInstance, rateLimit: RateLimit): void {
   const pathOf = (url: string): string => url.split('?')[0] ?? url;
   app.addHook('preParsing', async (request, reply) => {
@@ -37,9 +37,13 @@ export function answerUnknownPaths(app: FastifyInstance, rateLimit: RateLimit): 
     const methods = methodsOf(app, path);
     if (methods.length === 0) throw notFound(path);
     reply.header('allow', methods.join(', '));
-    throw new ProblemError(405, 'method_not_allowed', `${path} takes ${methods.join(', ')} and no ${request.method}.`);
+    throw new ProblemError(
+      405,
+      'method_not_allowed',
+      `${path} supports ${methods.join(', ')}, but not ${request.method}.`,
+    );
   });
-  // What a route found not to be there, such as a file.
+  // A route may find that its resource does not exist, such as a file.
   app.setNotFoundHandler(async (request) => {
     await rateLimit.unlimited(request);
     throw notFound(pathOf(request.url));
@@ -58,7 +62,7 @@ function toProblem(error: FastifyError): ProblemError {
     return new ProblemError(400, 'invalid_request', detail, { errors, cause: error });
   }
   if (isUnavailable(error)) {
-    return new ProblemError(503, 'unavailable', 'A server that this one needs is away. Try again.', {
+    return new ProblemError(503, 'unavailable', 'A server that this one depends on is unavailable. Try again.', {
       cause: error,
       retryAfterSeconds: 5,
     });
@@ -67,13 +71,13 @@ function toProblem(error: FastifyError): ProblemError {
   if (statusCode === 415) {
     // https://www.rfc-editor.org/rfc/rfc9110#section-15.5.16
     const headers = { accept: 'application/json', 'accept-encoding': 'identity' };
-    const detail = 'A body has to be JSON, sent as application/json without a content coding.';
+    const detail = 'The body must be JSON, sent as application/json without a content coding.';
     return new ProblemError(415, toCode(code, statusCode), detail, { cause: error, headers });
   }
   if (statusCode < 500 && !isResponseSerializationError(error)) {
     return new ProblemError(statusCode, toCode(code, statusCode), error.message, { cause: error });
   }
-  return new ProblemError(500, 'internal', 'The server made a mistake, which is in its log.', { cause: error });
+  return new ProblemError(500, 'internal', 'The server failed. Its log has the details.', { cause: error });
 }
 
 /** e.g. `FST_ERR_CTP_BODY_TOO_LARGE` → `body_too_large` */

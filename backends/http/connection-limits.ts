@@ -2,21 +2,21 @@ import { createServer, STATUS_CODES, type RequestListener, type Server, type Ser
 import type { Socket } from 'node:net';
 import { ProblemError, problemMediaType } from './problem.ts';
 
-/** How much of a server one connection may take. All times are in milliseconds. */
+/** Limits of one connection to a server. */
 export interface ConnectionLimits {
-  /** From the connection to the last header of its request. */
+  /** From opening the connection to the last header of its request. */
   headersMs: number;
   /** For a whole request with its body. */
   requestMs: number;
-  /** For the rest of a body that nobody reads, because the request is answered already, e.g. with 401. */
+  /** For the rest of a body that is not read, because the request was already answered, e.g. with 401. */
   unreadBodyMs: number;
-  /** Without the client taking a byte of its answer. */
+  /** During which the client reads no byte of its answer. */
   stalledMs: number;
-  /** Between two requests of one connection. Proxies must give up earlier, most after 60 s. */
+  /** Between two requests of one connection. Proxies have to close it earlier; most do after 60 s. */
   idleMs: number;
-  /** How late any of these may be noticed. */
+  /** Interval of the checks, and so the longest delay until an exceeded limit is noticed. */
   checkEveryMs: number;
-  /** Connections at the same time. Further ones are closed at once. */
+  /** Open connections. Further ones are closed at once. */
   connections: number;
 }
 
@@ -30,17 +30,17 @@ export const connectionLimits: ConnectionLimits = {
   connections: 10_000,
 };
 
-/** Responses that are not sent yet, by the connection. */
+/** The response that each connection is waiting for. */
 const inHand = new WeakMap<Socket, ServerResponse>();
 
-/** Ends connections whose clients are slow: they cost little to open, and each costs the server memory and a descriptor. */
+/** Closes connections of slow clients. They are cheap to open, but each takes memory and a descriptor of the server. */
 export function createLimitedServer(limits: ConnectionLimits, handle: RequestListener): Server {
   const server = createServer({ connectionsCheckingInterval: limits.checkEveryMs }, handle);
   server.headersTimeout = limits.headersMs;
   server.requestTimeout = limits.requestMs;
   server.keepAliveTimeout = limits.idleMs;
   server.maxConnections = limits.connections;
-  // Node.js reports every silence here, also that of a client which waits for its answer.
+  // Node.js calls this after any silence, including that of a client which waits for its answer.
   server.setTimeout(limits.stalledMs, (socket) => {
     if (!inHand.has(socket) || socket.writableLength > 0) socket.destroy();
   });
@@ -48,7 +48,7 @@ export function createLimitedServer(limits: ConnectionLimits, handle: RequestLis
     const { socket } = request;
     inHand.set(socket, response);
     response.once('finish', () => {
-      // Closing at once would take the answer from a client that still sends.
+      // A client that is still sending would lose its answer if the connection closed at once.
       if (!request.complete) setTimeout(() => request.complete || socket.destroy(), limits.unreadBodyMs).unref();
     });
     response.once('close', () => {
@@ -64,7 +64,7 @@ const faults: Readonly<Record<number, readonly [code: string, detail: string]>> 
   431: ['headers_too_large', 'The header fields of the request are too large.'],
 };
 
-/** Answers what did not become a request with a problem (RFC 9457), and ends its connection. */
+/** Answers bytes that are no valid HTTP request with a problem (RFC 9457), and closes the connection. */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable || inHand.get(socket)?.headersSent) {
     socket.destroy();

@@ -8,7 +8,7 @@ export interface DevelopmentTokenOptions {
 
 const lifetime = '24h';
 
-/** A token as an issuer would make it; undefined where the backends check tokens by keys that are somebody else's. */
+/** @returns a token like those of an issuer; undefined if the backends verify tokens with the public keys of an issuer */
 export async function signDevelopmentToken(
   { key, issuer, audience }: TokenSettings,
   { userId, roles = [] }: DevelopmentTokenOptions,

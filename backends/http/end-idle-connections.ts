@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 
 const everyMs = 50;
 
-/** A connection whose last request is answered while the server closes would be kept open for further ones, and hold the close up. */
+/** Closes connections that become idle while the server closes. They would otherwise stay open and delay the close. */
 export function endIdleConnections(app: FastifyInstance): void {
   app.addHook('preClose', async () => {
     const timer = setInterval(() => app.server.closeIdleConnections(), everyMs);

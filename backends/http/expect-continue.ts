@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 
-/** Asks for a body that a client holds back (`Expect: 100-continue`) once its token is checked: to be registered after that. */
+/** Asks a client for the body that it holds back (`Expect: 100-continue`). Register it after the check of the token. */
 export function continueWhenAllowed(app: FastifyInstance, bodyLimitBytes: number): void {
-  // Without a listener, Node.js asks for the body before anybody has looked at the request.
+  // Without a listener, Node.js asks for the body before any hook has run.
   app.server.on('checkContinue', (request, response) => app.server.emit('request', request, response));
   app.addHook('preParsing', async ({ headers }, { raw }) => {
     const isHeldBack = headers.expect?.toLowerCase() === '100-continue';

@@ -4,14 +4,14 @@ import { writtenOutBytes } from './written-out.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The JSON of the body as it was sent, for PostgreSQL to read: JavaScript would change its larger numbers. Empty without a body. */
+    /** The JSON of the body as it was sent. PostgreSQL parses it, because JavaScript would round long numbers. Empty without a body. */
     bodyText: string;
   }
 }
 
 const { FST_ERR_CTP_INVALID_JSON_BODY: InvalidJson } = fastify.errorCodes;
 
-/** JSON in UTF-8, not compressed, is the only kind of body. One that is empty is none, whatever its content type says. */
+/** Accepts bodies of uncompressed JSON in UTF-8 only. An empty body counts as no body, whatever its content type. */
 export function readJsonBodies(app: FastifyInstance): void {
   app.decorateRequest('bodyText', '');
   app.removeAllContentTypeParsers();
@@ -31,7 +31,7 @@ export function readJsonBodies(app: FastifyInstance): void {
   });
 }
 
-/** Before the body is read, and after the token: to be registered after `requireAccess`. */
+/** Refuses before the body is read. Register it after `requireAccess`, so that the token is checked first. */
 export function requirePlainBodies(app: FastifyInstance): void {
   app.addHook('preParsing', async ({ headers }) => {
     const codings = codingsIn(headers['content-encoding'], headers['transfer-encoding']);
@@ -52,7 +52,7 @@ export function requirePlainBodies(app: FastifyInstance): void {
   });
 }
 
-/** What has to be undone before a body is JSON; RFC 9110 names `identity` for nothing, and RFC 9112 `chunked` for parts. */
+/** The codings that would have to be decoded: `identity` (RFC 9110) is none, and Node.js decodes `chunked` (RFC 9112). */
 function codingsIn(contentEncoding: string | undefined, transferEncoding: string | undefined): string[] {
   const list = (value = ''): string[] => value.split(',').map((coding) => coding.trim().toLowerCase());
   const further = list(transferEncoding).filter((coding) => coding !== 'chunked');
@@ -67,7 +67,7 @@ function charsetIn(contentType = ''): string | undefined {
 
 function parse(text: string): unknown {
   try {
-    // A member named __proto__ is one like any other: nothing is merged with it.
+    // A member named __proto__ does no harm, because nothing merges the object into another.
     return JSON.parse(text);
   } catch {
     throw new InvalidJson();

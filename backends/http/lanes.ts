@@ -1,4 +1,4 @@
-/** Lets so many calls run at the same time; the others wait for their turn, in order. */
+/** Limits the number of calls that run concurrently. Further calls wait, and run in the order in which they came. */
 export function createLanes(count: number) {
   const waiting: (() => void)[] = [];
   let free = count;

@@ -7,11 +7,11 @@ export interface DocumentInfo {
   description: string;
 }
 
-/** Of an answer, beside its `content` in a route's `schema.response`. */
+/** Documented headers of an answer. They stand beside `content` in the `schema.response` of a route. */
 export type ResponseHeaders = Readonly<Record<string, { type: 'string' | 'integer'; description: string }>>;
 type Responses = Record<string, { headers?: ResponseHeaders }>;
 
-/** For @fastify/swagger: an OpenAPI 3.1 document that is made of the schemas by which requests and answers are checked. */
+/** Options of @fastify/swagger for an OpenAPI 3.1 document, generated from the schemas that validate requests and answers. */
 export function openApi({ title, description }: DocumentInfo): FastifyDynamicSwaggerOptions {
   return {
     openapi: {
@@ -45,7 +45,7 @@ const transform: typeof jsonSchemaTransform = (document) => {
 
 const withSchemas = z.looseObject({ components: z.looseObject({ schemas: z.record(z.string(), z.unknown()) }) });
 
-/** The registry of schemas is the process's: another document's are in it, too. */
+/** Removes unused schemas: zod has one registry per process, which also holds those of other documents. */
 function withoutUnused<Document>(document: Document): Document {
   const { components, ...rest } = withSchemas.parse(document);
   const used = new Set<string>();

@@ -4,31 +4,33 @@ import type { ResponseHeaders } from './open-api.ts';
 
 export const problemMediaType = 'application/problem+json';
 
-/** Every error of the HTTP interfaces (RFC 9457). `type` is always `about:blank`, so that `title` is the status in words. */
+/** The form of every error (RFC 9457). `type` is always `about:blank`, which makes `title` the name of the status. */
 export const problem = z
   .object({
     type: z.literal('about:blank'),
-    title: z.string().meta({ description: 'The status in words.' }),
+    title: z.string().meta({ description: 'Name of the status.' }),
     status: z.int().min(400).max(599),
-    detail: z.string().meta({ description: 'What is wrong and what to do, for a person.' }),
+    detail: z.string().meta({ description: 'What is wrong and what to do about it, for a person.' }),
     code: z.string().meta({ description: 'What is wrong, for a program.' }),
     errors: z
       .array(z.object({ path: z.string(), message: z.string() }))
       .optional()
-      .meta({ description: 'Each fault of the request, where there may be several; `path` as in `body.config`.' }),
+      .meta({
+        description: 'Every fault of the request, if it can have several. `path` is, for example, `body.config`.',
+      }),
   })
   .meta({ id: 'Problem', description: 'An error (RFC 9457).' });
 export type Problem = z.infer<typeof problem>;
 
 export interface ProblemOptions extends ErrorOptions {
   errors?: Problem['errors'];
-  /** Seconds after which the request may succeed: the header `Retry-After`. */
+  /** Sent as `Retry-After`: the request may succeed after so many seconds. */
   retryAfterSeconds?: number | undefined;
   /** Further headers of the answer. */
   headers?: Readonly<Record<string, string>>;
 }
 
-/** Answers the request with a problem. */
+/** A route throws this error to answer the request with a problem. */
 export class ProblemError extends Error {
   override name = 'ProblemError';
   readonly status: number;
@@ -58,23 +60,23 @@ export class ProblemError extends Error {
   }
 }
 
-/** For a thing that is not there, or that the caller may not see: the two must not be told apart. */
+/** For a resource that does not exist, and for one that the caller may not see: a 403 would reveal that it exists. */
 export function notFound(what: string): ProblemError {
   return new ProblemError(404, 'not_found', `There is no ${what}.`);
 }
 
 const inWords: Readonly<Record<number, string>> = {
-  400: 'The request is not of the documented form.',
+  400: 'The request does not match its schema.',
   401: 'The token is missing or not valid.',
-  403: 'The token does not allow this.',
-  404: 'It does not exist, or belongs to somebody else.',
-  409: 'It is not in a state that allows this.',
+  403: 'The token does not permit this.',
+  404: 'The resource does not exist, or belongs to another user.',
+  409: 'The resource is in a state that does not allow this.',
   413: 'The body is too large.',
-  415: 'The body is not JSON in UTF-8 without a content coding.',
-  422: 'The request is understood but cannot be done.',
-  429: 'Too many requests; `Retry-After` says when to go on.',
-  500: 'A fault of the server.',
-  503: 'A server behind this one is away; try again.',
+  415: 'The body must be JSON in UTF-8, without a content coding.',
+  422: 'The request is well-formed, but cannot be carried out.',
+  429: 'Too many requests. `Retry-After` gives the time to wait.',
+  500: 'The server failed.',
+  503: 'A server that this one depends on is unavailable. Try again.',
 };
 
 const retryAfter: ResponseHeaders = { 'retry-after': { type: 'integer', description: 'Seconds to wait.' } };
@@ -85,7 +87,7 @@ const headers: Readonly<Record<number, ResponseHeaders>> = {
   503: retryAfter,
 };
 
-/** What every route may answer with, and the given statuses on top, for its `schema.response`. */
+/** For the `schema.response` of a route: the problems that every route can answer with, and the given statuses. */
 export function problems(...further: number[]) {
   const statuses = [400, 401, 403, 413, 415, 429, 500, 503, ...further];
   return Object.fromEntries(

@@ -4,20 +4,20 @@ import { createLanes } from './lanes.ts';
 import { ProblemError } from './problem.ts';
 
 export interface ReadLanesOptions {
-  /** Reads of one user at the same time. */
+  /** Concurrent reads of one user. */
   perUser: number;
-  /** Reads of all users at the same time: the bound on connections of the pool that they take. */
+  /** Concurrent reads of all users. Each takes a connection of the pool. */
   overall: number;
-  /** Further reads of one user that wait for their turn. */
+  /** Waiting reads of one user. */
   waitingPerUser?: number;
-  /** Further reads of all users that wait. */
+  /** Waiting reads of all users. */
   waiting?: number;
 }
 
 /**
- * Takes turns between users for reads that are expensive: one user's reads wait behind each other, not before those of others.
+ * Shares expensive reads fairly between users: many reads of one user wait behind each other, and do not delay other users.
  *
- * The function that is returned throws a ProblemError: 429 to a user that waits for too many, 503 when too many wait.
+ * @returns a function that throws a ProblemError: 429 if too many reads of the user wait, 503 if too many reads of all users do
  */
 export function createReadLanes({ perUser, overall, waitingPerUser = 8, waiting = 200 }: ReadLanesOptions) {
   const inLane = createLanes(overall);
@@ -28,11 +28,11 @@ export function createReadLanes({ perUser, overall, waitingPerUser = 8, waiting 
     const { userId } = identityOf(request);
     const user = users.get(userId) ?? { inOwnLane: createLanes(perUser), reads: 0 };
     if (user.reads >= perUser + waitingPerUser) {
-      const detail = `You have ${user.reads} such requests under way: wait for some of them.`;
+      const detail = `You have ${user.reads} unfinished requests of this kind. Wait until some are answered.`;
       throw new ProblemError(429, 'too_many_at_once', detail, { retryAfterSeconds: 1 });
     }
     if (reads >= overall + waiting) {
-      throw new ProblemError(503, 'too_many_at_once', 'Too many such requests wait. Try again.', {
+      throw new ProblemError(503, 'too_many_at_once', 'Too many requests of this kind are waiting. Try again.', {
         retryAfterSeconds: 5,
       });
     }
@@ -49,7 +49,7 @@ export function createReadLanes({ perUser, overall, waitingPerUser = 8, waiting 
   };
 }
 
-/** Nobody reads the answer to a client that is gone: it only frees the lane. */
+/** Skips the work for a client that has closed its connection, as nobody would read the answer. */
 async function unlessGone<Result>({ raw }: FastifyRequest, work: () => Promise<Result>): Promise<Result> {
   if (raw.socket.destroyed) throw new ProblemError(408, 'client_gone', 'The client closed its connection.');
   return work();

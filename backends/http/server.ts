@@ -11,7 +11,7 @@ import fastify, {
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
-import { readIdentity, requireAccess } from './access.ts';
+import { readIdentity, requireAccess, type Access } from './access.ts';
 import { answerError, answerUnknownPaths } from './answer-errors.ts';
 import {
   answerClientError,
@@ -39,33 +39,35 @@ export type HttpServer = FastifyInstance<
 export interface HttpServerOptions extends DocumentInfo {
   logger: Logger;
   verifyToken: VerifyToken;
-  /** Pages of which other origins may call: none unless told otherwise. */
+  /** Who may call the routes that declare no `access` of their own. */
+  access?: Access;
+  /** Other origins whose pages may call this server; none by default. */
   allowedOrigins?: readonly string[];
-  /** Requests of one user, or of one address without a valid token. */
+  /** Limit for one user, or for one address if the token is not valid. */
   requestsPerMinute?: number;
-  /** Of a body; the largest config of an instance is 4 MiB. */
+  /** Limit of one body. The largest config of an instance has 4 MiB. */
   bodyLimitBytes?: number;
-  /** Addresses of proxies whose `X-Forwarded-For` is believed. */
+  /** Addresses of the proxies whose `X-Forwarded-For` is trusted. */
   trustedProxies?: readonly string[];
-  /** What one connection may take. */
+  /** Limits of one connection. */
   limits?: Partial<ConnectionLimits>;
-  /** Further places that a page served from here may connect to. */
+  /** Further origins that the page of this server may connect to. */
   connectTo?: readonly string[];
 }
 
 /**
- * A server with what every one of our HTTP interfaces has: tokens, limits, security headers, problems (RFC 9457), and an
- * OpenAPI 3.1 document at `/openapi.json` that is made of the same schemas by which requests and answers are checked.
+ * Creates a server with everything that our HTTP interfaces share: tokens, limits, security headers, problems (RFC 9457), and
+ * an OpenAPI 3.1 document at `/openapi.json`, generated from the schemas that validate requests and answers.
  */
 export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { title, description, logger, verifyToken, allowedOrigins = [], trustedProxies = [], connectTo = [] } = options;
-  const { requestsPerMinute = 600, bodyLimitBytes = 5 * 1024 * 1024 } = options;
+  const { access = 'user', requestsPerMinute = 600, bodyLimitBytes = 5 * 1024 * 1024 } = options;
   const loggerInstance: FastifyBaseLogger = logger;
   const limits = { ...connectionLimits, ...options.limits };
   let rateLimit: RateLimit | undefined;
-  /** A request whose address cannot be routed has passed no hook. */
+  /** A request that cannot be routed passes no hook, so its rate limit and its end are handled here. */
   const answerUnrouted = async (...[error, request, reply]: Parameters<typeof answerError>): Promise<void> => {
-    // After a refused upgrade nobody would end the connection.
+    // Nobody else ends the connection of a refused upgrade.
     if (request.headers.upgrade !== undefined) reply.raw.once('finish', () => request.raw.socket.end());
     try {
       await rateLimit?.once(request, reply);
@@ -81,7 +83,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     serverFactory: (handle) => createLimitedServer(limits, handle),
     clientErrorHandler: answerClientError,
     trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
-    // What is in hand is answered first.
+    // Requests that have begun are answered first.
     forceCloseConnections: 'idle',
     frameworkErrors: (...unrouted) => void answerUnrouted(...unrouted),
   }).withTypeProvider<ZodTypeProvider>();
@@ -104,7 +106,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   readIdentity(app, verifyToken);
   rateLimit = await limitRate(app, requestsPerMinute);
   const { once } = rateLimit;
-  // The plugin below answers preflights before the hooks of routes.
+  // The CORS plugin answers preflights before the hooks of routes, which count requests.
   app.addHook('onRequest', async (request, reply) => (request.method === 'OPTIONS' ? once(request, reply) : undefined));
   if (allowedOrigins.length > 0) {
     await app.register(cors, {
@@ -115,7 +117,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
       maxAge: 600,
     });
   }
-  requireAccess(app);
+  requireAccess(app, access);
   answerUnknownPaths(app, rateLimit);
   requirePlainBodies(app);
   continueWhenAllowed(app, bodyLimitBytes);

@@ -14,32 +14,32 @@ import { explainUntrusted, UntrustedCertificate } from '../../certificates/untru
 
 interface JwksPlace {
   jwksUrl: string;
-  /** File of the CAs that may have signed the certificate of its server; undefined for those of Node.js. */
+  /** File of the CAs that are trusted to sign the certificate of the server; undefined for those of Node.js. */
   caFile?: string | undefined;
 }
 
 export interface TokenSettings {
-  /** A secret shared with whoever issues tokens (HS256), or the address of its public keys (RFC 7517). */
+  /** A secret shared with the issuer of tokens (HS256), or the address of its public keys (RFC 7517). */
   key: { secret: string } | JwksPlace;
-  /** What `iss` has to be; any when undefined. */
+  /** Required value of `iss`. If undefined, any is accepted. */
   issuer: string | undefined;
-  /** What `aud` has to be or contain. */
+  /** Required value of `aud`, or one of its values. */
   audience: string;
 }
 
-/** Whoever makes a request. */
+/** The caller of a request. */
 export interface Identity {
   userId: string;
   isAdmin: boolean;
   expiresAt: Date;
 }
 
-/** The token is no good; its text tells the caller why. */
+/** The token is refused. The message tells the caller why. */
 export class InvalidToken extends Error {
   override name = 'InvalidToken';
 }
 
-/** The issuer's keys cannot be had just now: nothing is known of the token. */
+/** The keys of the issuer cannot be read at the moment, so that the token could not be verified. */
 export class KeysUnavailable extends Error {
   override name = 'KeysUnavailable';
 }
@@ -47,20 +47,20 @@ export class KeysUnavailable extends Error {
 /** @throws InvalidToken; KeysUnavailable */
 export type VerifyToken = (token: string) => Promise<Identity>;
 
-/** 9999-12-31T23:59:59Z: RFC 3339 has no form for a later time. */
+/** 9999-12-31T23:59:59Z: RFC 3339 cannot express a later time. */
 const lastSecond = 253_402_300_799;
 
-/** `roles` is the only claim of our own. Whoever has none is a user. */
+/** `roles` is the only claim that JWT does not define. A caller without roles is a user. */
 const claims = z.object({
   sub: z.guid('must be the UUID of the user').transform((id) => id.toLowerCase()),
   exp: z.number().max(lastSecond, 'must be a time before the year 10000, in seconds'),
   roles: z.array(z.string()).default([]),
 });
 
-/** Those that only the owner of a private key can sign by. A key of another kind must never be taken for a secret. */
+/** Algorithms with a private key. HS256 must not be among them: a public key would then be accepted as the secret. */
 const publicKeyAlgorithms = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA', 'Ed25519'];
 
-/** Checks JSON Web Tokens: signature, `exp`, `nbf`, `aud`, `iss`, and the claims `sub` and `roles`. */
+/** Verifies JSON Web Tokens: signature, `exp`, `nbf`, `aud`, `iss`, and the claims `sub` and `roles`. */
 export function createTokenVerifier({ key, issuer, audience }: TokenSettings): VerifyToken {
   const options: JWTVerifyOptions = {
     audience,
@@ -101,7 +101,7 @@ function verifierOf(key: TokenSettings['key'], options: JWTVerifyOptions): (toke
   };
 }
 
-/** A token need not name its key (`kid`): each of the keys that may be the one is tried. */
+/** A token may leave out the id of its key (`kid`). Every key that fits is tried then. */
 async function verifyByAny(
   keys: errors.JWKSMultipleMatchingKeys,
   verify: (key: CryptoKey) => Promise<JWTVerifyResult>,
@@ -131,12 +131,12 @@ function reasonOf(error: unknown, key: TokenSettings['key']): string {
   const setting = 'JWT_JWKS_URL';
   const explained = explainUntrusted(error, { server, setting, caSetting: 'JWT_JWKS_CA_FILE' });
   if (explained instanceof UntrustedCertificate) return explained.message;
-  // `fetch failed` says nothing, its cause does.
+  // The message `fetch failed` explains nothing, but its cause does.
   const cause = error instanceof TypeError ? error.cause : undefined;
   return `${errorMessage(cause ?? error)}. Start the server of ${setting}, or correct that.`;
 }
 
-/** A plain JOSEError is what an answer other than 200 becomes. */
+/** `jose` throws a plain JOSEError for an answer other than 200. */
 function isOfKeyServer(error: errors.JOSEError): boolean {
   return (
     error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid || error.constructor === errors.JOSEError

@@ -1,11 +1,11 @@
 /**
- * Bytes of a JSON text once its numbers are written without exponents, as PostgreSQL does: `1e131071` then has 131,072 digits.
+ * Size of a JSON text in bytes after PostgreSQL has written its numbers without exponents: `1e131071` becomes 131,072 digits.
  *
  * @param json valid JSON
  */
 export function writtenOutBytes(json: string): number {
   const bytes = Buffer.byteLength(json);
-  // Most bodies have no such number, also not within a text.
+  // Most bodies have no exponent.
   if (!/[eE][+-]?\d/.test(json)) return bytes;
   let added = 0;
   for (let at = 0; at < json.length; at += 1) {
@@ -14,7 +14,7 @@ export function writtenOutBytes(json: string): number {
     else if (character === 'e' || character === 'E') {
       exponent.lastIndex = at + 1;
       const [digits] = exponent.exec(json) ?? [];
-      // The `e` of `true` and of `false` is followed by no digit.
+      // No digit follows the `e` of `true` or `false`.
       if (digits !== undefined) added += Math.abs(Number(digits));
     }
   }
@@ -23,7 +23,7 @@ export function writtenOutBytes(json: string): number {
 
 const exponent = /[+-]?\d+/y;
 
-/** Where the text that begins there has its last quote. */
+/** @returns the position of the closing quote of the string that starts there */
 function endOfText(json: string, start: number): number {
   for (let at = start + 1; at < json.length; at += 1) {
     if (json[at] === '\\') at += 1;

@@ -6,37 +6,31 @@ import { agentParams, catalogAgent, flag } from './schemas.ts';
 
 const tags = ['agents'];
 
-export function addAgentRoutes(app: HttpServer, catalog: Catalog): void {
-  app.get(
-    '/v1/agents',
-    {
-      schema: {
-        operationId: 'listAgents',
-        summary: 'List the agents',
-        description: 'By name; only those that can be used, unless told otherwise.',
-        tags,
-        querystring: z.strictObject({ include_retired: flag('Also those that are retired.') }),
-        response: { 200: z.object({ agents: z.array(catalogAgent) }).describe('The agents.'), ...problems() },
-      },
-    },
-    async ({ query }) => ({ agents: catalog.list({ includeRetired: query.include_retired }) }),
-  );
+const listAgents = {
+  operationId: 'listAgents',
+  summary: 'List the agents by name',
+  description: 'Retired agents are left out by default.',
+  tags,
+  querystring: z.strictObject({ include_retired: flag('Include retired agents.') }),
+  response: { 200: z.object({ agents: z.array(catalogAgent) }).describe('The agents.'), ...problems() },
+};
 
-  app.get(
-    '/v1/agents/:id',
-    {
-      schema: {
-        operationId: 'getAgent',
-        summary: 'Read an agent, also one that is retired',
-        tags,
-        params: agentParams,
-        response: { 200: catalogAgent, ...problems(404) },
-      },
-    },
-    async ({ params: { id } }) => {
-      const agent = catalog.find(id);
-      if (!agent) throw notFound(`agent ${id}`);
-      return agent;
-    },
-  );
+const getAgent = {
+  operationId: 'getAgent',
+  summary: 'Read an agent, even if it is retired',
+  tags,
+  params: agentParams,
+  response: { 200: catalogAgent, ...problems(404) },
+};
+
+export function addAgentRoutes(app: HttpServer, catalog: Catalog): void {
+  app.get('/v1/agents', { schema: listAgents }, async ({ query }) => ({
+    agents: catalog.list({ includeRetired: query.include_retired }),
+  }));
+
+  app.get('/v1/agents/:id', { schema: getAgent }, async ({ params: { id } }) => {
+    const agent = catalog.find(id);
+    if (!agent) throw notFound(`agent ${id}`);
+    return agent;
+  });
 }

@@ -3,26 +3,26 @@ import { z } from 'zod';
 import { ProblemError } from '../http/problem.ts';
 import { instance, type Instance } from './schemas.ts';
 
-/** Chosen by the client, new for each instance that it wants. */
+/** The client chooses a new key for each instance that it wants to create. */
 export const idempotencyKey = z
   .string()
   .regex(/^[\x20-\x7e]{1,255}$/, 'must be 1 to 255 printable characters')
-  .meta({ description: 'Repeats with the same key within 24 hours create nothing and get the same answer.' });
+  .meta({ description: 'A repeat with the same key within 24 hours creates nothing and gets the same answer.' });
 
 export interface KeyedRequest {
   userId: string;
   key: string;
-  /** The same JSON is the same request, however it is written. */
+  /** Bodies are compared as JSON: spaces and the order of members do not matter. */
   bodyText: string;
 }
 
 const hash = (parameter: string) => `sha256(convert_to((${parameter}::jsonb)::text, 'UTF8'))`;
 
 /**
- * Creates within the transaction, unless the key did so before: then the answer is that of then. Of concurrent requests
- * with one key, the others wait for the first.
+ * Creates an instance within the transaction. A reused key creates nothing and returns the stored answer. Concurrent requests
+ * with one key wait for the first.
  *
- * @throws ProblemError when the key came with another body
+ * @throws ProblemError if the key was used with another body
  */
 export async function createOnce(
   client: PoolClient,
@@ -54,13 +54,13 @@ async function readAnswer(client: PoolClient, { userId, key, bodyText }: KeyedRe
     throw new ProblemError(
       422,
       'idempotency_key_reused',
-      'This Idempotency-Key was used with another body: take a new key for each instance.',
+      'This Idempotency-Key was used with another body. Use a new key for each instance.',
     );
   }
   return instance.parse({ ...found.response, config: found.config });
 }
 
-/** A few with each new one, so that they never pile up; those that another request removes are left to it. */
+/** Each new key removes some old ones, so that they do not accumulate. Rows that another request removes are skipped. */
 async function removeOldKeys(client: PoolClient): Promise<void> {
   await client.query(
     `delete from idempotency_keys where (user_id, key) in (

@@ -9,15 +9,15 @@ import { flag } from './schemas.ts';
 
 const liveSubprotocol = 'instances.v1';
 
-/** What clients send is not read. */
+/** Messages of clients are not read. */
 const maxPayload = 1024;
 
 const query = z.strictObject({
-  after: id('Of the last event that was seen.').optional(),
-  all: flag('The instances of all users.'),
+  after: id('Id of the last event that the client received.').optional(),
+  all: flag('Receive the events of all users. Only admins may.'),
 });
 
-/** `GET /v1/updates`, as in docs/live-updates.md. OpenAPI has no words for a WebSocket. */
+/** `GET /v1/updates`, documented in docs/live-updates.md because OpenAPI cannot describe a WebSocket. */
 export async function addLiveRoute(app: HttpServer, live: LiveUpdates): Promise<void> {
   await app.register(websocket, {
     options: {
@@ -32,7 +32,7 @@ export async function addLiveRoute(app: HttpServer, live: LiveUpdates): Promise<
       live.connect(socket, { userId, isAdmin, all, after, expiresAt });
     });
     scope.addHook('preValidation', async ({ ws }) => {
-      if (!ws) throw new ProblemError(426, 'upgrade_required', 'This is a WebSocket: ask for an upgrade.');
+      if (!ws) throw new ProblemError(426, 'upgrade_required', 'This is a WebSocket. Request an upgrade.');
     });
   });
 }

@@ -8,9 +8,9 @@ const me = z
   .object({
     user_id: id('The user.'),
     is_admin: z.boolean(),
-    expires_at: timestamp('When the token does.'),
+    expires_at: timestamp('Time at which the token expires.'),
   })
-  .meta({ id: 'Me', description: 'What the token says.' });
+  .meta({ id: 'Me', description: 'The caller, as the token names it.' });
 
 export function addMeRoute(app: HttpServer): void {
   app.get(
@@ -18,7 +18,7 @@ export function addMeRoute(app: HttpServer): void {
     {
       schema: {
         operationId: 'getMe',
-        summary: 'Who the caller is',
+        summary: 'Read who the caller is',
         tags: ['me'],
         response: { 200: me.describe('The caller.'), ...problems() },
       },

@@ -13,28 +13,28 @@ import type { Instance } from './schemas.ts';
 export interface RetryOptions {
   pool: Pool;
   temporal: Client;
-  /** Of the engine, where it is known here. */
+  /** Task queue of the engine, if this process knows it. */
   taskQueue: string | undefined;
 }
 
 const deadlineMs = 5_000;
 
-/** @returns the instance as it was before. @throws ProblemError when there is nothing to try again, or nobody to ask */
+/** @returns the instance as it was before. @throws ProblemError if there is nothing to retry, or no workflow to ask */
 export async function retryInstance(options: RetryOptions, identity: Identity, id: string): Promise<Instance> {
   const instance = await readVisibleInstance(options.pool, identity, id);
   if (!canBeRetried(instance)) {
-    const advice = instance.desired_state === 'stopped' ? ' To run it, start it.' : '';
+    const advice = instance.desired_state === 'stopped' ? ' Start it to run it.' : '';
     throw new ProblemError(
       409,
       'not_retryable',
-      `The instance is ${instance.status}, not failed: there is nothing to try again.${advice}`,
+      `The instance is ${instance.status}, not failed, so there is nothing to retry.${advice}`,
     );
   }
   if (await askWorkflow(options, instance.id)) return instance;
   throw new ProblemError(
     409,
     'no_workflow',
-    'No workflow looks after the instance. Try again once the sweeper has started one.',
+    'No workflow manages the instance. Try again after the sweeper has started one.',
   );
 }
 
@@ -46,15 +46,15 @@ async function askWorkflow({ pool, temporal, taskQueue }: RetryOptions, id: stri
     });
   } catch (error) {
     if (error instanceof AnotherEngine) {
-      // Whoever operates it finds in the log what differs.
+      // The log tells the operator which settings differ.
       const detail =
-        'This server is set to another engine than the one that runs the instance: tell whoever operates it.';
+        'This server is configured for another engine than the one that runs the instance. Tell its operator.';
       throw new ProblemError(503, 'another_engine', detail, { cause: error, retryAfterSeconds: 60 });
     }
-    // The caller finds out about the database by another error.
+    // The error handler answers for the database.
     if (isUnavailable(error)) throw error;
     const isRefused = kindOfRefusal(error) === 'setUp';
-    const advice = 'refuses the request: tell whoever operates this server, whose log says why.';
+    const advice = 'refuses the request. Tell the operator of this server, whose log has the reason.';
     throw new ProblemError(503, 'unavailable', `Temporal ${isRefused ? advice : 'does not answer. Try again.'}`, {
       cause: error,
       retryAfterSeconds: 5,

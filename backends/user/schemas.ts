@@ -2,29 +2,29 @@ import { z } from 'zod';
 import { id, json, timestamp } from '../../contracts/fields.ts';
 import { desiredStates, instanceStatuses, reasonCodes } from '../../contracts/names.ts';
 
-/** What user_backend takes and answers, in the form of the wire. */
+/** Requests and answers of user_backend. Their descriptions become those of the OpenAPI document. */
 
 const version = (description: string) => z.int().min(0).meta({ description });
 
 const instanceFields = {
   id: id('The instance.'),
   agent_id: id('The agent that it runs.'),
-  agent_name: z.string().nullable().meta({ description: 'Null while the agent is not published.' }),
+  agent_name: z.string().nullable().meta({ description: 'Null if the agent is not published.' }),
   agent_version: z.string().nullable(),
   agent_retired: z.boolean(),
-  user_id: id('Whose it is.'),
-  desired_state: z.enum(desiredStates).meta({ description: 'What is wanted of it.' }),
-  status: z.enum(instanceStatuses).meta({ description: 'What it is.' }),
+  user_id: id('Owner of the instance.'),
+  desired_state: z.enum(desiredStates).meta({ description: 'State that the owner wants.' }),
+  status: z.enum(instanceStatuses).meta({ description: 'Current state.' }),
   reason: z
     .object({ code: z.enum(reasonCodes), message: z.string() })
     .nullable()
-    .meta({ description: 'Why the status is what it is, where that needs a reason.' }),
-  metadata: json('What is known of it besides.'),
-  generation: version('Counts the changes of what is wanted.'),
-  observed_generation: version('The generation that the status speaks of.'),
-  sequence: version('Counts the versions of the row, as do its events.'),
-  created_at: timestamp('When it was created.'),
-  updated_at: timestamp('When it was changed last.'),
+    .meta({ description: 'Reason of the status; null if the status needs none.' }),
+  metadata: json('Further facts, which any client may write.'),
+  generation: version('Number of changes to the agent, config and desired state.'),
+  observed_generation: version('Generation that `status` describes.'),
+  sequence: version('Version of the row. Its events carry the same number.'),
+  created_at: timestamp('Time of creation.'),
+  updated_at: timestamp('Time of the last change.'),
 };
 
 export const instanceSummary = z
@@ -33,22 +33,22 @@ export const instanceSummary = z
 export type InstanceSummary = z.infer<typeof instanceSummary>;
 
 export const instance = z
-  .object({ ...instanceFields, config: json('What the agent is told.') })
-  .meta({ id: 'Instance', description: 'An agent that is to run, and how it stands.' });
+  .object({ ...instanceFields, config: json('Configuration that the agent reads at its start.') })
+  .meta({ id: 'Instance', description: 'An agent that runs, or is to run, for a user.' });
 export type Instance = z.infer<typeof instance>;
 
 export const newInstance = z
   .strictObject({
     agent_id: id('The agent to run.'),
-    config: json('What the agent is told: at most 4 MiB.').default({}),
+    config: json('Configuration that the agent reads at its start: at most 4 MiB.').default({}),
     desired_state: z.enum(desiredStates).default('running'),
   })
   .meta({ id: 'NewInstance' });
 
 export const instanceChange = z
   .strictObject({
-    agent_id: id('Another agent to run.').optional(),
-    config: json('In the place of the one before.').optional(),
+    agent_id: id('Agent to run from now on.').optional(),
+    config: json('Replaces the config as a whole.').optional(),
     desired_state: z.enum(desiredStates).optional(),
   })
   .refine((change) => Object.keys(change).length > 0, 'Name at least one of agent_id, config and desired_state.')
@@ -59,8 +59,8 @@ export const catalogAgent = z
     id: id('The agent.'),
     name: z.string(),
     version: z.string(),
-    capabilities: z.array(z.string()).meta({ description: 'What it can do.' }),
-    retired_at: timestamp('Since when it takes no new instances.').nullable(),
+    capabilities: z.array(z.string()).meta({ description: 'Names of what the agent can do.' }),
+    retired_at: timestamp('Time of its retirement; null if new instances may use it.').nullable(),
   })
   .meta({ id: 'CatalogAgent', description: 'A published agent.' });
 export type CatalogAgent = z.infer<typeof catalogAgent>;
@@ -68,7 +68,7 @@ export type CatalogAgent = z.infer<typeof catalogAgent>;
 export const agentParams = z.object({ id: id('The agent.') });
 export const instanceParams = z.object({ id: id('The instance.') });
 
-/** Of a query; other words than these two are refused. */
+/** A parameter of a query. Only `true` and `false` are accepted. */
 export const flag = (description: string) =>
   z
     .stringbool({ truthy: ['true'], falsy: ['false'] })

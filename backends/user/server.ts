@@ -13,22 +13,22 @@ import { addTimelineRoute, type TimelineOptions } from './timeline-route.ts';
 
 export interface UserServerOptions extends Omit<HttpServerOptions, 'title' | 'description'>, TimelineOptions {
   pool: Pool;
-  /** For retries alone. */
+  /** Needed for retries only. */
   temporal: Client;
-  /** Of the engine, where it is known here. */
+  /** Task queue of the engine, if this process knows it. */
   taskQueue?: string | undefined;
   catalog: Catalog;
   live: LiveUpdates;
   page: PageOptions;
 }
 
-/** Instances over HTTP and WebSocket, for the users whose they are, and the page. It does not listen yet. */
+/** Creates the HTTP and WebSocket interface for users, and their page. The caller lets it listen. */
 export async function createUserServer(options: UserServerOptions): Promise<HttpServer> {
   const { pool, temporal, taskQueue, catalog, live, sources, page, ...http } = options;
   const app = await createHttpServer({
     ...http,
     title: 'user_backend',
-    description: 'Create, watch and change instances. Users see their own, admins those of all.',
+    description: 'Create, watch and change instances. Users see their own instances, admins those of all users.',
   });
   addMeRoute(app);
   addAgentRoutes(app, catalog);

@@ -12,7 +12,7 @@ import { instanceParams } from './schemas.ts';
 
 export interface TimelineOptions {
   pool: Pool;
-  /** What is asked for it. */
+  /** The servers that the timeline is read from. */
   sources: Sources;
 }
 
@@ -36,7 +36,7 @@ export function addTimelineRoute(app: HttpServer, { pool, sources }: TimelineOpt
             .min(1)
             .max(1_000)
             .default(200)
-            .meta({ type: 'integer', description: 'At most so many of the latest events.' }),
+            .meta({ type: 'integer', description: 'Number of the latest events to show, at most.' }),
         }),
         response: { 200: explanation.meta({ id: 'Explanation' }), ...problems(404) },
       },
@@ -49,7 +49,7 @@ export function addTimelineRoute(app: HttpServer, { pool, sources }: TimelineOpt
         const explained = await explainInstance({ instanceId: id.toLowerCase(), last, past, sources });
         if (!explained) throw notFound(`instance ${id}`);
         if (!explained.answered) {
-          throw new ProblemError(503, 'unavailable', 'Neither the row nor the workflow could be asked. Try again.', {
+          throw new ProblemError(503, 'unavailable', 'Neither the row nor the workflow could be read. Try again.', {
             retryAfterSeconds: 5,
           });
         }

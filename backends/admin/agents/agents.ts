@@ -1,6 +1,7 @@
 import pg, { type Pool } from 'pg';
 import { notFound, ProblemError } from '../../http/problem.ts';
 import { refusalOf } from '../../http/refusal.ts';
+import { withTimesAsText } from '../../http/times.ts';
 import type { Agent, AgentChange, ListedAgent, NewAgent } from './schemas.ts';
 
 export async function listAgents(pool: Pool, name: string | undefined): Promise<ListedAgent[]> {
@@ -8,15 +9,15 @@ export async function listAgents(pool: Pool, name: string | undefined): Promise<
     `select ${listed} from agents a where $1::text is null or a.name = $1 order by a.name, a.created_at, a.id`,
     [name],
   );
-  return rows.map(toJson);
+  return rows.map(withTimesAsText);
 }
 
-/** @throws ProblemError when there is none */
+/** @throws ProblemError if there is no such agent */
 export async function readAgent(pool: Pool, id: string): Promise<Agent> {
   return single(await query(pool, `select ${all} from agents a where a.id = $1`, [id]), id);
 }
 
-/** @throws ProblemError when the id is taken, or the table refuses it */
+/** @throws ProblemError if the id is taken, or the table refuses the row */
 export async function publishAgent(pool: Pool, { id, name, version, capabilities, runtime }: NewAgent): Promise<Agent> {
   const rows = await query(
     pool,
@@ -27,7 +28,7 @@ export async function publishAgent(pool: Pool, { id, name, version, capabilities
   return single(rows, id ?? '');
 }
 
-/** @throws ProblemError when there is none, or the table refuses it */
+/** @throws ProblemError if there is no such agent, or the table refuses the row */
 export async function changeAgent(pool: Pool, id: string, change: AgentChange): Promise<Agent> {
   const { name, version, capabilities, runtime } = change;
   const rows = await query(
@@ -40,7 +41,7 @@ export async function changeAgent(pool: Pool, id: string, change: AgentChange): 
   return single(rows, id);
 }
 
-/** One that is retired already stays so since when it is; only `drain` may change. @throws ProblemError when there is none */
+/** An already retired agent keeps its original `retired_at`; only `drain` changes. @throws ProblemError if there is no such agent */
 export async function retireAgent(pool: Pool, id: string, drain: boolean): Promise<Agent> {
   const rows = await query(
     pool,
@@ -51,7 +52,7 @@ export async function retireAgent(pool: Pool, id: string, drain: boolean): Promi
   return single(rows, id);
 }
 
-/** Takes a retirement back. @throws ProblemError when there is none */
+/** Undoes a retirement. @throws ProblemError if there is no such agent */
 export async function bringBackAgent(pool: Pool, id: string): Promise<Agent> {
   const rows = await query(
     pool,
@@ -61,7 +62,7 @@ export async function bringBackAgent(pool: Pool, id: string): Promise<Agent> {
   return single(rows, id);
 }
 
-/** Without `runtime`, in which there may be secrets. */
+/** Without `runtime`, which may hold secrets. */
 const listed = `a.id, a.name, a.version, a.capabilities, a.retired_at, a.drain, a.created_at, a.updated_at,
   (select count(*) from instances i where i.agent_id = a.id)::integer as instances`;
 const all = `${listed}, a.runtime`;
@@ -71,15 +72,6 @@ type Row<Shown extends ListedAgent> = Omit<Shown, 'retired_at' | 'created_at' | 
   created_at: Date;
   updated_at: Date;
 };
-
-function toJson<Shown extends ListedAgent>(row: Row<Shown>): Shown {
-  return {
-    ...row,
-    retired_at: row.retired_at?.toISOString() ?? null,
-    created_at: row.created_at.toISOString(),
-    updated_at: row.updated_at.toISOString(),
-  } as unknown as Shown;
-}
 
 async function query(pool: Pool, text: string, values: unknown[]): Promise<Row<Agent>[]> {
   try {
@@ -92,18 +84,18 @@ async function query(pool: Pool, text: string, values: unknown[]): Promise<Row<A
 function single(rows: Row<Agent>[], id: string): Agent {
   const [row] = rows;
   if (!row) throw notFound(`agent ${id}`);
-  return toJson(row);
+  return withTimesAsText(row);
 }
 
-/** What the table does not take, where more can be said of it. */
+/** Explains the constraints whose names do not tell enough. */
 function refusal(error: unknown): ProblemError | undefined {
   switch (error instanceof pg.DatabaseError ? error.constraint : undefined) {
     case 'agents_pkey': {
-      const detail = 'There is an agent of this id already. Change that one with PATCH, or leave the id out.';
+      const detail = 'An agent with this id exists already. Change it with PATCH, or leave the id out.';
       return new ProblemError(409, 'agent_exists', detail, { cause: error });
     }
     case 'agents_texts_at_most_1_mib': {
-      const detail = 'Name, version and capabilities have more than 1 MiB together: shorten them.';
+      const detail = 'Name, version and capabilities are larger than 1 MiB together. Shorten them.';
       return new ProblemError(422, 'agent_too_large', detail, { cause: error });
     }
     default:

@@ -4,7 +4,7 @@ import { runtimeSpec } from '../../../runtimes/registry.ts';
 
 const { $schema: _, ...runtimeJsonSchema } = z.toJSONSchema(runtimeSpec, { io: 'input' });
 
-/** Kept as it was given: what it leaves out follows the defaults of whichever release runs the agent. */
+/** Stored as it was given. The release that runs the agent adds its own defaults for settings that are left out. */
 const runtime = z
   .unknown()
   .superRefine((given, context) => {
@@ -15,18 +15,22 @@ const runtime = z
   .transform((given) => given as object)
   .meta({
     ...runtimeJsonSchema,
-    description: 'What a runtime needs to run the agent; strict, so that a misspelt setting is found here.',
+    description:
+      'What a runtime needs to run the agent. Unknown settings are refused, so that a misspelt one is noticed.',
   });
 
 const agentId = id('The agent.');
 const fields = z.strictObject({
-  name: z.string().min(1).meta({ description: 'For people. With version and capabilities at most 1 MiB.' }),
-  version: z.string().min(1).meta({ description: 'In whatever form its makers count.' }),
-  capabilities: z.array(z.string()).meta({ description: 'What it can do.' }),
+  name: z
+    .string()
+    .min(1)
+    .meta({ description: 'Name for people. Name, version and capabilities may have 1 MiB together.' }),
+  version: z.string().min(1).meta({ description: 'Version in any form that its makers choose.' }),
+  capabilities: z.array(z.string()).meta({ description: 'Names of what the agent can do.' }),
   runtime,
 });
 
-/** A `z.ZodType` in its own right: an id in capitals is the same id. */
+/** An id in capital letters is the same id. */
 export const agentPath = z.object({ id: agentId.toLowerCase() });
 
 export const newAgent = fields.extend({
@@ -37,11 +41,11 @@ export type NewAgent = z.infer<typeof newAgent>;
 
 export const agentChange = fields
   .partial()
-  .refine((change) => Object.keys(change).length > 0, 'Say at least one of name, version, capabilities and runtime.');
+  .refine((change) => Object.keys(change).length > 0, 'Name at least one of name, version, capabilities and runtime.');
 export type AgentChange = z.infer<typeof agentChange>;
 
 export const retirement = z.strictObject({
-  drain: z.boolean().default(false).meta({ description: 'Whether the instances that run are stopped.' }),
+  drain: z.boolean().default(false).meta({ description: 'Also stop the running instances of the agent.' }),
 });
 
 const listedAgent = z.object({
@@ -49,17 +53,17 @@ const listedAgent = z.object({
   name: z.string(),
   version: z.string(),
   capabilities: z.array(z.string()),
-  retired_at: timestamp('Since when no further instance can use it.').nullable(),
-  drain: z.boolean().meta({ description: 'Whether its retirement stops the instances that run.' }),
-  created_at: timestamp('When it was published.'),
-  updated_at: timestamp('When it was last changed.'),
-  instances: z.int().nonnegative().meta({ description: 'How many instances are of it.' }),
+  retired_at: timestamp('Time of its retirement; null if new instances may use it.').nullable(),
+  drain: z.boolean().meta({ description: 'Whether its retirement stops the running instances.' }),
+  created_at: timestamp('Time of its publication.'),
+  updated_at: timestamp('Time of its last change.'),
+  instances: z.int().nonnegative().meta({ description: 'Number of its instances.' }),
 });
 export type ListedAgent = z.infer<typeof listedAgent>;
 
 export const agentList = z.object({ agents: z.array(listedAgent) });
 
 export const agent = listedAgent
-  .extend({ runtime: json('What a runtime needs to run it, as it was given.') })
+  .extend({ runtime: json('What a runtime needs to run the agent, as it was given.') })
   .meta({ id: 'Agent' });
 export type Agent = z.infer<typeof agent>;

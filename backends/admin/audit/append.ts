@@ -11,9 +11,9 @@ export interface AppenderOptions {
 }
 
 /**
- * Resolves once the entry is in the log, or was before.
+ * Resolves as soon as the log has the entry, even if it had it before.
  *
- * @throws ContractViolation when PostgreSQL refuses it for what it says; FatalError; the signal's reason when aborted
+ * @throws ContractViolation if PostgreSQL refuses the content; FatalError; the signal's reason when aborted
  */
 export type Append = (record: AuditRecord, signal: AbortSignal) => Promise<void>;
 
@@ -25,8 +25,8 @@ interface Waiting {
 }
 
 /**
- * Appends in the order of the calls. Whatever comes while a statement runs goes with the next one: a commit takes longer
- * than an entry. A database that is away is waited for.
+ * Appends in the order of the calls. Entries that arrive while a statement runs share the next one, because a commit takes
+ * longer than an entry. It waits for a database that is unavailable.
  */
 export function createAppender({ pool, logger }: AppenderOptions): Append {
   const waiting: Waiting[] = [];
@@ -47,7 +47,7 @@ export function createAppender({ pool, logger }: AppenderOptions): Append {
       for (const { resolve } of batch) resolve();
     } catch (error) {
       if (error instanceof ContractViolation && others.length > 0) {
-        // One of them is to blame, and the others must not go with it.
+        // One entry is invalid, and must not take the others with it.
         for (const each of batch) await settle([each]);
       } else for (const { reject } of batch) reject(error);
     }
@@ -91,9 +91,8 @@ async function untilAppended({ pool, logger, records, signal }: UntilAppended): 
 }
 
 /**
- * Classes 22 and 23: what the entry says can be no entry. But a unique key that is taken (23505) says nothing of the entry: a
- * transaction that sees the log as it was gives out a position that another one took meanwhile. Undefined function and table:
- * the migration was forgotten.
+ * Classes 22 and 23 mean that the content is invalid, except for a unique violation (23505): a transaction with an old snapshot
+ * chooses a position that another one has taken. An undefined function or table means that the migration was forgotten.
  */
 function classified(error: unknown): unknown {
   if (!(error instanceof pg.DatabaseError)) return error;

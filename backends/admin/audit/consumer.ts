@@ -14,14 +14,14 @@ export interface AuditConsumerOptions {
   onFatal: (error: FatalError) => void;
 }
 
-/** Writes every event of the bus into the audit log, once. Any number may run. */
+/** Writes every event of the bus into the audit log once. Several replicas may run it. */
 export function startAuditConsumer({ amqpUrl, pool, logger, onFatal }: AuditConsumerOptions): Supervised {
   const append = createAppender({ pool, logger });
   return startConsumer({
     name: 'admin_backend.audit',
     amqpUrl,
     queue: queueNames.adminBackendAudit,
-    // As many go into one commit, which is what takes the time. Bodies have megabytes at times.
+    // So many entries share one commit, which takes most of the time. A body may have megabytes.
     prefetch: 32,
     handle: (event, signal, content) => append(toAuditRecord(event, content), signal),
     logger,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { ContractViolation, type IncomingEvent } from '../../../bridge/bus/incoming-event.ts';
 
-/** What `append_audit_entries` takes of one event: columns of `audit_log`. */
+/** The columns of `audit_log` that `append_audit_entries` takes for one event. */
 export interface AuditRecord {
   event_id: string;
   type: string;
@@ -19,7 +19,7 @@ export interface AuditRecord {
   body: string;
 }
 
-/** @throws ContractViolation when the config is nested too deep to be read */
+/** @throws ContractViolation if the config is nested too deep */
 export function toAuditRecord({ type, metadata }: IncomingEvent, content: Buffer): AuditRecord {
   const { instance } = metadata;
   return {
@@ -41,8 +41,8 @@ export function toAuditRecord({ type, metadata }: IncomingEvent, content: Buffer
 }
 
 /**
- * A config may be megabytes and may be secret: its hash tells whether one that is looked at later is the same. SHA-256 in
- * hexadecimal, over the config as RFC 8785 writes JSON.
+ * A config may be large and secret, so its hash replaces it. The hash tells whether another config is the same: SHA-256 in
+ * hexadecimal of the config in the canonical form of RFC 8785.
  */
 function withoutConfig(content: Buffer): string {
   const { config, ...body } = JSON.parse(content.toString('utf8')) as Record<string, unknown>;
@@ -59,7 +59,7 @@ function canonicalJson(json: unknown): string {
   }
 }
 
-/** https://www.rfc-editor.org/rfc/rfc8785: members in the order of their UTF-16 code units, no blanks. */
+/** https://www.rfc-editor.org/rfc/rfc8785: members are sorted by UTF-16 code units, without spaces. */
 function write(json: unknown): string {
   if (Array.isArray(json)) return `[${json.map(write).join(',')}]`;
   if (typeof json !== 'object' || json === null) return JSON.stringify(json);

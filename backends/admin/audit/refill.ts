@@ -13,20 +13,20 @@ export interface RefillOptions {
   pool: Pool;
   logger: Logger;
   onFatal: (error: FatalError) => void;
-  /** An event that has no entry so long after it was published was lost on its way; else it may still be in the queue. */
+  /** An event without an entry counts as lost after this time. Before, it may still be in the queue. */
   graceSeconds?: number;
   intervalMs?: number;
   pageSize?: number;
 }
 
 /**
- * Appends late what never came over the bus: the queue may have been removed, or full. What was removed from `event_log`
- * before cannot be appended any more. Any number may run, since an event gets one entry only.
+ * Appends events that never arrived over the bus, because the queue was removed or full. An event that was removed from
+ * `event_log` is lost. Several replicas may run it, as an event gets one entry only.
  */
 export function startRefill(options: RefillOptions): Supervised {
   const { pool, logger, onFatal, graceSeconds = 60, intervalMs = 60_000, pageSize = 1_000 } = options;
   const append = createAppender({ pool, logger });
-  /** Every event up to this position has an entry, or can have none. */
+  /** Every event up to this position has an entry, or cannot have one. */
   let checked = 0;
 
   const refill = async (signal: AbortSignal): Promise<number> => {
@@ -40,7 +40,7 @@ export function startRefill(options: RefillOptions): Supervised {
           await append(record, signal);
           appended += 1;
         } catch (error) {
-          // Those behind it must not wait for one that can have no entry.
+          // Later events must not wait for one that cannot have an entry.
           if (!(error instanceof ContractViolation)) throw error;
           logger.error({ eventId: record.event_id, reason: error.message }, cannotAppend);
         }
@@ -68,7 +68,7 @@ const cannotAppend = 'an event cannot be appended to the audit log';
 interface Gaps {
   /** Ids of entries of `event_log`, in the order in which they were published. */
   missing: string[];
-  /** Equal to `after` when there is nothing to look at yet. */
+  /** Equal to `after` if no event is due yet. */
   upTo: number;
 }
 
@@ -103,7 +103,7 @@ async function readGaps(pool: Pool, { after, graceSeconds, pageSize }: GapsOptio
   return { missing: row?.missing ?? [], upTo: Number(row?.up_to ?? after) };
 }
 
-/** As the event says it that was published. Undefined when there is none any more, or no entry can be made of it. */
+/** @returns the entry of a published event; undefined if the event was removed, or cannot have an entry */
 async function readRecord(pool: Pool, id: string, logger: Logger): Promise<AuditRecord | undefined> {
   const { rows } = await pool.query<EventLogRow>(
     `select id, notification, ${eventLogColumns} from event_log where id = $1`,

@@ -6,7 +6,7 @@ import { supervise, type Session, type Supervised } from '../../../supervision/s
 
 export interface RetentionOptions {
   pool: Pool;
-  /** How long an entry is kept after it was recorded. */
+  /** Age at which an entry is removed. */
   days: number;
   logger: Logger;
   onFatal: (error: FatalError) => void;
@@ -14,15 +14,13 @@ export interface RetentionOptions {
 
 const intervalMs = 60 * 60 * 1000;
 
-/**
- * How long entries are kept at least, whatever `days` says: the owner of the database decides.
- */
+/** The owner of the database sets a minimum, which `days` cannot undercut. */
 async function readMinimumDays(pool: Pool): Promise<number> {
   const { rows } = await pool.query<{ days: number }>('select minimum_days as days from audit_retention');
   return rows[0]?.days ?? 0;
 }
 
-/** Removes entries that are older, now and once an hour. Several replicas take turns. */
+/** Removes old entries now and once an hour. Several replicas may run it. */
 export function startRetention({ pool, days, logger, onFatal }: RetentionOptions): Supervised {
   const run = async ({ signal, ready }: Session): Promise<void> => {
     const minimumDays = await readMinimumDays(pool);
@@ -44,10 +42,10 @@ export function startRetention({ pool, days, logger, onFatal }: RetentionOptions
 }
 
 /**
- * Removes the entries that were recorded before that time.
+ * Removes the entries that were recorded before a time.
  *
- * @param batchEntries the most entries that one statement removes: appends wait for it
- * @returns how many entries it removed
+ * @param batchEntries limit for one statement, because appends wait for it
+ * @returns the number of removed entries
  */
 export async function removeEntries(pool: Pool, before: Date, batchEntries = 5_000): Promise<number> {
   for (let total = 0; ;) {

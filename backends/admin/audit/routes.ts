@@ -3,10 +3,11 @@ import { problems } from '../../http/problem.ts';
 import { createReadLanes } from '../../http/read-lanes.ts';
 import type { HttpServer } from '../../http/server.ts';
 import { auditPage, auditQuery, verificationAnswer, verificationQuery } from './schemas.ts';
-import { findEntries, type IdRange } from './search.ts';
+import type { IdRange } from '../../../database/where.ts';
+import { withTimesAsText } from '../../http/times.ts';
+import { findEntries } from './search.ts';
 import { verifyAudit } from './verify.ts';
 
-const config = { access: 'admin' } as const;
 const tags = ['audit'];
 
 export function addAuditRoutes(app: HttpServer, pool: Pool): void {
@@ -15,11 +16,10 @@ export function addAuditRoutes(app: HttpServer, pool: Pool): void {
   app.get(
     '/v1/audit',
     {
-      config,
       schema: {
         tags,
         operationId: 'searchAudit',
-        summary: 'Entries of the audit log, the newest first',
+        summary: 'Search the audit log, newest entry first',
         querystring: auditQuery,
         response: { 200: auditPage, ...problems() },
       },
@@ -40,11 +40,7 @@ export function addAuditRoutes(app: HttpServer, pool: Pool): void {
       const entries = found.slice(0, limit);
       const last = entries.at(-1);
       return {
-        entries: entries.map((entry) => ({
-          ...entry,
-          time: entry.time.toISOString(),
-          recorded_at: entry.recorded_at.toISOString(),
-        })),
+        entries: entries.map(withTimesAsText),
         next_cursor: last && found.length > limit ? String(last.position) : null,
       };
     },
@@ -52,12 +48,11 @@ export function addAuditRoutes(app: HttpServer, pool: Pool): void {
   app.get(
     '/v1/audit/verification',
     {
-      config,
       schema: {
         tags,
         operationId: 'verifyAudit',
-        summary: 'Whether the audit log is as it was written',
-        description: 'Reads all of it: some seconds for each 100,000 entries.',
+        summary: 'Verify that the audit log was not changed',
+        description: 'Reads the whole log, which takes some seconds for each 100,000 entries.',
         querystring: verificationQuery,
         response: { 200: verificationAnswer, ...problems() },
       },

@@ -8,48 +8,48 @@ const time = z.iso.datetime({ offset: true }).transform((text) => new Date(text)
 
 const cursor = z
   .string()
-  .regex(/^[1-9]\d{0,14}$/, 'is none that this interface has given')
+  .regex(/^[1-9]\d{0,14}$/, 'must be the `next_cursor` of an earlier answer')
   .transform(Number);
 
 export const auditQuery = z.strictObject({
-  instance_id: idFilter('Only of this instance.'),
-  agent_id: idFilter('Only of this agent, and of instances that run it.'),
-  user_id: idFilter('Only of instances of this user.'),
+  instance_id: idFilter('Only entries about this instance.'),
+  agent_id: idFilter('Only entries about this agent and about instances that run it.'),
+  user_id: idFilter('Only entries about instances of this user.'),
   type: z.string().min(1).optional().meta({ description: 'Only events of this type.' }),
-  from: time.optional().meta({ description: 'Only what happened at that time or later.' }),
-  to: time.optional().meta({ description: 'Only what happened before that time.' }),
+  from: time.optional().meta({ description: 'Only events of this time or later.' }),
+  to: time.optional().meta({ description: 'Only events before this time.' }),
   limit: z.coerce.number().int().min(1).max(200).default(50),
-  cursor: cursor.optional().meta({ description: 'The `next_cursor` of the answer before.' }),
+  cursor: cursor.optional().meta({ description: '`next_cursor` of the previous page.' }),
 });
 
 export const auditPage = z.object({
   entries: z.array(
     z.object({
       position,
-      event_id: id('Of the event.'),
+      event_id: id('Id of the event.'),
       type: z.string(),
-      time: timestamp('When it happened.'),
-      instance_id: id('The instance that it is about.').nullable(),
+      time: timestamp('Time of the event.'),
+      instance_id: id('Instance that the event is about; null for an event of an agent.').nullable(),
       agent_id: id(
-        'The agent that it is about, or that the instance runs; null where entries of the log were removed.',
+        'Agent that the event is about, or that its instance runs; null for an entry that records a removal.',
       ).nullable(),
-      user_id: id('Whose the instance is.').nullable(),
+      user_id: id('Owner of the instance.').nullable(),
       sequence: z.int().meta({ description: 'Version of the row.' }),
-      correlation_id: id('Shared by everything that one change led to.'),
-      causation_id: id('The event that led to this one.').nullable(),
-      schema_version: z.int().meta({ description: 'Of the body.' }),
-      desired_state: z.string().nullable().meta({ description: 'What was wanted of the instance.' }),
-      generation: z.int().nullable().meta({ description: 'Version of what was wanted.' }),
-      observed_generation: z.int().nullable().meta({ description: 'The generation that the status spoke of.' }),
-      body: z.unknown().meta({ description: 'As the event says it; `config_sha256` stands for a config.' }),
-      recorded_at: timestamp('When the entry was written.'),
-      hash: hash.meta({ description: 'Of this entry, with the hash of the one before in it.' }),
+      correlation_id: id('Shared by all events that one change caused.'),
+      causation_id: id('Event that caused this one.').nullable(),
+      schema_version: z.int().meta({ description: 'Version of the body.' }),
+      desired_state: z.string().nullable().meta({ description: 'State that the owner wanted.' }),
+      generation: z.int().nullable().meta({ description: 'Number of changes to the agent, config and desired state.' }),
+      observed_generation: z.int().nullable().meta({ description: 'Generation that the status described.' }),
+      body: z.unknown().meta({ description: 'Body of the event. A hash, `config_sha256`, replaces the config.' }),
+      recorded_at: timestamp('Time at which the entry was written.'),
+      hash: hash.meta({ description: 'Hash of this entry, which covers the hash of the previous entry.' }),
     }),
   ),
-  next_cursor: z.string().nullable().meta({ description: 'For the entries before these; null when there are none.' }),
+  next_cursor: z.string().nullable().meta({ description: '`cursor` of the next page; null on the last one.' }),
 });
 
-/** `<position>:<hash>`, as the verification shows it. */
+/** `<position>:<hash>`, as a verification reports it. */
 export const chainHead = z
   .string()
   .regex(/^[1-9]\d{0,15}:[\da-fA-F]{64}$/, 'must be <position>:<hash>, as an earlier verification showed it')
@@ -61,15 +61,15 @@ export const chainHead = z
 export const verificationQuery = z.strictObject({
   expect: chainHead
     .optional()
-    .meta({ description: 'Last position and hash of an earlier verification: an end that was cut off is noticed.' }),
+    .meta({ description: 'Last position and hash of an earlier verification. With it, a truncated log is noticed.' }),
 });
 
 export const verificationAnswer = z.object({
   intact: z.boolean(),
-  entries: z.int().meta({ description: 'How many follow each other as they should, from the first on.' }),
+  entries: z.int().meta({ description: 'Number of entries from the first one on that form an intact chain.' }),
   first_position: position.nullable(),
   last_position: position.nullable(),
-  head_hash: hash.nullable().meta({ description: 'Of the entry at `last_position`.' }),
-  problem: z.string().nullable().meta({ description: 'The first thing that is wrong.' }),
-  notice: z.string().nullable().meta({ description: 'What to know although nothing is wrong.' }),
+  head_hash: hash.nullable().meta({ description: 'Hash of the entry at `last_position`.' }),
+  problem: z.string().nullable().meta({ description: 'First fault that was found.' }),
+  notice: z.string().nullable().meta({ description: 'Hint that is no fault.' }),
 });

@@ -1,91 +1,64 @@
-import type { ClientBase, Pool } from 'pg';
+import { z } from 'zod';
+import { counter, type Queryable } from '../../../database/instances/view.ts';
+import { createWhere, type IdRange } from '../../../database/where.ts';
 import type { AuditRecord } from './record.ts';
-
-export interface IdRange {
-  lowest: string;
-  /** The same as the lowest where one id is meant. */
-  highest: string;
-}
 
 export interface AuditFilter {
   instance?: IdRange | undefined;
-  /** Any of these. */
   agentIds?: readonly string[] | undefined;
   user?: IdRange | undefined;
   type?: string | undefined;
-  /** When the event happened: not before that time, */
+  /** Earliest time of the event. */
   from?: Date | undefined;
-  /** and before that one. */
+  /** End of the time of the event: entries of this very time are left out. */
   to?: Date | undefined;
-  /** Only entries before that position. */
+  /** Only entries before this position. */
   before?: number | undefined;
 }
 
-/** An entry as it is shown. */
+/** An entry of the audit log. */
 export interface AuditEntry extends Omit<AuditRecord, 'occurred_at' | 'body' | 'agent_id'> {
   position: number;
-  /** Null where the log says that entries of its own were removed. */
+  /** Null for an entry that records the removal of older entries. */
   agent_id: string | null;
-  /** When the event happened. */
+  /** Time of the event. */
   time: Date;
-  /** A text where it is no JSON, which no event is: somebody has changed it. */
+  /** Text if it is no JSON, which means that somebody has changed the entry. */
   body: unknown;
   recorded_at: Date;
   hash: string;
 }
 
-/** The newest first. */
+/** Returns the newest entries first. */
 export async function findEntries(
-  client: Pick<ClientBase | Pool, 'query'>,
+  database: Queryable,
   { instance, agentIds, user, type, from, to, before }: AuditFilter,
   limit: number,
 ): Promise<AuditEntry[]> {
-  const values: unknown[] = [];
-  const parameter = (value: unknown): string => `$${values.push(value)}`;
-  // An equality lets an index give the order, too.
-  const within = (column: string, { lowest, highest }: IdRange): string =>
-    lowest === highest
-      ? `${column} = ${parameter(lowest)}`
-      : `${column} between ${parameter(lowest)} and ${parameter(highest)}`;
-  const conditions = [
-    instance && within('instance_id', instance),
-    agentIds &&
-      (agentIds.length === 1 ? `agent_id = ${parameter(agentIds[0])}` : `agent_id = any (${parameter(agentIds)})`),
-    user && within('user_id', user),
-    type !== undefined && `type = ${parameter(type)}`,
-    from && `occurred_at >= ${parameter(from)}`,
-    to && `occurred_at < ${parameter(to)}`,
-    before !== undefined && `position < ${parameter(before)}`,
-  ].filter((condition) => typeof condition === 'string');
-  const { rows } = await client.query<Row>(
+  const where = createWhere();
+  where.add(instance, where.within('instance_id'));
+  where.add(agentIds, where.anyOf('agent_id'));
+  where.add(user, where.within('user_id'));
+  where.add(type, (value) => `type = ${where.parameter(value)}`);
+  where.add(from, (time) => `occurred_at >= ${where.parameter(time)}`);
+  where.add(to, (time) => `occurred_at < ${where.parameter(time)}`);
+  where.add(before, (position) => `position < ${where.parameter(position)}`);
+  const { rows } = await database.query<Omit<AuditEntry, 'body' | keyof Counters> & { body: string }>(
     `select position, event_id, type, occurred_at as time, instance_id, agent_id, user_id, sequence, correlation_id,
        causation_id, schema_version, desired_state, generation, observed_generation, body, recorded_at, hash
-     from audit_log ${conditions.length > 0 ? `where ${conditions.join(' and ')}` : ''}
-     order by position desc limit ${parameter(limit)}`,
-    values,
+     from audit_log ${where.toString()} order by position desc limit ${where.parameter(limit)}`,
+    where.values,
   );
-  return rows.map(toEntry);
+  return rows.map((row) => ({ ...row, ...counters.parse(row), body: readBody(row.body) }));
 }
 
-/** As `pg` reads it: bigint comes as text. */
-type Row = Omit<AuditEntry, 'body' | 'position' | 'sequence' | 'generation' | 'observed_generation'> & {
-  body: string;
-  position: string;
-  sequence: string;
-  generation: string | null;
-  observed_generation: string | null;
-};
-
-function toEntry({ body, position, sequence, generation, observed_generation: observed, ...row }: Row): AuditEntry {
-  return {
-    ...row,
-    position: Number(position),
-    sequence: Number(sequence),
-    generation: generation === null ? null : Number(generation),
-    observed_generation: observed === null ? null : Number(observed),
-    body: readBody(body),
-  };
-}
+const counters = z.object({
+  position: counter,
+  sequence: counter,
+  generation: counter.nullable(),
+  observed_generation: counter.nullable(),
+});
+type Counters = z.infer<typeof counters>;
 
 function readBody(text: string): unknown {
   try {

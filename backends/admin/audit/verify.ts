@@ -2,7 +2,7 @@ import type { ClientBase } from 'pg';
 import { z } from 'zod';
 import { sha256 } from './record.ts';
 
-/** A place in the chain, as it was noted earlier: nobody can rewrite what is before it without being noticed. */
+/** An entry that was noted earlier. Nobody can rewrite the entries before it unnoticed. */
 export interface ChainHead {
   position: number;
   hash: string;
@@ -11,26 +11,25 @@ export interface ChainHead {
 export interface Verification {
   entries: number;
   firstPosition: number | null;
-  /** The last one that is as it should be; null when there is none. */
+  /** The last entry of the intact chain; null if there is none. */
   head: ChainHead | null;
-  /** The first thing that is wrong. */
+  /** The first fault. */
   problem: { position: number; message: string } | undefined;
-  /** What a person should know although nothing is wrong. */
+  /** A hint for a person that is no fault. */
   notice?: string;
 }
 
 /**
- * Reads the whole audit log, in its order, and computes every hash anew: nothing of the SQL that wrote it takes part. What
- * it cannot notice by itself is an end that was cut off, or a chain that was computed anew from some entry on: for that it
- * needs a head that was noted elsewhere.
+ * Reads the whole audit log in its order and computes every hash, without the SQL that wrote it. A hash chain alone cannot
+ * detect truncation or recomputation: that takes a head that was noted elsewhere.
  */
 export async function verifyAudit(
   client: ClientBase,
   expected?: ChainHead,
-  // A body has up to a megabyte.
+  // A body may have a megabyte.
   { pageEntries = 100 }: { pageEntries?: number } = {},
 ): Promise<Verification> {
-  // One snapshot: what is appended or removed meanwhile is not seen.
+  // The snapshot hides entries that are appended or removed meanwhile.
   await client.query('begin isolation level repeatable read read only');
   try {
     return await verifySnapshot(client, expected, pageEntries);
@@ -66,7 +65,7 @@ async function verifySnapshot(
   };
 }
 
-/** What is wrong with an entry that should follow `before`. */
+/** The fault of an entry that should follow `before`. */
 function findFault(entry: Entry, before: ChainHead): Verification['problem'] {
   const { position, previous_hash: previousHash, hash } = entry;
   const due = before.position + 1;
@@ -103,7 +102,7 @@ function findCut(head: ChainHead, expected: ChainHead | undefined): Verification
   };
 }
 
-/** The anchor alone says nothing: whoever removes entries could move it. The chain has to say so, too. */
+/** Somebody who removes entries could also move the anchor, so the chain itself has to record the removal. */
 function findUnrecordedRemoval(anchor: ChainHead, removal: Removal | undefined): Verification['problem'] {
   if (anchor.position === 0) return undefined;
   if (removal?.upTo === anchor.position && removal.hash === anchor.hash) return undefined;
@@ -120,7 +119,7 @@ function noticeOf(noted: number, removal: Removal | undefined): string {
   return `Entry ${noted}, which was noted, was removed by retention${where}: it cannot be compared any more. Note a later one.`;
 }
 
-/** An entry that says that all before a place were removed; see database/migrations/0019_audit_removals.sql. */
+/** An entry that records the removal of all entries up to a position; see database/migrations/0019_audit_removals.sql. */
 interface Removal {
   upTo: number;
   hash: string;

@@ -14,15 +14,15 @@ export interface LetterKey {
   letterId: string;
 }
 
-/** The dead letters of one virtual host. @throws Error when RabbitMQ cannot be used */
+/** The dead letters of one virtual host. @throws Error if RabbitMQ cannot be used */
 export interface DeadLetters {
   list(filter: Pick<ListOptions, 'queue' | 'instanceId' | 'limit'>): Promise<FoundLetters>;
   inspect(key: LetterKey): Promise<InspectedLetter | undefined>;
-  /** @throws NotInEventLog when the letter is not what the event log says; it then stays where it is */
+  /** @throws NotInEventLog if the letter differs from the event log; it then stays in its queue */
   sendAgain(key: LetterKey): Promise<'sent' | 'not found'>;
 }
 
-/** Each call has a connection of its own: they are rare, and whatever one takes goes back when it closes. */
+/** Calls are rare, so each opens a connection. Closing it returns the letters that it took to their queue. */
 export function openDeadLetters({ amqpUrl, pool }: { amqpUrl: string; pool: Pool }): DeadLetters {
   const options = { amqpUrl, connectionName: 'admin_backend dead letters' };
   return {

