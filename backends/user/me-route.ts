@@ -12,20 +12,16 @@ const me = z
   })
   .meta({ id: 'Me', description: 'The caller, as the token names it.' });
 
+const getMe = {
+  operationId: 'getMe',
+  summary: 'Read who the caller is',
+  tags: ['me'],
+  response: { 200: me.describe('The caller.'), ...problems() },
+};
+
 export function addMeRoute(app: HttpServer): void {
-  app.get(
-    '/v1/me',
-    {
-      schema: {
-        operationId: 'getMe',
-        summary: 'Read who the caller is',
-        tags: ['me'],
-        response: { 200: me.describe('The caller.'), ...problems() },
-      },
-    },
-    async (request) => {
-      const { userId, isAdmin, expiresAt } = identityOf(request);
-      return { user_id: userId, is_admin: isAdmin, expires_at: expiresAt.toISOString() };
-    },
-  );
+  app.get('/v1/me', { schema: getMe }, async (request) => {
+    const { userId, isAdmin, expiresAt } = identityOf(request);
+    return { user_id: userId, is_admin: isAdmin, expires_at: expiresAt.toISOString() };
+  });
 }

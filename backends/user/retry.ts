@@ -23,7 +23,7 @@ const deadlineMs = 5_000;
 export async function retryInstance(options: RetryOptions, identity: Identity, id: string): Promise<Instance> {
   const instance = await readVisibleInstance(options.pool, identity, id);
   if (!canBeRetried(instance)) {
-    const advice = instance.desired_state === 'stopped' ? ' Start it to run it.' : '';
+    const advice = instance.desired_state === 'stopped' ? ' To run it, start it.' : '';
     throw new ProblemError(
       409,
       'not_retryable',
