@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import type { InstanceStatus, ReasonCode } from '../../contracts/names.ts';
 import { decide, type Effect } from '../../workflows/decide.ts';
 import { describeProgress } from '../../workflows/describe-progress.ts';
 import { evolve } from '../../workflows/evolve.ts';
-import type { InstanceEvent } from '../../workflows/state.ts';
+import type { InstanceEvent, InstanceState, Obstacle } from '../../workflows/state.ts';
 import {
   conditionOf,
   transitions,
@@ -11,19 +12,16 @@ import {
   type KnownDesiredState,
 } from '../../workflows/transitions.ts';
 import {
-  agentExited,
   agentMissing,
-  agentRetired,
-  agentUnknown,
   begun,
   cleanedUp,
   cleanUpFailed,
-  cleanUpTimedOut,
   checkRequested,
   deletionHeard,
   drained,
   exit,
   finalRecorded,
+  from,
   notWanted,
   pauseOver,
   provisioned,
@@ -37,45 +35,120 @@ import {
   rowRead,
   rowChanged,
 } from '../support/instance-events.ts';
-import { conditions, dueAt, generation, obstacleReasons, stateIn, desiredStates } from '../support/instance-states.ts';
+import { conditions, desiredStates, generation, stateIn } from '../support/instance-states.ts';
 
-const wait: Effect = { type: 'wait' };
-const waitUntilDue: Effect = { type: 'wait', until: dueAt };
-const cleanUp: Effect = { type: 'cleanUp' };
-const provision: Effect = { type: 'provision', generation, resume: false };
-const running = record('running', generation);
-const stopped = record('stopped', generation);
-const final: Effect = { type: 'recordFinalStatus' };
-const failed = record('failed', generation, agentExited);
-const awaiting = record('pending', generation, agentUnknown);
-const restarting = record('pending', generation, obstacleReasons.restarting);
-const drainedOut = record('stopped', generation, agentRetired);
-const stuck = record('failed', generation, cleanUpTimedOut);
-
-/** What is done in every cell, where the row says `pending`. In the order of the columns of the table. */
-const effects: Record<Condition, Record<KnownDesiredState, Effect>> = {
-  obsolete: { unknown: wait, running: cleanUp, stopped: cleanUp, gone: cleanUp },
-  current: { unknown: wait, running, stopped: cleanUp, gone: cleanUp },
-  outdated: { unknown: wait, running: provision, stopped: cleanUp, gone: cleanUp },
-  uncertain: { unknown: wait, running: provision, stopped: cleanUp, gone: cleanUp },
-  clean: { unknown: wait, running: provision, stopped, gone: final },
-  failedUncertain: { unknown: wait, running: cleanUp, stopped: cleanUp, gone: cleanUp },
-  failed: { unknown: wait, running: failed, stopped, gone: final },
-  awaitingAgentUncertain: { unknown: wait, running: cleanUp, stopped: cleanUp, gone: cleanUp },
-  awaitingAgent: { unknown: wait, running: awaiting, stopped, gone: final },
-  restarting: { unknown: waitUntilDue, running: restarting, stopped: cleanUp, gone: cleanUp },
-  stuck: { unknown: waitUntilDue, running: stuck, stopped: stuck, gone: waitUntilDue },
-  drainedUncertain: { unknown: wait, running: cleanUp, stopped: cleanUp, gone: cleanUp },
-  drained: { unknown: wait, running: drainedOut, stopped: drainedOut, gone: final },
-};
-
-/** Nothing older than a generation can run where no generation is knownRow: that state is `current`. */
+/** An agent of a generation that is not desired would be `current` where no generation is desired. */
 const cells = conditions
   .flatMap((condition) => desiredStates.map((desiredState) => ({ condition, desiredState })))
-  .filter(
-    ({ condition, desiredState }) =>
-      condition !== 'outdated' || desiredState === 'running' || desiredState === 'stopped',
-  );
+  .filter(({ condition, desiredState }) => condition !== 'outdated' || ['running', 'stopped'].includes(desiredState));
+
+interface Story {
+  steps: Effect[];
+  statuses: [InstanceStatus, ReasonCode | undefined][];
+  ending: 'waits' | 'completes';
+}
+
+/**
+ * Plays on from a state in a world in which every step succeeds and nothing else happens, and holds each step to what it claims of
+ * the agent. Where the agent may run, it does.
+ */
+function playOn(beginning: InstanceState): Story {
+  const story: Story = { steps: [], statuses: [], ending: 'waits' };
+  const { knownRow } = beginning;
+  const { desiredState = 'running' } = knownRow.kind === 'present' ? knownRow : {};
+  let agent = beginning.runtime.kind;
+  let state = beginning;
+  let now = 0;
+  let { sequence } = beginning;
+  for (;;) {
+    const effect = decide(state);
+    expect(describeProgress(state, effect)).toMatch(/\.$/);
+    if (story.steps.push(effect) > 8) throw new Error(`no rest after ${JSON.stringify(story.steps)}`);
+    switch (effect.type) {
+      case 'provision':
+        expect(agent, 'the agent of a deleted row is never taken over').not.toBe('obsolete');
+        agent = 'running';
+        state = from(state, begun, now, provisioned(row(sequence, effect.generation)));
+        break;
+      case 'cleanUp':
+        expect(agent, 'a clean-up has something to remove').not.toBe('none');
+        agent = 'none';
+        state = from(state, cleanedUp);
+        break;
+      case 'recordStatus': {
+        const { status, reason } = effect;
+        if (status === 'running') expect(state.runtime).toMatchObject({ kind: 'running', generation });
+        if (status === 'stopped' || (status === 'failed' && reason?.code !== 'cleanup_failed'))
+          expect(agent).toBe('none');
+        story.statuses.push([status, reason?.code]);
+        state = from(state, recorded(status, row((sequence += 1), effect.generation, desiredState), reason));
+        break;
+      }
+      case 'recordFinalStatus':
+        expect(agent).toBe('none');
+        story.statuses.push(['stopped', undefined]);
+        state = from(state, finalRecorded);
+        break;
+      case 'wait':
+        if (effect.until === undefined) return story;
+        expect(effect.until).toBeGreaterThan(now);
+        now = effect.until;
+        state = from(state, pauseOver);
+        break;
+      case 'complete':
+        expect(agent).toBe('none');
+        return { ...story, ending: 'completes' };
+      case 'readRow':
+        throw new Error('nothing is in doubt');
+    }
+  }
+}
+
+/** The statuses that an obstacle makes the row hold while the desired state is `running`. */
+const blockedStatuses: Record<Obstacle['kind'], Story['statuses']> = {
+  failed: [['failed', 'agent_exited']],
+  awaitingAgent: [['pending', 'agent_unknown']],
+  drained: [['stopped', 'agent_retired']],
+  restarting: [['pending', 'restarting'], ['running', undefined]], // prettier-ignore
+  stuck: [['failed', 'cleanup_failed'], ['pending', undefined], ['running', undefined]], // prettier-ignore
+};
+
+/** What has to happen, by the rules of the README alone. */
+function expectedStory({ obstacle, runtime }: InstanceState, desiredState: KnownDesiredState): object {
+  const pauses = obstacle?.kind === 'stuck' || obstacle?.kind === 'restarting';
+  const isLasting = obstacle?.kind === 'failed' || obstacle?.kind === 'awaitingAgent' || obstacle?.kind === 'drained';
+  const mayRun = runtime.kind !== 'none';
+  const provisions = desiredState === 'running' && !isLasting && !(runtime.kind === 'running' && runtime.generation === generation); // prettier-ignore
+  const cleansUp = mayRun && desiredState !== 'unknown' && (desiredState !== 'running' || isLasting || runtime.kind === 'obsolete'); // prettier-ignore
+  const steps = { provision: Number(provisions), cleanUp: Number(cleansUp) };
+  const stuck: Story['statuses'] = obstacle?.kind === 'stuck' ? [['failed', 'cleanup_failed']] : [];
+  switch (desiredState) {
+    case 'unknown':
+      return { steps, statuses: [], ending: 'waits', pauses };
+    case 'gone':
+      return { steps, statuses: [['stopped', undefined]], ending: 'completes', pauses };
+    case 'stopped': {
+      const stopped: Story['statuses'] = [['stopped', obstacle?.kind === 'drained' ? 'agent_retired' : undefined]];
+      return { steps, statuses: [...stuck, ...stopped], ending: 'waits', pauses };
+    }
+    case 'running':
+      return { steps, statuses: obstacle ? blockedStatuses[obstacle.kind] : [['running', undefined]], ending: 'waits', pauses }; // prettier-ignore
+  }
+}
+
+/** A pause belongs before the step that it delays: nothing but a status is recorded before it. */
+function summaryOf({ steps, statuses, ending }: Story): object {
+  const types = steps.map(({ type }) => type);
+  const pause = steps.findIndex((step) => step.type === 'wait' && step.until !== undefined);
+  expect(types.slice(0, Math.max(pause, 0)).filter((type) => type !== 'recordStatus')).toEqual([]);
+  const countOf = (sought: Effect['type']) => types.filter((type) => type === sought).length;
+  return {
+    steps: { provision: countOf('provision'), cleanUp: countOf('cleanUp') },
+    statuses,
+    ending,
+    pauses: pause >= 0,
+  };
+}
 
 describe('the table of transitions', () => {
   test('is whole', () => {
@@ -83,51 +156,26 @@ describe('the table of transitions', () => {
     for (const steps of Object.values(transitions)) expect(Object.keys(steps)).toEqual(desiredStates);
   });
 
-  test.each(cells)('$condition × $desiredState', ({ condition, desiredState }) => {
-    const state = stateIn(condition, desiredState);
-    expect([conditionOf(state), desiredStateOf(state)]).toEqual([condition, desiredState]);
-    const effect = decide(state);
-    expect(effect).toEqual(effects[condition][desiredState]);
-    expect(describeProgress(state, effect)).toMatch(/\.$/);
-  });
-
-  test('has a column for no desiredState heard yet in which nothing is done', () => {
+  test('waits for the first event of the row', () => {
     for (const steps of Object.values(transitions)) expect(steps.unknown).toBe('wait');
   });
-});
 
-/** What it is done with when its step was to record something. */
-const afterRecording = ({
-  condition,
-  desiredState,
-}: {
-  condition: Condition;
-  desiredState: KnownDesiredState;
-}): Effect => {
-  const state = stateIn(condition, desiredState);
-  const effect = decide(state);
-  if (effect.type === 'recordFinalStatus') return decide(evolve(state, finalRecorded, 0));
-  if (effect.type !== 'recordStatus') throw new Error(`${effect.type} records nothing`);
-  const recordedState = desiredState === 'stopped' ? 'stopped' : 'running';
-  return decide(evolve(state, recorded(effect.status, row(5, generation, recordedState), effect.reason), 0));
-};
-const records = cells.filter(({ condition, desiredState }) =>
-  transitions[condition][desiredState].startsWith('record'),
-);
-
-test.each(records)('what $condition × $desiredState records is recorded once', ({ condition, desiredState }) => {
-  const pauses = condition === 'restarting' || condition === 'stuck';
-  const rest = pauses ? waitUntilDue : wait;
-  expect(afterRecording({ condition, desiredState })).toEqual(desiredState === 'gone' ? { type: 'complete' } : rest);
+  test.each(cells)('leads from $condition to the desired state $desiredState', ({ condition, desiredState }) => {
+    const state = stateIn(condition, desiredState);
+    expect([conditionOf(state), desiredStateOf(state)]).toEqual([condition, desiredState]);
+    // A new generation clears the pause of a restart, so nothing leads there, and nothing but the first step can be asked.
+    if (condition === 'restarting' && (desiredState === 'stopped' || desiredState === 'gone'))
+      expect(decide(state)).toEqual({ type: 'cleanUp' });
+    else expect(summaryOf(playOn(state))).toEqual(expectedStory(state, desiredState));
+  });
 });
 
 test.each(conditions.filter((condition) => transitions[condition].running === 'provision'))(
-  'where the row says something else, %s is pending before it is provisioned',
+  'a row that shows an earlier status is pending before %s is provisioned',
   (condition) => {
     const state = stateIn(condition, 'running');
     for (const status of ['running', 'failed', 'stopped'] as const) {
-      const said = { ...state, recorded: { status, generation: 1 } };
-      expect(decide(said)).toEqual(record('pending', generation));
+      expect(decide({ ...state, recorded: { status, generation: 1 } })).toEqual(record('pending', generation));
     }
   },
 );
