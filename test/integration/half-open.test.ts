@@ -5,7 +5,7 @@ import { useRig, type Rig } from '../support/rig.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts';
 
-/** What the README says, with room for a busy machine. */
+/** The times that docs/operation.md gives, with room for a busy machine. */
 const cases = [
   { name: 'PostgreSQL and RabbitMQ', servers: ['database', 'amqp'], limitMs: 45_000 },
   // A poll of the worker is given up by the SDK, whose limits cannot be set.
