@@ -1,4 +1,4 @@
-/** What the agents of the model do when they end by themselves; the model knows nothing else of them. */
+/** What the agents of the model do when they exit by themselves. The model knows nothing else about them. */
 export type RestartPolicy = 'never' | 'on_failure' | 'always';
 
 export interface AgentKind {
@@ -6,12 +6,12 @@ export interface AgentKind {
   publishedAtFirst: boolean;
   /** Whether its command exists. */
   runs: boolean;
-  /** What `agents.runtime` holds. */
+  /** The value of `agents.runtime`. */
   runtime: object;
 }
 
 /**
- * Leaves word of its pid, its agent and its config, then waits for somebody to write an exit code into the pipe `door`.
+ * Writes its pid, its agent and its config to a file, then waits until somebody writes an exit code into the pipe `door`.
  * A single process, except while it starts.
  */
 const script = (beforeReady = ''): string[] => [
@@ -23,11 +23,11 @@ const script = (beforeReady = ''): string[] => [
 
 const common = { kind: 'process', stop_grace_seconds: 2, command: script() };
 const steady = { restart: 'never', publishedAtFirst: true, runs: true } as const;
-/** Never used up by a sequence. */
+/** No sequence uses up this many restarts. */
 const restarts = { max_restarts: 1000, backoff_seconds: 0.05, max_backoff_seconds: 0.2 };
 
 const kinds = {
-  /** With a control queue, which must be gone as well when the instance is. */
+  /** The agent has a control queue, which must be removed with the instance. */
   plain: { ...steady, runtime: { ...common, control: true } },
   /** Provisioning takes long enough to be interrupted. */
   slow: { ...steady, runtime: { ...common, command: script('sleep 0.3; '), ready: 'file' } },

@@ -9,11 +9,11 @@ import type { System } from './system.ts';
 const timeoutMs = 30_000;
 
 interface Options {
-  /** Whether an event may come again: only where a broker was killed between a publication and the note of it. */
+  /** Whether an event may come again, which happens only when a broker was killed between publishing the event and marking it. */
   repeats: boolean;
 }
 
-/** The bus carried what the log holds of an instance and of its agents, and in its order; nothing else. */
+/** The bus carried exactly the entries of the log about an instance and its agents, in the order of the log. */
 export async function checkBus({ id, agentIds, system: { rig } }: Life, { repeats }: Options): Promise<void> {
   for (const subject of [id, ...Object.values(agentIds)]) {
     const log = await readLog(rig, [subject]);
@@ -37,11 +37,11 @@ export async function checkBus({ id, agentIds, system: { rig } }: Life, { repeat
   }
 }
 
-/** When every instance was deleted, nothing of them is left anywhere but the log. */
+/** After every instance was deleted, nothing is left of them except the log. */
 export async function checkNothingIsLeft({ rig }: System, directoryEntries: readonly string[]): Promise<void> {
   expect(await openControl(rig, inject('servers').managementUrl).queues(), 'control queues').toEqual([]);
   await rig.untilBusIsQuiet();
-  // The broker notes a publication a moment after it.
+  // The broker marks an entry as published a moment after it published it.
   await vi.waitFor(async () => {
     const { rows } = await rig.pool.query(
       `select (select count(*)::int from instances) as instances,

@@ -9,10 +9,10 @@ import { untilAtRest } from './rest.ts';
 export type Command = AsyncCommand<Model, Life>;
 
 interface Action {
-  /** As it is printed; its first word is what the statistics count. */
+  /** The command as it is printed. The statistics count commands by their first word. */
   name: string;
   when: (model: Readonly<Model>) => boolean;
-  /** Resolves to false when there was nothing to do it to. */
+  /** Resolves to false when the command did not apply. */
   run: (model: Model, life: Life) => Promise<unknown>;
 }
 
@@ -98,7 +98,7 @@ export function retry(): Command {
   });
 }
 
-/** For the first time, or a new version. */
+/** Publishes an agent for the first time, or a new version of it. */
 export function publish(): Command {
   return command({
     name: 'publish',
@@ -130,7 +130,7 @@ export function takeBack(): Command {
     when: ({ row, agents, atRest, outcomes }) => {
       if (!row) return false;
       const state = agents[row.agent];
-      // An order to drain that is on its way cannot be taken back: it must have been carried out, or be of no concern.
+      // A drain cannot be taken back. It must have ended, or must not matter, before the agent is published again.
       const drained = atRest && (outcomes[0] === 'drained' || outcomes[0] === 'stopped');
       return state === 'retired' || (state === 'draining' && drained);
     },
@@ -182,7 +182,7 @@ export function redeliver(picks: number[]): Command {
     name: `redeliver ${picks.join(' ')}`,
     when: () => true,
     run: (model, life) => {
-      // A run for an event of a row that is gone starts, finds that, and ends.
+      // An event of a deleted row starts a run, which finds no row and ends.
       if (!model.row) model.atRest = false;
       model.redelivered = true;
       return life.redeliver(picks);

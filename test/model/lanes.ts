@@ -18,7 +18,7 @@ interface LanesOptions {
   /** Lanes run at the same time; each runs its sequences one after the other. */
   lanes: number;
   sequencesPerLane: number;
-  /** Of the first lane; each further one has the next. */
+  /** The seed of the first lane. Each further lane has the next seed. */
   seed: number;
   /** Whether workers stay alive. */
   watched: boolean;
@@ -51,7 +51,7 @@ export async function runLanes({
   await untilAllEnded(runs);
 }
 
-/** One life from nothing to nothing, held against the model. */
+/** One life from before its row to after it, compared with the model. */
 export async function runSequence(
   system: System,
   commands: Iterable<Command>,
@@ -70,7 +70,7 @@ export async function runSequence(
   system.count('sequences');
 }
 
-/** Rejects with all failures, once everything has ended. */
+/** Rejects with all failures after everything has ended. */
 export async function untilAllEnded(runs: readonly Promise<void>[]): Promise<void> {
   const failures = (await Promise.allSettled(runs)).flatMap((run) => (run.status === 'rejected' ? [run.reason] : []));
   if (failures.length > 0) throw new Error(failures.map(describeFailure).join('\n\n'), { cause: failures[0] });

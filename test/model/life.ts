@@ -16,7 +16,7 @@ import { one, type Rig } from '../support/rig.ts';
 import { agentKinds, agentNames, readStarted, type AgentName } from './agents.ts';
 import type { System } from './system.ts';
 
-/** One instance with agents of its own on the real system: what users and accidents do to it. */
+/** One instance with its own agents on the real system, and what users and accidents do to it. */
 export type Life = Awaited<ReturnType<typeof createLife>>;
 
 export async function createLife(system: System) {
@@ -41,7 +41,7 @@ export async function createLife(system: System) {
       headers: toWireHeaders(metadata),
     });
   };
-  /** What the agent that started last wrote about itself. */
+  /** What the latest agent wrote about itself. */
   const started = async () => {
     const text = await readFile(join(stateDirectory, 'started'), 'utf8').catch(() => '');
     return readStarted(text);
@@ -88,9 +88,9 @@ export async function createLife(system: System) {
       return { version: known?.pid === agent.pid ? known.version : undefined };
     },
 
-    /** As `kill`, by the agent's own exit with code 0. */
+    /** The same as `kill`, but the agent itself exits with code 0. */
     exit: async (): Promise<{ version: number | undefined } | undefined> => {
-      // Fails when nobody waits at the other end.
+      // This fails when no agent waits at the other end.
       const door = await open(join(stateDirectory, 'door'), constants.O_WRONLY | constants.O_NONBLOCK).catch(
         () => undefined,
       );
@@ -117,7 +117,7 @@ export async function createLife(system: System) {
       }
     },
 
-    /** What was delivered before has, but for milliseconds, reached its workflow once an event behind it has. */
+    /** Once a later event has reached its workflow, earlier deliveries have reached it as well, or will within milliseconds. */
     untilDelivered: async (): Promise<void> => {
       const entry = (await readLog(rig, [id])).at(-1);
       if (!entry) return;
@@ -144,7 +144,7 @@ export async function readLog({ pool }: Rig, entityIds: readonly string[]): Prom
   return rows.map((row) => ({ ...row, sequence: Number(row.sequence) }));
 }
 
-/** Until then it may be taken for one that runs. */
+/** Until then the agent may be taken for a running one. */
 async function untilGone(agent: ProcessIdentity): Promise<void> {
   await vi.waitUntil(() => !isAlive(agent), { timeout: 20_000, interval: 5 });
 }

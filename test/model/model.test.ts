@@ -24,7 +24,7 @@ const lanes = 24;
 const peaceful = { lanes, sequencesPerLane: 5 };
 const disturbed = { lanes: 60, sequencesPerLane: 1 };
 const sequencesToRun = 200;
-/** Between two disturbances, so that there is progress. */
+/** The pause between two disturbances, so that there is progress. */
 const sequencesPerDisturbance = 6;
 
 let system: System;
@@ -67,7 +67,7 @@ async function runKnown(sequence: (typeof knownSequences)[number]): Promise<void
   }
 }
 
-/** One after the other, each once there was some progress after the one before it. */
+/** Runs disturbances one after the other, each after some progress since the one before. */
 async function disturb({ restart, counts }: System, running: { yes: boolean }): Promise<void> {
   const disturbances = [
     () => restart('agents-worker', 'SIGKILL'),

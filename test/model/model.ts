@@ -11,7 +11,7 @@ export type Outcome =
 export interface ModelRow {
   agent: AgentName;
   desired: DesiredState;
-  /** In the config, where no two generations of a sequence have the same. */
+  /** A number in the config, which differs between the generations of a sequence. */
   version: number;
 }
 
@@ -19,11 +19,11 @@ export interface ModelRow {
 export interface Model {
   agents: Record<AgentName, AgentState>;
   row: ModelRow | undefined;
-  /** Where it may come to rest if nothing more is done; exactly one when it is at rest. Empty without a row. */
+  /** The outcomes that are possible if nothing more is done: exactly one at rest, and none without a row. */
   outcomes: readonly Outcome[];
-  /** Nothing is under way any more, so what is done next meets a known state. */
+  /** Nothing is under way any more, so the next command meets a known state. */
   atRest: boolean;
-  /** False where workers are killed: the end of an agent may then be seen by nobody. */
+  /** False where workers are killed, so that nobody may see the end of an agent. */
   watched: boolean;
   /** Events were delivered once more since it was last at rest. */
   redelivered: boolean;
@@ -68,7 +68,7 @@ export function begins(model: Model, generation: number): void {
   model.generation = generation;
 }
 
-/** A new generation forgets what kept the one before it from running. */
+/** A new generation clears what kept the previous one from running. */
 export function change(model: Model, changes: Partial<Pick<ModelRow, 'agent' | 'desired' | 'version'>>): void {
   if (!model.row) throw new Error('there is no row');
   model.generation += 1;
@@ -82,7 +82,7 @@ export function remove(model: Model): void {
   begin(model);
 }
 
-/** What a retry clears, it clears only once it is there: what is still to come may come after it. */
+/** A retry clears only failures that have happened already. A failure under way may come after the retry. */
 export function retry(model: Model): void {
   become(model, (outcome) => {
     const cleared = outcome === 'running' || outcome === 'agentUnknown' ? [outcome] : anew(model);
@@ -176,7 +176,7 @@ function begin(model: Model): void {
   model.atRest = false;
 }
 
-/** Where a generation comes to rest that has not run before. */
+/** The outcomes of a generation that has not run before. */
 function anew({ row, agents }: Model): Outcome[] {
   if (!row) return [];
   if (row.desired === 'stopped') return ['stopped'];

@@ -22,7 +22,7 @@ import {
 const maxCommands = 12;
 
 const agentName = fc.constantFrom(...agentNames);
-/** Agents that run are what most of life is about. */
+/** Most commands concern running agents. */
 const firstAgent = fc.constantFrom<AgentName>('plain', 'plain', 'slow', 'resilient', 'tireless', 'late', 'broken');
 const desired = fc.constantFrom('running', 'running', 'running', 'stopped');
 
@@ -34,7 +34,7 @@ const ending = fc.record({
 
 export const firstCommand: Arbitrary<Command> = fc.tuple(firstAgent, desired).map(insert);
 
-/** An arbitrary that stands here twice is drawn twice as often. */
+/** An arbitrary that is listed twice is drawn twice as often. */
 export const furtherCommands: Arbitrary<Iterable<Command>> = fc.commands(
   [
     fc.tuple(firstAgent, desired).map(insert),

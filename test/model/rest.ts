@@ -12,7 +12,7 @@ const intervalMs = 250;
 
 /** Waits until row, workflow and runtime are at rest and agree on an outcome that the model allows, and tells the model. */
 export async function untilAtRest(model: Model, life: Life): Promise<void> {
-  // What was delivered again must have had its effect, if it has one.
+  // Events that were delivered again must have had their effect first.
   if (model.redelivered) await life.untilDelivered();
   const outcome = await vi.waitFor(() => (model.row ? checkPresent(model, life) : checkGone(model, life)), {
     timeout: timeoutMs,
@@ -123,12 +123,12 @@ async function describeWorkflow({ id, system }: Life) {
   return {
     status: status.name,
     shown,
-    // Of a run that was terminated Temporal goes on naming what was.
+    // Temporal goes on naming the activities of a run that was terminated.
     underWay: status.name === 'RUNNING' && Boolean(raw.pendingActivities?.length || raw.pendingWorkflowTask),
   };
 }
 
-/** As if the last change of the row were long ago: the sweeper leaves alone what is still being worked on. */
+/** Makes the last change of the row look old, because the sweeper leaves instances alone that changed a moment ago. */
 async function leaveToSweeper({ id, system: { rig } }: Life): Promise<void> {
   const gone = await rig
     .workflow(id)

@@ -4,7 +4,7 @@ import { isAlive, listProcesses } from '../../runtimes/process/process-table.ts'
 import { openRig } from '../support/rig.ts';
 import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts';
 
-/** The engine in processes of its own, on the real servers, with all its instances watched. */
+/** Runs the engine in its own processes on the real servers, and watches all its instances. */
 export type System = Awaited<ReturnType<typeof openSystem>>;
 
 const services = { 'agents-worker': 'agents_worker', 'event-broker': 'event_broker' } as const;
@@ -27,7 +27,7 @@ export async function openSystem() {
   const watch = async (): Promise<void> => {
     while (!closing.signal.aborted) {
       for (const [name, [first, second]] of groupByInstance(await listProcesses())) {
-        // The list is not of one moment: the second is alive here, and the first, which is older, still is after that.
+        // The list was not read at one moment. The second agent is alive here, and the first, older one still is after that.
         if (first && second && isAlive(second) && isAlive(first)) overlaps.set(name, [first.pid, second.pid]);
       }
       await delay(watchIntervalMs, undefined, { signal: closing.signal }).catch(() => undefined);
@@ -37,7 +37,7 @@ export async function openSystem() {
   start('event-broker');
   start('agents-worker');
   const watching = watch();
-  // The broker declares the queues before it publishes: none of what is put into them past it is lost.
+  // The broker declares the queues before it publishes, so no message that a test puts into them is lost.
   await rig.untilBusIsQuiet();
 
   return {
@@ -55,7 +55,7 @@ export async function openSystem() {
       start(entry);
       count(`${signal === 'SIGKILL' ? 'kill' : 'restart'}-${entry}`);
     },
-    /** What the engine's processes printed since they were last started. */
+    /** The output of the engine's processes since they were last started. */
     output: (): string => [...workers.values()].map(({ output }) => output()).join('\n'),
     close: async (): Promise<void> => {
       closing.abort();

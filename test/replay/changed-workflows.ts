@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { stackRoot } from '../../stack/paths.ts';
 import { loadWorkflowBundle, type WorkflowBundle } from '../../workers/workflow-bundle.ts';
 
-/** A text of a file of `workflows/`, and what stands there instead. */
+/** A text in a file of `workflows/`, and its replacement. */
 export interface Change {
   file: string;
   from: string | RegExp;
@@ -14,7 +14,7 @@ export interface Change {
 /**
  * Bundles a copy of the workflow code with these changes; the copy is removed again.
  *
- * @throws when a change does not apply: the code that it speaks of has moved on
+ * @throws when a file does not contain the text that a change replaces
  */
 export async function bundleChangedWorkflows(changes: readonly Change[]): Promise<WorkflowBundle> {
   const copy = await mkdtemp(resolve(stackRoot, 'changed-workflows-'));

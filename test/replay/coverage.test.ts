@@ -9,7 +9,7 @@ import { unreachableCells } from './unreachable.ts';
 import { allCells, bundleObservedWorkflows, visitsOf, type Visits } from './visits.ts';
 import { walk } from './walk.ts';
 
-/** False: only runs from before a change hear it. */
+/** False for events that only runs from before a patch get. */
 const eventTypes: Record<InstanceEvent['type'], boolean> = {
   rowChanged: true,
   rowDeleted: true,
@@ -34,7 +34,7 @@ const eventTypes: Record<InstanceEvent['type'], boolean> = {
   finalStatusRecorded: true,
 };
 
-/** Of the code as it is: those from before a change visit what they always did. */
+/** Histories of the current code. Those from before a patch visit what they always did. */
 const { histories } = await findHistories();
 const current = histories.filter(({ name }) => !name.includes('/'));
 const visits = new Map<string, Visits>();

@@ -16,7 +16,7 @@ async function brokenBy(...changes: Change[]): Promise<string[]> {
 }
 
 test('a reordered activity is caught', async () => {
-  // The final status before the clean-up, in place of after it.
+  // The final status is recorded before the clean-up instead of after it.
   const endedBefore = "knownRow.kind === 'gone' && knownRow.finalStatusRecorded && runtime.kind === 'none'";
   const broken = await brokenBy(
     { file: 'transitions.ts', from: "gone: 'cleanUp'", to: "gone: 'recordFinal'" },

@@ -2,11 +2,11 @@ import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 
-/** What `npm run histories:record` wrote: one file per scenario, in Temporal's JSON form of a history. */
+/** Histories as `npm run histories:record` writes them: one file per scenario, in Temporal's JSON form. */
 export const historiesDirectory = fileURLToPath(new URL('histories/', import.meta.url));
 
 export interface RecordedHistory {
-  /** Of its file, without `.json`; those of earlier versions of the code with their folder. */
+  /** The name of its file without `.json`. Histories from before a patch have their folder in it. */
   name: string;
   text: string;
   /** Parsed JSON, as `Worker.runReplayHistory` takes it. */

@@ -72,7 +72,7 @@ async function record(stage: Stage, observed: WorkflowBundle, name: string, scen
   throw new Error(`${name} does not show what it is to show: correct the scenario`);
 }
 
-/** Histories of scenarios that are no more. */
+/** Histories of scenarios that no longer exist. */
 async function removeStale(): Promise<void> {
   const entries = await readdir(historiesDirectory, { withFileTypes: true });
   const stale = entries.filter((entry) => entry.isFile() && scenarios[entry.name.replace(/\.json$/, '')] === undefined);

@@ -7,7 +7,7 @@ type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
-/** What says where a history was recorded, and what stands for it. Replay looks at none of it. */
+/** Texts that name the machine of a recording, and their replacements. Replay ignores them. */
 const places: readonly [from: string | RegExp, to: string][] = [
   [root, ''],
   [tmpdir(), '/tmp'],
@@ -21,7 +21,7 @@ export function toText(history: History): string {
   return `{"events":[\n${events.map((event) => JSON.stringify(scrub(event))).join(',\n')}\n]}\n`;
 }
 
-/** Whatever a payload of the history says. */
+/** The decoded texts of all payloads of the history. */
 export function readPayloads(text: string): string {
   return [...text.matchAll(/"data":"([^"]*)"/g)].map(([, data = '']) => decode(data)).join('\n');
 }

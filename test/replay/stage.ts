@@ -19,7 +19,7 @@ export type Stage = Awaited<ReturnType<typeof openStage>>;
 
 const limitMs = 60_000;
 
-/** What scenarios are played on: the engine on the real servers, with the means to hold up each of its parts. */
+/** The engine on the real servers, with means to hold up each of its parts. Scenarios are played on it. */
 export async function openStage(rig: Rig) {
   await mkdir(rig.environment.RUNTIME_DIRECTORY, { recursive: true });
   const flags = await mkdtemp(join(rig.environment.RUNTIME_DIRECTORY, 'flags-'));
@@ -28,7 +28,7 @@ export async function openStage(rig: Rig) {
 
   const stage = {
     rig,
-    /** Starts what is away, and waits until it is there. */
+    /** Starts the services that do not run, and waits until they are ready. */
     startAll: async () => {
       broker ??= await rig.startEventBroker();
       worker ??= await rig.startAgentsWorker();
@@ -38,12 +38,12 @@ export async function openStage(rig: Rig) {
       worker ??= await rig.startAgentsWorker();
       await worker.ready();
     },
-    /** Until `startAll`, nothing is published: rows change unheard. */
+    /** Nothing is published until `startAll`. */
     stopBroker: async () => {
       await broker?.stop();
       broker = undefined;
     },
-    /** Until `startAll`, nothing acts. What is signalled meanwhile comes in one workflow task. */
+    /** No workflow runs until `startAll`. All signals of that time come in one workflow task. */
     stopWorker: async () => {
       await worker?.stop();
       worker = undefined;
@@ -67,7 +67,7 @@ export async function openStage(rig: Rig) {
       rig.pool.query('update instances set desired_state = $2 where id = $1', [id, desiredState]),
     configure: (id: string) =>
       rig.pool.query('update instances set config = $2 where id = $1', [id, { changed: randomUUID() }]),
-    /** Puts the row back to where it ran in that generation, as a backup that is restored does: no event tells of it. */
+    /** Restores the row to that generation, as a backup would. No event announces it. */
     restore: (id: string, { sequence, generation }: { sequence: number; generation: number }) =>
       rig.pool.query(
         `begin; set local session_replication_role = replica;
@@ -110,10 +110,10 @@ export async function openStage(rig: Rig) {
         cause: { eventId: event_id, correlationId: correlation_id, traceparent },
       };
     },
-    /** As a consumer of the bus, the runtime or a person would. */
+    /** Signals the workflow, as a consumer of the bus, the runtime or a person would. */
     tell: (id: string, message: InstanceMessage) => rig.workflow(id).signal(instanceMessageSignal, message),
 
-    /** Tells where there may be no workflow yet. */
+    /** Signals the workflow, and starts it if there is none. */
     start: (id: string, message: InstanceMessage) =>
       rig.client.workflow.signalWithStart(instanceWorkflowType, {
         workflowId: instanceWorkflowId(id),
@@ -154,7 +154,7 @@ export async function openStage(rig: Rig) {
       }, limitMs);
       return activityId ?? '';
     },
-    /** Of the latest start of the agent. */
+    /** The runtime id of the latest start of the agent. */
     runtimeIdOf: async (id: string) => {
       const text = await readFile(join(rig.environment.RUNTIME_DIRECTORY, `instance-${id}`, 'start.json'), 'utf8');
       return (JSON.parse(text) as { runtimeId: string }).runtimeId;
@@ -168,7 +168,7 @@ export async function openStage(rig: Rig) {
         );
       if (!(await until(hasBegun, limitMs))) throw new Error(`no agent of instance ${id} was begun`);
     },
-    /** As an operator does with `temporal activity fail`. */
+    /** Fails an activity, as an operator does with `temporal activity fail`. */
     failActivity: async (id: string, type: string) => {
       const activityId = await stage.untilPending(id, type);
       const { workflowId } = rig.workflow(id);

@@ -64,7 +64,7 @@ function nextEntries(log: readonly LogEntry[]): LogEntry[] {
     return (['running', 'stopped'] as const).map((desiredState) => ({
       kind: 'row',
       sequence,
-      // As the trigger does: above every generation of an earlier row.
+      // The trigger also begins above every generation of an earlier row.
       generation: sequence,
       desiredState,
     }));
@@ -135,7 +135,7 @@ function provisionEndings(generation: number, entry: LogEntry): InstanceEvent[] 
   ];
 }
 
-/** In these lives the row says what the workflow wrote to it. */
+/** In these lives the row holds the status that the workflow wrote. */
 function said({ status, generation }: InstanceState['recorded']): Pick<RowState, 'status' | 'observedGeneration'> {
   return { status, observedGeneration: generation };
 }

@@ -7,7 +7,7 @@ import { initialState, type InstanceEvent, type InstanceState } from '../../work
 type Of<Type extends InstanceEvent['type']> = Extract<InstanceEvent, { type: Type }>;
 type RecordStatus = Extract<Effect, { type: 'recordStatus' }>;
 
-/** What happens to an instance, for lives that are written down. Agents are never restarted where nothing else is said. */
+/** Events and effects for lives that tests write down. Agents are never restarted unless a test says so. */
 export const neverRestart: RestartPolicy = {
   policy: 'never',
   maxRestarts: 3,
@@ -37,13 +37,13 @@ export const rowChanged = (...given: Parameters<typeof row>): Of<'rowChanged'> =
   ...row(...given),
   cause: causeOf(given[0]),
 });
-/** As it is heard; nothing is believed of it before the row was read. */
+/** A deletion as the workflow hears it. The workflow reads the row before it believes it. */
 export const deletionHeard = (sequence: number): Of<'rowDeleted'> => ({
   type: 'rowDeleted',
   sequence,
   cause: causeOf(sequence),
 });
-/** Heard, and found to be so. */
+/** A deletion that the workflow heard and found to be true. */
 export const deleted = (sequence: number): (Of<'rowDeleted'> | Of<'rowRead'>)[] => [
   deletionHeard(sequence),
   rowRead(null),
@@ -95,14 +95,14 @@ export const recorded = (
   ...(why && { reason: why }),
 });
 
-/** One effect as it is asked for. */
+/** The effect that records a status. */
 export const record = (
   status: RecordStatus['status'],
   generation: number,
   why?: RecordStatus['reason'],
 ): RecordStatus => ({ type: 'recordStatus', status, generation, ...(why && { reason: why }) });
 
-/** A number among the events is the time, in milliseconds, at which those behind it come. */
+/** A number among the events is the time, in milliseconds, at which the following events come. */
 export function after(...life: (InstanceEvent | number)[]): InstanceState {
   return from(initialState, ...life);
 }

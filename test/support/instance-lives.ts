@@ -68,7 +68,7 @@ const lifeOf = (steps: fc.Arbitrary<Step>): fc.Arbitrary<Life> =>
 /** Anything that may happen to an instance, in any order. */
 export const life = lifeOf(step);
 
-/** The same, with backups that are restored and messages that are false in between. */
+/** The same, with restored backups and false messages in between. */
 export const betrayedLife = lifeOf(fc.oneof({ weight: 8, arbitrary: step }, { weight: 1, arbitrary: betrayal }));
 
 export function play({ steps, ...world }: Life, onEvent?: OnEvent): Simulation {
@@ -77,7 +77,7 @@ export function play({ steps, ...world }: Life, onEvent?: OnEvent): Simulation {
   return simulation;
 }
 
-/** Played, and then at rest. */
+/** Plays a life and lets it come to rest. */
 export function settled(given: Life): Simulation {
   const simulation = play(given);
   simulation.settle({ limit: stepsToRest });

@@ -8,13 +8,13 @@ import { initialState, type InstanceEvent, type InstanceState } from '../../work
 import { createInstanceWorld, type Ending, type Looked, type WorldOptions } from './instance-world.ts';
 import { asIncoming } from './row-model.ts';
 
-/** One thing that happens to the instance. What is impossible at the moment does nothing. */
+/** One thing that happens to the instance. A step that is impossible at the moment does nothing. */
 export type Step =
   | { do: 'insert'; desiredState: DesiredState }
   | { do: 'changeConfig' | 'toggle' | 'remove' }
   | { do: 'publish'; restart: RestartPolicy }
   | { do: 'retire'; drain: boolean }
-  /** By a new request, or by the latest one once more. */
+  /** A new request, or the latest one again. */
   | { do: 'retry'; again: boolean }
   /** `pick`, modulo their number, of all events so far: any order, any number of times. */
   | { do: 'deliver' | 'deliverExit' | 'deliverAgentEvent'; pick: number }
@@ -36,7 +36,7 @@ type InFlight =
   | { kind: 'answer'; event: InstanceEvent; absorbs: boolean };
 
 interface SimulationOptions extends WorldOptions {
-  /** Sees every step that the state takes. */
+  /** Called for every event that `evolve` folds. */
   onEvent?: (before: InstanceState, event: InstanceEvent, after: InstanceState, now: number) => void;
 }
 
@@ -50,7 +50,7 @@ export function createSimulation({ onEvent = () => {}, ...options }: SimulationO
   const { rows } = world;
   const delivered = { exits: new Set<number>(), agentEvents: new Set<number>() };
   let lastChange: { sequence: number; delivered: boolean } | undefined;
-  /** Nothing but a sweep finds what was restored, and what a false message said of an instance that has no row. */
+  /** Only a sweep finds a restored row, and a false message about an instance that has no row. */
   let isToBeSwept = false;
   let retries = 0;
   let now = 0;
@@ -72,7 +72,7 @@ export function createSimulation({ onEvent = () => {}, ...options }: SimulationO
     run.inbox.push(message);
     if (lastChange?.sequence === index + 1) lastChange.delivered = true;
   };
-  /** These reach a workflow that runs, and start none. */
+  /** Signals a running workflow, and starts none. */
   const tell = (message: InstanceMessage): void => void run?.inbox.push(message);
   const deliverExit = (index: number): void => {
     const exit = world.exits[index];
@@ -88,14 +88,14 @@ export function createSimulation({ onEvent = () => {}, ...options }: SimulationO
     if (message) tell(message);
   };
 
-  /** The activity of the effect; `error`: it is begun again. */
+  /** Runs the activity of the effect. After an `error` it is begun again. */
   const perform = (effect: Extract<InFlight, { kind: 'repeat' }>['effect'], ending: Ending): InFlight => {
     if (ending === 'error') return { kind: 'repeat', effect };
     const event = world.perform(effect, ending);
     return ending === 'answerLost' ? { kind: 'repeat', effect } : { kind: 'answer', event, absorbs: false };
   };
 
-  /** One step of the workflow. False: it has nothing to do yet, or is not running. */
+  /** Takes one step of the workflow. Returns false when it has nothing to do yet, or is not running. */
   const advance = (ending: Ending): boolean => {
     if (!run) return false;
     const { inFlight } = run;
@@ -188,7 +188,7 @@ export function createSimulation({ onEvent = () => {}, ...options }: SimulationO
     }
   };
 
-  /** What activities/sweep.ts tells of this instance: of several things that are wrong, one in each sweep. */
+  /** The signals of activities/sweep.ts about this instance. Each sweep reports one of several faults. */
   const sweeps: (() => void)[] = [
     () => {
       const reading = rows.read();
@@ -204,7 +204,7 @@ export function createSimulation({ onEvent = () => {}, ...options }: SimulationO
       }),
   ];
 
-  /** Lets all go well, and time pass. @returns the steps it took */
+  /** Lets every step succeed, and time pass. @returns the number of steps */
   const rest = (limit: number): number => {
     for (let steps = 0; steps < limit; steps += 1) {
       if (advance('done')) continue;

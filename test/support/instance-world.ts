@@ -5,7 +5,7 @@ import type { RestartPolicy } from '../../workflows/restart-policy.ts';
 import type { InstanceEvent } from '../../workflows/state.ts';
 import { createRowModel } from './row-model.ts';
 
-/** How an attempt ends: `answerLost` has done its work, but nobody learns of it. */
+/** How an attempt ends. `answerLost` has done its work, but its answer is lost. */
 export type Ending = 'done' | 'failed' | 'error' | 'answerLost';
 
 export interface WorldOptions {
@@ -28,7 +28,7 @@ interface AgentDefinition {
 
 type AgentEvent = { type: 'published' } | { type: 'retired'; drain: boolean };
 
-/** What an instance lives in: its row, what is published of its agent, at most one agent that runs, and the activities. */
+/** The world of an instance: its row, its published agent, at most one running agent, and the activities. */
 export function createInstanceWorld({ published, restart: firstRestart }: WorldOptions) {
   const rows = createRowModel();
   const agentEvents: AgentEvent[] = [];
@@ -111,7 +111,7 @@ export function createInstanceWorld({ published, restart: firstRestart }: WorldO
     },
 
     look: (): Looked => ({ row: rows.read(), agent: definition }),
-    /** Undefined where the workflow learns of no end. */
+    /** Undefined where the workflow does not learn how provisioning ended. */
     provision: (
       { generation, resume }: Extract<Effect, { type: 'provision' }>,
       { row, agent: found }: Looked,
@@ -130,7 +130,7 @@ export function createInstanceWorld({ published, restart: firstRestart }: WorldO
       if (ending === 'done') return { type: 'provisioned', row, runtimeId, restart: found.restart };
       return cannotRun(generation, 'provisioning_failed');
     },
-    /** What all other effects do; a clean-up that fails has removed nothing. */
+    /** Performs all other effects. A clean-up that fails has removed nothing. */
     perform: (
       effect: Exclude<Effect, { type: 'provision' | 'wait' | 'complete' }>,
       ending: Exclude<Ending, 'error'>,

@@ -47,7 +47,7 @@ test('the status is shown as a search attribute', async () => {
     InstanceStatus: 'running',
     AgentId: 'agent',
     UserId: 'user',
-    // The SDK's own, for `patched`.
+    // The SDK sets this one for `patched`.
     TemporalChangeVersion: ['status-reason-attribute'],
   });
 

@@ -6,7 +6,7 @@ const drained = {
   message: 'The agent was retired, and its instances are drained.',
 } as const;
 
-/** What publication and retirement of the agent mean to an instance. */
+/** Publication and retirement of an instance's agent. */
 export const agents: Scenarios = {
   'agent-is-published-later': {
     shows: ['awaitingAgentUncertain × running', 'awaitingAgent × running'],

@@ -52,7 +52,7 @@ export const ends: Scenarios = {
     play: async (stage) => {
       const agentId = await stage.rig.publishAgent();
       const id = await stage.insertUntil('running', agentId);
-      // It was running, so that it may go on.
+      // The agent was running, so it may go on.
       await stage.retire(agentId);
       await stage.rig.bus.until(agentId, 'agent.retired');
       await stage.stopWorker();

@@ -1,6 +1,6 @@
 import type { Scenarios } from './scenario.ts';
 
-/** What provisioning may come to. */
+/** The outcomes of provisioning. */
 export const provisioning: Scenarios = {
   'cannot-run-and-is-tried-again': {
     shows: ['failedUncertain × running', 'failed × running'],
