@@ -11,19 +11,19 @@ export interface BackendSettingsOptions {
   directory: string;
   portBase: number | undefined;
   servers: StackServers;
-  /** What all services are told. */
+  /** Settings of all services. */
   settings: Readonly<Record<string, string>>;
 }
 
 export interface Backends {
-  /** What both are told of each other, of tokens and of the Web UI, as variables of the environment. */
+  /** Settings of both backends: their addresses, tokens and the Web UI, as variables of the environment. */
   settings: Record<string, string>;
   tokens: Configuration['http']['tokens'];
   pageUrl: string;
   adminUrl: string;
 }
 
-/** Tokens are checked as the environment says; where it says nothing, by a secret of this checkout's own. */
+/** Tokens are checked by the settings of the environment, or else by a secret that this checkout keeps. */
 export async function backendSettings(options: BackendSettingsOptions): Promise<Backends> {
   const { directory, portBase = defaultPortBase, servers, settings } = options;
   const { userBackend, adminBackend } = portsFrom(portBase);
@@ -42,7 +42,7 @@ export async function backendSettings(options: BackendSettingsOptions): Promise<
   return { settings: own, tokens, pageUrl, adminUrl };
 }
 
-/** Where to open the page, line by line. */
+/** Returns the lines that tell a person where to open the page. */
 export async function pageAddresses({ tokens, pageUrl }: Backends): Promise<string[]> {
   const user = tokens && (await signDevelopmentToken(tokens, { userId: exampleUserId }));
   const admin = tokens && (await signDevelopmentToken(tokens, { userId: adminId, roles: ['admin'] }));

@@ -8,7 +8,7 @@ import { poolLimits } from '../database/time-limits.ts';
 
 const folder = fileURLToPath(new URL('../examples/heartbeat-agent/', import.meta.url));
 const agentId = '5f0c9a52-6a0e-4c4b-9d0a-0f6f4d1c7a01';
-/** Whose the example's instance is, and who is an admin, in the tokens of `npm start`. */
+/** Owner of the example's instance, and an admin: the subjects of the tokens that `npm start` prints. */
 export const exampleUserId = '8d1f6f3e-2b43-4f0e-8b1e-3c9a5d7e2b02';
 export const adminId = '2c7a4e1d-5f60-4b8e-9d3c-1a2b3c4d5e03';
 
@@ -41,7 +41,7 @@ export interface ExampleInstance {
   created: boolean;
 }
 
-/** The instance of the example, inserted when there is none that is wanted to run. */
+/** Finds the example's instance whose desired state is `running`, or inserts one. */
 export async function ensureExampleInstance(databaseUrl: string, agent: string): Promise<ExampleInstance> {
   const find = `select id, status from instances
                 where agent_id = $1 and user_id = $2 and desired_state = 'running' order by created_at limit 1`;

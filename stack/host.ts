@@ -1,4 +1,4 @@
-// The process that runs the servers; started by stack.ts.
+// The process that runs the servers. stack.ts starts it.
 import type { HostMessage, HostRequest } from './host-protocol.ts';
 import { endLeftServers } from './left-servers.ts';
 import { acquireLock } from './lock.ts';
@@ -55,7 +55,7 @@ function stop(): void {
   })();
 }
 
-/** Ends the servers, once. Those whose start was cut short are found by what they recorded. */
+/** Ends the servers once. A server whose start was cut short is found by its record. */
 function end(): Promise<void> {
   ended ??= (async () => {
     const results = await Promise.allSettled(started.map(({ server }) => server.stop()));

@@ -7,11 +7,11 @@ import { isRunning, processReference } from './process-reference.ts';
 import type { Progress } from './server.ts';
 import { until } from './until.ts';
 
-/** Who holds a stack folder: the process that runs the servers, and the one that asked for them, at whose end they stop. */
+/** Holder of a stack folder: the process that runs the servers, and the process that asked for them. They stop when it ends. */
 const lockHolder = z.object({ host: processReference, foreground: processReference });
 export type LockHolder = z.infer<typeof lockHolder>;
 
-/** Undefined when nobody does; a lock that a crash left behind counts as nobody. */
+/** Undefined when the folder is free. A lock that a crash left behind does not count. */
 export function findHolder(directory: string): LockHolder | undefined {
   try {
     const holder = lockHolder.parse(JSON.parse(readFileSync(lockFileOf(directory), 'utf8')));
@@ -37,7 +37,7 @@ export async function acquireLock(
   writeFileSync(own, JSON.stringify(holder));
   try {
     if (findHolder(directory) === undefined) rmSync(file, { force: true });
-    // Unlike a rename, a link fails when another process was faster, and what it names is never half-written.
+    // Unlike a rename, a link fails when another process was faster, and the file that it names is never half-written.
     linkSync(own, file);
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST')

@@ -3,7 +3,7 @@ import { createClient } from '../database/engine-client.ts';
 import { commandLineLimits } from '../database/time-limits.ts';
 import { explainUntrusted, UntrustedCertificate } from '../certificates/untrusted-certificate.ts';
 
-/** A server of the user's own has no password file: its password is the user's to keep. */
+/** A server of the user's own. It has no password file, because its user keeps the password. */
 interface OwnServer {
   url: string;
   passwordFile?: string;

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 /** Everything that the project keeps on disk, ignored by git. */
 export const stackRoot = fileURLToPath(new URL('../.stack', import.meta.url));
 
-/** Servers that had to be downloaded or built, for all stacks. */
+/** Keeps servers that had to be downloaded or built, for all stacks. */
 export const toolsDirectory = resolve(stackRoot, 'bin');
 
 /** Data and logs of `npm start`. */

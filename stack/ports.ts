@@ -18,10 +18,10 @@ const count = 9;
 
 export const defaultPortBase = 27_430;
 
-/** Below the range from which Linux takes the ports of outgoing connections: one of those could take a free port first. */
+/** Lies below the range of outgoing connections on Linux, one of which could otherwise take a free port first. */
 const freeRange = { first: 15_000, last: 32_000 };
 
-/** Ports in a row on 127.0.0.1: from the base on, or any that are `free`. Rejects when another program has one of them. */
+/** Chooses consecutive ports on 127.0.0.1. Rejects when another program uses one of those from `portBase` on. */
 export async function choosePorts(portBase: number | 'free'): Promise<Ports> {
   for (;;) {
     const base = portBase === 'free' ? randomInt(freeRange.first, freeRange.last - count) : portBase;
@@ -35,7 +35,7 @@ export async function choosePorts(portBase: number | 'free'): Promise<Ports> {
   }
 }
 
-/** What each port is for, of those from the base on. */
+/** Assigns the ports from `base` on to their uses. */
 export function portsFrom(base: number): Ports {
   return {
     postgres: base,

@@ -2,9 +2,9 @@ import { existsSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
-/** The name of the superuser; its password is of this folder's own. */
+/** Name of the superuser. Each data folder has a password of its own for it. */
 export const superuser = 'postgres';
-/** New data is made with it, and earlier releases kept it: it is replaced before anything else is done. */
+/** Password of new data, which earlier releases kept. It is replaced before anything else happens. */
 export const passwordOfNewData = 'postgres';
 
 /** The same encoding and order of text on every machine, whatever its locale. */

@@ -10,7 +10,7 @@ interface OwnLoginOptions extends RabbitmqLogin {
   managementUrl: string;
 }
 
-/** The administrator of a broker that the project runs; new data is made with it. */
+/** Administrator of a broker that the project runs. New data is made with this account. */
 export const administrator = 'instance-engine';
 
 /** For `rabbitmq.conf`: https://www.rabbitmq.com/docs/configure#config-items */

@@ -33,7 +33,7 @@ export async function spawnServer({
   cwd: string;
   logFile: string;
   recordFile: string;
-  /** Whom it runs as; this process's own user when undefined. */
+  /** User that the server runs as; the user of this process by default. */
   user?: { uid: number; gid: number } | undefined;
 }): Promise<ProcessReference> {
   const log = openLog(logFile);
@@ -51,7 +51,7 @@ export async function spawnServer({
   }
 }
 
-/** What is spawned here makes files that only its own user may read. */
+/** Makes the spawned process create files that only its own user may read. */
 function withClosedFiles<T>(start: () => T): T {
   const before = process.umask(0o077);
   try {

@@ -6,7 +6,7 @@ import type { GivenServers } from '../configuration/given-servers.ts';
 import { newSecret } from './kept-secret.ts';
 import type { StackServers } from './stack-options.ts';
 
-/** What each service is told of its own, as variables of the environment. */
+/** Settings of each service alone, as variables of the environment. */
 export type ServiceSettings = Record<ServiceName, Record<string, string>>;
 
 /**

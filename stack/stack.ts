@@ -41,7 +41,7 @@ export async function startStack({ onProgress = () => {}, ...options }: StackOpt
   host.on('exit', () => {
     if (stopped === undefined) onProgress(`The process that runs the servers ended unexpectedly. Its log: ${logFile}`);
   });
-  // What runs besides the stack decides how long this process lives.
+  // The stack does not keep this process alive.
   host.unref();
   host.channel?.unref();
   return {
@@ -101,6 +101,6 @@ async function stopHost(host: ChildProcess, directory: string): Promise<void> {
 }
 
 function send(host: ChildProcess, request: HostRequest): void {
-  // An error here means that the host has ended, which its exit event tells.
+  // An error here means that the host has ended, which its exit event reports.
   if (host.connected) host.send(request, () => {});
 }

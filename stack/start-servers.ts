@@ -75,7 +75,7 @@ export async function startServers(
     try {
       return await server;
     } catch (error) {
-      // What was given up because of another failure is not a reason of its own.
+      // A start that was given up because another server failed has no reason of its own.
       if (!shared.signal.aborted || error !== shared.signal.reason)
         problems.push(error instanceof Error ? error.message : String(error));
       failed.abort();

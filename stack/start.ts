@@ -18,7 +18,7 @@ import { openServiceLogins } from './service-logins.ts';
 import { startStack } from './stack.ts';
 import { printLife } from './print-life.ts';
 
-/** What is to be undone at the end, the latest first. */
+/** Steps that undo the start; the last one added runs first. */
 const undo: (() => Promise<unknown>)[] = [];
 let ending: Promise<void> | undefined;
 
@@ -54,7 +54,7 @@ async function start(): Promise<void> {
     DATABASE_URL: stack.databaseUrl,
     AMQP_URL: stack.amqpUrl,
     RUNTIME_DIRECTORY: agents,
-    // Any free ones: nobody asks, and another checkout may run, too.
+    // Any free ports: nobody asks for health here, and another checkout may run at the same time.
     EVENT_BROKER_HEALTH_PORT: '0',
     AGENTS_WORKER_HEALTH_PORT: '0',
     USER_BACKEND_HEALTH_PORT: '0',
@@ -131,7 +131,7 @@ async function end(exitCode: number, message: string): Promise<void> {
   await ending;
 }
 
-/** Without its password, which a terminal keeps and a command line shows to every user; psql reads it from the file. */
+/** Leaves the password out, which a terminal keeps and a command line shows to every user; psql reads it from the file. */
 function printableUrl(url: string, passwordFile?: string): string {
   const printable = Object.assign(new URL(url), { password: '' });
   if (passwordFile !== undefined) printable.searchParams.set('passfile', passwordFile);

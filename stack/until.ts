@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Polls every 50 ms until the condition holds. False: it did not hold within the limit. What the condition throws ends it. */
+/** Polls every 50 ms until the condition holds, and throws its errors. False: it did not hold within the limit. */
 export async function until(condition: () => boolean | Promise<boolean>, limitMs = Infinity): Promise<boolean> {
   const deadline = Date.now() + limitMs;
   while (!(await condition())) {

@@ -9,7 +9,7 @@ import { useOpened } from './use-opened.ts';
 
 export type AdminBackend = Awaited<ReturnType<typeof startAdminBackend>>;
 
-/** `body` is of whatever form: tests judge it themselves. */
+/** The form of `body` is not checked here: tests do so themselves. */
 export interface Answer<Body> extends Omit<DocumentedAnswer, 'body'> {
   body: Body;
 }
@@ -17,7 +17,7 @@ export interface Answer<Body> extends Omit<DocumentedAnswer, 'body'> {
 export interface CallOptions {
   method?: string;
   json?: unknown;
-  /** In the place of an admin's; null sends none. */
+  /** Replaces the token of an admin; null sends none. */
   token?: string | null;
 }
 

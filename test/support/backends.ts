@@ -35,14 +35,14 @@ export async function startUserBackend(
   });
   const log: { level: number; msg: string; error?: string }[] = [];
   const logger = pino({}, { write: (line: string) => void log.push(JSON.parse(line) as (typeof log)[number]) });
-  // It waits for what event_broker makes, which not every test runs.
+  // user_backend waits for the topology that event_broker makes, and not every test runs event_broker.
   await assertTopology(rig.bus.channel, 'event_broker');
   const service = await startService({ configuration, logger, onFatal: (error) => rig.fatal.push(error) });
   if (untilReady) await service.ready();
   const call = await openDocumentedApi(service.url);
   let stopping: Promise<void> | undefined;
 
-  /** A user of its own, with calls in its name. */
+  /** Makes a user, with calls in the name of that user. */
   const user = async ({ userId = randomUUID(), roles = [] }: { userId?: string; roles?: string[] } = {}) => {
     const token = await signToken({ userId, roles });
     const api: UserApi = (method, path, options) => call(method, path, { token, ...options });
@@ -52,7 +52,7 @@ export async function startUserBackend(
     ...service,
     stop: () => (stopping ??= service.stop()),
     log,
-    /** Without a token, where none is given. */
+    /** Sends no token unless one is given. */
     call,
     user,
     admin: () => user({ roles: ['admin'] }),

@@ -4,7 +4,7 @@ import pg from 'pg';
 import { migrate } from '../../database/migrate.ts';
 import { withPath } from './with-path.ts';
 
-/** Any number that no other user of advisory locks on the server's own database has. */
+/** Number that no other user of advisory locks on the server's own database takes. */
 const templateLock = 5_310_227;
 
 /**
@@ -28,7 +28,7 @@ export async function createMigratedDatabase(adminUrl: string, name: string): Pr
   return withPath(adminUrl, name);
 }
 
-/** For a server that outlives the tests. Whoever still needs the template makes it anew. */
+/** Cleans up a server that outlives the tests. A test that still needs the template makes it anew. */
 export async function dropTemplate(adminUrl: string): Promise<void> {
   await withClient(adminUrl, async (client) => {
     await client.query('select pg_advisory_lock($1)', [templateLock]);
@@ -36,12 +36,12 @@ export async function dropTemplate(adminUrl: string): Promise<void> {
   });
 }
 
-/** Also while somebody is connected to it. */
+/** Works also while clients are connected to the database. */
 export async function dropDatabase(adminUrl: string, name: string): Promise<void> {
   await withClient(adminUrl, (client) => client.query(`drop database ${name} with (force)`));
 }
 
-/** It has its name only when it is complete: a run that was killed leaves no half of it. */
+/** Gives the template its name only once it is complete, so that a killed run leaves no half-made template. */
 async function createTemplate(adminUrl: string, template: string): Promise<void> {
   const unfinished = `${template}_unfinished`;
   await withClient(adminUrl, async (client) => {

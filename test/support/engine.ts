@@ -20,7 +20,7 @@ import { replayRuns } from './replay.ts';
 import { asIncoming } from './row-model.ts';
 
 const taskQueue = 'test';
-/** In real time: what takes skipped time takes next to none. */
+/** Limit in real time: skipped time takes next to none of it. */
 const untilTimeoutMs = 40_000;
 
 type ClientSettings = Omit<ClientOptions, 'namespace' | 'connection'>;
@@ -136,7 +136,7 @@ export function useEngine({ program, open, bundle }: EngineOptions) {
     /** As the runtime, the router of agent events or a person does. */
     tell: (instance: FakeInstance, message: InstanceMessage) => handle(instance).signal(instanceMessageSignal, message),
     state: (instance: FakeInstance) => handle(instance).query(instanceStateQuery),
-    /** Time passes, in no time. */
+    /** Lets the server's time pass at once. */
     skip: (durationMs: number) => environment.sleep(durationMs),
     /** Lets time pass until the expectation holds. */
     until: async (expectation: () => void | Promise<void>): Promise<void> => {
@@ -163,7 +163,7 @@ export function useEngine({ program, open, bundle }: EngineOptions) {
   return engine;
 }
 
-/** Takes note of every run that is signaled. */
+/** Records every run that is signaled. */
 function noteRuns(runs: Map<string, Run>): ClientSettings {
   const signalWithStart: WorkflowClientInterceptor['signalWithStart'] = async (input, next) => {
     const runId = await next(input);
@@ -174,7 +174,7 @@ function noteRuns(runs: Map<string, Run>): ClientSettings {
   return { interceptors: { workflow: [{ signalWithStart }] } };
 }
 
-/** Tests make activities fail on purpose: only what breaks the worker is worth a line. */
+/** Tests make activities fail on purpose, so that only errors that break the worker are logged. */
 function installQuietRuntime(): void {
   Runtime.install({
     logger: new DefaultLogger('ERROR'),

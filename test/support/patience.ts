@@ -1,6 +1,6 @@
 import { vi } from 'vitest';
 
-/** Vitest gives up after a second, which anything can take where every test file has servers and shares two cores. */
+/** Vitest gives up after one second, which anything can take where test files with servers share two cores. */
 const patience = { timeout: 20_000 };
 
 const { waitFor, waitUntil } = vi;

@@ -1,10 +1,7 @@
 import { basename } from 'node:path';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/**
- * Files that take longest and leave the next file of the run enough of the machine meanwhile. They come first, so that none of
- * them is left for the end, when nothing else runs.
- */
+/** Files that take long. They come first, so that none of them is left for the end, when little else runs. */
 const first = ['node-22', 'image', 'stack-logins', 'node-24'];
 
 /**

@@ -2,7 +2,7 @@ import { DefaultLogger, Runtime } from '@temporalio/worker';
 
 const installed = globalThis as { quietTemporal?: true };
 
-// What the SDK says of each worker that comes and goes, and of each replay, would hide what a test says. Once for all the
-// test files of a process.
+// The SDK's lines about each worker and each replay would hide the output of tests. This is done once for all test files of a
+// process.
 if (!installed.quietTemporal) Runtime.install({ logger: new DefaultLogger('WARN'), shutdownSignals: [] });
 installed.quietTemporal = true;

@@ -122,17 +122,17 @@ export async function openRig({
   };
 
   const rig = {
-    /** With the logins of the servers' owner. */
+    /** Settings with the logins of the servers' owner. */
     environment,
     configuration,
-    /** With the service's own logins, which have the least rights. */
+    /** Settings with the service's own logins, which have the least rights. */
     environmentOf,
     pool,
     bus,
     client,
     /** Fatal errors of the services started here. */
     fatal,
-    /** What the services started here have logged. */
+    /** Log entries of the services started here. */
     log,
     /** A connection of the caller's own, for a transaction of its own or for LISTEN. */
     connect: async () => {
@@ -182,12 +182,12 @@ export async function openRig({
       const all = await listProcesses();
       return all.filter(({ instanceName }) => instanceName === `instance-${id}`).map(({ pid }) => pid);
     },
-    /** Everything that was to be published is on the bus once a later event is. */
+    /** Resolves once everything published before is on the bus, which a later event shows. */
     untilBusIsQuiet: async () => {
       const marker = await rig.publishAgent();
       await bus.until(marker, 'agent.published');
     },
-    /** Ends what was started here, replays every workflow of it, and removes everything. */
+    /** Stops the services started here, replays every workflow, and removes all resources. */
     close: async () => {
       await Promise.all([...running].map((service) => service.stop()));
       await client.schedule

@@ -11,7 +11,7 @@ export interface OwnUserServerOptions {
   pageFolder: string;
 }
 
-/** The server of user_backend alone, not listening, with whatever the service would give it made for the test. */
+/** Makes the server of user_backend alone, which does not listen, with the dependencies that the service would give it. */
 export async function createOwnUserServer(
   { pool, client, environment, fatal }: Rig,
   { pageFolder }: OwnUserServerOptions,
