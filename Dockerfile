@@ -1,4 +1,4 @@
-# The project's own processes, one image for all: the arguments say which of workers/ runs.
+# The project's own processes, one image for all: the arguments name a process of workers/ or a command of cli/.
 # Debian, not Alpine: Temporal's native core is built for glibc.
 FROM node:24-trixie-slim AS base
 ENV NODE_ENV=production
@@ -21,15 +21,16 @@ COPY bridge/ bridge/
 COPY explain/ explain/
 COPY backends/ backends/
 COPY workers/ workers/
+COPY cli/ cli/
 COPY examples/ examples/
 RUN npm run build
 
 FROM base
-# A new volume takes over owner and mode of the folder that it is mounted on.
+# A new volume takes over the owner and the mode of the folder that it is mounted on.
 RUN install -d -o node -g node -m 700 /var/lib/instances
-# Owned by root: neither the processes nor their agents can change the code.
+# Root owns the code, so neither the processes nor their agents can change it.
 COPY --from=build /app/ ./
-# One process per container, so that all can have the same port. LANG and TZ reach the agents.
+# Each container runs one process, so all can have the same port. LANG and TZ are passed to the agents.
 ENV WORKFLOW_BUNDLE=/app/dist/workflow-bundle.js \
     RUNTIME_DIRECTORY=/var/lib/instances \
     HEALTH_HOST=0.0.0.0 \
@@ -43,6 +44,6 @@ USER node
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
     CMD ["node", "-e", "fetch('http://127.0.0.1:8080/ready').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-# Run it with an init (`docker run --init`): agents outlive what started them, and somebody has to collect them.
+# Run it with an init (`docker run --init`), which reaps agents whose parent process has ended.
 ENTRYPOINT ["node", "--import", "tsx"]
 CMD ["workers/agents-worker.ts"]

@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { CommandError } from './command-error.ts';
-import { toIdPrefix } from './options.ts';
+import { toIdPrefix } from './ids.ts';
 
 interface AgentView {
   id: string;
@@ -9,7 +9,7 @@ interface AgentView {
   retired: boolean;
 }
 
-/** All agents of that name, or whose id begins like that. */
+/** Finds the agents with that name or with an id that begins like that. */
 async function findAgents(client: Client, idOrName: string): Promise<AgentView[]> {
   const prefix = toIdPrefix(idOrName);
   const { rows } = await client.query<AgentView>(
@@ -20,17 +20,17 @@ async function findAgents(client: Client, idOrName: string): Promise<AgentView[]
   return rows;
 }
 
-/** Of all agents that fit, also of one that is not published. @throws CommandError when nothing fits */
+/** Ids of all agents that fit. A complete id need not be published. @throws CommandError when nothing fits */
 export async function findAgentIds(client: Client, idOrName: string): Promise<string[]> {
   const found = await findAgents(client, idOrName);
   if (found.length > 0) return found.map(({ id }) => id);
   const prefix = toIdPrefix(idOrName);
-  // Instances may have been asked for before their agent was published.
+  // Instances may exist before their agent is published.
   if (prefix?.complete) return [prefix.text];
   throw new CommandError(`No agent has the id or name ${idOrName}.`);
 }
 
-/** The id of the agent that a new instance is to run. @throws CommandError when none fits, or several do */
+/** Chooses the agent of a new instance and returns its id. @throws CommandError when no agent or several agents fit */
 export async function chooseAgent(client: Client, idOrName: string): Promise<string> {
   const found = await findAgents(client, idOrName);
   const available = found.filter(({ retired }) => !retired);

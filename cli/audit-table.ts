@@ -2,16 +2,11 @@ import type { AuditEntry } from '../backends/admin/audit/search.ts';
 import type { IncomingEvent } from '../bridge/bus/incoming-event.ts';
 import { isEventType } from '../contracts/catalog.ts';
 import { eventInWords } from './event-words.ts';
-import { clipped, colors, plainLine, table, type FormatTime } from './terminal.ts';
+import { clipped, colors, table, type Layout } from './terminal.ts';
+import { plainLine } from './plain-text.ts';
 
-interface TableOptions {
-  formatTime: FormatTime;
-  /** Of the terminal, in characters; left out for a file or a pipe. */
-  width?: number | undefined;
-}
-
-/** In full for a file or a pipe; in a terminal, ids are shortened and lines are cut. */
-export function toAuditTable(entries: readonly AuditEntry[], { formatTime, width }: TableOptions): string[] {
+/** A terminal gets shortened ids and cut lines, a file or a pipe gets everything. */
+export function toAuditTable(entries: readonly AuditEntry[], { formatTime, width }: Layout): string[] {
   const idLength = width === undefined ? undefined : 8;
   const rows = entries.map((entry) => [
     String(entry.position),
@@ -24,10 +19,10 @@ export function toAuditTable(entries: readonly AuditEntry[], { formatTime, width
   return [colors.bold(clipped(head, width)), ...lines.map((line) => clipped(line, width))];
 }
 
-/** What was wanted stands in headers of an event, of which an entry has columns. */
+/** An entry of the audit log keeps the headers of its event, such as `desired_state`, in columns. */
 function inWords(entry: AuditEntry): string {
   const { type, body, sequence, generation, observed_generation: observedGeneration } = entry;
-  // Somebody has changed it, or it is of a release that knew other events.
+  // The entry was changed, or another release with other events wrote it.
   if (!isEventType(type) || typeof body !== 'object') return plainLine(JSON.stringify(body));
   const instance = { desiredState: entry.desired_state, generation, observedGeneration };
   const event = { type, body, metadata: { sequence, instance } } as unknown as IncomingEvent;

@@ -1,16 +1,18 @@
-/** What a caller can tell from the exit code; 0 is success. */
+import { errorMessage } from '../supervision/errors.ts';
+
+/** Exit codes of the command line; 0 is success. */
 export const exitCodes = {
-  /** It could not be done. */
+  /** The command could not be done; a check found something. */
   error: 1,
-  /** The command line is wrong; nothing was tried. */
+  /** The command line is wrong, and nothing was tried; a check could not be carried out. */
   usage: 2,
   /** `--wait`: the instance became `failed`. */
   instanceFailed: 3,
-  /** `--wait`: not done within the timeout; it goes on. */
+  /** `--wait`: not done within the timeout; the engine goes on. */
   timedOut: 4,
 } as const;
 
-/** A sentence for the person at the terminal, which says what to do. */
+/** The message is a sentence that tells the person at the terminal what to do. An empty message prints nothing. */
 export class CommandError extends Error {
   override name = 'CommandError';
   readonly exitCode: number;
@@ -19,4 +21,12 @@ export class CommandError extends Error {
     super(message, { cause });
     this.exitCode = exitCode;
   }
+}
+
+/** Ends a check for pipelines with exit code 0 when it holds, 1 when it does not, and 2 when it could not be carried out. */
+export async function concludeCheck(check: () => Promise<boolean>): Promise<void> {
+  const holds = await check().catch((error: unknown) => {
+    throw new CommandError(`Not checked: ${errorMessage(error)}`, { exitCode: exitCodes.usage, cause: error });
+  });
+  if (!holds) throw new CommandError('');
 }

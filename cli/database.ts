@@ -8,7 +8,7 @@ import { CommandError } from './command-error.ts';
 
 const undefinedTable = '42P01';
 
-/** Runs the work on one connection. @throws CommandError saying what to do when the database cannot be used */
+/** Runs the work on one connection. @throws CommandError that says what to do when the database cannot be used */
 export async function withDatabase<Result>(work: (client: pg.Client) => Promise<Result>): Promise<Result> {
   const connectionString = readCommandLineConfiguration().databaseUrl();
   const client = createClient(
@@ -20,7 +20,7 @@ export async function withDatabase<Result>(work: (client: pg.Client) => Promise<
     },
     commandLineLimits.session,
   );
-  // An error between queries; the next query fails with one of its own.
+  // An error between queries needs no handling, because the next query fails as well.
   client.on('error', () => undefined);
   try {
     await client.connect();

@@ -1,7 +1,7 @@
 import type { IncomingEvent } from '../bridge/bus/incoming-event.ts';
 import { statusReason } from '../database/instances/view.ts';
 
-/** What an event says, without its type and subject. */
+/** Describes an event in words, without its type and subject. */
 export function eventInWords({ type, body, metadata }: IncomingEvent): string {
   switch (type) {
     case 'instance.created':
@@ -24,7 +24,7 @@ export function eventInWords({ type, body, metadata }: IncomingEvent): string {
   }
 }
 
-/** The documented body, and what travels in headers, under their names without prefix. */
+/** The documented body and the headers, whose names lose their prefix. */
 export function eventToJson({ type, body, metadata }: IncomingEvent) {
   const { id, subject, time, sequence, correlationId, causationId, instance } = metadata;
   return {

@@ -1,16 +1,11 @@
 import type { Explanation } from '../explain/explanation.ts';
-import { colors, plain, plainLine, table, wrap, type FormatTime } from './terminal.ts';
-
-interface Terminal {
-  formatTime: FormatTime;
-  /** Undefined for a file or a pipe: one line for each entry, with its date. */
-  width: number | undefined;
-}
+import { colors, table, wrap, type FormatTime, type Layout } from './terminal.ts';
+import { plain, plainLine } from './plain-text.ts';
 
 type Line = Explanation['timeline'][number];
 
-/** For eyes: the timeline, what is missing, the verdict. */
-export function toLines(explanation: Explanation, { formatTime, width }: Terminal): string[] {
+/** The timeline, the missing parts and the verdict as lines. */
+export function toLines(explanation: Explanation, { formatTime, width }: Layout): string[] {
   const { instance_id: id, verdict, timeline, earlier_lines: earlier, missing, not_looked_at: unseen } = explanation;
   const wrapped = (text: string): string[] => (width === undefined ? [plainLine(text)] : wrap(plainLine(text), width));
   return [
@@ -28,7 +23,7 @@ export function toLines(explanation: Explanation, { formatTime, width }: Termina
   ];
 }
 
-/** Each day once above its entries, which leaves more of a terminal's width to what happened. */
+/** Prints each day once above its entries, which leaves more of the width to their texts. */
 function inDays(timeline: readonly Line[], formatTime: FormatTime, width: number): string[][] {
   const widestSource = Math.max(0, ...timeline.map(({ source }) => source.length));
   const textWidth = Math.max(20, width - clock.length - widestSource - 4);
@@ -43,7 +38,7 @@ function inDays(timeline: readonly Line[], formatTime: FormatTime, width: number
 
 const clock = '23:59:59.999Z';
 
-/** One entry as time, source and text; what the text quotes, and what does not fit, on lines of its own. */
+/** One entry as time, source and text. Quoted output and text that does not fit continue on further lines. */
 function toRows(
   { time, source, text, bad }: Line,
   { formatTime, textWidth = Infinity }: { formatTime: FormatTime; textWidth?: number },

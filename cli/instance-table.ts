@@ -1,20 +1,18 @@
 import type { InstanceView } from '../database/instances/view.ts';
 import { duration } from '../explain/duration.ts';
-import { clipped, colorOfStatus, colors, plainLine, table, visibleLength, type FormatTime } from './terminal.ts';
+import { clipped, colorOfStatus, colors, table, visibleLength, type Layout } from './terminal.ts';
+import { plainLine } from './plain-text.ts';
 
 interface Column {
   head: string;
   cell: (instance: InstanceView) => string;
 }
 
-interface TableOptions {
-  formatTime: FormatTime;
-  /** Of the terminal, in characters; left out for a file or a pipe. */
-  width?: number | undefined;
+interface TableOptions extends Layout {
   now?: Date;
 }
 
-/** In full for a file or a pipe; in a terminal, of several forms the first that fits. */
+/** A terminal gets the first of several forms that fits its width, a file or a pipe gets everything. */
 export function toTable(
   instances: readonly InstanceView[],
   { formatTime, width = Infinity, now = new Date() }: TableOptions,
@@ -50,7 +48,7 @@ export function toTable(
   return tables.find((lines) => lines.every((line) => visibleLength(line) <= width)) ?? tables.at(-1) ?? [];
 }
 
-/** Eight characters of an id, or more where that tells those that are listed apart. */
+/** Length of the id column: eight characters, or more where the listed ids begin alike. */
 function shortest(ids: string[]): number | undefined {
   return [8, 13, 18, 23].find((length) => new Set(ids.map((id) => id.slice(0, length))).size === ids.length);
 }
@@ -59,7 +57,7 @@ function agentOf({ agent_id: id, agent_name: name, agent_version: version }: Ins
   return name === null ? id : plainLine(`${name} ${version}`);
 }
 
-/** e.g. `3`, or `2 → 3` while the status still speaks of the second. */
+/** E.g. `3`, or `2 → 3` while the status still belongs to generation 2. */
 function generations({ generation, observed_generation: observed }: InstanceView): string {
   return observed === generation ? String(generation) : `${observed} → ${generation}`;
 }

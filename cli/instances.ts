@@ -1,10 +1,10 @@
 import type { Client } from 'pg';
 import { CommandError } from './command-error.ts';
-import type { IdPrefix } from './options.ts';
+import type { IdPrefix } from './ids.ts';
 
 const shownCandidates = 5;
 
-/** The one instance that has a row and an id of that beginning. @throws CommandError when none or several have */
+/** Finds the only instance with a row whose id begins like that. @throws CommandError when no instance or several fit */
 export async function resolveInstance(client: Client, prefix: IdPrefix): Promise<string> {
   const { rows } = await client.query<{ id: string }>(
     `select id from instances where id between $1 and $2 order by id limit ${shownCandidates + 1}`,
@@ -13,11 +13,11 @@ export async function resolveInstance(client: Client, prefix: IdPrefix): Promise
   return single(
     rows.map(({ id }) => id),
     prefix,
-    'See npx instances list; of deleted ones, npx instances explain still tells.',
+    'See npx instances list; npx instances explain also knows deleted instances.',
   );
 }
 
-/** The same, also of instances whose row is gone. */
+/** The same for all instances that ever existed, by the event log. */
 export async function resolveEver(client: Client, prefix: IdPrefix): Promise<string> {
   if (prefix.complete) return prefix.text;
   const { rows } = await client.query<{ id: string }>(

@@ -1,15 +1,10 @@
 import type { InspectedLetter } from '../bridge/dead-letters/inspect-letter.ts';
 import type { DeadLetter } from '../bridge/dead-letters/letter.ts';
-import { colors, plain, plainLine, table, visibleLength, wrap, type FormatTime } from './terminal.ts';
+import { colors, table, visibleLength, wrap, type FormatTime, type Layout } from './terminal.ts';
+import { plain, plainLine } from './plain-text.ts';
 
-interface Terminal {
-  formatTime: FormatTime;
-  /** Undefined for a file or a pipe: one line for each letter, with its reason. */
-  width?: number | undefined;
-}
-
-/** In a terminal, the reason of each letter stands below it, and of two forms of the table the first that fits. */
-export function toLetterLines(letters: readonly DeadLetter[], { formatTime, width }: Terminal): string[] {
+/** A terminal gets the first of two forms of the table that fits, with the reason of each letter below it. */
+export function toLetterLines(letters: readonly DeadLetter[], { formatTime, width }: Layout): string[] {
   const cellsOf = (letter: DeadLetter): string[] => [
     letter.letterId,
     letter.originQueue,
@@ -37,7 +32,7 @@ export function toLetterLines(letters: readonly DeadLetter[], { formatTime, widt
   return [first, ...letters.flatMap((letter, index) => [lines[index] ?? '', ...reasonOf(letter)])];
 }
 
-/** Everything that is known of it, then the body as it is. */
+/** All properties and headers of a letter, then its body. */
 export function toWholeLetter(letter: InspectedLetter, formatTime: FormatTime): string[] {
   const { body, headers } = letter;
   const known: [string, string][] = [

@@ -5,10 +5,10 @@ import { temporalCertificate } from '../configuration/temporal.ts';
 import { readCommandLineConfiguration } from '../configuration/command-line.ts';
 import { CommandError } from './command-error.ts';
 
-/** For all calls of one command together. */
+/** Deadline for all calls of one command together. */
 const deadlineMs = 20_000;
 
-/** Runs the work on one connection. @throws CommandError saying what to do when Temporal cannot be used */
+/** Runs the work on one connection. @throws CommandError that says what to do when Temporal cannot be used */
 export async function withTemporal<Result>(work: (client: Client) => Promise<Result>): Promise<Result> {
   const { connection: options, namespace } = readCommandLineConfiguration().temporal();
   let connection: Connection | undefined;

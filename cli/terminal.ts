@@ -3,63 +3,32 @@ import picocolors from 'picocolors';
 import type { InstanceStatus } from '../contracts/names.ts';
 
 /**
- * Only for eyes: `hasColors` heeds NO_COLOR, FORCE_COLOR and the kind of terminal. Of a pipe, `isTTY` is undefined, which would
- * leave the choice to picocolors, and that colours whatever runs where CI is set.
+ * Only a terminal gets colours. `hasColors` respects NO_COLOR, FORCE_COLOR and the kind of terminal. For a pipe, `isTTY` is undefined,
+ * and picocolors would then decide itself and colour all output where CI is set.
  */
 export const colors = picocolors.createColors(process.stdout.isTTY ? process.stdout.hasColors() : false);
 
-/** Of the terminal that is written to; undefined for a file or a pipe, whose lines are never cut. */
+export type FormatTime = (time: Date) => string;
+
+/** How the lines of a result are laid out. */
+export interface Layout {
+  formatTime: FormatTime;
+  /** Width of the terminal in characters; undefined for a file or a pipe, whose lines are never cut. */
+  width?: number | undefined;
+}
+
+/** Undefined for a file or a pipe. */
 export function terminalWidth(): number | undefined {
   return process.stdout.isTTY ? usableWidth(process.stdout.columns) : undefined;
 }
 
-/** Some terminals say 0 or nothing of their width; lines of a few characters would help nobody. */
+/** Some terminals report no width or 0. Lines of a few characters would help nobody. */
 export function usableWidth(columns: number | undefined): number {
   return columns !== undefined && columns > 0 ? Math.max(20, Math.floor(columns)) : 80;
 }
 
-export function print(line: string): void {
-  process.stdout.write(`${line}\n`);
-}
-
-/** What is not the result: errors, hints, progress. */
-export function warn(line: string): void {
-  process.stderr.write(`${line}\n`);
-}
-
-/** Shows nothing, or changes how the text around it is shown: controls, directions, what is invisible, halves of characters. */
-const unseen = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
-const newlineOrEmoji = /\n|\uFE0E|\uFE0F/;
-
-/** Text of others (agents, messages): colours are left out, and whatever else would steer the terminal is shown, e.g. as `\\u202e`. */
-export function plain(text: string): string {
-  return showUnseen(stripVTControlCharacters(text).replaceAll('\t', '  ').replaceAll('\r\n', '\n'));
-}
-
-/** The same on one line, for a table. */
-export function plainLine(text: string): string {
-  return plain(text).replaceAll('\n', ' ');
-}
-
-/** JSON that reads back the same, without what would steer the terminal. */
-export function toJson(value: unknown, indent?: number): string {
-  return showUnseen(JSON.stringify(value, undefined, indent));
-}
-
-function showUnseen(text: string): string {
-  return text.replaceAll(unseen, (character) => {
-    if (newlineOrEmoji.test(character)) return character;
-    return Array.from({ length: character.length }, (_, index) => {
-      const unit = character.charCodeAt(index).toString(16).padStart(4, '0');
-      return `\\u${unit}`;
-    }).join('');
-  });
-}
-
-export type FormatTime = (time: Date) => string;
-
-/** Milliseconds in both; the local form has no zone, so that lines stay short. */
-export function timeFormat({ utc = false }: { utc?: boolean }): FormatTime {
+/** Both forms have milliseconds. The local form has no zone, so that lines stay short. */
+export function timeFormat({ utc = false }: { utc?: boolean | undefined }): FormatTime {
   return (time) => {
     if (utc) return time.toISOString();
     const local = new Date(time.getTime() - time.getTimezoneOffset() * 60_000).toISOString();
@@ -80,7 +49,7 @@ export function colorOfStatus(status: InstanceStatus): (text: string) => string 
   }
 }
 
-/** Broken between words, and within one that is longer than a line; a line has at least one character. */
+/** Breaks lines between words, and within a word only when it is longer than a line. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let rest = text;
@@ -94,23 +63,23 @@ export function wrap(text: string, width: number): string[] {
   return [...lines, rest];
 }
 
-/** At least one, and no half of one. */
+/** Shortens a length so that it splits no surrogate pair, but to no less than one character. */
 function wholeCharacters(text: string, length: number): number {
   const isCut = /[\uD800-\uDBFF]/.test(text.charAt(length - 1)) && /[\uDC00-\uDFFF]/.test(text.charAt(length));
   return isCut ? (length > 1 ? length - 1 : 2) : length;
 }
 
-/** Of a text without colours. */
+/** Cuts a text that has no colours, and marks the cut with an ellipsis. */
 export function clipped(text: string, length = Infinity): string {
   return text.length > length ? `${text.slice(0, wholeCharacters(text, Math.max(1, length - 1)))}…` : text;
 }
 
-/** Without what colours it. */
+/** Length without the control sequences of colours. */
 export function visibleLength(text: string): number {
   return stripVTControlCharacters(text).length;
 }
 
-/** Left-aligned columns, two blanks apart. Cells may hold colours. */
+/** Aligns columns to the left, two blanks apart. Cells may have colours. */
 export function table(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = [];
   for (const row of rows)

@@ -1,26 +1,43 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { InvalidArgumentError, Option } from 'commander';
 import type { Client } from 'pg';
+import { z } from 'zod';
 import type { InstanceStatus } from '../contracts/names.ts';
 import { readInstanceView, type InstanceView } from '../database/instances/view.ts';
 import { CommandError, exitCodes } from './command-error.ts';
 
 const pollMs = 200;
 
-interface WaitOptions {
+export interface WaitOptions {
+  wait?: true;
+  timeout: number;
+}
+
+export const waitOption = (until: string) => new Option('--wait', `wait until ${until}`);
+export const timeoutOption = () =>
+  new Option('--timeout <seconds>', 'wait so long at most').argParser(parseSeconds).default(60).implies({ wait: true });
+
+function parseSeconds(typed: string): number {
+  const seconds = z.coerce.number().positive().max(86_400).safeParse(typed);
+  if (!seconds.success) throw new InvalidArgumentError('It must be a number of seconds, at most 86400.');
+  return seconds.data;
+}
+
+interface Waiting {
   client: Client;
   id: string;
   timeoutSeconds: number;
 }
 
-export interface WaitForStatus extends WaitOptions {
+export interface WaitForStatus extends Waiting {
   status: Extract<InstanceStatus, 'running' | 'stopped'>;
-  /** What the row says of an earlier generation is not the answer. */
+  /** The row has to speak of this generation. */
   generation: number;
-  /** Nor is what it said up to this version. */
+  /** The row has to be newer than this version. */
   afterSequence?: number;
 }
 
-/** @throws CommandError when the instance fails, is deleted, is asked for something else, or the time is over */
+/** @throws CommandError when the instance fails, is deleted, gets another desired state or config, or the time is over */
 export async function waitForStatus(options: WaitForStatus): Promise<void> {
   const { client, id, status, generation, afterSequence = 0, timeoutSeconds } = options;
   let last: InstanceView | undefined;
@@ -44,8 +61,8 @@ export async function waitForStatus(options: WaitForStatus): Promise<void> {
   }
 }
 
-/** Waits until the engine has cleaned up behind a deleted row, which its log then says. */
-export async function waitForEnd({ client, id, timeoutSeconds }: WaitOptions): Promise<void> {
+/** Waits until the event log says that the engine has cleaned up after a deleted row. */
+export async function waitForEnd({ client, id, timeoutSeconds }: Waiting): Promise<void> {
   const done = await poll(timeoutSeconds, async () => {
     const { rows } = await client.query<{ change: string; there: boolean }>(
       `select notification ->> 'event_type' as change, exists (select from instances where id = $1) as there

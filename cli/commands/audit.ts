@@ -6,19 +6,18 @@ import { findAgentIds } from '../agents.ts';
 import { toAuditTable } from '../audit-table.ts';
 import { CommandError } from '../command-error.ts';
 import { withDatabase } from '../database.ts';
-import { parseCount, parseIdPrefix, utcOption, type IdPrefix } from '../options.ts';
-import { plain, print, terminalWidth, timeFormat, toJson, warn } from '../terminal.ts';
+import { addListOptions, type ListOptions } from '../options.ts';
+import { parseIdPrefix, type IdPrefix } from '../ids.ts';
+import { plain, toJson } from '../plain-text.ts';
+import { print, printList, warn } from '../output.ts';
 
-interface ListOptions {
+interface EntryListOptions extends ListOptions {
   instance?: IdPrefix;
   agent?: string;
   user?: IdPrefix;
   type?: string;
   from?: Date;
   to?: Date;
-  limit: number;
-  json?: true;
-  utc?: true;
 }
 
 interface VerifyOptions {
@@ -29,12 +28,12 @@ interface VerifyOptions {
 export function addAudit(program: Command): void {
   const command = program
     .command('audit')
-    .description('search the audit log, and verify that nobody has changed it')
+    .description('search the audit log, and verify that it was not changed')
     .addHelpText(
       'after',
       `
-Each entry holds a hash of itself and of the entry before. What a chain cannot
-tell by itself is that its end was cut off, or that it was computed anew: note
+Each entry holds a hash of itself and of the entry before. The chain alone
+cannot show that its end was cut off or that all of it was computed anew. Keep
 the head that verify prints where nobody who may write to the database can
 change it, and give it with --expect the next time.
 
@@ -42,38 +41,34 @@ Examples:
   $ npx instances audit list --instance c6077f7e
   $ npx instances audit verify --expect 1042:<hash>`,
     );
-  command
+  const listCommand = command
     .command('list')
     .description('list entries, the newest first')
-    .option('--instance <id>', 'only of this instance: id or its beginning', parseIdPrefix)
-    .option('--agent <agent>', 'only of this agent and of instances that run it: id (or its beginning) or name')
-    .option('--user <uuid>', 'only of instances of this user: id or its beginning', parseIdPrefix)
+    .option('--instance <id>', 'only entries about this instance: id or its beginning', parseIdPrefix)
+    .option('--agent <agent>', 'only entries about this agent and its instances: id (or its beginning) or name')
+    .option('--user <uuid>', 'only entries about instances of this user: id or its beginning', parseIdPrefix)
     .option('--type <type>', 'only events of this type, e.g. instance.deleted')
-    .option('--from <time>', 'only what happened then or later, e.g. 2025-01-31 or 2025-01-31T12:00:00Z', parseTime)
-    .option('--to <time>', 'only what happened before', parseTime)
-    .option('--limit <n>', 'at most so many', parseCount, 50)
-    .option('--json', 'one JSON array, times in UTC')
-    .addOption(utcOption())
-    .action(list);
+    .option(
+      '--from <time>',
+      'only what happened at this time or later, e.g. 2025-01-31 or 2025-01-31T12:00:00Z',
+      parseTime,
+    )
+    .option('--to <time>', 'only what happened before this time', parseTime);
+  addListOptions(listCommand).action(list);
   command
     .command('verify')
-    .description('compute every hash anew; exit code 1 when something was changed or is missing')
-    .option('--expect <position:hash>', 'a head that an earlier verify printed', parseHead)
+    .description('compute every hash again; exit code 1 when an entry was changed or is missing')
+    .option('--expect <position:hash>', 'compare with the head that an earlier verify printed', parseHead)
     .option('--json', 'one JSON object')
     .action(verify);
 }
 
-async function list({ instance, agent, user, type, from, to, limit, json, ...options }: ListOptions): Promise<void> {
+async function list({ instance, agent, user, type, from, to, ...options }: EntryListOptions): Promise<void> {
   const found = await withDatabase(async (client) => {
     const agentIds = agent === undefined ? undefined : await findAgentIds(client, agent);
-    return findEntries(client, { instance, agentIds, user, type, from, to }, limit + 1);
+    return findEntries(client, { instance, agentIds, user, type, from, to }, options.limit + 1);
   });
-  const entries = found.slice(0, limit);
-  if (json) print(toJson(entries, 2));
-  else if (entries.length > 0)
-    toAuditTable(entries, { formatTime: timeFormat(options), width: terminalWidth() }).forEach(print);
-  else warn('No entry fits.');
-  if (found.length > limit) warn(`There are more than these ${limit}: give a larger --limit, or a filter.`);
+  printList(found, options, { toLines: toAuditTable, none: 'No entry fits.' });
 }
 
 async function verify({ expect, json }: VerifyOptions): Promise<void> {

@@ -8,13 +8,13 @@ import { readCommandLineConfiguration } from '../../configuration/command-line.t
 import { CommandError } from '../command-error.ts';
 import { withDatabase } from '../database.ts';
 import { resolveInstance } from '../instances.ts';
-import { parseIdPrefix, timeoutOption, waitOption, type IdPrefix, type WaitOptions } from '../options.ts';
-import { print } from '../terminal.ts';
-import { waitForEnd, waitForStatus } from '../wait.ts';
+import { parseIdPrefix, type IdPrefix } from '../ids.ts';
+import { print } from '../output.ts';
+import { timeoutOption, waitOption, waitForEnd, waitForStatus, type WaitOptions } from '../wait.ts';
 
 type Change = (client: Client, id: string, options: WaitOptions) => Promise<void>;
 
-/** `stop`, `start`, `retry` and `delete`: each asks for something and can wait until it is so. */
+/** `stop`, `start`, `retry` and `delete` change an instance and can wait until the engine has done it. */
 export function addChanges(program: Command): void {
   const add = (name: string, description: string, until: string, change: Change): void => {
     program
@@ -31,7 +31,7 @@ export function addChanges(program: Command): void {
   add('stop', 'stop the agent and keep the instance', 'it is stopped', (...rest) => desire('stopped', ...rest));
   add('start', 'start a stopped instance again', 'it runs', (...rest) => desire('running', ...rest));
   add('retry', 'try a failed instance again, with the same config', 'it runs', retry);
-  add('delete', 'delete the instance and all that was made for it', 'it is cleaned up', remove);
+  add('delete', 'delete the instance and everything that was provisioned for it', 'it is cleaned up', remove);
 }
 
 async function desire(

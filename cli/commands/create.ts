@@ -7,9 +7,9 @@ import { errorMessage } from '../../supervision/errors.ts';
 import { chooseAgent } from '../agents.ts';
 import { CommandError } from '../command-error.ts';
 import { withDatabase } from '../database.ts';
-import { parseUuid, timeoutOption, waitOption, type WaitOptions } from '../options.ts';
-import { print, warn } from '../terminal.ts';
-import { waitForStatus } from '../wait.ts';
+import { parseUuid } from '../ids.ts';
+import { print, warn } from '../output.ts';
+import { timeoutOption, waitOption, waitForStatus, type WaitOptions } from '../wait.ts';
 
 interface CreateOptions extends WaitOptions {
   config: Record<string, unknown>;
@@ -23,9 +23,9 @@ export function addCreate(program: Command): void {
     .description('create an instance of an agent and print its id')
     .argument('<agent>', 'id (or its beginning) or name of a published agent')
     .option('--config <json>', 'config as JSON, or @FILE to read it from (use a file for secrets)', parseConfig, {})
-    .option('--user <uuid>', 'user that it belongs to; a new id when left out', parseUuid)
-    .option('--stopped', 'create it stopped')
-    .addOption(waitOption('it runs, or with --stopped until it is taken in'))
+    .option('--user <uuid>', 'owner of the instance (default: a new id)', parseUuid)
+    .option('--stopped', 'create the instance without starting its agent')
+    .addOption(waitOption('it runs, or with --stopped until the engine has registered it'))
     .addOption(timeoutOption())
     .addHelpText(
       'after',

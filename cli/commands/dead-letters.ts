@@ -10,15 +10,13 @@ import { CommandError, exitCodes } from '../command-error.ts';
 import { withDatabase } from '../database.ts';
 import { resolveEver } from '../instances.ts';
 import { toLetterLines, toWholeLetter } from '../letter-lines.ts';
-import { parseCount, parseIdPrefix, utcOption, type IdPrefix } from '../options.ts';
-import { print, terminalWidth, timeFormat, toJson, warn } from '../terminal.ts';
+import { addListOptions, utcOption, type ListOptions } from '../options.ts';
+import { parseIdPrefix, type IdPrefix } from '../ids.ts';
+import { print, printList, printResult, warn } from '../output.ts';
 
-interface ListOptions {
+interface LetterListOptions extends ListOptions {
   queue?: DeadLetterQueueName;
   instance?: IdPrefix;
-  limit: number;
-  json?: true;
-  utc?: true;
 }
 
 interface SendOptions {
@@ -29,30 +27,28 @@ interface SendOptions {
 export function addDeadLetters(program: Command): void {
   const command = program
     .command('dead-letters')
-    .description('look at messages that no consumer could handle, and send them again')
+    .description('show messages that no consumer could handle, and send them again')
     .addHelpText(
       'after',
       `
-Letters are looked at by taking them and giving them back at once, in their
-order, some 1 to 5 ms each; with --instance, all of them are looked at. One that is
-sent again goes to its old queue; if its consumer still cannot handle it, it
-comes back as a dead letter of the same id. Before, it is compared with the
-event log: one that somebody forged is refused.
+RabbitMQ shows a letter only by handing it out, so list and show take letters
+and return them at once in their order, which takes 1 to 5 ms each. With
+--instance, list reads all of them. A letter that is sent again goes to the
+queue that it came from. If its consumer still cannot handle it, it returns
+as a dead letter with the same id. Before a letter is sent, it is compared
+with the event log, and a forged one is refused.
 
 Examples:
   $ npx instances dead-letters list --instance c6077f7e
   $ npx instances dead-letters show 3f2a9b0c1d2e4f50
   $ npx instances dead-letters send --all --queue agents_worker.instance`,
     );
-  command
+  const listCommand = command
     .command('list')
     .description('list dead letters by queue, the oldest first')
     .addOption(queueOption())
-    .option('--instance <id>', 'only those that are about this instance: id or its beginning', parseIdPrefix)
-    .option('--limit <n>', 'at most so many', parseCount, 50)
-    .option('--json', 'one JSON array, times in UTC')
-    .addOption(utcOption())
-    .action(list);
+    .option('--instance <id>', 'only letters about this instance: id or its beginning', parseIdPrefix);
+  addListOptions(listCommand).action(list);
   command
     .command('show')
     .description('show one letter with its headers and its body')
@@ -62,28 +58,24 @@ Examples:
     .action(show);
   command
     .command('send')
-    .description('send one letter again, or all, to the queue that it came from')
+    .description('send one letter, or all, to the queue that it came from')
     .argument('[letter]', 'id of the letter, as list prints it', parseLetterId)
-    .option('--all', 'all letters that are there now, in their order')
+    .option('--all', 'send all present letters in their order')
     .addOption(queueOption())
     .action(send);
 }
 
-async function list({ queue, instance, limit, json, ...options }: ListOptions): Promise<void> {
+async function list({ queue, instance, ...options }: LetterListOptions): Promise<void> {
   const instanceId = instance && (await idOf(instance));
-  const { letters, notes } = await listDeadLetters({ ...rabbitmq(), queue, instanceId, limit });
-  if (json) print(toJson(letters.map(letterToJson), 2));
-  else if (letters.length > 0)
-    toLetterLines(letters, { formatTime: timeFormat(options), width: terminalWidth() }).forEach(print);
-  else warn('No dead letter fits.');
+  const { letters, notes } = await listDeadLetters({ ...rabbitmq(), queue, instanceId, limit: options.limit });
+  printList(letters, options, { toLines: toLetterLines, toJson: letterToJson, none: 'No dead letter fits.' });
   for (const what of notes) warn(`Not looked at: ${what}.`);
 }
 
-async function show(letterId: string, { json, ...options }: Pick<ListOptions, 'json' | 'utc'>): Promise<void> {
+async function show(letterId: string, options: Pick<ListOptions, 'json' | 'utc'>): Promise<void> {
   const letter = await inspectDeadLetter({ ...rabbitmq(), letterId });
   if (!letter) throw notFound(letterId);
-  if (json) print(toJson(inspectedToJson(letter), 2));
-  else toWholeLetter(letter, timeFormat(options)).forEach(print);
+  printResult(inspectedToJson(letter), options, ({ formatTime }) => toWholeLetter(letter, formatTime));
 }
 
 async function send(letterId: string | undefined, { all, queue }: SendOptions): Promise<void> {
@@ -110,7 +102,7 @@ async function send(letterId: string | undefined, { all, queue }: SendOptions): 
   print(`The letter ${letterId} was sent again.`);
 }
 
-/** Against the database of DATABASE_URL. */
+/** Compares a letter with the event log in the database of DATABASE_URL. @throws NotInEventLog */
 async function check(message: Parameters<CheckLetter>[0]): Promise<void> {
   const refusal = await withDatabase(async (client) => {
     try {
@@ -132,7 +124,7 @@ function rabbitmq() {
   return { amqpUrl: readCommandLineConfiguration().amqpUrl(), connectionName: 'instances dead-letters' };
 }
 
-/** Only an abbreviation has to be looked up. */
+/** A complete id needs no database. */
 async function idOf(prefix: IdPrefix): Promise<string> {
   return prefix.complete ? prefix.text : withDatabase((client) => resolveEver(client, prefix));
 }
@@ -141,7 +133,7 @@ function notFound(letterId: string): CommandError {
   return new CommandError(`There is no dead letter ${letterId}. See npx instances dead-letters list.`);
 }
 
-const queueOption = () => new Option('--queue <queue>', 'only those of this queue').argParser(parseQueue);
+const queueOption = () => new Option('--queue <queue>', 'only letters of this queue').argParser(parseQueue);
 
 function parseQueue(typed: string): DeadLetterQueueName {
   const queue = deadLetterQueueNames.find((name) => name === typed || name === deadLetterQueueOf(typed));

@@ -4,8 +4,10 @@ import { CommandError } from '../command-error.ts';
 import { withDatabase } from '../database.ts';
 import { toLines } from '../explanation-lines.ts';
 import { resolveEver } from '../instances.ts';
-import { parseCount, parseIdPrefix, utcOption, type IdPrefix } from '../options.ts';
-import { print, terminalWidth, timeFormat, toJson } from '../terminal.ts';
+import { parseCount, utcOption } from '../options.ts';
+import { parseIdPrefix, type IdPrefix } from '../ids.ts';
+import { printResult } from '../output.ts';
+import { timeFormat } from '../terminal.ts';
 
 interface ExplainOptions {
   last: number;
@@ -16,17 +18,17 @@ interface ExplainOptions {
 export function addExplain(program: Command): void {
   program
     .command('explain')
-    .description('tell the life of an instance, of a deleted one as well, and how it stands')
+    .description('print the timeline and the present state of an instance, also of a deleted one')
     .argument('<id>', 'id of the instance, or its beginning', parseIdPrefix)
-    .option('--last <n>', 'only the latest lines', parseCount, 200)
+    .option('--last <n>', 'print only the latest lines of the timeline', parseCount, 200)
     .option('--json', 'one JSON object, times in UTC')
     .addOption(utcOption())
     .addHelpText(
       'after',
       `
-Joins what the row and its event log, the dead letters, the workflow and the
-runtime know, by time. A server that is away hides its part only. Dead letters
-are looked at and stay where they are.
+The timeline joins what the row, the event log, the dead letters, the workflow
+and the runtime know. When a server does not answer, only its part is missing.
+Dead letters stay in their queues.
 
 Examples:
   $ npx instances explain c6077f7e
@@ -35,13 +37,13 @@ Examples:
     .action(explain);
 }
 
-async function explain(prefix: IdPrefix, { last, json, utc }: ExplainOptions): Promise<void> {
+async function explain(prefix: IdPrefix, { last, ...options }: ExplainOptions): Promise<void> {
   const instanceId = prefix.complete ? prefix.text : await withDatabase((client) => resolveEver(client, prefix));
   // Loaded here, since Temporal's client takes longer to load than the other commands need.
   const { explainInstance } = await import('../../explain/explain-instance.ts');
   const { withTemporal } = await import('../temporal.ts');
   const configuration = readCommandLineConfiguration();
-  const formatTime = timeFormat({ utc: json === true || utc === true });
+  const formatTime = timeFormat({ utc: options.json ?? options.utc });
   const explained = await explainInstance({
     instanceId,
     last,
@@ -56,7 +58,6 @@ async function explain(prefix: IdPrefix, { last, json, utc }: ExplainOptions): P
   });
   if (!explained) throw new CommandError(`Nothing is known of an instance ${instanceId}. See npx instances list.`);
   const { explanation, answered } = explained;
-  if (json) print(toJson(explanation, 2));
-  else toLines(explanation, { formatTime, width: terminalWidth() }).forEach(print);
+  printResult(explanation, options, (layout) => toLines(explanation, layout));
   if (!answered) throw new CommandError('No server could be asked. Run npm start, or set what is missing.');
 }

@@ -4,48 +4,37 @@ import { listInstances } from '../../database/instances/list.ts';
 import { instanceView } from '../../database/instances/view.ts';
 import { findAgentIds } from '../agents.ts';
 import { withDatabase } from '../database.ts';
-import { parseCount, parseIdPrefix, utcOption, type IdPrefix } from '../options.ts';
+import { addListOptions, type ListOptions } from '../options.ts';
+import { parseIdPrefix, type IdPrefix } from '../ids.ts';
 import { toTable } from '../instance-table.ts';
-import { print, terminalWidth, timeFormat, toJson, warn } from '../terminal.ts';
+import { printList } from '../output.ts';
 
-interface ListOptions {
+interface InstanceListOptions extends ListOptions {
   status?: InstanceStatus;
   agent?: string;
   user?: IdPrefix;
-  limit: number;
-  json?: true;
-  utc?: true;
 }
 
 export function addList(program: Command): void {
-  program
+  const command = program
     .command('list')
     .description('list instances, the newest first')
-    .addOption(new Option('--status <status>', 'only those of this status').choices(instanceStatuses))
-    .option('--agent <agent>', 'only those of this agent: id (or its beginning) or name')
-    .option('--user <uuid>', 'only those of this user: id or its beginning', parseIdPrefix)
-    .option('--limit <n>', 'at most so many', parseCount, 50)
-    .option('--json', 'one JSON array, times in UTC')
-    .addOption(utcOption())
-    .addHelpText(
-      'after',
-      `
-Examples:
-  $ npx instances list --status failed --agent heartbeat
-  $ npx instances list --json --limit 1000 | jq -r '.[].id'`,
-    )
-    .action(list);
+    .addOption(new Option('--status <status>', 'only instances with this status').choices(instanceStatuses))
+    .option('--agent <agent>', 'only instances of this agent: id (or its beginning) or name')
+    .option('--user <uuid>', 'only instances of this user: id or its beginning', parseIdPrefix);
+  addListOptions(command).addHelpText('after', examples).action(list);
 }
 
-async function list({ status, agent, user, limit, json, ...options }: ListOptions): Promise<void> {
-  const { instances: listed, next } = await withDatabase(async (client) => {
+const examples = `
+Examples:
+  $ npx instances list --status failed --agent heartbeat
+  $ npx instances list --json --limit 1000 | jq -r '.[].id'`;
+
+async function list({ status, agent, user, ...options }: InstanceListOptions): Promise<void> {
+  const { instances } = await withDatabase(async (client) => {
     const agentIds = agent === undefined ? undefined : await findAgentIds(client, agent);
-    return listInstances(client, { status, agentIds, users: user, limit });
+    return listInstances(client, { status, agentIds, users: user, limit: options.limit + 1 });
   });
-  const instances = listed.map((instance) => instanceView.parse(instance));
-  if (json) print(toJson(instances, 2));
-  else if (instances.length > 0)
-    toTable(instances, { formatTime: timeFormat(options), width: terminalWidth() }).forEach(print);
-  else warn('No instance fits.');
-  if (next) warn(`There are more than these ${limit}: give a larger --limit, or a filter.`);
+  const found = instances.map((instance) => instanceView.parse(instance));
+  printList(found, options, { toLines: toTable, none: 'No instance fits.' });
 }

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { signDevelopmentToken } from '../../backends/http/development-tokens.ts';
 import { readCommandLineConfiguration } from '../../configuration/command-line.ts';
-import { parseUuid } from '../options.ts';
-import { print } from '../terminal.ts';
+import { parseUuid } from '../ids.ts';
+import { print } from '../output.ts';
 
 interface TokenOptions {
   user?: string;
@@ -13,13 +13,13 @@ interface TokenOptions {
 export function addToken(program: Command): void {
   program
     .command('token')
-    .description('make a token for the page and the HTTP interfaces, good for 24 hours; for development')
-    .option('--user <uuid>', 'whose it is; a new id when left out', parseUuid)
-    .option('--admin', 'of an admin')
+    .description('print a token for the page and the HTTP interfaces that is valid for 24 hours, for development')
+    .option('--user <uuid>', 'user of the token (default: a new id)', parseUuid)
+    .option('--admin', 'give the token the role admin')
     .addHelpText(
       'after',
       `
-Signed by JWT_SECRET, which the backends have to have, too.
+JWT_SECRET signs the token. The backends need the same secret.
 
 Example:
   $ curl -H "Authorization: Bearer $(npx instances token)" http://127.0.0.1:27437/v1/me`,

@@ -9,8 +9,11 @@ import { CommandError } from '../command-error.ts';
 import { withDatabase } from '../database.ts';
 import { eventInWords, eventToJson } from '../event-words.ts';
 import { resolveInstance } from '../instances.ts';
-import { parseIdPrefix, utcOption, type IdPrefix } from '../options.ts';
-import { plainLine, print, timeFormat, toJson, warn, type FormatTime } from '../terminal.ts';
+import { parseIdPrefix, type IdPrefix } from '../ids.ts';
+import { utcOption } from '../options.ts';
+import { plainLine, toJson } from '../plain-text.ts';
+import { print, warn } from '../output.ts';
+import { timeFormat, type FormatTime } from '../terminal.ts';
 
 interface WatchOptions {
   json?: true;
@@ -21,7 +24,7 @@ export function addWatch(program: Command): void {
   program
     .command('watch')
     .description('print the events of one or all instances as they arrive, until Ctrl-C')
-    .argument('[id]', 'id of the instance, or its beginning; all when left out', parseIdPrefix)
+    .argument('[id]', 'id of the instance, or its beginning (default: all instances)', parseIdPrefix)
     .option('--json', 'one JSON object a line, times in UTC')
     .addOption(utcOption())
     .addHelpText(
@@ -64,7 +67,7 @@ async function watch(prefix: IdPrefix | undefined, { json, ...options }: WatchOp
   }
 }
 
-/** Only an abbreviation has to be looked up. */
+/** A complete id needs no database. */
 async function idOf(prefix: IdPrefix): Promise<string> {
   return prefix.complete ? prefix.text : withDatabase((client) => resolveInstance(client, prefix));
 }

@@ -53,7 +53,7 @@ test('a role that is missing, and a login that may not: what to do', async () =>
 test.skipIf(isGiven)('npm run migrate gives the services the passwords of its environment', async () => {
   const { DATABASE_URL } = rig.environment;
   const passwords = Object.fromEntries(serviceNames.map((name) => [passwordVariable(name, 'DATABASE'), `of ${name}`]));
-  const migrate = startWorkerProcess('migrate', { DATABASE_URL, ...passwords });
+  const migrate = startWorkerProcess('instances', { DATABASE_URL, ...passwords }, ['migrate']);
   expect(await migrate.exit).toBe(0);
   expect(migrate.output()).toContain(`Set the passwords of ${serviceNames.join(', ')}.`);
   for (const username of serviceNames) {

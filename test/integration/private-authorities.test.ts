@@ -106,7 +106,7 @@ describe.skipIf(!hasOpenssl)('servers whose certificates a private CA signed', (
       DATABASE_URL: withLogin(forBroker.environment.DATABASE_URL, rig.environment.DATABASE_URL),
       AMQP_URL: withLogin(forBroker.environment.AMQP_URL, rig.environment.AMQP_URL),
     };
-    const migrated = startWorkerProcess('migrate', owner);
+    const migrated = startWorkerProcess('instances', owner, ['migrate']);
     const [checked, listed, letters] = await Promise.all([
       contractsCheck([], owner),
       runInstances(['list'], owner),

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { instanceWorkflowId, instanceWorkflowType } from '../../contracts/names.ts';
-import { checkReplay } from '../../workers/replay-gate/check-replay.ts';
+import { checkReplay } from '../../cli/replay-gate/check-replay.ts';
 import { bundleChangedWorkflows } from '../replay/changed-workflows.ts';
 import { replayAll } from '../support/replay.ts';
 import { useRig } from '../support/rig.ts';
@@ -33,7 +33,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** `npm run replay` as a person or a pipeline runs it. */
 async function replay(...args: string[]) {
-  const gate = startWorkerProcess('replay', {}, args);
+  const gate = startWorkerProcess('instances', {}, ['replay', ...args]);
   return { exitCode: await gate.exit, output: gate.output() };
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
 import type { InstanceEvent } from '../../workflows/state.ts';
-import { silenceReplay } from '../../workers/replay-gate/silence-replay.ts';
+import { silenceReplay } from '../../cli/replay-gate/silence-replay.ts';
 import { findHistories } from './histories.ts';
 import { readPayloads } from './scrub.ts';
 import { scenarios } from './scenarios/scenarios.ts';

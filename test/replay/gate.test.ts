@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
-import { silenceReplay } from '../../workers/replay-gate/silence-replay.ts';
+import { silenceReplay } from '../../cli/replay-gate/silence-replay.ts';
 import { bundleChangedWorkflows, type Change } from './changed-workflows.ts';
 import { findHistories } from './histories.ts';
 import { replayHistories } from './replay-histories.ts';

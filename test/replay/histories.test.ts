@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { expect, inject, onTestFinished, test } from 'vitest';
-import { silenceReplay } from '../../workers/replay-gate/silence-replay.ts';
+import { silenceReplay } from '../../cli/replay-gate/silence-replay.ts';
 import { findHistories, historiesDirectory } from './histories.ts';
 import { replayHistories } from './replay-histories.ts';
 

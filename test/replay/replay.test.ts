@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, inject, test } from 'vitest';
-import { silenceReplay } from '../../workers/replay-gate/silence-replay.ts';
+import { silenceReplay } from '../../cli/replay-gate/silence-replay.ts';
 import { findHistories } from './histories.ts';
 import { replayHistories } from './replay-histories.ts';
 

@@ -10,7 +10,7 @@ import { createInstanceWorkflows, type InstanceWorkflows } from '../../bridge/si
 import { untilAccepted } from '../../bridge/signals/until-accepted.ts';
 import { instanceWorkflowId } from '../../contracts/names.ts';
 import { instanceStateQuery } from '../../workflows/instance-state-query.ts';
-import type { Run } from '../../workers/replay-gate/fetch-histories.ts';
+import type { Run } from '../../cli/replay-gate/fetch-histories.ts';
 import { instanceMessageSignal, type InstanceMessage } from '../../workflows/messages.ts';
 import * as attributes from '../../workflows/search-attributes.ts';
 import type { RestartPolicy } from '../../workflows/restart-policy.ts';

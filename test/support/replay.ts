@@ -1,8 +1,8 @@
 import type { Client, Connection } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { inject } from 'vitest';
-import { checkReplay, type ReplayFailure } from '../../workers/replay-gate/check-replay.ts';
-import type { Run } from '../../workers/replay-gate/fetch-histories.ts';
+import { checkReplay, type ReplayFailure } from '../../cli/replay-gate/check-replay.ts';
+import type { Run } from '../../cli/replay-gate/fetch-histories.ts';
 
 /**
  * Replays every run of a task queue, ended or not, and fails where the workflow code would not repeat one.

@@ -8,26 +8,24 @@ import { oncePerRun } from './once-per-run.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Folder of the processes of `workers/` as JavaScript. */
+    /** Folder of the processes of `workers/` and of the command line as JavaScript. */
     workerPrograms: string;
   }
 }
 
-/** Entry files that tests start as processes. */
-const entries = [
-  'admin-backend',
-  'agents-worker',
-  'all',
-  'contracts-check',
-  'event-broker',
-  'migrate',
-  'replay',
-  'user-backend',
-];
+/** The programs that tests start as processes, by name. */
+const entries = {
+  'admin-backend': 'workers/admin-backend.ts',
+  'agents-worker': 'workers/agents-worker.ts',
+  all: 'workers/all.ts',
+  'event-broker': 'workers/event-broker.ts',
+  instances: 'cli/main.ts',
+  'user-backend': 'workers/user-backend.ts',
+};
 
 /**
- * Compiles the processes of `workers/` once per run: a process that compiles itself when it starts takes more than twice the
- * time, and the tests start a hundred of them.
+ * Compiles the processes of `workers/` and the command line once per run. A process that compiles itself takes more than twice the time
+ * to start, and the tests start a hundred of them.
  */
 export default async function setUp(project: TestProject): Promise<void> {
   project.provide('workerPrograms', await oncePerRun('worker programs', () => compile(project.name)));
@@ -37,7 +35,10 @@ async function compile(name: string): Promise<string> {
   const outdir = resolve(stackRoot, `worker-programs-${name}`);
   await rm(outdir, { recursive: true, force: true });
   await build({
-    entryPoints: entries.map((entry) => fileURLToPath(new URL(`../../workers/${entry}.ts`, import.meta.url))),
+    entryPoints: Object.entries(entries).map(([out, path]) => ({
+      out,
+      in: fileURLToPath(new URL(`../../${path}`, import.meta.url)),
+    })),
     outdir,
     outExtension: { '.js': '.mjs' },
     bundle: true,

@@ -2,7 +2,8 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { toTable } from '../../cli/instance-table.ts';
-import { clipped, plain, plainLine, timeFormat, toJson, usableWidth, wrap } from '../../cli/terminal.ts';
+import { clipped, timeFormat, usableWidth, wrap } from '../../cli/terminal.ts';
+import { plain, plainLine, toJson } from '../../cli/plain-text.ts';
 import type { InstanceView } from '../../database/instances/view.ts';
 
 test('a pipe gets no colours, also where a CI server asks for them', async () => {

@@ -2,19 +2,19 @@ import type { Client } from '@temporalio/client';
 import { Worker, type ReplayWorkerOptions } from '@temporalio/worker';
 import { fetchHistories, type FetchedHistory, type Run } from './fetch-histories.ts';
 
-/** How many runs came to which end. */
+/** Numbers of runs by result. */
 export interface ReplayCounts {
-  /** The workflow code repeats their histories. */
+  /** The workflow code reproduces the history. */
   replayed: number;
   failed: number;
-  /** No workflow task of theirs was completed yet: there is nothing to repeat. */
+  /** No workflow task was completed yet, so there is nothing to replay. */
   notBegun: number;
-  /** Gone between being listed and being fetched. */
+  /** The run disappeared between its listing and the fetch of its history. */
   vanished: number;
 }
 
 export interface ReplayFailure extends Run {
-  /** What differs, in the words of Temporal's SDK. */
+  /** The difference in the words of Temporal's SDK. */
   message: string;
 }
 
@@ -28,10 +28,10 @@ export interface CheckReplayOptions {
 }
 
 /**
- * Replays runs, ended or not, one after the other while the next are fetched; at most `concurrency` (8) histories are in
+ * Replays open and closed runs one by one while the next histories are fetched. At most `concurrency` (default 8) histories are in
  * memory at a time.
  *
- * @throws what the server answers when a history cannot be had though it is there
+ * @throws the server's error when an existing history cannot be fetched
  */
 export async function checkReplay(options: CheckReplayOptions): Promise<ReplayCounts> {
   const { client, workflowBundle, runs, concurrency = 8, onFailure, onProgress } = options;
@@ -42,7 +42,7 @@ export async function checkReplay(options: CheckReplayOptions): Promise<ReplayCo
   };
   const histories = fetchHistories({ client, runs, concurrency, onVanished: () => count('vanished') });
 
-  // Replay takes a history, answers, and only then takes the next one: the answer is about the one taken last.
+  // The SDK yields the result of a history before it takes the next one, so a result belongs to the history taken last.
   let taken: Run = { workflowId: '', runId: '' };
   const begun = async function* (): AsyncGenerator<FetchedHistory> {
     for await (const fetched of histories) {

@@ -1,9 +1,9 @@
 import { DefaultLogger, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
 
-/** For a process that only replays: what the SDK would log of a failed replay is in its answer. Before any other use of it. */
+/** Silences the SDK in a process that only replays, because every failure is in the result. Call it before any other use of the SDK. */
 export function silenceReplay(): void {
   Runtime.install({
-    // Whoever ends this process need not wait for a replay.
+    // A signal ends this process at once, without waiting for a replay.
     shutdownSignals: [],
     logger: new DefaultLogger('ERROR', () => undefined),
     telemetryOptions: {

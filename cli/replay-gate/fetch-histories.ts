@@ -1,7 +1,7 @@
 import { isGrpcServiceError, type Client, type WorkflowHandle } from '@temporalio/client';
 import { pMapIterable, pMapSkip } from 'p-map';
 
-/** One run of a workflow, as visibility lists it. */
+/** One run of a workflow, as Temporal's visibility lists it. */
 export interface Run {
   workflowId: string;
   runId: string;
@@ -14,13 +14,13 @@ export interface FetchedHistory extends Run {
 export interface FetchHistoriesOptions {
   client: Client;
   runs: AsyncIterable<Run> | Iterable<Run>;
-  /** How many are fetched, or wait to be taken, at the same time: the bound on memory. */
+  /** Largest number of histories that are being fetched or wait to be replayed, which bounds the memory. */
   concurrency: number;
-  /** The run was deleted, or its retention ended, after it was listed. */
+  /** Called when a listed run was deleted or its retention has ended. */
   onVanished: (run: Run) => void;
 }
 
-/** The histories of these runs, in their order, without those that have vanished meanwhile. */
+/** Fetches the histories of the runs in their order, without the runs that have disappeared meanwhile. */
 export function fetchHistories({ client, runs, concurrency, onVanished }: FetchHistoriesOptions) {
   return pMapIterable<Run, FetchedHistory>(
     runs,

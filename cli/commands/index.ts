@@ -1,0 +1,27 @@
+import type { Command } from 'commander';
+import { addAudit } from './audit.ts';
+import { addChanges } from './change.ts';
+import { addContracts } from './contracts.ts';
+import { addCreate } from './create.ts';
+import { addDeadLetters } from './dead-letters.ts';
+import { addExplain } from './explain.ts';
+import { addList } from './list.ts';
+import { addMigrate } from './migrate.ts';
+import { addReplay } from './replay.ts';
+import { addToken } from './token.ts';
+import { addWatch } from './watch.ts';
+
+/** Each function adds a command to the program. The order is that of `--help`. */
+export const commands: readonly ((program: Command) => void)[] = [
+  addCreate,
+  addList,
+  addChanges,
+  addWatch,
+  addExplain,
+  addDeadLetters,
+  addAudit,
+  addToken,
+  addMigrate,
+  addContracts,
+  addReplay,
+];
