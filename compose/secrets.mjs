@@ -1,4 +1,4 @@
-// Writes the passwords and the secret that docker-compose.yml asks for into `.env`, where that file does not have them yet.
+// Adds the passwords and the secret that docker-compose.yml requires to `.env`, as far as they are missing there.
 import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 

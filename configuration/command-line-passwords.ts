@@ -1,12 +1,12 @@
-/** In front of the host, or as one of PostgreSQL's parameters. */
+/** A URL with a password before the host, or in a query parameter of PostgreSQL. */
 const urlWithPassword = /([a-z][a-z\d+.-]*):\/\/([^\s/?#@]*:[^\s/?#@]+@|\S*[?&](ssl)?password=[^\s&])/i;
 
-/** Where the value of an option can be given instead. */
+/** Advice on where the value of an option belongs instead. */
 const placeOfOption: Readonly<Record<string, string>> = {
   '--management-url': 'Set RABBITMQ_MANAGEMENT_URL, or the file in RABBITMQ_MANAGEMENT_URL_FILE',
   '--config': 'Give the config as a file: --config @FILE',
 };
-/** The same for what stands where no option asks for it. */
+/** Advice for other arguments, by the scheme of the URL. */
 const placeOfScheme: Readonly<Record<string, string>> = {
   postgres: 'Set DATABASE_URL, or the file in DATABASE_URL_FILE',
   postgresql: 'Set DATABASE_URL, or the file in DATABASE_URL_FILE',
@@ -14,7 +14,7 @@ const placeOfScheme: Readonly<Record<string, string>> = {
   amqps: 'Set AMQP_URL, or the file in AMQP_URL_FILE',
 };
 
-/** In sentences that leave the password out, why these arguments are refused; undefined when no URL in them has a password. */
+/** Sentences that say why the arguments are refused, without the password. Undefined when no argument has a URL with a password. */
 export function findPasswordOnCommandLine(args: readonly string[]): string | undefined {
   for (const [index, arg] of args.entries()) {
     const scheme = urlWithPassword.exec(arg)?.[1] ?? schemeOfUrlWithPassword(arg.replace(/^--[\w-]+=/, ''));
@@ -31,7 +31,7 @@ export function findPasswordOnCommandLine(args: readonly string[]): string | und
   return undefined;
 }
 
-/** What stands alone may be written in any way that is read as a URL, such as `http:user:password@host`. */
+/** A whole argument may have any form that parses as a URL, such as `http:user:password@host`. */
 function schemeOfUrlWithPassword(text: string): string | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   return url?.password ? url.protocol.slice(0, -1) : undefined;

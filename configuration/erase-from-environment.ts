@@ -1,9 +1,9 @@
 import { closeSync, openSync, readdirSync, readFileSync, readSync, writeSync } from 'node:fs';
 
 /**
- * Overwrites the values of variables in the environment that Linux shows of this process and of its children (tsx keeps one that
- * compiles), as `/proc/<pid>/environ`. Changing `process.env` does not: that file shows the memory that the process was started
- * with. From then on these variables are empty in `process.env`, too. What cannot be overwritten stays as it is.
+ * Overwrites the values of variables in `/proc/<pid>/environ` of this process and its children, among which is the compiler of tsx.
+ * Changing `process.env` does not do this, because Linux shows the memory that the process started with. Afterwards the variables are
+ * empty in `process.env` as well. Values that cannot be overwritten stay.
  */
 export function eraseFromEnvironment(names: readonly string[]): void {
   if (process.platform !== 'linux') return;
@@ -11,14 +11,14 @@ export function eraseFromEnvironment(names: readonly string[]): void {
     try {
       erase(pid, names);
     } catch {
-      // It has ended, or the host forbids it.
+      // The process has ended, or the host forbids the access.
     }
   }
 }
 
 function erase(pid: number, names: readonly string[]): void {
   const fields = statOf(pid);
-  // The addresses where the environment begins and ends; fields are numbered as in proc(5).
+  // Fields 50 and 51 of proc(5) are the addresses where the environment begins and ends.
   const [begin, end] = [fields(50), fields(51)].map(Number);
   if (!begin || !end || end <= begin) return;
   const memory = openSync(`/proc/${pid}/mem`, 'r+');
@@ -50,7 +50,7 @@ function childrenOf(parent: number): number[] {
     });
 }
 
-/** The second field, a command in parentheses, may itself hold spaces and parentheses. */
+/** Fields are numbered as in proc(5). The second field, a command in parentheses, may itself contain spaces and parentheses. */
 function statOf(pid: number): (field: number) => string {
   const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
   const fromThird = text.slice(text.lastIndexOf(')') + 2).split(' ');

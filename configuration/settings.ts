@@ -8,7 +8,6 @@ export type Reader = ServiceName | `npx instances${'' | ` ${string}`}` | 'npm st
 /** What the README's table says of a setting, besides the default of its schema. */
 interface Documentation {
   description: string;
-  readers: readonly Reader[];
   unit?: string;
   /** What happens without the setting, where the schema has no default value. */
   otherwise?: string;
@@ -16,12 +15,16 @@ interface Documentation {
   isSecret?: true;
 }
 
-function setting<Schema extends z.ZodType>(schema: Schema, documentation: Documentation): Schema {
-  return schema.meta({ ...documentation });
+function setting<Schema extends z.ZodType>(
+  schema: Schema,
+  readers: readonly Reader[],
+  documentation: Documentation,
+): Schema {
+  return schema.meta({ ...documentation, readers });
 }
 
 /** @throws Error when the setting is not documented */
-export function documentationOf(schema: z.ZodType): Documentation {
+export function documentationOf(schema: z.ZodType): Documentation & { readers: readonly Reader[] } {
   const documentation = schema.meta();
   if (documentation?.description === undefined) throw new Error('A setting has no description.');
   return { readers: [], ...documentation, description: documentation.description };
@@ -58,217 +61,192 @@ const list = z.string().transform((value) =>
     .map((item) => item.trim())
     .filter(Boolean),
 );
+
 const backends = ['user_backend', 'admin_backend'] as const;
 const services = ['event_broker', 'agents_worker', ...backends] as const;
+const everyProcess = [...services, 'npx instances', 'npm start'] as const;
 const temporalReaders = ['agents_worker', 'user_backend', 'npx instances'] as const;
 const healthPort = (service: ServiceName, number: number) =>
-  setting(port.default(number), {
-    description: `Port of \`GET /live\` and \`GET /ready\` of ${service}.`,
-    readers: [service],
-  });
+  setting(port.default(number), [service], { description: `Port of \`GET /live\` and \`GET /ready\` of ${service}.` });
 
 const ofRuntimes = Object.fromEntries(
   Object.entries(runtimeSettings).map(([name, schema]) => [
     name,
-    setting(schema, { ...documentationOf(schema), readers: ['agents_worker', 'npx instances explain'] }),
+    setting(schema, ['agents_worker', 'npx instances explain'], documentationOf(schema)),
   ]),
 );
 
 /** Every setting, in the order of the README's tables. Types, parsing and error texts follow from it as well. */
 export const settingGroups = {
   PostgreSQL: {
-    DATABASE_URL: setting(postgresUrl, {
+    DATABASE_URL: setting(postgresUrl, everyProcess, {
       description: 'URL of the database shared_psql.',
-      readers: [...services, 'npx instances', 'npm start'],
       isSecret: true,
     }),
-    DATABASE_DIRECT_URL: setting(postgresUrl.optional(), {
+    DATABASE_DIRECT_URL: setting(postgresUrl.optional(), ['event_broker', 'npx instances migrate'], {
       description:
         'URL of the same database without a pooler such as PgBouncer in between, because `LISTEN` needs a session.',
-      readers: ['event_broker', 'npx instances migrate'],
       otherwise: '`DATABASE_URL`',
       isSecret: true,
     }),
-    DATABASE_CA_FILE: setting(file, {
+    DATABASE_CA_FILE: setting(file, everyProcess, {
       description:
         "PEM file of the CAs that may have signed PostgreSQL's certificate. TLS is then used and checked. `sslrootcert` in the URL has the same effect.",
-      readers: [...services, 'npx instances', 'npm start'],
       otherwise: 'CAs of Node.js',
     }),
   },
   RabbitMQ: {
-    AMQP_URL: setting(amqpUrl, {
+    AMQP_URL: setting(amqpUrl, everyProcess, {
       description: 'URL of RabbitMQ 3.10 or newer. Its path is the virtual host.',
-      readers: [...services, 'npx instances', 'npm start'],
       isSecret: true,
     }),
-    AMQP_CA_FILE: setting(file, {
+    AMQP_CA_FILE: setting(file, everyProcess, {
       description:
         "PEM file of the CAs that may have signed RabbitMQ's certificates, for `amqps:` and for `https:` of the management API. `cacertfile` in a URL has the same effect.",
-      readers: [...services, 'npx instances', 'npm start'],
       otherwise: 'CAs of Node.js',
     }),
-    RABBITMQ_MANAGEMENT_URL: setting(escapedUrlOf(/^https?:/, 'http://127.0.0.1:15672').optional(), {
-      description: "URL of RabbitMQ's management API. It may name another user than `AMQP_URL`.",
-      readers: ['npx instances contracts check', 'npm start'],
-      otherwise: 'port 15672 of the host in `AMQP_URL`, 15671 over TLS',
-      isSecret: true,
-    }),
-    CONTROL_AMQP_URL: setting(amqpUrl.optional(), {
+    RABBITMQ_MANAGEMENT_URL: setting(
+      escapedUrlOf(/^https?:/, 'http://127.0.0.1:15672').optional(),
+      ['npx instances contracts check', 'npm start'],
+      {
+        description: "URL of RabbitMQ's management API. It may name another user than `AMQP_URL`.",
+        otherwise: 'port 15672 of the host in `AMQP_URL`, 15671 over TLS',
+        isSecret: true,
+      },
+    ),
+    CONTROL_AMQP_URL: setting(amqpUrl.optional(), ['agents_worker'], {
       description:
         'URL of RabbitMQ as agents that listen for commands reach it, with [an account of few rights](docs/event-bus-contracts.md#the-agents-account). It never names the account of a service.',
-      readers: ['agents_worker'],
       otherwise: 'agents that listen for commands wait',
       isSecret: true,
     }),
-    CONTROL_HEAD_START_SECONDS: setting(z.coerce.number().min(0).max(60).default(1), {
+    CONTROL_HEAD_START_SECONDS: setting(z.coerce.number().min(0).max(60).default(1), ['agents_worker'], {
       description: 'Time that an agent that listens has between `instance.stop` and SIGTERM.',
       unit: 's',
-      readers: ['agents_worker'],
     }),
   },
   Temporal: {
-    TEMPORAL_ADDRESS: setting(text.optional(), {
+    TEMPORAL_ADDRESS: setting(text.optional(), everyProcess, {
       description:
         "Address of Temporal's frontend. The SDK's [other variables](https://docs.temporal.io/develop/environment-configuration) (`TEMPORAL_TLS_SERVER_CA_CERT_PATH`, `TEMPORAL_PROFILE`, …) are read as well.",
-      readers: [...services, 'npx instances', 'npm start'],
       otherwise: 'required, here or in a profile',
     }),
-    TEMPORAL_NAMESPACE: setting(text.optional(), {
+    TEMPORAL_NAMESPACE: setting(text.optional(), temporalReaders, {
       description: "Namespace of the engine's workflows.",
-      readers: temporalReaders,
       otherwise: '`default`',
     }),
-    TEMPORAL_API_KEY: setting(text.optional(), {
+    TEMPORAL_API_KEY: setting(text.optional(), temporalReaders, {
       description: 'API key of Temporal Cloud.',
-      readers: temporalReaders,
       otherwise: 'none',
       isSecret: true,
     }),
-    TEMPORAL_TLS_CLIENT_KEY_DATA: setting(text.optional(), {
+    TEMPORAL_TLS_CLIENT_KEY_DATA: setting(text.optional(), temporalReaders, {
       description: "Key of the client's certificate in PEM form.",
-      readers: temporalReaders,
       otherwise: 'none',
       isSecret: true,
     }),
-    TASK_QUEUE: setting(text.optional(), {
+    TASK_QUEUE: setting(text.optional(), temporalReaders, {
       description:
         'Task queue of agents_worker. The database records it and the namespace at the first start, and refuses every other engine.',
-      readers: temporalReaders,
       otherwise: '`instances`',
     }),
-    WORKFLOW_BUNDLE: setting(file, {
+    WORKFLOW_BUNDLE: setting(file, ['agents_worker'], {
       description: 'File with the workflow code, as `npm run build` makes it.',
-      readers: ['agents_worker'],
       otherwise: 'the code is bundled at the start',
     }),
-    SWEEP_INTERVAL_SECONDS: setting(z.coerce.number().int().min(1).default(60), {
+    SWEEP_INTERVAL_SECONDS: setting(z.coerce.number().int().min(1).default(60), ['agents_worker'], {
       description: 'Time between two comparisons of rows, workflows and runtimes, each of which repairs what differs.',
       unit: 's',
-      readers: ['agents_worker'],
     }),
   },
   Agents: {
-    ALLOWED_RUNTIMES: setting(list.pipe(z.array(z.enum(runtimeNames)).min(1)).default([...runtimeNames]), {
-      description:
-        'Kinds of agents that may start, separated by commas. Leave `process` out where agents are not trusted, because only containers keep them apart from agents_worker.',
-      readers: ['agents_worker'],
-    }),
+    ALLOWED_RUNTIMES: setting(
+      list.pipe(z.array(z.enum(runtimeNames)).min(1)).default([...runtimeNames]),
+      ['agents_worker'],
+      {
+        description:
+          'Kinds of agents that may start, separated by commas. Leave `process` out where agents are not trusted, because only containers keep them apart from agents_worker.',
+      },
+    ),
     // Their types are of no use here, because each kind of runtime parses its own settings.
     ...(ofRuntimes as object),
   },
   'HTTP and tokens': {
-    HTTP_HOST: setting(text.default('127.0.0.1'), {
-      description: 'Address that the backends listen on.',
-      readers: backends,
-    }),
-    USER_BACKEND_PORT: setting(port.default(27_440), {
-      description: 'Port of user_backend.',
-      readers: ['user_backend'],
-    }),
-    ADMIN_BACKEND_PORT: setting(port.default(27_441), {
-      description: 'Port of admin_backend.',
-      readers: ['admin_backend'],
-    }),
-    JWT_JWKS_URL: setting(keysUrl.optional(), {
+    HTTP_HOST: setting(text.default('127.0.0.1'), backends, { description: 'Address that the backends listen on.' }),
+    USER_BACKEND_PORT: setting(port.default(27_440), ['user_backend'], { description: 'Port of user_backend.' }),
+    ADMIN_BACKEND_PORT: setting(port.default(27_441), ['admin_backend'], { description: 'Port of admin_backend.' }),
+    JWT_JWKS_URL: setting(keysUrl.optional(), backends, {
       description:
         'URL where the issuer of tokens publishes its keys (RFC 7517). Only a key server on the loopback interface may have `http:`.',
-      readers: backends,
       otherwise: 'this or `JWT_SECRET` is required',
     }),
-    JWT_JWKS_CA_FILE: setting(file, {
+    JWT_JWKS_CA_FILE: setting(file, backends, {
       description: "PEM file of the CAs that may have signed the key server's certificate.",
-      readers: backends,
       otherwise: 'CAs of Node.js',
     }),
-    JWT_SECRET: setting(text.min(32, 'must have at least 32 characters').optional(), {
-      description: 'Secret of at least 32 characters that the issuer of tokens shares, for development.',
-      readers: [...backends, 'npx instances token'],
-      otherwise: 'this or `JWT_JWKS_URL` is required',
-      isSecret: true,
-    }),
-    JWT_ISSUER: setting(text.optional(), {
+    JWT_SECRET: setting(
+      text.min(32, 'must have at least 32 characters').optional(),
+      [...backends, 'npx instances token'],
+      {
+        description: 'Secret of at least 32 characters that the issuer of tokens shares, for development.',
+        otherwise: 'this or `JWT_JWKS_URL` is required',
+        isSecret: true,
+      },
+    ),
+    JWT_ISSUER: setting(text.optional(), [...backends, 'npx instances token'], {
       description: 'Required claim `iss` of a token.',
-      readers: [...backends, 'npx instances token'],
       otherwise: 'any issuer',
     }),
-    JWT_AUDIENCE: setting(text.default('instance-engine'), {
+    JWT_AUDIENCE: setting(text.default('instance-engine'), [...backends, 'npx instances token'], {
       description: 'Required element of the claim `aud` of a token.',
-      readers: [...backends, 'npx instances token'],
     }),
-    ALLOWED_ORIGINS: setting(list.default([]), {
+    ALLOWED_ORIGINS: setting(list.default([]), backends, {
       description: 'Other origins whose pages may call the backends, separated by commas.',
-      readers: backends,
     }),
-    REQUESTS_PER_MINUTE: setting(z.coerce.number().int().min(1).default(600), {
+    REQUESTS_PER_MINUTE: setting(z.coerce.number().int().min(1).default(600), backends, {
       description: 'Limit for one user, or for one address (IPv6: one /64) without a valid token, at one replica.',
       unit: 'requests a minute',
-      readers: backends,
     }),
-    TRUSTED_PROXIES: setting(list.default([]), {
+    TRUSTED_PROXIES: setting(list.default([]), backends, {
       description: 'Addresses of proxies whose `X-Forwarded-For` is believed, separated by commas.',
-      readers: backends,
     }),
-    ADMIN_BACKEND_URL: setting(httpUrl.optional(), {
+    ADMIN_BACKEND_URL: setting(httpUrl.optional(), ['user_backend'], {
       description: 'URL of admin_backend for the page.',
-      readers: ['user_backend'],
       otherwise: 'the page has no views of an admin',
     }),
-    TEMPORAL_UI_URL: setting(httpUrl.optional(), {
+    TEMPORAL_UI_URL: setting(httpUrl.optional(), ['user_backend'], {
       description: "URL of Temporal's Web UI for the page.",
-      readers: ['user_backend'],
       otherwise: 'the page has no links to workflows',
     }),
   },
   'Health, logs and retention': {
-    HEALTH_HOST: setting(text.default('127.0.0.1'), {
+    HEALTH_HOST: setting(text.default('127.0.0.1'), services, {
       description: 'Address that the health ports listen on.',
-      readers: services,
     }),
     EVENT_BROKER_HEALTH_PORT: healthPort('event_broker', 27_481),
     AGENTS_WORKER_HEALTH_PORT: healthPort('agents_worker', 27_482),
     USER_BACKEND_HEALTH_PORT: healthPort('user_backend', 27_483),
     ADMIN_BACKEND_HEALTH_PORT: healthPort('admin_backend', 27_484),
-    LOG_LEVEL: setting(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'), {
-      description: '`trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`.',
-      readers: services,
-    }),
-    AUDIT_RETENTION_DAYS: setting(z.coerce.number().int().min(1).max(100_000).optional(), {
+    LOG_LEVEL: setting(
+      z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+      services,
+      {
+        description: '`trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`.',
+      },
+    ),
+    AUDIT_RETENTION_DAYS: setting(z.coerce.number().int().min(1).max(100_000).optional(), ['admin_backend'], {
       description: 'Time that admin_backend keeps entries of the audit log.',
       unit: 'days',
-      readers: ['admin_backend'],
       otherwise: 'for ever',
     }),
   },
   Development: {
-    STACK_PORT_BASE: setting(port.optional(), {
+    STACK_PORT_BASE: setting(port.optional(), ['npm start'], {
       description: 'First of the ports that the servers of `npm start` listen on.',
-      readers: ['npm start'],
       otherwise: '27430',
     }),
-    STACK_DIRECTORY: setting(text.optional(), {
+    STACK_DIRECTORY: setting(text.optional(), ['npm start', 'npx instances'], {
       description: 'Folder with the data of `npm start`.',
-      readers: ['npm start', 'npx instances'],
       otherwise: '`.stack/dev`',
     }),
   },

@@ -2,8 +2,8 @@ import type { Configuration } from './configuration.ts';
 import { readExposedSecrets } from './environment.ts';
 
 /**
- * What agents_worker says at its start where agents of the kind process run as its own user, in sentences that name what to do;
- * undefined where they cannot, or have users of their own.
+ * The warning of agents_worker when process agents run as its own user, with advice. Undefined when process agents may not start or
+ * have users of their own.
  */
 export function findSharedUser(
   { allowedRuntimes, runtimeVariables }: Pick<Configuration, 'allowedRuntimes' | 'runtimeVariables'>,

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { buildPage } from '../backends/user/page-bundle.ts';
 import { loadWorkflowBundle } from './workflow-bundle.ts';
 
-/** Bundles the workflow code (`WORKFLOW_BUNDLE`) and the page once, so that processes in production start without doing so. */
+/** Bundles the workflow code (`WORKFLOW_BUNDLE`) and the page, so that no process in production bundles them at its start. */
 const output = fileURLToPath(new URL('../dist/workflow-bundle.js', import.meta.url));
 
 const { code } = await loadWorkflowBundle();

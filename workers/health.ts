@@ -8,12 +8,12 @@ export interface Part {
 
 export interface HealthOptions {
   host: string;
-  /** 0 takes any free port. */
+  /** The port 0 stands for any free port. */
   port: number;
   parts: readonly Part[];
 }
 
-/** Whoever asks for health is near, and asks in one packet. */
+/** Health checks come from nearby and fit in one packet, so their limits are short. */
 const limits = { ...connectionLimits, headersMs: 5_000, requestMs: 5_000, idleMs: 5_000, connections: 1_000 };
 
 export interface HealthServer {
@@ -23,8 +23,8 @@ export interface HealthServer {
 
 /**
  * `GET /live` answers 200 while the process runs; `GET /ready` answers 200 when every part is connected and at work,
- * else 503. Both with `{ready, parts: [{name, ready, lastError?, standby?}]}`:
- * `standby` says who does the work in its place.
+ * else 503. The body of both is `{ready, parts: [{name, ready, lastError?, standby?}]}`, where
+ * `standby` names the process that does the work instead of this one.
  */
 export async function serveHealth({ host, port, parts }: HealthOptions): Promise<HealthServer> {
   const server = createLimitedServer(limits, (request, response) => {

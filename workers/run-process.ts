@@ -12,15 +12,15 @@ import type { Service, ServiceOptions } from './services/service.ts';
 export interface RunProcessOptions {
   name: string;
   start: readonly ((options: ServiceOptions) => Promise<Service>)[];
-  /** Whether it checks tokens. */
+  /** Whether the process checks tokens. */
   needsTokens?: boolean;
-  /** What is logged at the start as a warning. */
+  /** Returns a warning to log at the start. */
   findWarning?: (configuration: Configuration) => string | undefined;
 }
 
 /**
- * Runs services until SIGTERM or SIGINT, then ends them in reverse order: exit code 0. A fatal error ends the process
- * with code 1 after it has said what to do; so does an end that takes longer than it may.
+ * Runs services until SIGTERM or SIGINT, then stops them in reverse order and exits with code 0. A fatal error is logged with
+ * advice and ends the process with code 1. So does a stop that exceeds its time limit.
  */
 export async function runProcess({ name, start, needsTokens = false, findWarning }: RunProcessOptions): Promise<void> {
   const configuration = configurationOrExit(needsTokens);
@@ -32,7 +32,7 @@ export async function runProcess({ name, start, needsTokens = false, findWarning
   useLoggerInTemporal(logger);
   const warning = findWarning?.(configuration);
   if (warning !== undefined) logger.warn(warning);
-  // All of it is read by now.
+  // All secrets have been read by now.
   eraseFromEnvironment(secretVariables);
   const services: Service[] = [];
 
@@ -65,7 +65,7 @@ export async function runProcess({ name, start, needsTokens = false, findWarning
   }
 }
 
-/** The SDK's runtime belongs to the process: it logs where the services log, and leaves the signals to them. */
+/** Makes the SDK's runtime, of which a process has one, log with the services and leave signals to them. */
 export function useLoggerInTemporal(logger: Logger): void {
   Runtime.install({
     shutdownSignals: [],

@@ -5,13 +5,13 @@ import { errorMessage } from '../supervision/errors.ts';
 
 const workingTree = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
 
-/** Workflow code as one script, as a Temporal worker takes it. */
+/** Workflow code as one script for a Temporal worker. */
 export interface WorkflowBundle {
   code: string;
 }
 
 /**
- * The bundle in that file, which `npm run build` makes; without a file, one of the working tree's `workflows/`.
+ * Reads the bundle that `npm run build` made. Without a file, bundles `workflows/` of the working tree.
  *
  * @param workflowsPath the module that exports the workflows
  */

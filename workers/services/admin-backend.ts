@@ -12,7 +12,7 @@ import { httpOptionsOf, listen } from './http-server.ts';
 import { openPool } from './open-pool.ts';
 import { untilReady } from './until-ready.ts';
 
-/** admin_backend: agents, audit and dead letters over HTTP, and the audit log itself. */
+/** admin_backend serves agents, the audit log and dead letters over HTTP, and writes the audit log. */
 export async function startAdminBackend({ configuration, logger, onFatal }: ServiceOptions): Promise<HttpService> {
   const { amqpUrl, auditRetentionDays: days, http } = configuration;
   const httpOptions = httpOptionsOf(http);

@@ -23,7 +23,7 @@ import { closeAll } from './close-all.ts';
 import { startAfter, type Stop } from './start-after.ts';
 import { untilReady } from './until-ready.ts';
 
-/** agents_worker: brings events to the workflows, runs workflows and activities, and watches what they run. */
+/** agents_worker delivers events to workflows, runs workflows and activities, and watches the agents. */
 export async function startAgentsWorker({ configuration, logger, onFatal }: ServiceOptions): Promise<Service> {
   const { temporal, taskQueue } = configuration;
   const pool = openPool({ databaseUrl: configuration.databaseUrl, service: 'agents_worker', logger });
@@ -52,7 +52,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
   const claim = startEngineClaim({ pool, client, taskQueue, logger, onFatal });
   const parts: Part[] = [claim, acceptance];
 
-  // Nothing of it may begin before the claim is made: on the database of another engine, each of these would do harm.
+  // Every part would do harm on the database of another engine, so none starts before the claim is made.
   const startParts = async (): Promise<Stop> => {
     const control = startControlPlane({
       amqpUrl: configuration.amqpUrl,

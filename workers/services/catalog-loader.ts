@@ -11,7 +11,7 @@ export interface CatalogLoaderOptions {
   intervalMs?: number;
 }
 
-/** Loads the catalog, and again each minute: an event that went to another replica, or astray, does no lasting harm. */
+/** Loads the catalog now and every minute, which makes up for events that another replica consumed or that were lost. */
 export function startCatalogLoader({
   catalog,
   logger,

@@ -16,23 +16,23 @@ import { supervise, type Session, type Supervised } from '../../supervision/supe
 
 export interface EngineClaimOptions {
   pool: Pool;
-  /** Of the namespace in which the engine works. */
+  /** Client for the namespace in which the engine works. */
   client: Client;
   taskQueue: string;
   logger: Logger;
   onFatal: (error: FatalError) => void;
-  /** How often it is compared again: the owner of the database may have moved the engine. */
+  /** Interval of further comparisons, because the owner of the database may move the engine. */
   intervalMs?: number;
 }
 
 export interface EngineClaim extends Supervised {
-  /** Resolves once the database is known to be this engine's. */
+  /** Resolves once the database belongs to this engine. */
   made: Promise<void>;
 }
 
 /**
- * Makes sure that one engine works on a database: the first one is written down, and every other one ends with a FatalError that
- * says how to move. Two would run two agents for every instance.
+ * Makes sure that only one engine works on a database, because two would run two agents for every instance. The database records
+ * the first engine, and every other engine ends with a FatalError that says how to move.
  */
 export function startEngineClaim(options: EngineClaimOptions): EngineClaim {
   const { logger, onFatal, intervalMs = 30_000 } = options;
@@ -55,12 +55,12 @@ export function startEngineClaim(options: EngineClaimOptions): EngineClaim {
 
 const undefinedObjects = new Set(['42P01', '42883']);
 
-/** @throws FatalError when another engine is written down, the migrations were not run, or there is no such namespace */
+/** @throws FatalError when the database records another engine, lacks migrations, or the namespace does not exist */
 async function claim({ pool, client, taskQueue }: EngineClaimOptions): Promise<void> {
   const { namespace } = client.options;
   try {
     const { rows } = await pool.query<EngineRow>(selectEngine);
-    // A difference that needs no answer of Temporal is said while Temporal is away, too.
+    // This comparison needs no answer of Temporal, so it also reports a difference while Temporal is away.
     if (rows[0]) compareEngines(rows[0], { namespace, taskQueue });
     const namespaceId = await askForId(client);
     const claimed = await pool.query<EngineRow>('select * from claim_engine($1, $2, $3)', [

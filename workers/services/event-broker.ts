@@ -3,7 +3,7 @@ import { serveHealth } from '../health.ts';
 import { untilReady } from './until-ready.ts';
 import type { Service, ServiceOptions } from './service.ts';
 
-/** event_broker: relays the event log onto the bus. */
+/** event_broker publishes the event log to the bus. */
 export async function startEventBroker({ configuration, logger, onFatal }: ServiceOptions): Promise<Service> {
   const broker = startBroker({
     databaseUrl: configuration.databaseDirectUrl,

@@ -4,7 +4,7 @@ import { FatalError } from '../../supervision/errors.ts';
 import { InvalidConfiguration } from '../../configuration/environment.ts';
 import type { Configuration } from '../../configuration/configuration.ts';
 
-/** What the settings say of the HTTP server of either backend. @throws InvalidConfiguration when no token can be checked */
+/** Options of the HTTP server that both backends share. @throws InvalidConfiguration when no setting says how tokens are checked */
 export function httpOptionsOf({
   tokens,
   ...http
@@ -21,7 +21,7 @@ export function httpOptionsOf({
   };
 }
 
-/** @returns the address. @throws FatalError naming the settings to change, when it cannot listen there */
+/** @returns the URL. @throws FatalError that names the settings to change when the port cannot be used */
 export async function listen(
   app: HttpServer,
   { host, port, setting }: { host: string; port: number; setting: string },

@@ -15,9 +15,9 @@ export interface NamespaceWatchOptions {
 }
 
 /**
- * Sees to it that the namespace goes on taking what agents_worker asks of it: it registers search attributes that were removed,
- * ends with a FatalError where one has another type or the namespace is gone, and is not ready while the namespace is
- * deprecated or a right is missing, which a person may mend while this runs.
+ * Checks that the namespace still accepts the calls of agents_worker. The check registers search attributes that were removed. It
+ * ends with a FatalError when an attribute has another type or the namespace is gone. It is not ready while the namespace is
+ * deprecated or the login lacks a right, because a person may repair both while this process runs.
  */
 export function startNamespaceWatch({ connection, namespace, logger, onFatal }: NamespaceWatchOptions): Supervised {
   const check = async (): Promise<void> => {
@@ -41,17 +41,17 @@ export function startNamespaceWatch({ connection, namespace, logger, onFatal }: 
   return supervise({ name: 'temporal_namespace', logger, run, onFatal });
 }
 
-/** Of `NamespaceState` of Temporal's API. */
+/** A value of `NamespaceState` in Temporal's API. */
 const deprecated = 2;
 
-/** @throws FatalError where there is no such namespace; CannotWork where it takes no new workflows or may not be read */
+/** @throws FatalError when the namespace does not exist; CannotWork when it is deprecated and starts no new workflows */
 async function requireRegistered({ workflowService }: Connection, namespace: string): Promise<void> {
   let state: number | null | undefined;
   try {
     state = (await workflowService.describeNamespace({ namespace })).namespaceInfo?.state;
   } catch (error) {
     const code = grpcErrorOf(error)?.code;
-    // The login may not ask: then its calls show what it may do.
+    // A login without the right to read the namespace may still have every right that the engine needs.
     if (code === grpcCodes.permissionDenied) return;
     if (code !== grpcCodes.notFound) throw error;
     throw new FatalError(`Temporal has no namespace ${namespace}: ${explainTemporalRefusal(error, namespace)}`, {
@@ -63,7 +63,7 @@ async function requireRegistered({ workflowService }: Connection, namespace: str
   }
 }
 
-/** A right that is missing now, or a Temporal that is away, was there when agents_worker started. */
+/** agents_worker has started, so Temporal was there and the login had its rights. Both may come back. */
 function rethrowUnlessMendable(error: unknown): never {
   if (error instanceof FatalError && grpcErrorOf(error)?.code !== grpcCodes.permissionDenied) throw error;
   throw error instanceof CannotWork ? error : new CannotWork(errorMessage(error), { cause: error });

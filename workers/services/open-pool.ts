@@ -5,14 +5,14 @@ import { poolLimits } from '../../database/time-limits.ts';
 
 export interface PoolOptions {
   databaseUrl: string;
-  /** Shown in `pg_stat_activity`. */
+  /** Name in `pg_stat_activity`. */
   service: string;
   logger: Logger;
-  /** Connections at most. */
+  /** Largest number of connections. */
   max?: number;
 }
 
-/** Connections to shared_psql, made when they are needed: a server that is away fails the query that asks for one. */
+/** Opens connections to shared_psql when a query needs one. While the server is away, the query fails. */
 export function openPool({ databaseUrl, service, logger, max = 10 }: PoolOptions): pg.Pool {
   const pool = new pg.Pool({
     connectionString: databaseUrl,

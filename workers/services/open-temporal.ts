@@ -3,9 +3,8 @@ import type { Configuration } from '../../configuration/configuration.ts';
 import { temporalLimits } from './time-limits.ts';
 
 /**
- * A client that is not connected yet. gRPC reconnects by itself; a call made meanwhile fails at once and is retried by
- * whoever made it. The SDK's own retries can neither be stopped nor outlive the connection: one that is due after the close
- * is an uncaught exception.
+ * Opens a client that connects with its first call. gRPC reconnects by itself. A call made meanwhile fails at once, and the caller
+ * retries it. The SDK's own retries are off: they cannot be stopped, and a retry after the close is an uncaught exception.
  */
 export function openTemporal({ connection: options, namespace }: Configuration['temporal']): {
   client: Client;

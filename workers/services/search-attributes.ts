@@ -3,7 +3,7 @@ import { searchAttributeNames } from '../../contracts/names.ts';
 import { errorMessage, FatalError } from '../../supervision/errors.ts';
 import { grpcCodes } from '../../bridge/signals/temporal-refusal.ts';
 
-/** Names of `IndexedValueType` of Temporal's API by their number, as the command line of Temporal takes them. */
+/** Names of the `IndexedValueType` numbers in Temporal's API, as Temporal's command line takes them. */
 const typeNames = ['Unspecified', 'Text', 'Keyword', 'Int', 'Double', 'Bool', 'Datetime', 'KeywordList'];
 const keyword = typeNames.indexOf('Keyword');
 
@@ -17,10 +17,10 @@ const passing: ReadonlySet<number> = new Set([
 type Operator = Pick<Connection, 'operatorService'>;
 
 /**
- * Registers the search attributes that are missing. Temporal refuses every start of a workflow that sets an attribute that
- * is unknown or has another type.
+ * Registers missing search attributes. Temporal refuses every start of a workflow that sets an attribute that is unknown or has
+ * another type.
  *
- * @returns the names of those that it registered
+ * @returns the names of the newly registered attributes
  * @throws FatalError with the commands to run, when an attribute has another type, or this login may not list or register
  * them; any other error may pass
  */
@@ -36,7 +36,7 @@ export async function ensureSearchAttributes(connection: Operator, namespace: st
   } catch (error) {
     if (mayPass(error)) throw error;
     if (errorMessage(error).includes('already exist')) {
-      // Whoever registered them meanwhile may have chosen another type.
+      // Another process has registered them meanwhile and may have chosen another type.
       await findMissing(connection, namespace);
       return [];
     }

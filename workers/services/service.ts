@@ -5,20 +5,20 @@ import type { Configuration } from '../../configuration/configuration.ts';
 export interface ServiceOptions {
   configuration: Configuration;
   logger: Logger;
-  /** A person has to act: the process is to end. */
+  /** Called when only a person can help. The process then has to end. */
   onFatal: (error: FatalError) => void;
 }
 
 export interface Service {
-  /** Where its health is served. */
+  /** Port of `GET /live` and `GET /ready`. */
   healthPort: number;
-  /** Resolves once every part was ready at the same time. */
+  /** Resolves once all parts are ready at the same time. */
   ready(): Promise<void>;
-  /** Stops taking work, finishes what is in hand, closes its connections. */
+  /** Takes no more work, finishes the work in hand, and closes the connections. */
   stop(): Promise<void>;
 }
 
 export interface HttpService extends Service {
-  /** Where it answers, e.g. `http://127.0.0.1:27440`. */
+  /** URL of the HTTP server, e.g. `http://127.0.0.1:27440`. */
   url: string;
 }

@@ -3,13 +3,13 @@ import { errorMessage, FatalError } from '../../supervision/errors.ts';
 export type Stop = () => Promise<void>;
 
 export interface Begun {
-  /** Resolves once everything was started; never where the condition is not met or the start fails. */
+  /** Resolves once the start has succeeded. It stays pending when the condition is never met or the start fails. */
   done: Promise<void>;
-  /** Stops what was started, also what is just starting; nothing is started from then on. */
+  /** Stops what has started or is starting, and prevents a later start. */
   stop: Stop;
 }
 
-/** Starts what `start` starts once the condition is met. A start that fails is fatal: nobody waits for it who could try again. */
+/** Calls `start` once the condition is met. A failed start is fatal, because no caller waits for it and could try again. */
 export function startAfter(
   condition: Promise<void>,
   start: () => Promise<Stop>,

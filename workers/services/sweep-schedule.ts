@@ -12,7 +12,7 @@ export interface SweepScheduleOptions {
   intervalSeconds: number;
 }
 
-/** Sees to it that the schedule of the sweeper is there; Temporal then keeps it, whichever worker runs. */
+/** Creates or updates the schedule of the sweeper, which Temporal keeps whichever worker runs. */
 export function startSweepSchedule({ logger, onFatal, ...schedule }: SweepScheduleOptions): Supervised {
   const run = async ({ signal, ready }: Session): Promise<void> => {
     await ensureSchedule(schedule);
@@ -22,7 +22,7 @@ export function startSweepSchedule({ logger, onFatal, ...schedule }: SweepSchedu
   return supervise({ name: 'sweeper', logger, run, onFatal });
 }
 
-/** One per task queue. */
+/** Each task queue has one schedule. */
 async function ensureSchedule({
   client,
   taskQueue,

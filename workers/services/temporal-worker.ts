@@ -20,7 +20,7 @@ export interface TemporalWorkerOptions {
   onFatal: (error: FatalError) => void;
 }
 
-/** Runs workflows and activities, over connections that recover. */
+/** Runs workflows and activities, and connects again when a connection breaks. */
 export function startTemporalWorker(options: TemporalWorkerOptions): Supervised {
   const { temporal, taskQueue, activities, logger, onFatal } = options;
   let bundle: Promise<WorkflowBundle> | undefined;
@@ -43,7 +43,7 @@ export function startTemporalWorker(options: TemporalWorkerOptions): Supervised 
       });
       signal.addEventListener('abort', () => shutDown(worker), { once: true });
       const running = worker.run();
-      // It may have been stopped while it connected.
+      // The stop may have come while the worker connected.
       if (signal.aborted) shutDown(worker);
       else ready();
       await running;
@@ -55,8 +55,8 @@ export function startTemporalWorker(options: TemporalWorkerOptions): Supervised 
 }
 
 /**
- * The SDK's limit for one step of workflow code, 5 s, cannot be had otherwise. A host that is out of breath exceeds it
- * while it replays, and Node.js then aborts the whole process: "async hook stack has become corrupted".
+ * No documented option raises the SDK's limit of 5 s for one step of workflow code. A busy host exceeds that limit while it
+ * replays, and Node.js then aborts the whole process: "async hook stack has become corrupted".
  */
 const undocumentedOptions: object = { isolateExecutionTimeout: '60 seconds' };
 

@@ -1,17 +1,17 @@
-/** Of the connections to Temporal, in milliseconds. What has to be below what: test/unit/time-limits.test.ts. */
+/** Limits of the connections to Temporal, in milliseconds. test/unit/time-limits.test.ts holds their order. */
 export const temporalLimits = {
-  /** A silent server is asked for a sign of life after this time. Temporal refuses less than 10 s. */
+  /** Silence after which the server is pinged. Temporal refuses less than 10 s. */
   keepAliveMs: 15_000,
-  /** A server that does not answer that by then is given up. */
+  /** Time for the answer to a ping, after which the connection is given up. */
   keepAliveAnswerMs: 5_000,
-  /** An activity that is no longer wanted learns of it with a heartbeat: not later than this. */
+  /** Longest interval between two heartbeats, which tell an activity that it was cancelled. */
   heartbeatThrottleMs: 500,
-  /** How often it is looked whether the namespace still is as it must be. */
+  /** Interval of the checks of the namespace. */
   namespaceCheckIntervalMs: 5_000,
-  /** How long that may take. */
+  /** Time limit of one check of the namespace. */
   namespaceCheckMs: 10_000,
-  /** How long a stop waits for the activities that run. */
+  /** Time that a stop leaves to running activities. */
   shutdownGraceMs: 5_000,
-  /** How long it waits for all else, for answers of Temporal above all. */
+  /** Time after which a stop ends, even without answers of Temporal. */
   shutdownForceMs: 9_000,
 };

@@ -13,10 +13,10 @@ import { openPool } from './open-pool.ts';
 import { openTemporal } from './open-temporal.ts';
 import { untilReady } from './until-ready.ts';
 
-/** For all that is asked of Temporal for one timeline. */
+/** Deadline for all calls to Temporal for one timeline. */
 const timelineDeadlineMs = 10_000;
 
-/** user_backend: instances over HTTP, their updates over WebSocket, for the users whose they are, and their page. */
+/** user_backend serves users their instances over HTTP, live updates over WebSocket, and the page. */
 export async function startUserBackend({ configuration, logger, onFatal }: ServiceOptions): Promise<HttpService> {
   const { amqpUrl, http, temporal } = configuration;
   const httpOptions = httpOptionsOf(http);
@@ -30,7 +30,7 @@ export async function startUserBackend({ configuration, logger, onFatal }: Servi
     pool,
     logger,
     onFatal,
-    // What fails here is made up for by the next load.
+    // The next load of the catalog makes up for a failure here.
     onAgentEvent: (event) => void catalog.apply(event).catch(warnOfCatalog),
     onLoss: () => void catalog.reload().catch(warnOfCatalog),
   });
