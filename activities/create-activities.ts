@@ -21,7 +21,7 @@ export interface ActivityDependencies {
   control: ControlPlane;
 }
 
-/** Not a fault of the worker: the SDK then does not log it as one. */
+/** Marks a failure that the worker did not cause, so that the SDK does not log it as an error. */
 const benign = ApplicationFailureCategory.BENIGN;
 
 export function createActivities({
@@ -126,7 +126,7 @@ function cannotRun(type: ProvisioningFailureCode, message: string): ApplicationF
   return ApplicationFailure.create({ type, message, nonRetryable: true, category: benign });
 }
 
-/** Errors that are not the instance's fault pass as they are, and are retried without an end. */
+/** Other errors are not caused by the instance. They pass unchanged, and Temporal retries the activity forever. */
 function asFailure(error: unknown): unknown {
   if (error instanceof SpecRejected) {
     return ApplicationFailure.create({

@@ -9,21 +9,21 @@ import { findDeleted, isAtRest, isDrained, readSweptRows, type SweptRow } from '
 
 export interface SweepDependencies {
   pool: Pool;
-  /** By their kind. */
+  /** Drivers by kind of runtime. */
   runtimes: Readonly<Record<string, Pick<Runtime, 'list'>>>;
   /** Ids of all instances with a running workflow. */
   listWorkflows: () => AsyncIterable<string>;
-  /** Tells the workflow of an instance, which is started when there is none. */
+  /** Signals the workflow of an instance, and starts one if none runs. */
   signalInstance: (
     instanceId: string,
     message: InstanceMessage,
     owner?: { agentId: string; userId: string },
   ) => Promise<void>;
-  /** Makes whatever is missing of the control queue of an instance. */
+  /** Declares the control queue of an instance and its binding, if they are missing. */
   keepControlQueue: (binding: { instanceId: string; agentId: string }) => Promise<void>;
-  /** Leaves one alone that an agent listens to, and tolerates that there is none. */
+  /** Keeps a queue that an agent consumes, and tolerates a missing queue. */
   removeUnusedControlQueue: (instanceId: string) => Promise<void>;
-  /** A row that changed within this time is still being worked on. */
+  /** A row that changed within this time may still be in progress, so it is skipped. */
   graceSeconds?: number;
   logger: Logger;
 }
@@ -32,9 +32,9 @@ export interface SweepDependencies {
 const heartbeatMs = 5_000;
 
 /**
- * Compares rows, workflows and runtimes. Whatever it finds it only tells to the workflow of the instance, which compares
- * for itself: a message that is late or wrong does nothing, so a sweep may run at any time, and twice. What only a runtime
- * knows of that cannot be listed is left to a later sweep.
+ * Compares rows, workflows and runtimes, and signals the workflow of each instance that drifted. The workflow checks for itself,
+ * so a late or wrong signal does no harm, and sweeps may run at any time and twice. Agents in a runtime that cannot be listed
+ * are left to a later sweep.
  */
 export async function sweepOnce(dependencies: SweepDependencies): Promise<SweepResult> {
   const { pool, listWorkflows, signalInstance, graceSeconds = 30 } = dependencies;
@@ -49,7 +49,7 @@ export async function sweepOnce(dependencies: SweepDependencies): Promise<SweepR
     rowsOfDrainedAgent: 0,
   };
 
-  // Read before the rows: what is found here and has no row then has lost it, or never had one.
+  // Read before the rows, so that anything without a row is orphaned rather than newly created.
   const kept = await listKept(dependencies);
   const workflows = new Set<string>();
   for await (const id of listWorkflows()) {
@@ -105,8 +105,7 @@ function createQueueKeeper(dependencies: SweepDependencies): SweepDependencies['
 type RowDrift = Exclude<keyof SweepResult, 'workflowsWithoutRow' | 'runtimesWithoutOwner'>;
 
 /**
- * The first thing that is wrong. What an event of the agent would have changed comes last: a workflow that has yet to read
- * its row reads the agent with it.
+ * Returns the first drift that it finds. Drift of the agent comes late, because a workflow that reads its row reads the agent, too.
  */
 function driftOf(row: SweptRow, hasWorkflow: boolean, kept: Kept): RowDrift | undefined {
   if (!row.settled) return undefined;
@@ -117,7 +116,7 @@ function driftOf(row: SweptRow, hasWorkflow: boolean, kept: Kept): RowDrift | un
   return runtimeDriftOf(row, kept);
 }
 
-/** As after a backup was restored: the row was put back, and what runs was not. */
+/** Such drift occurs, for example, after a backup of the database was restored. */
 function runtimeDriftOf({ id, status, runtime, isStuck, generation }: SweptRow, kept: Kept): RowDrift | undefined {
   const found = kept.instances.get(id);
   switch (status) {
@@ -127,14 +126,14 @@ function runtimeDriftOf({ id, status, runtime, isStuck, generation }: SweptRow, 
     }
     case 'stopped':
     case 'failed':
-      // What cannot be removed is tried again by its workflow.
+      // The workflow itself retries a failed clean-up.
       return found && !isStuck ? 'rowsUnlikeRuntime' : undefined;
     case 'pending':
       return undefined;
   }
 }
 
-/** What the event that was lost would have told. Undefined when, by now, it would tell nothing. */
+/** @returns the message that the lost event would have caused; undefined if it is obsolete by now */
 async function messageAbout(drift: RowDrift, row: SweptRow, pool: Pool): Promise<InstanceMessage | undefined> {
   const { agentId, sequence, generation, desiredState } = row;
   switch (drift) {
@@ -182,7 +181,7 @@ async function listKept({ runtimes, logger }: SweepDependencies): Promise<Kept> 
   }
 }
 
-/** A sweep is a cause of its own: what it leads to is traced back to it. */
+/** A sweep starts a trace of its own, to which its effects are traced back. */
 function newCause(): Cause {
   const id = randomUUID();
   const hex = id.replaceAll('-', '');

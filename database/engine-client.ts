@@ -5,15 +5,15 @@ import { explainUntrusted } from '../certificates/untrusted-certificate.ts';
 
 type Callback = (error: Error | null, result?: unknown) => void;
 
-/** A connection of ours; `isPooled` tells that a pooler (such as PgBouncer) answers in place of the server. */
+/** A connection of the engine. `isPooled` is true if a pooler such as PgBouncer answers in place of the server. */
 export type EngineClient = pg.Client & { readonly isPooled: boolean };
 
-/** To be connected by the caller, like one of `pg`. */
+/** The caller connects the client, as one of `pg`. */
 export function createClient(config: pg.ClientConfig, limits: SessionLimits): EngineClient {
   return new SettledClient(config, limits) as EngineClient;
 }
 
-/** What a `pg.Pool` makes its connections with. */
+/** @returns the class from which a `pg.Pool` creates its connections */
 export function clientsWith(limits: SessionLimits): new () => pg.ClientBase {
   return class extends SettledClient {
     constructor(config: pg.ClientConfig = {}) {

@@ -4,7 +4,7 @@ import { createClient } from './engine-client.ts';
 import { migrationLimits } from './time-limits.ts';
 
 export interface MigrateOptions {
-  /** Of the server itself: the lock of the migrations does not survive a transaction-pooling proxy. */
+  /** Address of the server itself: the lock of the migrations would be lost behind a pooler of transactions. */
   databaseUrl: string;
   log?: (line: string) => void;
   /** How long anything may wait for a lock that another session holds. */

@@ -4,7 +4,7 @@ import { createClient } from './engine-client.ts';
 import { migrationLimits } from './time-limits.ts';
 
 export interface ServiceLoginOptions<Service extends string> {
-  /** Of a login that may change the roles. */
+  /** URL with a login that may change the roles. */
   databaseUrl: string;
   /** By the names of roles that the migrations made; the others stay as they are. */
   passwords: Readonly<Record<Service, string>>;
@@ -43,7 +43,7 @@ export async function setServiceLogins<Service extends string>(
   return Object.fromEntries(urls) as Record<Service, string>;
 }
 
-/** What PostgreSQL keeps of a password: in the clear it could get into the server's log (RFC 5803, SCRAM-SHA-256). */
+/** The verifier that PostgreSQL stores (RFC 5803, SCRAM-SHA-256). The server could log a password in plain text. */
 export function verifierOf(password: string): string {
   const salt = randomBytes(16);
   const iterations = 4_096;

@@ -1,4 +1,4 @@
-/** How long a session of ours may take for what; 0 means without a limit. */
+/** Time limits of a session of the engine; 0 means no limit. */
 export interface SessionLimits {
   statementMs: number;
   /** How long a statement waits for a lock. */
