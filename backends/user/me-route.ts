@@ -1,16 +1,7 @@
-import { z } from 'zod';
-import { id, timestamp } from '../../contracts/fields.ts';
 import { identityOf } from '../http/access.ts';
 import { problems } from '../http/problem.ts';
 import type { HttpServer } from '../http/server.ts';
-
-const me = z
-  .object({
-    user_id: id('The user.'),
-    is_admin: z.boolean(),
-    expires_at: timestamp('Time at which the token expires.'),
-  })
-  .meta({ id: 'Me', description: 'The caller, as the token names it.' });
+import { me } from './schemas.ts';
 
 const getMe = {
   operationId: 'getMe',

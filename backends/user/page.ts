@@ -1,18 +1,9 @@
 import fastifyStatic from '@fastify/static';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { problems } from '../http/problem.ts';
 import type { HttpServer } from '../http/server.ts';
 import { openPageBundle } from './page-bundle.ts';
-
-const pageSettings = z
-  .object({
-    admin_backend_url: z.string().nullable().meta({ description: 'Null if the page offers no views for admins.' }),
-    temporal_ui_url: z.string().nullable().meta({
-      description:
-        'Address of the workflows in the Web UI; an encoded workflow id may follow. Null if there is no Web UI.',
-    }),
-  })
-  .meta({ id: 'PageSettings', description: 'Addresses of other services that the page uses.' });
+import { pageSettings } from './schemas.ts';
 
 export interface PageOptions {
   settings: z.infer<typeof pageSettings>;

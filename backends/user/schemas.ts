@@ -74,3 +74,21 @@ export const flag = (description: string) =>
     .stringbool({ truthy: ['true'], falsy: ['false'] })
     .default(false)
     .meta({ type: 'boolean', description });
+
+export const me = z
+  .object({
+    user_id: id('The user.'),
+    is_admin: z.boolean(),
+    expires_at: timestamp('Time at which the token expires.'),
+  })
+  .meta({ id: 'Me', description: 'The caller, as the token names it.' });
+
+export const pageSettings = z
+  .object({
+    admin_backend_url: z.string().nullable().meta({ description: 'Null if the page offers no views for admins.' }),
+    temporal_ui_url: z.string().nullable().meta({
+      description:
+        'Address of the workflows in the Web UI; an encoded workflow id may follow. Null if there is no Web UI.',
+    }),
+  })
+  .meta({ id: 'PageSettings', description: 'Addresses of other services that the page uses.' });

@@ -1,183 +1,60 @@
-/** Bodies that the page sends and reads. `test/unit/page-types.test.ts` checks them against the schemas of the backends. */
+import type { z } from 'zod';
+import type { deadLetterJson, inspectedLetterJson } from '../../../../bridge/dead-letters/letter-json.ts';
+import type { explanation } from '../../../../explain/explanation.ts';
+import type * as agents from '../../../admin/agents/schemas.ts';
+import type * as audit from '../../../admin/audit/schemas.ts';
+import type { letterList } from '../../../admin/dead-letters/schemas.ts';
+import type * as user from '../../schemas.ts';
 
-export interface Me {
-  user_id: string;
-  is_admin: boolean;
-  expires_at: string;
-}
-
-export interface PageSettings {
-  admin_backend_url: string | null;
-  /** Address of the workflows in the Web UI; an encoded workflow id may follow. */
-  temporal_ui_url: string | null;
-}
-
-export type InstanceStatus = 'pending' | 'running' | 'failed' | 'stopped';
-export type DesiredState = 'running' | 'stopped';
+/**
+ * Bodies that the page sends and reads, derived from the schemas of the backends. Only types are imported: the schemas
+ * themselves would bring the libraries of the servers into browsers.
+ */
 export type Json = Record<string, unknown>;
 
-export interface Reason {
-  code: string;
-  message: string;
-}
+export type Me = z.infer<typeof user.me>;
+export type PageSettings = z.infer<typeof user.pageSettings>;
 
-export interface Instance {
-  id: string;
-  agent_id: string;
-  agent_name: string | null;
-  agent_version: string | null;
-  agent_retired: boolean;
-  user_id: string;
-  /** Lists leave the config out. */
-  config?: Json;
-  desired_state: DesiredState;
-  status: InstanceStatus;
-  reason: Reason | null;
-  generation: number;
-  observed_generation: number;
-  sequence: number;
-  created_at: string;
-  updated_at: string;
-}
-
+/** Lists leave the config out. */
+export type Instance = user.InstanceSummary & { config?: Json };
 export interface InstancePage {
   instances: Instance[];
   next_cursor: string | null;
 }
+export type NewInstance = z.input<typeof user.newInstance>;
+export type InstanceChange = z.input<typeof user.instanceChange>;
+export type CatalogAgent = z.infer<typeof user.catalogAgent>;
 
-export interface InstanceQuery {
-  status?: string;
-  user_id?: string;
-  limit?: number;
-  cursor?: string;
-}
+export type Explanation = z.infer<typeof explanation>;
+export type TimelineLine = Explanation['timeline'][number];
+export type TimelineSource = TimelineLine['source'];
 
-export interface NewInstance {
-  agent_id: string;
-  config: Json;
-  desired_state: DesiredState;
-}
+export type ListedAgent = agents.ListedAgent;
+export type Agent = agents.Agent;
+export type AgentFields = Omit<agents.NewAgent, 'id' | 'runtime'> & { runtime: Json };
 
-export interface InstanceEvent {
+export type AuditPage = z.infer<typeof audit.auditPage>;
+export type AuditEntry = AuditPage['entries'][number];
+export type AuditVerification = z.infer<typeof audit.verificationAnswer>;
+
+export type DeadLetters = z.infer<typeof letterList>;
+export type DeadLetter = z.infer<typeof deadLetterJson>;
+export type DeadLetterContent = z.infer<typeof inspectedLetterJson>;
+
+/** docs/live-updates.md describes what the WebSocket sends. */
+export type LiveMessage = InstanceEvent | { type: 'ready' } | { type: 'lagging' } | { type: 'resync'; reason: string };
+
+export interface InstanceEvent extends Pick<
+  Instance,
+  'sequence' | 'agent_id' | 'user_id' | 'desired_state' | 'generation' | 'observed_generation'
+> {
   type: 'instance.updated' | 'instance.deleted';
   event_id: string;
-  sequence: number;
-  agent_id: string;
-  user_id: string;
-  desired_state: DesiredState;
-  generation: number;
-  observed_generation: number;
   /** The documented body of the event. */
   instance: {
     instance_id: string;
-    status?: InstanceStatus;
-    metadata?: { status_reason?: Reason | null };
+    status?: Instance['status'];
+    metadata?: { status_reason?: Instance['reason'] };
     updated_at?: string;
   };
-}
-
-export type LiveMessage = InstanceEvent | { type: 'ready' } | { type: 'lagging' } | { type: 'resync'; reason: string };
-
-export type TimelineSource = 'row' | 'workflow' | 'runtime' | 'dead letter';
-
-export interface TimelineLine {
-  time: string | null;
-  source: TimelineSource;
-  text: string;
-  bad: boolean;
-}
-
-export interface Explanation {
-  instance_id: string;
-  verdict: {
-    state: 'running' | 'stopped' | 'failed' | 'deleted' | 'waiting' | 'stuck' | 'unknown';
-    sentence: string;
-  };
-  /** Null when the instance is deleted. */
-  row: { sequence: number } | null;
-  earlier_lines: number;
-  timeline: TimelineLine[];
-  missing: { part: string; reason: string }[];
-  not_looked_at: string[];
-}
-
-/** An agent as users see it: something to create an instance from. */
-export interface CatalogAgent {
-  id: string;
-  name: string;
-  version: string;
-  capabilities: string[];
-  retired_at: string | null;
-}
-
-/** An agent as admins see it in the list. */
-export interface ListedAgent extends CatalogAgent {
-  drain: boolean;
-  created_at: string;
-  updated_at: string;
-  instances: number;
-}
-
-export interface Agent extends ListedAgent {
-  runtime: Json;
-}
-
-export interface AgentFields {
-  name: string;
-  version: string;
-  capabilities: string[];
-  runtime: Json;
-}
-
-export interface AuditEntry {
-  position: number;
-  event_id: string;
-  type: string;
-  time: string;
-  instance_id: string | null;
-  agent_id: string | null;
-  user_id: string | null;
-  sequence: number;
-  body: unknown;
-  recorded_at: string;
-  hash: string;
-}
-
-export interface AuditPage {
-  entries: AuditEntry[];
-  next_cursor: string | null;
-}
-
-export interface AuditVerification {
-  intact: boolean;
-  entries: number;
-  first_position: number | null;
-  last_position: number | null;
-  head_hash: string | null;
-  problem: string | null;
-  notice: string | null;
-}
-
-export interface DeadLetter {
-  id: string;
-  queue: string;
-  origin_queue: string;
-  type: string | null;
-  subject: string | null;
-  sequence: number | null;
-  reason: string;
-  time: string | null;
-  size_bytes: number;
-}
-
-export interface DeadLetters {
-  letters: DeadLetter[];
-  not_looked_at: string[];
-}
-
-export interface DeadLetterContent extends DeadLetter {
-  headers: Json;
-  body: string;
-  body_encoding: string;
-  body_cut: boolean;
 }

@@ -3,9 +3,8 @@ import type {
   CatalogAgent,
   Explanation,
   Instance,
+  InstanceChange,
   InstancePage,
-  InstanceQuery,
-  Json,
   Me,
   NewInstance,
   PageSettings,
@@ -21,13 +20,13 @@ export function createUserBackend(send: Send) {
     settings: () => send<PageSettings>('GET', '/page-settings'),
     agents: (signal: AbortSignal) => send<{ agents: CatalogAgent[] }>('GET', '/v1/agents', { signal }),
     /** Newest first. */
-    instances: (query: InstanceQuery, signal: AbortSignal) =>
-      send<InstancePage>('GET', '/v1/instances', { query: { ...query }, signal }),
+    instances: (query: Record<string, string | number>, signal: AbortSignal) =>
+      send<InstancePage>('GET', '/v1/instances', { query, signal }),
     instance: (id: string, signal?: AbortSignal) => send<Instance>('GET', at(id), { signal }),
     /** @param idempotencyKey the same for every attempt to create the same instance */
     create: (body: NewInstance, idempotencyKey: string) =>
       send<Instance>('POST', '/v1/instances', { body, headers: { 'idempotency-key': idempotencyKey } }),
-    changeConfig: (id: string, config: Json) => send<Instance>('PATCH', at(id), { body: { config } }),
+    change: (id: string, body: InstanceChange) => send<Instance>('PATCH', at(id), { body }),
     ask: (id: string, action: 'stop' | 'start' | 'retry') => send<Instance>('POST', `${at(id)}/${action}`),
     /** Answers the instance as it was. */
     remove: (id: string) => send<Instance>('DELETE', at(id)),

@@ -28,7 +28,7 @@ export function ConfigPanel({ id, instance }: { id: string; instance: Instance |
     if (!written) return;
     failure.value = undefined;
     try {
-      const changed = await api.changeConfig(id, written);
+      const changed = await api.change(id, { config: written });
       saved.current = field.text;
       known.change(changed);
       say('The config is saved.');
