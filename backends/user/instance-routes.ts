@@ -12,7 +12,7 @@ import type { Identity } from '../http/tokens.ts';
 import { cursor, encodeCursor } from './cursor.ts';
 import { idempotencyKey } from './idempotency.ts';
 import { createInstance, readVisibleInstance, type Writing } from './instance-store.ts';
-import { instance, instanceParams, instanceSummary, newInstance } from './schemas.ts';
+import { instance, instanceParams, instancePage, newInstance } from './schemas.ts';
 
 const tags = ['instances'];
 
@@ -52,20 +52,13 @@ const filters = z.strictObject({
   cursor: cursor.optional(),
 });
 
-const page = z
-  .object({
-    instances: z.array(instanceSummary),
-    next_cursor: z.string().nullable().meta({ description: '`cursor` of the next page; null on the last one.' }),
-  })
-  .meta({ id: 'InstancePage' });
-
 const getInstances = {
   operationId: 'listInstances',
   summary: 'List instances, newest first',
   description: 'Users list their own instances, admins those of all users.',
   tags,
   querystring: filters,
-  response: { 200: page, ...problems() },
+  response: { 200: instancePage, ...problems() },
 };
 
 export function addInstanceRoutes(app: HttpServer, pool: Pool): void {

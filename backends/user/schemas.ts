@@ -37,6 +37,13 @@ export const instance = z
   .meta({ id: 'Instance', description: 'An agent that runs, or is to run, for a user.' });
 export type Instance = z.infer<typeof instance>;
 
+export const instancePage = z
+  .object({
+    instances: z.array(instanceSummary),
+    next_cursor: z.string().nullable().meta({ description: '`cursor` of the next page; null on the last one.' }),
+  })
+  .meta({ id: 'InstancePage' });
+
 export const newInstance = z
   .strictObject({
     agent_id: id('The agent to run.'),

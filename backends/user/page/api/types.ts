@@ -17,10 +17,7 @@ export type PageSettings = z.infer<typeof user.pageSettings>;
 
 /** Lists leave the config out. */
 export type Instance = user.InstanceSummary & { config?: Json };
-export interface InstancePage {
-  instances: Instance[];
-  next_cursor: string | null;
-}
+export type InstancePage = z.infer<typeof user.instancePage>;
 export type NewInstance = z.input<typeof user.newInstance>;
 export type InstanceChange = z.input<typeof user.instanceChange>;
 export type CatalogAgent = z.infer<typeof user.catalogAgent>;

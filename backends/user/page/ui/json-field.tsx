@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals';
 import type { ComponentChildren, RefObject } from 'preact';
 import { useRef } from 'preact/hooks';
 import type { Json } from '../api/types.ts';
+import { Field } from './field.tsx';
 
 /** State of a box for a JSON object. */
 export interface JsonField {
@@ -54,8 +55,7 @@ interface JsonBoxProps {
 /** A box for a JSON object, which says what is wrong with its text. */
 export function JsonBox({ field, id, label, help, rows = 6, placeholder, children }: JsonBoxProps) {
   return (
-    <div class="field">
-      <label for={id}>{label}</label>
+    <Field id={id} label={label}>
       <textarea
         id={id}
         ref={field.box}
@@ -76,7 +76,7 @@ export function JsonBox({ field, id, label, help, rows = 6, placeholder, childre
         {help}
       </p>
       {children}
-    </div>
+    </Field>
   );
 }
 

@@ -3,6 +3,7 @@ import type { Agent, AgentFields, Json } from '../api/types.ts';
 import { addressOf, go } from '../router.ts';
 import { useAdmin } from '../session.ts';
 import { useOneAtATime } from '../ui/action.tsx';
+import { Field } from '../ui/field.tsx';
 import { textsOf } from '../ui/form.ts';
 import { JsonBox, useJsonField } from '../ui/json-field.tsx';
 import { Loaded, useLoaded } from '../ui/loading.tsx';
@@ -79,16 +80,13 @@ function AgentForm({ agent }: { agent: Agent | undefined }) {
 
   return (
     <form class="panel form" onSubmit={handle}>
-      <div class="field">
-        <label for="name">Name</label>
+      <Field id="name" label="Name">
         <input id="name" name="name" required defaultValue={agent?.name ?? ''} />
-      </div>
-      <div class="field">
-        <label for="version">Version</label>
+      </Field>
+      <Field id="version" label="Version">
         <input id="version" name="version" required defaultValue={agent?.version ?? '1.0.0'} />
-      </div>
-      <div class="field">
-        <label for="capabilities">Capabilities</label>
+      </Field>
+      <Field id="capabilities" label="Capabilities">
         <input
           id="capabilities"
           name="capabilities"
@@ -98,7 +96,7 @@ function AgentForm({ agent }: { agent: Agent | undefined }) {
         <p id="capabilities-help" class="quiet">
           What it can do, with commas between.
         </p>
-      </div>
+      </Field>
       <JsonBox
         field={runtime}
         id="runtime"

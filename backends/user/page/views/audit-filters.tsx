@@ -1,5 +1,6 @@
 import { Fragment } from 'preact';
 import { addressOf, go, query } from '../router.ts';
+import { Field } from '../ui/field.tsx';
 import { textsOf } from '../ui/form.ts';
 
 const types = ['instance.created', 'instance.updated', 'instance.deleted', 'agent.published', 'agent.retired'];
@@ -26,8 +27,7 @@ export function AuditFilters() {
   return (
     <form class="panel filter-form" onSubmit={submit} aria-label="Which entries">
       <Fragment key={filters.toString()}>
-        <div class="field">
-          <label for="type">Type</label>
+        <Field id="type" label="Type">
           <select id="type" name="type" defaultValue={filters.get('type') ?? ''}>
             <option value="">every type</option>
             {types.map((type) => (
@@ -36,18 +36,16 @@ export function AuditFilters() {
               </option>
             ))}
           </select>
-        </div>
+        </Field>
         {ids.map(({ name, label }) => (
-          <div key={name} class="field">
-            <label for={name}>{label}</label>
+          <Field key={name} id={name} label={label}>
             <input id={name} name={name} defaultValue={filters.get(name) ?? ''} spellcheck={false} />
-          </div>
+          </Field>
         ))}
         {times.map(({ name, label }) => (
-          <div key={name} class="field">
-            <label for={name}>{label}</label>
+          <Field key={name} id={name} label={label}>
             <input id={name} name={name} type="datetime-local" step={1} defaultValue={toLocal(filters.get(name))} />
-          </div>
+          </Field>
         ))}
       </Fragment>
       <div class="buttons">

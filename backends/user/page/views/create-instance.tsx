@@ -5,6 +5,7 @@ import { addressOf, go } from '../router.ts';
 import { useSession } from '../session.ts';
 import { useOneAtATime } from '../ui/action.tsx';
 import { ConfigBox } from '../ui/config-box.tsx';
+import { Field } from '../ui/field.tsx';
 import { useJsonField } from '../ui/json-field.tsx';
 import { Loaded, useLifetime, useLoaded } from '../ui/loading.tsx';
 import { Failure } from '../ui/notice.tsx';
@@ -75,8 +76,7 @@ function CreateForm({ agents, first }: { agents: CatalogAgent[]; first: CatalogA
   const { capabilities } = chosen.value;
   return (
     <form class="panel form" noValidate onSubmit={handle}>
-      <div class="field">
-        <label for="agent">Agent</label>
+      <Field id="agent" label="Agent">
         <select
           id="agent"
           aria-describedby="agent-help"
@@ -90,7 +90,7 @@ function CreateForm({ agents, first }: { agents: CatalogAgent[]; first: CatalogA
         <p id="agent-help" class="quiet">
           {capabilities.length > 0 && `It can: ${capabilities.join(', ')}.`}
         </p>
-      </div>
+      </Field>
       <ConfigBox field={config} help="Empty is fine: then the agent has its defaults." agentName={chosen.value.name} />
       <div class="check">
         <input

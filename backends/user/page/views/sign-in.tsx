@@ -1,5 +1,6 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { begin } from '../session.ts';
+import { Field } from '../ui/field.tsx';
 import { keepToken, tokenOf } from '../token.ts';
 
 /** @param reason why the former token is no longer used */
@@ -24,8 +25,7 @@ export function SignInView({ reason }: { reason: string | undefined }) {
           {reason}
         </p>
       )}
-      <div class="field">
-        <label for="token">Your token</label>
+      <Field id="token" label="Your token">
         <input
           id="token"
           ref={input}
@@ -35,7 +35,7 @@ export function SignInView({ reason }: { reason: string | undefined }) {
           spellcheck={false}
           aria-describedby="token-help"
         />
-      </div>
+      </Field>
       <p id="token-help" class="quiet">
         <code>npm start</code>
         {
