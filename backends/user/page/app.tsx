@@ -46,7 +46,7 @@ export function App() {
       <main id="main" tabIndex={-1}>
         <Notices />
         <div id="view">
-          {present.name === 'open' && <PresentView key={idOf(present.session)} session={present.session} />}
+          {present.name === 'open' && <PresentView key={present.session} session={present.session} />}
           {present.name === 'signed out' && <SignInView reason={present.reason} />}
           {present.name === 'failed' && <OpeningFailed error={present.error} />}
         </div>
@@ -60,16 +60,6 @@ function skip(event: Event): void {
   // The part of the address behind # names the view.
   event.preventDefault();
   document.getElementById('main')?.focus();
-}
-
-/** Each session gets views of its own. */
-const sessionIds = new WeakMap<Session, number>();
-let sessions = 0;
-
-function idOf(session: Session): number {
-  const id = sessionIds.get(session) ?? (sessions += 1);
-  sessionIds.set(session, id);
-  return id;
 }
 
 function ViewLinks({ isAdmin }: { isAdmin: boolean }) {
