@@ -13,6 +13,11 @@ beforeAll(async () => {
 
 const letters = 'agents_worker.instance.dead';
 const sessions = (): number => rig.log.filter(({ msg }) => msg === 'agents_worker is ready').length;
+const latestLog = (): string =>
+  rig.log
+    .slice(-10)
+    .map((line) => JSON.stringify(line))
+    .join('\n');
 const take = (queue: string): Promise<GetMessage | false> => rig.bus.channel.get(queue, { noAck: true });
 
 /** Publishes it as a foreign client, with a good one behind it; waits until that was handled. Returns the dead letter. */
@@ -147,7 +152,7 @@ test('a queue that is deleted by hand while it is consumed is declared anew and 
   const before = sessions();
   await rig.bus.channel.deleteQueue('agents_worker.instance');
   // Asking for a queue that is not there would close the test's own channel: the log says when it is back.
-  await vi.waitUntil(() => sessions() === before + 1, { timeout: 20_000 });
+  await vi.waitFor(() => expect(sessions(), `the log: ${latestLog()}`).toBeGreaterThan(before), { timeout: 60_000 });
   const id = await rig.insertInstance(agentId);
   await rig.bus.until(id, 'instance.updated', 'running');
   expect(rig.fatal).toEqual([]);
@@ -157,7 +162,8 @@ test('a letter that no queue takes stays a message, and is a letter once its que
   await rig.bus.channel.deleteQueue(letters);
   await rig.bus.publish('events.topic', 'instance.created', 'hello', { messageId: randomUUID() });
   const reason = `no queue takes the dead letters of agents_worker.instance`;
-  await vi.waitUntil(() => rig.log.some(({ error }) => error?.includes(reason)), { timeout: 20_000 });
+  const isRefused = (): boolean => rig.log.some(({ error }) => error?.includes(reason));
+  await vi.waitFor(() => expect(isRefused(), `the log: ${latestLog()}`).toBe(true), { timeout: 40_000 });
   const broker = await rig.startEventBroker();
   const letter = await vi.waitFor(
     async () => {
