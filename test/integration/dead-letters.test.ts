@@ -152,7 +152,7 @@ test('a queue that is deleted by hand while it is consumed is declared anew and 
   const before = sessions();
   await rig.bus.channel.deleteQueue('agents_worker.instance');
   // Asking for a queue that is not there would close the test's own channel: the log says when it is back.
-  await vi.waitFor(() => expect(sessions(), `the log: ${latestLog()}`).toBeGreaterThan(before), { timeout: 60_000 });
+  await vi.waitFor(() => expect(sessions(), `the log: ${latestLog()}`).toBe(before + 1), { timeout: 20_000 });
   const id = await rig.insertInstance(agentId);
   await rig.bus.until(id, 'instance.updated', 'running');
   expect(rig.fatal).toEqual([]);
@@ -163,7 +163,7 @@ test('a letter that no queue takes stays a message, and is a letter once its que
   await rig.bus.publish('events.topic', 'instance.created', 'hello', { messageId: randomUUID() });
   const reason = `no queue takes the dead letters of agents_worker.instance`;
   const isRefused = (): boolean => rig.log.some(({ error }) => error?.includes(reason));
-  await vi.waitFor(() => expect(isRefused(), `the log: ${latestLog()}`).toBe(true), { timeout: 40_000 });
+  await vi.waitFor(() => expect(isRefused(), `the log: ${latestLog()}`).toBe(true), { timeout: 20_000 });
   const broker = await rig.startEventBroker();
   const letter = await vi.waitFor(
     async () => {
