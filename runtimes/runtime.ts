@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { commonSpecFields } from '../contracts/runtime-spec.ts';
+import type { HostLease } from './host-lease.ts';
 
 /** The part of a spec that every kind of runtime has. */
 export type RuntimeSpec = z.infer<z.ZodObject<typeof commonSpecFields>> & { kind: string };
@@ -16,6 +17,11 @@ export interface ProvisionRequest<Spec extends RuntimeSpec = RuntimeSpec> {
   config: Record<string, unknown>;
   /** Present when the agent listens for commands, which gets it as INSTANCE_CONTROL_URL and INSTANCE_CONTROL_QUEUE. */
   control?: ControlEndpoint;
+  /**
+   * The seconds after the end of the host's lease from which on the instance may be placed on another host. The host ends
+   * the agent when half of them are over. Absent when the instance waits for its host.
+   */
+  replaceAfterSeconds?: number | undefined;
 }
 
 /** The queue from which an agent reads its commands (docs/event-bus-contracts.md, commands). */
@@ -85,6 +91,12 @@ export interface EffectContext {
    * head start of agents.
    */
   beforeStop?: (() => Promise<void>) | undefined;
+  /**
+   * The runtime asks this synchronously right before each start of an agent and right after it. False means that another
+   * host may have got the instance since the caller read where it is placed: the runtime then runs nothing and fails with
+   * RuntimeUnavailable. Always true when left out.
+   */
+  mayStart?: (() => boolean) | undefined;
 }
 
 /**
@@ -110,6 +122,8 @@ export interface Runtime<Spec extends RuntimeSpec = RuntimeSpec> {
   describe(instanceId: string): Promise<RuntimeDescription | undefined>;
   /** Lists every instance for which anything is kept. Undefined where this kind of runtime is not configured. */
   list(): Promise<KeptInstance[] | undefined>;
+  /** The lease of the host of these agents. Undefined where this kind is not configured, or cannot end agents by itself. */
+  lease: HostLease | undefined;
   /** Stops watching. Agents keep running. */
   close(): Promise<void>;
 }

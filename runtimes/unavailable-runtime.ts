@@ -8,6 +8,7 @@ export function createUnavailableRuntime(advice: string): Runtime<never> {
     watch: async () => {},
     describe: async () => undefined,
     list: async () => undefined,
+    lease: undefined,
     close: async () => {},
   };
 }

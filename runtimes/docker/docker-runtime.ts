@@ -70,6 +70,7 @@ export function createDockerRuntime({ scope, logger, ...address }: DockerRuntime
     watch: (report) => watcher.start(report),
     describe: (instanceId) => explained(() => describe(instanceId)),
     list: () => explained(list),
+    lease: undefined,
     close: async () => watcher.close(),
   };
 }

@@ -1,11 +1,12 @@
 import { access, mkdir, readdir } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { ProcessSpec } from './spec.ts';
 import { instanceNameOf } from '../instance-name.ts';
 import { RuntimeUnavailable } from '../runtime.ts';
 import type { EffectContext, KeptInstance, Runtime } from '../runtime.ts';
+import { hasHeldSince, writeLeaseStamp } from '../host-lease.ts';
 import { withHeartbeat } from '../with-heartbeat.ts';
 import { createAgentLifecycle } from './agent-lifecycle.ts';
 import { createAgentUsers, type UserRange } from './agent-users.ts';
@@ -45,6 +46,7 @@ export function createProcessRuntime({
 }: ProcessRuntimeOptions): Runtime<ProcessSpec> {
   const root = resolve(directory);
   const folderOf = (instanceId: string) => instanceFolder(root, instanceNameOf(instanceId));
+  const leaseFile = join(root, '.lease');
   const users = agentUsers && createAgentUsers(root, agentUsers);
   const watcher = createAgentWatcher({ logger, pollIntervalMs });
   const { provision, cleanUp } = createAgentLifecycle({ folderOf, watcher, logger, hostEnvironment, users });
@@ -65,6 +67,14 @@ export function createProcessRuntime({
     },
 
     list,
+
+    lease: {
+      async renewed(renewal) {
+        await mkdir(root, { recursive: true, mode: 0o700 });
+        writeLeaseStamp(leaseFile, renewal);
+      },
+      hasHeldSince: (time) => hasHeldSince(leaseFile, time),
+    },
 
     async describe(instanceId) {
       const folder = folderOf(instanceId);
