@@ -64,6 +64,9 @@ export const reasonCodes = [
   'restarting',
   'agent_exited',
   'cleanup_failed',
+  'no_host',
+  'host_lost',
+  'moving',
 ] as const;
 export type ReasonCode = (typeof reasonCodes)[number];
 

@@ -21,6 +21,19 @@ export const environmentVariables = z
   )
   .default({});
 
+const hostLabels = z
+  .record(
+    z
+      .string()
+      .max(100)
+      .regex(/^[^\s=,]+$/, 'is not a valid name of a label: it needs a character, and no space, `=` or `,`'),
+    z
+      .string()
+      .max(100)
+      .regex(/^[^\s,]*$/, 'is not a valid value of a label: it may have no space and no `,`'),
+  )
+  .default({});
+
 /**
  * The fields of `agents.runtime` that every kind of runtime has. Each kind adds its own in `runtimes/<kind>/spec.ts`.
  * Only the publisher of an agent writes `agents.runtime`; the config of an instance cannot change it.
@@ -33,4 +46,11 @@ export const commonSpecFields = {
   /** Whether the agent listens for commands. It then has a control queue, which asks it to stop before SIGTERM does. */
   control: z.boolean().default(false),
   restart: restartSpec.prefault({}),
+  /** The agent runs only on hosts that have all of these labels (`HOST_LABELS` of agents_worker). */
+  host_labels: hostLabels,
+  /**
+   * How long a host may be lost before its instances of the agent are placed on another host. The lost host ends them before that.
+   * Without it, they wait until the host is back.
+   */
+  replace_after_seconds: z.int().min(10).max(604_800).optional(),
 };

@@ -238,6 +238,10 @@ function falsehoods({ rows, blamed, drained, ran, exitCounts, happened }: Simula
         return status !== 'pending' || !exitCounts.has(observedGeneration);
       case 'cleanup_failed':
         return status !== 'failed' || !happened.cleanUpFailed;
+      case 'no_host':
+      case 'host_lost':
+      case 'moving':
+        return true;
       case 'agent_retired':
         return status === 'stopped'
           ? !wasDrained(observedGeneration)

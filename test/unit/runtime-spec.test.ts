@@ -60,3 +60,38 @@ describe.each([
     expect(parse(environment).success).toBe(false);
   });
 });
+
+describe.each([
+  ['process', (fields: object) => processSpec.safeParse({ kind: 'process', command: ['true'], ...fields })],
+  ['docker', (fields: object) => dockerSpec.safeParse({ kind: 'docker', image: 'agent', ...fields })],
+])('the hosts of a %s agent', (_, parse) => {
+  test.each([
+    {},
+    { host_labels: { zone: 'a', disk: '' } },
+    { replace_after_seconds: 10 },
+    { replace_after_seconds: 604_800 },
+  ])('may be %j', (fields) => {
+    expect(parse(fields).success).toBe(true);
+  });
+
+  test.each([
+    { host_labels: { '': 'a' } },
+    { host_labels: { 'a=b': 'c' } },
+    { host_labels: { 'a,b': 'c' } },
+    { host_labels: { zone: 'a,b' } },
+    { host_labels: { zone: 'a b' } },
+    { host_labels: { zone: 1 } },
+    { host_labels: { zone: 'a'.repeat(101) } },
+    { replace_after_seconds: 9 },
+    { replace_after_seconds: 10.5 },
+    { replace_after_seconds: 604_801 },
+    { replace_after_seconds: null },
+  ])('are never %j', (fields) => {
+    expect(parse(fields).success).toBe(false);
+  });
+
+  test('are all of the kind when the agent names none', () => {
+    expect(parse({}).data).toMatchObject({ host_labels: {} });
+    expect(parse({}).data).not.toHaveProperty('replace_after_seconds');
+  });
+});
