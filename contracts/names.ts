@@ -93,3 +93,8 @@ export const instanceWorkflowType = 'instanceWorkflow';
 export function instanceWorkflowId(instanceId: string): string {
   return `instance/${instanceId}`;
 }
+
+/** The task queue that only the workers of one host poll: what starts, stops or looks at agents there. */
+export function hostTaskQueue(taskQueue: string, hostId: string): string {
+  return `${taskQueue}/host/${hostId}`;
+}

@@ -3,7 +3,7 @@ import type { Cause, RowReading, RowState } from './messages.ts';
 import type { RestartPolicy } from './restart-policy.ts';
 
 /** The effects of the workflow. `activities/` implements them. */
-export interface InstanceActivities {
+export interface InstanceActivities extends Partial<PlacementActivities> {
   /**
    * Starts the agent, or takes over one that runs. Reads the row and the agent itself, so that config enters no history.
    *
@@ -17,6 +17,37 @@ export interface InstanceActivities {
   recordStatus(input: RecordStatusInput): Promise<RecordStatusResult>;
   recordFinalStatus(input: { instanceId: string; cause?: Cause }): Promise<RowReading | null>;
 }
+
+/** Where an instance is placed: on the host that holds its agent, or may. */
+export interface PlacementActivities {
+  /**
+   * The placement of the instance, which is made if there is none. Reads the row and the agent itself.
+   *
+   * @throws ApplicationFailure whose type is a `ProvisioningFailureCode` when the instance cannot run
+   */
+  place(input: { instanceId: string }): Promise<PlaceResult>;
+  /** The placement as it is. One on a host that may be replaced is removed first. */
+  locate(input: { instanceId: string }): Promise<LocateResult>;
+}
+
+export interface HostLostResult {
+  outcome: 'hostLost';
+  hostId: string;
+  /** A sentence for people: which host gives no sign of life, and what follows. */
+  message: string;
+}
+
+export type PlaceResult =
+  /** `leftHostId`: the lost host that the instance was placed on before. It has ended the agent. */
+  | { outcome: 'placed'; hostId: string; leftHostId?: string }
+  /** `message` says why no host fits. */
+  | { outcome: 'noHost'; row: RowReading; message: string }
+  | HostLostResult
+  | { outcome: 'agentMissing'; row: RowReading; message: string }
+  | { outcome: 'notWanted'; row: RowReading }
+  | { outcome: 'gone' };
+
+export type LocateResult = { outcome: 'none' } | { outcome: 'on'; hostId: string } | HostLostResult;
 
 export interface ProvisionInput {
   instanceId: string;
@@ -36,6 +67,8 @@ export type ProvisionResult =
   | { outcome: 'provisioned'; row: RowReading; runtimeId: string; restart: RestartPolicy }
   | { outcome: 'agentMissing'; row: RowReading; message: string }
   | { outcome: 'notWanted'; row: RowReading }
+  /** The instance is not placed on the host of the activity, which has started nothing. */
+  | { outcome: 'misplaced' }
   | { outcome: 'gone' };
 
 export interface RecordStatusInput {

@@ -54,6 +54,12 @@ export function evolve(state: InstanceState, event: InstanceEvent, now: number):
         generation: event.generation,
         reason: { code: 'agent_retired', message: event.message },
       });
+    case 'hostLost':
+    case 'hostBack':
+    case 'hostReplaceable':
+    case 'moveRequested':
+    case 'agentFound':
+      return state;
     case 'provisioningStarted':
       return { ...state, runtime: { kind: 'unknown' }, publishedMeanwhile: false };
     case 'provisioned': {

@@ -185,6 +185,8 @@ async function live({ instanceId, state: handedOn }: InstanceWorkflowInput): Pro
           return { type: 'agentMissing', row: result.row, message: result.message };
         case 'notWanted':
           return { type: 'notWanted', row: result.row };
+        case 'misplaced':
+          return undefined;
         case 'gone':
           return { type: 'rowGone' };
       }

@@ -72,6 +72,41 @@ export interface AgentDrained {
   generation: number;
 }
 
+/**
+ * The host of the instance gives no sign of life. This message and the next four only make the workflow read its placement, which
+ * alone says where the instance is. They may be late, false, or come twice.
+ */
+export interface HostLost {
+  type: 'hostLost';
+  hostId: string;
+  message: string;
+}
+
+/** A lost host gives signs of life again. */
+export interface HostBack {
+  type: 'hostBack';
+  hostId: string;
+}
+
+/** A lost host has ended the agent by itself, or a person has said that the host is gone for good. */
+export interface HostReplaceable {
+  type: 'hostReplaceable';
+  hostId: string;
+}
+
+/** The host is drained: the instance is to move to another one. */
+export interface MoveRequested {
+  type: 'moveRequested';
+  hostId: string;
+  message: string;
+}
+
+/** The host holds an agent of the instance, which is placed elsewhere or nowhere. */
+export interface AgentFound {
+  type: 'agentFound';
+  hostId: string;
+}
+
 /** The message to an instance whose agent was retired with a drain. */
 export function toAgentDrained(agentId: string, generation: number): AgentDrained {
   const message = `The agent ${agentId} was retired, and its instances are drained.`;
@@ -80,6 +115,17 @@ export function toAgentDrained(agentId: string, generation: number): AgentDraine
 
 /** Every message that the workflow of an instance takes, in any order and any number of times. */
 export type InstanceMessage =
-  RowChanged | RowDeleted | CheckRequested | RuntimeExited | RetryRequested | AgentPublished | AgentDrained;
+  | RowChanged
+  | RowDeleted
+  | CheckRequested
+  | RuntimeExited
+  | RetryRequested
+  | AgentPublished
+  | AgentDrained
+  | HostLost
+  | HostBack
+  | HostReplaceable
+  | MoveRequested
+  | AgentFound;
 
 export const instanceMessageSignal = defineSignal<[InstanceMessage]>('instanceMessage');

@@ -9,7 +9,7 @@ import { unreachableCells } from './unreachable.ts';
 import { allCells, bundleObservedWorkflows, visitsOf, type Visits } from './visits.ts';
 import { walk } from './walk.ts';
 
-/** False for events that only runs from before a patch get. */
+/** False for events that only runs from before a patch get, and for messages that have no effect yet. */
 const eventTypes: Record<InstanceEvent['type'], boolean> = {
   rowChanged: true,
   rowDeleted: true,
@@ -22,6 +22,11 @@ const eventTypes: Record<InstanceEvent['type'], boolean> = {
   retryRequested: true,
   agentPublished: true,
   agentDrained: true,
+  hostLost: false,
+  hostBack: false,
+  hostReplaceable: false,
+  moveRequested: false,
+  agentFound: false,
   provisioningStarted: true,
   provisioned: true,
   notWanted: true,

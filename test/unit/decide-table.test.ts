@@ -268,6 +268,11 @@ const answers: Record<InstanceEvent['type'], readonly [InstanceEvent, Answer][]>
       { ...all('drainedUncertain', 'drained'), failedUncertain: 'failedUncertain', failed: 'failed' },
     ],
   ],
+  hostLost: [[{ type: 'hostLost', hostId: 'first', message: 'It is lost.' }, {}]],
+  hostBack: [[{ type: 'hostBack', hostId: 'first' }, {}]],
+  hostReplaceable: [[{ type: 'hostReplaceable', hostId: 'first' }, {}]],
+  moveRequested: [[{ type: 'moveRequested', hostId: 'first', message: 'It is drained.' }, {}]],
+  agentFound: [[{ type: 'agentFound', hostId: 'first' }, {}]],
   provisioningStarted: [
     [
       begun,
