@@ -5,6 +5,13 @@ export function id(description: string) {
   return z.guid().meta({ description });
 }
 
+/** The host of an instance, as a field that older messages and log entries lack. */
+export const hostId = id(
+  'Host on which the agent runs or may run; null if the instance has no host. Messages that are older than hosts lack it.',
+)
+  .nullable()
+  .optional();
+
 /** A time in UTC, e.g. `2025-01-01T12:00:00.000Z`. */
 export function timestamp(description: string) {
   return z.iso.datetime('Must be a time in UTC, as 2025-01-01T12:00:00.000Z').meta({ description });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { id, json } from './fields.ts';
+import { hostId, id, json } from './fields.ts';
 import { desiredStates, instanceStatuses } from './names.ts';
 
 /** Parses PostgreSQL's ISO form in UTC into the form of the events, with milliseconds and `Z`. */
@@ -23,6 +23,7 @@ export const instanceRow = z.object({
   status: z.enum(instanceStatuses).meta({ description: 'Current status of the instance.' }),
   observed_generation: z.int().nonnegative().meta({ description: 'Generation that `status` refers to.' }),
   metadata: json('Free for writers to use.'),
+  host_id: hostId,
   sequence: rowVersion,
   created_at: timestamp('Time at which the row was inserted.'),
   updated_at: timestamp('Time of the last change, or of the deletion.'),

@@ -19,17 +19,19 @@ export function eventOf(notification: Notification): Translation & { instance?: 
 }
 
 function instanceEvent(change: Notification['event_type'], row: InstanceRow): Translation {
-  const { id: instance_id, agent_id, user_id, config, created_at, status, metadata, updated_at } = row;
+  const { id: instance_id, agent_id, user_id, config, created_at, status, metadata, updated_at, host_id } = row;
+  // An entry that is older than the column says nothing of a host, which differs from an instance without one.
+  const host = host_id === undefined ? {} : { host_id };
   switch (change) {
     case 'insert': {
-      const body = { instance_id, agent_id, user_id, config, created_at, status };
+      const body = { instance_id, agent_id, user_id, config, created_at, status, ...host };
       // The type cannot express that the row of an insert has a config and the status pending.
       return { type: 'instance.created', body: body as EventBody<'instance.created'> };
     }
     case 'update':
-      return { type: 'instance.updated', body: { instance_id, status, metadata, updated_at } };
+      return { type: 'instance.updated', body: { instance_id, status, metadata, updated_at, ...host } };
     case 'delete':
-      return { type: 'instance.deleted', body: { instance_id, agent_id, user_id, deleted_at: updated_at } };
+      return { type: 'instance.deleted', body: { instance_id, agent_id, user_id, deleted_at: updated_at, ...host } };
   }
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { id, json, timestamp } from '../fields.ts';
+import { hostId, id, json, timestamp } from '../fields.ts';
 import { firstVersion } from '../versions.ts';
 import { defineEvent } from './define-event.ts';
 
@@ -19,6 +19,7 @@ export const instanceCreated = defineEvent({
       config: json('Settings that the agent receives: at most 4 MiB and 100 levels deep. Numbers are IEEE doubles.'),
       created_at: timestamp('Time at which the row was inserted.'),
       status: z.literal('pending').meta({ description: 'The first status of every instance.' }),
+      host_id: hostId,
     }),
     example: {
       instance_id: '5c8f2b1e-93a4-4a58-9d53-0f1d7b6c2a10',
@@ -27,6 +28,7 @@ export const instanceCreated = defineEvent({
       config: { interval_ms: 1000, greeting: 'こんにちは' },
       created_at: '2025-01-01T12:00:00.123Z',
       status: 'pending',
+      host_id: null,
     },
   }),
 });

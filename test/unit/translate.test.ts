@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { translate, UntranslatableEntry } from '../../bridge/event-broker/translate.ts';
 import { agentRow, instanceRow, logEntry, notificationOf } from '../support/events.ts';
@@ -41,6 +42,18 @@ describe('the body is exactly the documented one', () => {
       deleted_at: '2025-01-01T12:00:01.500Z',
     });
   });
+
+  test.each(['insert', 'update', 'delete'])(
+    'of %s, with the host, with none, and from an entry older than hosts',
+    (change) => {
+      const hostOf = (fields: object): unknown => {
+        const row = instanceRow(fields);
+        return (translate(logEntry(notificationOf('instances', change, row))).body as { host_id?: unknown }).host_id;
+      };
+      const host_id = randomUUID();
+      expect([hostOf({ host_id }), hostOf({ host_id: null }), hostOf({})]).toEqual([host_id, null, undefined]);
+    },
+  );
 
   test.each(['insert', 'update'])('of agent.published, from an %s: what runs it stays out', (change) => {
     const row = agentRow();

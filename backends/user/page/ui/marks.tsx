@@ -62,6 +62,9 @@ export function SourceLabel({ source }: { source: TimelineSource }) {
 export function pendingChange(instance: Instance): string {
   const { status, desired_state: desired, generation, observed_generation: observed, reason } = instance;
   if (reason?.code === 'restarting') return 'restarts after a pause';
+  if (reason?.code === 'host_lost') return 'its host is lost';
+  if (reason?.code === 'no_host') return 'waits for a host';
+  if (reason?.code === 'moving') return 'moves to another host …';
   if (reason?.code === 'agent_unknown') return 'its agent is not published yet';
   if (generation === observed) return '';
   if (desired === 'stopped') return status === 'stopped' ? '' : 'stopping …';
