@@ -40,27 +40,16 @@ export async function applyAccounts(options: ApplyAccountsOptions): Promise<Acco
     else if (permissions) await putPermissions(options, name, permissions);
     onCreated(object);
   }
-  for (const change of changesOf(found)) {
-    const permissions = accounts[change.object.name];
-    if (!permissions) continue;
-    await putPermissions(options, change.object.name, permissions);
-    onChanged(change);
+  for (const [name, permissions] of Object.entries(accounts)) {
+    // RabbitMQ sets all permissions of an account together.
+    const properties = found
+      .filter(({ kind, object }) => kind === 'different' && object.type === 'permissions' && object.name === name)
+      .map(({ property, actual, catalog }) => {
+        return { property: property as keyof Permissions, before: String(actual), after: String(catalog) };
+      });
+    if (properties.length === 0) continue;
+    await putPermissions(options, name, permissions);
+    onChanged({ object: { type: 'permissions', name }, properties });
   }
   return checkAccounts(options);
-}
-
-/** Groups the differences by account, because RabbitMQ sets all permissions of an account together. */
-function changesOf(found: readonly AccountFinding[]): ChangedPermissions[] {
-  const changes = new Map<string, ChangedPermissions>();
-  for (const { kind, object, property, actual, catalog } of found) {
-    if (kind !== 'different' || object.type !== 'permissions') continue;
-    const change = changes.get(object.name) ?? { object, properties: [] };
-    change.properties.push({
-      property: property as keyof Permissions,
-      before: String(actual),
-      after: String(catalog),
-    });
-    changes.set(object.name, change);
-  }
-  return [...changes.values()];
 }

@@ -1,10 +1,10 @@
-import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { allPermissions, type Permissions } from '../../contracts/access.ts';
 import { exchangeNames } from '../../contracts/names.ts';
 import type { AccountObject } from '../bus/topology.ts';
-import { noDetails, type Finding } from './findings.ts';
+import { compareObjects, inOrder, type Declared, type Difference, type Finding } from './findings.ts';
 import { listOf, type ManagementOptions } from './management-api.ts';
+import { matches } from './policies.ts';
 
 export interface AccountsOptions extends ManagementOptions {
   /** Expected permissions by user; by default the accounts of the contracts. */
@@ -13,8 +13,8 @@ export interface AccountsOptions extends ManagementOptions {
 
 export type AccountFinding = Finding<AccountObject>;
 
-const user = z.object({ name: z.string(), tags: z.array(z.string()) });
-const right = z.object({ user: z.string(), configure: z.string(), write: z.string(), read: z.string() });
+const userEntry = z.object({ name: z.string(), tags: z.array(z.string()) });
+const permissionsEntry = z.object({ user: z.string(), configure: z.string(), write: z.string(), read: z.string() });
 
 /** Exchanges to which only one service may publish. */
 const guarded = [exchangeNames.events, exchangeNames.agents];
@@ -26,71 +26,51 @@ const guarded = [exchangeNames.events, exchangeNames.agents];
  */
 export async function checkAccounts(options: AccountsOptions): Promise<AccountFinding[]> {
   const { accounts = allPermissions() } = options;
-  const [users, rights] = await Promise.all([listOf(options, 'users', user), listOf(options, 'permissions', right)]);
+  const [users, permissions] = await Promise.all([
+    listOf(options, 'users', userEntry),
+    listOf(options, 'permissions', permissionsEntry),
+  ]);
   const tagsOf = new Map(users.map(({ name, tags }) => [name, tags]));
-  const rightsOf = new Map(rights.map(({ user: name, ...permissions }) => [name, permissions]));
-  const expected = Object.entries(accounts);
-  return [
-    ...expected.flatMap(([name, permissions]): AccountFinding[] => [
-      ...(tagsOf.has(name) ? [] : [missing({ type: 'user', name }, name)]),
-      ...(rightsOf.has(name) ? [] : [missing({ type: 'permissions', name }, permissions)]),
-    ]),
-    ...expected.flatMap(([name, permissions]) => [
-      ...different({ type: 'user', name }, { tags: [] }, tagsOf.has(name) && { tags: tagsOf.get(name) }),
-      ...different({ type: 'permissions', name }, permissions, rightsOf.get(name)),
-    ]),
-    ...rights
-      .filter(({ user: name }) => !(name in accounts))
-      .map(({ user: name, ...permissions }) => extra(name, permissions, tagsOf.get(name) ?? [])),
-  ];
+  const differences = compareObjects(
+    Object.entries(accounts).flatMap(([name, expected]) => [user(name, []), permissionsOf(name, expected)]),
+    [
+      ...users.filter(({ name }) => name in accounts).map(({ name, tags }) => user(name, tags)),
+      ...permissions.map(({ user: name, ...found }) => permissionsOf(name, found)),
+    ],
+  );
+  return inOrder(differences).map((difference) => {
+    const misused = misusedBy(difference, tagsOf);
+    const harmless = difference.harmless && misused.length === 0;
+    return { ...difference, harmless, wayOut: wayOutOf(difference, misused) };
+  });
 }
 
-function missing(object: AccountObject, catalog: unknown): AccountFinding {
-  const wayOut = `${object.type === 'user' ? 'Create it' : 'Set them'} with --apply --accounts.`;
-  return { ...noDetails, kind: 'missing', object, catalog, creatable: true, wayOut };
+function user(name: string, tags: readonly string[]): Declared<AccountObject> {
+  return { object: { type: 'user', name }, properties: { tags }, shown: name };
 }
 
-function different(object: AccountObject, catalog: object, actual: object | false | undefined): AccountFinding[] {
-  if (!actual) return [];
-  const wayOut =
-    object.type === 'user' ? 'Take the tags away with rabbitmqctl set_user_tags.' : 'Set them with --apply --accounts.';
-  return Object.entries(catalog)
-    .map(([property, value]) => ({
-      property,
-      catalog: value as unknown,
-      actual: Reflect.get(actual, property) as unknown,
-    }))
-    .filter((values) => !isDeepStrictEqual(values.catalog, values.actual))
-    .map((values) => ({ ...noDetails, kind: 'different', object, ...values, wayOut }));
+function permissionsOf(name: string, properties: Permissions): Declared<AccountObject> {
+  return { object: { type: 'permissions', name }, properties: { ...properties } };
 }
 
-/** An administrator is always harmless: it may grant itself every right anyway. */
-function extra(name: string, permissions: Permissions, tags: readonly string[]): AccountFinding {
-  const published = tags.includes('administrator')
-    ? []
-    : guarded.filter((exchange) => covers(permissions.write, exchange));
-  return {
-    ...noDetails,
-    kind: 'extra',
-    object: { type: 'permissions', name },
-    actual: permissions,
-    harmless: published.length === 0,
-    wayOut:
-      published.length === 0
-        ? 'Nothing to do; remove them if nobody uses the account.'
-        : `Narrow what it may write: it can publish to ${published.join(' and ')}, as only one service should.`,
-  };
+/** The guarded exchanges that an extra account may publish to. An administrator may grant itself every right anyway. */
+function misusedBy(
+  { kind, object, actual }: Difference<AccountObject>,
+  tagsOf: ReadonlyMap<string, readonly string[]>,
+): string[] {
+  if (kind !== 'extra' || tagsOf.get(object.name)?.includes('administrator')) return [];
+  const { write } = actual as Permissions;
+  // RabbitMQ's patterns match anywhere in a name, but an empty pattern matches nothing.
+  return guarded.filter((exchange) => write !== '' && matches(write, exchange));
 }
 
-/**
- * RabbitMQ's patterns match anywhere in a name, but an empty pattern matches nothing. A pattern that JavaScript cannot compile
- * counts as matching.
- */
-function covers(pattern: string, name: string): boolean {
-  if (pattern === '') return false;
-  try {
-    return new RegExp(pattern).test(name);
-  } catch {
-    return true;
+function wayOutOf({ kind, object: { type } }: Difference<AccountObject>, misused: readonly string[]): string {
+  if (misused.length > 0) {
+    return `Narrow what it may write: it can publish to ${misused.join(' and ')}, as only one service should.`;
   }
+  if (kind === 'extra') return 'Nothing to do; remove them if nobody uses the account.';
+  if (type === 'permissions') return 'Set them with --apply --accounts.';
+  return kind === 'missing'
+    ? 'Create it with --apply --accounts.'
+    : 'Take the tags away with rabbitmqctl set_user_tags.';
 }

@@ -1,62 +1,29 @@
-import { isDeepStrictEqual } from 'node:util';
-import { nameOf, type Binding } from '../bus/topology.ts';
+import { nameOf, removalOf } from '../bus/topology.ts';
 import { expectedVirtualHost, isOfControlQueue } from './expected.ts';
-import { noDetails, wayOutOf, type Difference, type Finding } from './findings.ts';
+import { compareObjects, inOrder, namesOf, noDetails, type Difference, type Finding } from './findings.ts';
 import { policyDifferences } from './policies.ts';
-import type { Declared, FoundVirtualHost, VirtualHost } from './virtual-host.ts';
+import type { FoundObject, FoundVirtualHost, VirtualHost } from './virtual-host.ts';
 
 interface Both {
   expected: VirtualHost;
   found: FoundVirtualHost;
 }
 
-/** Findings come in the order missing, different, extra, and within each of these: exchanges, queues, bindings. */
+/** Compares a virtual host with the contracts: its exchanges and queues, then policies, limits and bindings. */
 export function compare(found: FoundVirtualHost): Finding[] {
   const both = { expected: expectedVirtualHost(found), found };
-  const declared = [...compareDeclared('exchange', both), ...compareDeclared('queue', both)];
+  const { expected } = both;
+  const declared = [
+    ...compareObjects(expected.exchanges, found.exchanges.filter(isLasting)),
+    ...compareObjects(expected.queues, found.queues.filter(isLasting)),
+  ];
   const different = new Set(declared.filter(({ kind }) => kind === 'different').map(({ object }) => nameOf(object)));
-  const differences = [
+  return inOrder([
     ...declared,
-    ...changedByPolicies('exchange', both),
-    ...changedByPolicies('queue', both),
+    ...policyDifferences(both),
     ...limitDifferences(both),
-    ...missingBindings(both, different),
-    ...extraBindings(both),
-  ];
-  return (['missing', 'different', 'extra'] as const)
-    .flatMap((kind) => differences.filter((difference) => difference.kind === kind))
-    .map((difference) => ({ ...difference, wayOut: wayOutOf(difference) }));
-}
-
-function compareDeclared(type: 'exchange' | 'queue', both: Both): Difference[] {
-  const [expected, found] = [both.expected[`${type}s`], both.found[`${type}s`]];
-  const propertiesFound = new Map(found.map(({ name, properties }) => [name, properties]));
-  const expectedNames = namesOf(expected);
-  return [
-    ...expected.flatMap(({ name, properties }): Difference[] => {
-      const object = { type, name };
-      const actual = propertiesFound.get(name);
-      if (actual === undefined)
-        return [{ ...noDetails, kind: 'missing', object, catalog: properties, creatable: true }];
-      return [...new Set([...Object.keys(properties), ...Object.keys(actual)])]
-        .map((property) => ({ property, catalog: properties[property] ?? null, actual: actual[property] ?? null }))
-        .filter((values) => !isDeepStrictEqual(values.catalog, values.actual))
-        .map((values) => ({ ...noDetails, kind: 'different', object, ...values }));
-    }),
-    ...found
-      .filter((declared) => !expectedNames.has(declared.name) && !isBuiltInOrTemporary(declared))
-      .map(({ name, properties: actual }): Difference => {
-        return { ...noDetails, kind: 'extra', object: { type, name }, actual, harmless: true };
-      }),
-  ];
-}
-
-function changedByPolicies(type: 'exchange' | 'queue', { expected, found }: Both): Difference[] {
-  const foundByName = new Map(found[`${type}s`].map((declared) => [declared.name, declared]));
-  return expected[`${type}s`].flatMap((declared) => {
-    const sameName = foundByName.get(declared.name);
-    return sameName ? policyDifferences({ type, expected: declared, found: sameName }, found.policies) : [];
-  });
+    ...bindingDifferences(both, different),
+  ]).map((difference) => ({ ...difference, wayOut: wayOutOf(difference) }));
 }
 
 /**
@@ -74,55 +41,58 @@ function limitDifferences({ expected, found }: Both): Difference[] {
     .map(([name, actual]) => {
       const needed = name === 'max-queues' ? queueCount + 1 : name === 'max-connections' ? neededConnections : 0;
       const harmless = actual >= needed;
-      return {
-        ...noDetails,
-        kind: harmless ? 'extra' : 'different',
-        object: { type: 'limit', name },
-        actual,
-        harmless,
-      };
+      const kind = harmless ? 'extra' : 'different';
+      return { ...noDetails, kind, object: { type: 'limit', name }, actual, harmless };
     });
 }
 
 /** @param different names of the objects with other properties: nothing can be bound to them as the contracts say */
-function missingBindings({ expected, found }: Both, different: ReadonlySet<string>): Difference[] {
-  const present = new Set(found.bindings.map(keyOf));
-  return expected.bindings
-    .filter((binding) => !present.has(keyOf(binding)))
-    .map((binding) => {
-      const object = { type: 'binding' as const, ...binding };
-      const endpoints = [`exchange ${binding.source}`, `queue ${binding.destination}`];
-      const creatable = !isOfControlQueue(object) && !endpoints.some((name) => different.has(name));
-      return { ...noDetails, kind: 'missing', object, catalog: binding.routingKey, creatable };
-    });
+function bindingDifferences({ expected, found }: Both, different: ReadonlySet<string>): Difference[] {
+  const ours = namesOf([...expected.exchanges, ...expected.queues]);
+  const temporary = namesOf(found.queues.filter((queue) => !isLasting(queue)));
+  return compareObjects(expected.bindings, found.bindings).flatMap((difference) => {
+    const { kind, object } = difference;
+    const source = `exchange ${object.source}`;
+    const destination = `${object.destinationType} ${object.destination}`;
+    if (kind === 'missing') {
+      const creatable = !isOfControlQueue(object) && !different.has(source) && !different.has(destination);
+      return [{ ...difference, creatable }];
+    }
+    const isForeign = !ours.has(source) || temporary.has(destination);
+    if (object.source === '' || (isForeign && !ours.has(destination))) return [];
+    return [{ ...difference, harmless: !ours.has(destination) }];
+  });
 }
 
-function extraBindings({ expected, found }: Both): Difference[] {
-  const expectedKeys = new Set(expected.bindings.map(keyOf));
-  const queues = namesOf(expected.queues);
-  const exchanges = namesOf(expected.exchanges);
-  const temporary = namesOf(found.queues.filter(isBuiltInOrTemporary));
-  return found.bindings
-    .filter((binding) => binding.source !== '' && !expectedKeys.has(keyOf(binding)))
-    .flatMap((binding): Difference[] => {
-      const { source, destination, destinationType, routingKey } = binding;
-      const isOurs = (destinationType === 'queue' ? queues : exchanges).has(destination);
-      const isForeign = !exchanges.has(source) || (destinationType === 'queue' && temporary.has(destination));
-      if (!isOurs && isForeign) return [];
-      const object = { type: 'binding' as const, ...binding };
-      return [{ ...noDetails, kind: 'extra', object, actual: routingKey, harmless: !isOurs }];
-    });
+/** Leaves out the default exchange, `amq.…`, and queues that are deleted with the connection that declared them. */
+function isLasting({ object: { name }, properties }: FoundObject): boolean {
+  return name !== '' && !name.startsWith('amq.') && properties['exclusive'] !== true;
 }
 
-function namesOf(declared: readonly Declared[]): Set<string> {
-  return new Set(declared.map(({ name }) => name));
-}
-
-function keyOf(binding: Binding): string {
-  return nameOf({ type: 'binding', ...binding });
-}
-
-/** Covers the default exchange, `amq.…`, and queues that are deleted with the connection that declared them. */
-function isBuiltInOrTemporary({ name, properties }: Declared): boolean {
-  return name === '' || name.startsWith('amq.') || properties['exclusive'] === true;
+/** Says what a person can do about a difference: `--apply` never deletes anything. */
+function wayOutOf({ kind, object, harmless, creatable, policy }: Difference): string {
+  if (harmless && object.type === 'limit') return 'Nothing to do as long as it leaves room.';
+  if (harmless) return 'Nothing to do; remove it if nobody uses it.';
+  if (policy) {
+    return (
+      `The ${policy.kind} ${policy.name} sets it: leave this ${object.type} out of its pattern, or remove it with ` +
+      `rabbitmqctl ${policy.kind === 'policy' ? 'clear_policy' : 'clear_operator_policy'}.`
+    );
+  }
+  if (object.type === 'limit') {
+    return 'Raise it with rabbitmqctl set_vhost_limits: each replica of user_backend and each agent that listens needs a queue and a connection.';
+  }
+  if (isOfControlQueue(object)) {
+    return 'Stop the instance and start it again, which makes the queue anew; if there is no such instance, delete the queue.';
+  }
+  switch (kind) {
+    case 'missing':
+      return creatable
+        ? 'Create it with --apply.'
+        : 'Mend the queue or exchange that is different first, then create this with --apply.';
+    case 'different':
+      return `${removalOf(object)}, and create it anew with --apply; or use another virtual host.`;
+    case 'extra':
+      return 'Unbind it, or write it down in contracts/topology.ts.';
+  }
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { controlQueueName, exchangeNames } from '../../contracts/names.ts';
 import { controlQueueOf, topology } from '../../contracts/topology.ts';
 import { bindingOf, type TopologyObject } from '../bus/topology.ts';
-import type { VirtualHost } from './virtual-host.ts';
+import { toBinding, type VirtualHost } from './virtual-host.ts';
 
 const uuid = z.guid();
 const isUuid = (text: string): boolean => uuid.safeParse(text).success;
@@ -15,17 +15,17 @@ export function expectedVirtualHost(found: VirtualHost): VirtualHost {
   const queues = [...topology.queues, ...controlQueuesOf(found)];
   return {
     exchanges: topology.exchanges.map(({ name, type }) => ({
-      name,
+      object: { type: 'exchange', name },
       properties: { type, durable: true, auto_delete: false, internal: false },
     })),
     queues: queues.map(({ name, arguments: given }) => ({
-      name,
+      object: { type: 'queue', name },
       properties: { durable: true, auto_delete: false, exclusive: false, ...given },
     })),
     bindings: [
       ...queues.flatMap(({ name, exchange, routingKeys }) => routingKeys.map((key) => bindingOf(name, exchange, key))),
       ...topology.bindings.map(({ queue, exchange, routingKey }) => bindingOf(queue, exchange, routingKey)),
-    ],
+    ].map(toBinding),
   };
 }
 
@@ -35,16 +35,15 @@ export function isOfControlQueue(object: TopologyObject): boolean {
 }
 
 function controlQueuesOf({ queues, bindings }: VirtualHost): ReturnType<typeof controlQueueOf>[] {
-  // Only the database knows the agent of an instance, so a binding to any agent is accepted.
-  const agentIds = new Map<string, string>();
-  for (const { source, destination, routingKey } of bindings) {
-    if (source !== exchangeNames.agents || !isUuid(routingKey) || routingKey === instanceIdOf(destination)) continue;
-    if (!agentIds.has(destination)) agentIds.set(destination, routingKey);
-  }
-  return queues.flatMap(({ name }) => {
+  return queues.flatMap(({ object: { name } }) => {
     const instanceId = instanceIdOf(name);
     if (instanceId === undefined) return [];
-    return controlQueueOf({ instanceId, agentId: agentIds.get(name) ?? '<agent_id>' });
+    // Only the database knows the agent of an instance, so a binding to any agent is accepted.
+    const keys = bindings
+      .filter(({ object }) => object.source === exchangeNames.agents && object.destination === name)
+      .map(({ object }) => object.routingKey);
+    const agentId = keys.find((key) => isUuid(key) && key !== instanceId) ?? '<agent_id>';
+    return [controlQueueOf({ instanceId, agentId })];
   });
 }
 

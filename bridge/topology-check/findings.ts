@@ -1,9 +1,21 @@
-import { removalOf, type TopologyObject } from '../bus/topology.ts';
-import { isOfControlQueue } from './expected.ts';
-import type { Policy } from './virtual-host.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { nameOf, type AccountObject, type TopologyObject } from '../bus/topology.ts';
+
+type AnyObject = TopologyObject | AccountObject;
+
+/** Attributes (`durable`, `type`, …) and arguments of a declaration, named as in RabbitMQ's own messages. */
+export type Properties = Readonly<Record<string, unknown>>;
+
+/** An object as RabbitMQ has it, or as the contracts declare it. */
+export interface Declared<Subject extends AnyObject = TopologyObject> {
+  object: Subject;
+  properties: Properties;
+  /** What a finding shows of an object that is missing or extra; its properties by default. */
+  shown?: string;
+}
 
 /** One way in which RabbitMQ differs from the contracts. */
-export interface Difference<Subject = TopologyObject> {
+export interface Difference<Subject extends AnyObject = TopologyObject> {
   kind: 'missing' | 'different' | 'extra';
   object: Subject;
   /** The attribute or argument that is `different`, e.g. `x-delivery-limit`. */
@@ -13,7 +25,7 @@ export interface Difference<Subject = TopologyObject> {
   /** The value that RabbitMQ has, as JSON; null for none. */
   actual: unknown;
   /** The policy that overrides the declared value. */
-  policy?: Pick<Policy, 'kind' | 'name'>;
+  policy?: { kind: 'policy' | 'operator policy'; name: string };
   /** The object belongs to somebody else, and does not change how the exchanges and queues of the contracts behave. */
   harmless: boolean;
   /** `--apply` can create the missing object: agents_worker does not make it, and its exchange and queue are as they should be. */
@@ -21,37 +33,44 @@ export interface Difference<Subject = TopologyObject> {
 }
 
 /** A difference with a sentence that says what a person can do about it. */
-export interface Finding<Subject = TopologyObject> extends Difference<Subject> {
+export interface Finding<Subject extends AnyObject = TopologyObject> extends Difference<Subject> {
   wayOut: string;
 }
 
 /** Fields of a difference in which most differences agree. */
 export const noDetails = { catalog: null, actual: null, harmless: false, creatable: false };
 
-/** Says what a person can do about a difference: `--apply` never deletes anything. */
-export function wayOutOf({ kind, object, harmless, creatable, policy }: Difference): string {
-  if (harmless && object.type === 'limit') return 'Nothing to do as long as it leaves room.';
-  if (harmless) return 'Nothing to do; remove it if nobody uses it.';
-  if (policy) {
-    return (
-      `The ${policy.kind} ${policy.name} sets it: leave this ${object.type} out of its pattern, or remove it with ` +
-      `rabbitmqctl ${policy.kind === 'policy' ? 'clear_policy' : 'clear_operator_policy'}.`
-    );
-  }
-  if (object.type === 'limit') {
-    return 'Raise it with rabbitmqctl set_vhost_limits: each replica of user_backend and each agent that listens needs a queue and a connection.';
-  }
-  if (isOfControlQueue(object)) {
-    return 'Stop the instance and start it again, which makes the queue anew; if there is no such instance, delete the queue.';
-  }
-  switch (kind) {
-    case 'missing':
-      return creatable
-        ? 'Create it with --apply.'
-        : 'Mend the queue or exchange that is different first, then create this with --apply.';
-    case 'different':
-      return `${removalOf(object)}, and create it anew with --apply; or use another virtual host.`;
-    case 'extra':
-      return 'Unbind it, or write it down in contracts/topology.ts.';
-  }
+/** Compares objects by their names, then the properties of those that are on both sides. */
+export function compareObjects<Subject extends AnyObject>(
+  expected: readonly Declared<Subject>[],
+  found: readonly Declared<Subject>[],
+): Difference<Subject>[] {
+  const foundByName = new Map(found.map(({ object, properties }) => [nameOf(object), properties]));
+  const expectedNames = namesOf(expected);
+  return [
+    ...expected.flatMap(({ object, properties, shown = properties }): Difference<Subject>[] => {
+      const present = foundByName.get(nameOf(object));
+      if (!present) return [{ ...noDetails, kind: 'missing', object, catalog: shown, creatable: true }];
+      return [...new Set([...Object.keys(properties), ...Object.keys(present)])]
+        .map((property) => ({ property, catalog: properties[property] ?? null, actual: present[property] ?? null }))
+        .filter(({ catalog, actual }) => !isDeepStrictEqual(catalog, actual))
+        .map((values) => ({ ...noDetails, kind: 'different', object, ...values }));
+    }),
+    ...found
+      .filter(({ object }) => !expectedNames.has(nameOf(object)))
+      .map(({ object, properties, shown = properties }): Difference<Subject> => {
+        return { ...noDetails, kind: 'extra', object, actual: shown, harmless: true };
+      }),
+  ];
+}
+
+export function namesOf(declared: readonly Declared<AnyObject>[]): Set<string> {
+  return new Set(declared.map(({ object }) => nameOf(object)));
+}
+
+/** Sorts differences: missing, different, extra. */
+export function inOrder<Found extends Pick<Difference, 'kind'>>(differences: readonly Found[]): Found[] {
+  return (['missing', 'different', 'extra'] as const).flatMap((kind) =>
+    differences.filter((each) => each.kind === kind),
+  );
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { explainUntrusted, UntrustedCertificate } from '../../certificates/untrusted-certificate.ts';
 import { caFileOf, virtualHostOf } from '../bus/connection.ts';
-import { fetchWithAuthorities, type FetchOptions } from '../../certificates/fetch-with-authorities.ts';
+import { fetchWithAuthorities } from '../../certificates/fetch-with-authorities.ts';
 import { errorMessage } from '../../supervision/errors.ts';
 
 export interface ManagementOptions {
@@ -61,39 +61,30 @@ async function request(
   const management = new URL(managementUrl ?? defaultManagementUrl(amqp));
   const place = `${management.origin}${management.pathname.replace(/\/$/, '')}`;
   const caFile = management.protocol === 'https:' ? (caFileOf(management) ?? caFileOf(amqp)) : undefined;
-  const answer = await get(`${place}/api/${path}`, caFile, {
+  const url = `${place}/api/${path}`;
+  const options = {
     headers: {
       authorization: basic(management.username === '' ? amqp : management),
       'content-type': 'application/json',
     },
     ...(written && { method: 'PUT', body: JSON.stringify(written) }),
     signal: AbortSignal.timeout(timeoutMs),
-  }).catch((thrown: unknown) => {
-    const server = `RabbitMQ's management API at ${place}`;
-    const setting = 'RABBITMQ_MANAGEMENT_URL';
-    const error = explainUntrusted(thrown, { server, setting, caSetting: 'AMQP_CA_FILE' });
-    if (error instanceof UntrustedCertificate) throw error;
-    throw new Error(
-      `RabbitMQ's management API at ${place} does not answer: ${errorMessage(error)}. ` +
-        'Enable the plugin rabbitmq_management, or say with --management-url where it is.',
-      { cause: error },
-    );
-  });
-  return { ...answer, place, virtualHost: virtualHostOf(amqp) };
-}
-
-async function get(
-  url: string,
-  caFile: string | undefined,
-  options: FetchOptions,
-): Promise<{ status: number; body: unknown }> {
+  };
   try {
     const response = await (caFile === undefined ? fetch(url, options) : fetchWithAuthorities(url, caFile, options));
-    const text = await response.text();
-    return { status: response.status, body: parse(text) };
-  } catch (error) {
+    return { status: response.status, body: parse(await response.text()), place, virtualHost: virtualHostOf(amqp) };
+  } catch (thrown) {
     // Only the cause of a failed fetch says what went wrong.
-    throw error instanceof TypeError && error.cause !== undefined ? error.cause : error;
+    const cause = thrown instanceof TypeError && thrown.cause !== undefined ? thrown.cause : thrown;
+    const server = `RabbitMQ's management API at ${place}`;
+    const setting = 'RABBITMQ_MANAGEMENT_URL';
+    const error = explainUntrusted(cause, { server, setting, caSetting: 'AMQP_CA_FILE' });
+    if (error instanceof UntrustedCertificate) throw error;
+    throw new Error(
+      `${server} does not answer: ${errorMessage(error)}. ` +
+        'Enable the plugin rabbitmq_management, or say with --management-url where it is.',
+      { cause: thrown },
+    );
   }
 }
 

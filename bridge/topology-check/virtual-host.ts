@@ -1,30 +1,27 @@
 import { z } from 'zod';
 import type { Binding } from '../bus/topology.ts';
+import type { Declared, Properties } from './findings.ts';
 import { listOf, type ManagementOptions } from './management-api.ts';
-
-/** Attributes (`durable`, `type`, …) and arguments of a declaration, named as in RabbitMQ's own messages. */
-export type Properties = Readonly<Record<string, unknown>>;
-
-/** An exchange or a queue. */
-export interface Declared {
-  name: string;
-  properties: Properties;
-  /** Name of the policy that applies to it. */
-  policyName?: string | undefined;
-}
 
 /** The objects of a virtual host, either as RabbitMQ lists them or as the contracts expect them. */
 export interface VirtualHost {
-  exchanges: readonly Declared[];
-  queues: readonly Declared[];
-  bindings: readonly Binding[];
+  exchanges: readonly Declared<FoundObject['object']>[];
+  queues: readonly Declared<FoundObject['object']>[];
+  bindings: readonly Declared<{ type: 'binding' } & Binding>[];
 }
 
 /** A virtual host as RabbitMQ lists it, with what administrators have set over its objects. */
 export interface FoundVirtualHost extends VirtualHost {
+  exchanges: readonly FoundObject[];
+  queues: readonly FoundObject[];
   policies: readonly Policy[];
   /** Limits of the virtual host by name, e.g. `max-queues`: https://www.rabbitmq.com/docs/vhosts#limits */
   limits: Readonly<Record<string, number>>;
+}
+
+export interface FoundObject extends Declared<{ type: 'exchange' | 'queue'; name: string }> {
+  /** Name of the policy that applies to it. */
+  policyName: string | undefined;
 }
 
 /** Settings that administrators apply to queues and exchanges by name: https://www.rabbitmq.com/docs/policies */
@@ -37,11 +34,12 @@ export interface Policy {
   definition: Properties;
 }
 
+const properties = z.record(z.string(), z.unknown());
 const common = {
   name: z.string(),
   durable: z.boolean(),
   auto_delete: z.boolean(),
-  arguments: z.record(z.string(), z.unknown()),
+  arguments: properties,
   policy: z.string().nullish(),
 };
 const exchange = z.object({ ...common, type: z.string(), internal: z.boolean() });
@@ -51,14 +49,14 @@ const binding = z.object({
   destination: z.string(),
   destination_type: z.enum(['queue', 'exchange']),
   routing_key: z.string(),
-  arguments: common.arguments,
+  arguments: properties,
 });
 const policy = z.object({
   name: z.string(),
   pattern: z.string(),
   'apply-to': z.string(),
   priority: z.number(),
-  definition: z.record(z.string(), z.unknown()),
+  definition: properties,
 });
 const limits = z.object({ value: z.record(z.string(), z.number()) });
 
@@ -77,23 +75,24 @@ export async function readVirtualHost(options: ManagementOptions): Promise<Found
     listOf(options, 'vhost-limits', limits),
   ]);
   return {
-    exchanges: exchanges.map(toDeclared),
-    queues: queues.map(toDeclared),
-    bindings: bindings.map(({ destination_type: destinationType, routing_key: routingKey, ...rest }) => ({
-      ...rest,
-      destinationType,
-      routingKey,
-    })),
+    exchanges: exchanges.map((found) => toObject('exchange', found)),
+    queues: queues.map((found) => toObject('queue', found)),
+    bindings: bindings.map(({ destination_type: destinationType, routing_key: routingKey, ...rest }) =>
+      toBinding({ ...rest, destinationType, routingKey }),
+    ),
     policies: [...policies, ...operatorPolicies],
     limits: Object.assign({}, ...limitsFound.map(({ value }) => value)) as FoundVirtualHost['limits'],
   };
 }
 
-function toDeclared({
-  name,
-  arguments: given,
-  policy: policyName,
-  ...attributes
-}: Properties & { name: string; arguments: Properties; policy?: string | null | undefined }): Declared {
-  return { name, properties: { ...attributes, ...given }, policyName: policyName ?? undefined };
+function toObject(
+  type: 'exchange' | 'queue',
+  { name, arguments: given, policy: policyName, ...attributes }: z.infer<typeof exchange> | z.infer<typeof queue>,
+): FoundObject {
+  return { object: { type, name }, properties: { ...attributes, ...given }, policyName: policyName ?? undefined };
+}
+
+/** A binding has no properties that could differ: two bindings that differ in anything are two bindings. */
+export function toBinding(given: Binding): VirtualHost['bindings'][number] {
+  return { object: { ...given, type: 'binding' }, properties: {}, shown: given.routingKey };
 }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { breaking, compatible, shown, type Change, type JsonObject } from './change.ts';
 import { isProse, rules } from './keyword-rules.ts';
-import { placesOf, type Place } from './places.ts';
+import { placeOf, type Place } from './places.ts';
 
 /** Draft-07, as `z.toJSONSchema(schema, { io: 'input', target: 'draft-7' })` makes it. */
 export type JsonSchema = JsonObject;
@@ -15,33 +15,29 @@ const decisive = ['kind', 'anyOf', 'oneOf', 'items'];
  * prose, and a new optional field where readers ignore the fields that they do not know.
  */
 export function compareSchemas(before: JsonSchema, after: JsonSchema): Change[] {
-  const [old, now] = [placesOf(before), placesOf(after)];
-  const settled = new Set<string | undefined>();
-  return [...new Set([...old.keys(), ...now.keys()])].flatMap((path) => {
-    const [was, is] = [old.get(path), now.get(path)];
-    if (settled.has((was ?? is)?.around)) {
-      settled.add(path);
-      return [];
-    }
-    if (was === undefined || is === undefined || decisive.some((keyword) => differ(keyword, was, is)))
-      settled.add(path);
-    if (was !== undefined && is !== undefined)
-      return [...compareConstraints(path, was, is), ...compareProse(path, was, is)];
-    if (was !== undefined)
-      return gone(
-        path,
-        was,
-        [...now].filter(([each]) => !old.has(each)),
-      );
-    return is === undefined ? [] : added(path, is, old.get(is.around ?? '')?.schema ?? {});
-  });
+  return comparePlaces(placeOf(before), placeOf(after));
+}
+
+function comparePlaces(was: Place, is: Place): Change[] {
+  const changes = [...compareConstraints(was, is), ...compareProse(was, is)];
+  if (decisive.some((keyword) => differ(keyword, was, is))) return changes;
+  const [old, now] = [was, is].map(({ inner }) => new Map(inner.map((place) => [place.path, place])));
+  const isNew = is.inner.filter(({ path }) => !old?.has(path));
+  return [
+    ...changes,
+    ...was.inner.flatMap((place) => {
+      const same = now?.get(place.path);
+      return same ? comparePlaces(place, same) : gone(place, isNew);
+    }),
+    ...isNew.flatMap((place) => added(place, was.schema)),
+  ];
 }
 
 function differ(keyword: string, was: Place, is: Place): boolean {
   return !isDeepStrictEqual(was.constraints[keyword], is.constraints[keyword]);
 }
 
-function compareConstraints(path: string, was: Place, is: Place): Change[] {
+function compareConstraints(was: Place, is: Place): Change[] {
   const keywords = differ('kind', was, is)
     ? ['required', 'nullable', 'kind']
     : new Set([...Object.keys(was.constraints), ...Object.keys(is.constraints)]);
@@ -52,15 +48,15 @@ function compareConstraints(path: string, was: Place, is: Place): Change[] {
       const rule = rules[keyword] ?? (() => `${difference}: this keyword cannot be judged, so it counts as breaking.`);
       return [rule(was.constraints[keyword], is.constraints[keyword], difference)].flat();
     })
-    .map((sentence) => breaking(path, sentence));
+    .map((sentence) => breaking(was.path, sentence));
 }
 
-function compareProse(path: string, was: Place, is: Place): Change[] {
+function compareProse(was: Place, is: Place): Change[] {
   if (differ('kind', was, is)) return [];
   return [...new Set([...Object.keys(was.schema), ...Object.keys(is.schema)])]
     .filter((keyword) => isProse(keyword) && !isDeepStrictEqual(was.schema[keyword], is.schema[keyword]))
     .map((keyword) =>
-      compatible(path, `reads differently (${differenceOf(keyword, was, is)}): the same values are valid.`),
+      compatible(was.path, `reads differently (${differenceOf(keyword, was, is)}): the same values are valid.`),
     );
 }
 
@@ -74,28 +70,20 @@ function differenceOf(
   return `${keyword} was ${shown(old, limit)} and is ${shown(now, limit)} now`;
 }
 
-function gone(path: string, { role, around, schema, constraints }: Place, candidates: [string, Place][]): Change[] {
+function gone({ role, path, schema, constraints }: Place, candidates: readonly Place[]): Change[] {
   if (role === 'branch') {
     return [breaking(path, 'is no longer one of the branches: newer readers refuse what older writers wrote so.')];
   }
   // The keyword of an element says that it is gone.
   if (role !== 'field') return [];
-  const [heir] =
-    candidates.find(
-      ([, each]) =>
-        each.role === role &&
-        each.around === around &&
-        isDeepStrictEqual(withoutProse(each.schema), withoutProse(schema)),
-    ) ?? [];
-  const fate = heir === undefined ? ': removed.' : ` and \`${heir}\` of the same schema is new: renamed?`;
-  return [
-    constraints['required']
-      ? breaking(path, `(required) is gone${fate} Older readers refuse what is written without it.`)
-      : breaking(
-          path,
-          `(optional) is gone${fate} Older readers take it for left out, and newer readers ignore what older writers wrote in it.`,
-        ),
-  ];
+  const heir = candidates.find(
+    (each) => each.role === role && isDeepStrictEqual(withoutProse(each.schema), withoutProse(schema)),
+  );
+  const fate = heir === undefined ? ': removed.' : ` and \`${heir.path}\` of the same schema is new: renamed?`;
+  const reason = constraints['required']
+    ? 'Older readers refuse what is written without it.'
+    : 'Older readers take it for left out, and newer readers ignore what older writers wrote in it.';
+  return [breaking(path, `(${constraints['required'] ? 'required' : 'optional'}) is gone${fate} ${reason}`)];
 }
 
 function withoutProse(schema: JsonObject): JsonObject {
@@ -105,16 +93,15 @@ function withoutProse(schema: JsonObject): JsonObject {
 /** Beside other keywords, an older writer may have written a field that the schema did not name. */
 const plainKeywords = new Set(['type', 'properties', 'required', 'default', '$schema', 'definitions']);
 
-function added(path: string, { role, constraints }: Place, holder: JsonObject): Change[] {
+function added({ role, path, constraints }: Place, holder: JsonObject): Change[] {
   if (role === 'branch') return [breaking(path, 'is a new branch: older readers refuse it.')];
   if (role !== 'field') return [];
   if (constraints['required']) {
     return [breaking(path, 'is new and required: newer readers refuse what was written before, which lacks it.')];
   }
   if (holder['additionalProperties'] === false) {
-    return [
-      breaking(path, 'is new, where no unknown field is taken (additionalProperties false): older readers refuse it.'),
-    ];
+    const place = 'where no unknown field is taken (additionalProperties false)';
+    return [breaking(path, `is new, ${place}: older readers refuse it.`)];
   }
   const keyword = Object.keys(holder).find((each) => !plainKeywords.has(each) && !isProse(each));
   if (keyword !== undefined) {
@@ -122,10 +109,6 @@ function added(path: string, { role, constraints }: Place, holder: JsonObject): 
     return [breaking(path, `is new, where ${keyword} already let fields of any name be written: ${reason}`)];
   }
   const meaning = constraints['default'] === undefined ? '' : `, with the default ${shown(constraints['default'])}`;
-  return [
-    compatible(
-      path,
-      `is new and optional${meaning}: older readers ignore it, and what was written without it is read as before.`,
-    ),
-  ];
+  const reason = 'older readers ignore it, and what was written without it is read as before.';
+  return [compatible(path, `is new and optional${meaning}: ${reason}`)];
 }

@@ -48,41 +48,28 @@ export const rules: Readonly<Record<string, Rule>> = {
     if (old === false) return `is open (${difference}): older readers refuse fields that they do not know.`;
     return `takes other fields differently (${difference}): a field that the schema does not name changes its meaning.`;
   },
-  anyOf: union,
-  oneOf: union,
-  maximum: upperLimit,
-  exclusiveMaximum: upperLimit,
-  maxLength: upperLimit,
-  maxItems: upperLimit,
-  maxProperties: upperLimit,
-  minimum: lowerLimit,
-  exclusiveMinimum: lowerLimit,
-  minLength: lowerLimit,
-  minItems: lowerLimit,
-  minProperties: lowerLimit,
-  allOf: presence,
-  items: presence,
-  additionalItems: presence,
-  propertyNames: presence,
-  pattern: presence,
-  format: presence,
-  multipleOf: presence,
-  uniqueItems: presence,
-  contentEncoding: presence,
-  contentMediaType: presence,
+  ...sharing(union, 'anyOf', 'oneOf'),
+  ...sharing(upperLimit, 'maximum', 'exclusiveMaximum', 'maxLength', 'maxItems', 'maxProperties'),
+  ...sharing(lowerLimit, 'minimum', 'exclusiveMinimum', 'minLength', 'minItems', 'minProperties'),
+  ...sharing(presence, 'allOf', 'items', 'additionalItems', 'propertyNames', 'pattern', 'format', 'multipleOf'),
+  ...sharing(presence, 'uniqueItems', 'contentEncoding', 'contentMediaType'),
 };
+
+function sharing(rule: Rule, ...keywords: string[]): Record<string, Rule> {
+  return Object.fromEntries(keywords.map((keyword) => [keyword, rule]));
+}
 
 function valuesChange(before: unknown, after: unknown): string | string[] {
   if (!Array.isArray(before)) return `took any value and takes only ${listed(after)} now: ${narrows}`;
   if (!Array.isArray(after)) return `took only ${listed(before)} and takes any value now: ${widens}`;
-  const gone = without(before, after);
-  const added = without(after, before);
   if (before.length === 1 && after.length === 1) {
     return `was ${listed(before)} and is ${listed(after)} now: ${differs}`;
   }
   return [
-    ...gone.map((value) => `no longer takes ${shown(value)}: newer readers refuse what older writers wrote with it.`),
-    ...added.map((value) => `takes ${shown(value)} now: older readers refuse it.`),
+    ...without(before, after).map(
+      (value) => `no longer takes ${shown(value)}: newer readers refuse what older writers wrote with it.`,
+    ),
+    ...without(after, before).map((value) => `takes ${shown(value)} now: older readers refuse it.`),
   ];
 }
 

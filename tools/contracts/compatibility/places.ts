@@ -2,56 +2,52 @@ import { isObject, type JsonObject } from './change.ts';
 import { isProse, rules } from './keyword-rules.ts';
 import { allowedTypes, allowedValues, normalized } from './normal-schema.ts';
 
-/** A schema within a schema. */
+/** A schema, as it stands within a document. */
 export interface Place {
   role: 'document' | 'field' | 'branch' | 'element';
-  /** Path of the schema around it; undefined for the document. */
-  around?: string;
+  /** E.g. `(table=agents).row_data.capabilities[]`. */
+  path: string;
   schema: JsonObject;
   /**
    * What the place asks for, by keyword, in one spelling. `kind`, `nullable`, `required` (of the field) and `values` (of
    * `const` and `enum`) stand beside the keywords of JSON Schema.
    */
   constraints: JsonObject;
+  /** The places of the schemas directly inside. */
+  inner: Place[];
 }
 
-type Places = Map<string, Place>;
-type Origin = Pick<Place, 'role' | 'around' | 'constraints'> & { path: string };
+type At = Pick<Place, 'role' | 'path'> & { required?: boolean };
 
-/** A schema inside another, and where it stands. */
-type Inner = [Origin, schema: unknown];
-
-/** Every schema within a document by its path, as in `(table=agents).row_data.capabilities[]`, outer ones first. */
-export function placesOf(given: unknown, open: readonly JsonObject[] = isObject(given) ? [given] : []): Places {
-  return placesFrom({ role: 'document', path: '', constraints: {} }, given, open);
-}
-
-function placesFrom({ path, ...origin }: Origin, given: unknown, around: readonly JsonObject[]): Places {
+export function placeOf(
+  given: unknown,
+  around: readonly JsonObject[] = isObject(given) ? [given] : [],
+  { role, path, required }: At = { role: 'document', path: '' },
+): Place {
   const { schema, nullable, open, recursion } = normalized(given, around);
-  const combined = combinedIn(schema, open);
+  const place = (at: At, inner: unknown): Place => placeOf(inner, open, { ...at, path: `${path}${at.path}` });
+  const combined = ['anyOf', 'oneOf', 'allOf'].flatMap((keyword) => combinedBy(keyword, schema, open));
   const values = allowedValues(schema);
   const constraints: JsonObject = {
-    ...origin.constraints,
+    ...(required !== undefined && { required }),
     ...constraintsOf(schema, open),
     ...Object.fromEntries(combined.map(({ keyword, members, names }) => [keyword, names ? 'named' : members])),
     ...(values && { values }),
     nullable,
     kind: recursion === undefined ? kindOf(schema) : `the schema ${recursion} references above`,
   };
-  const inner: Inner[] = [
-    ...fieldsOf(schema, path),
-    ...elementsOf(schema, path),
+  const inner = [
+    ...fieldsOf(schema).map(([name, field, isRequired]) =>
+      place({ role: 'field', path: path === '' ? name : `.${name}`, required: isRequired }, field),
+    ),
+    ...elementsOf(schema).map(([at, element]) =>
+      place({ role: 'element', path: path === '' ? at.replace(/^\./, '') : at }, element),
+    ),
     ...combined.flatMap(({ schemas, names = [] }) =>
-      names.map((name, index): Inner => [
-        { role: 'branch', path: `${path}(${name})`, constraints: {} },
-        schemas[index],
-      ]),
+      names.map((name, index) => place({ role: 'branch', path: `(${name})` }, schemas[index])),
     ),
   ];
-  return new Map([
-    [path, { ...origin, schema, constraints }] as const,
-    ...inner.flatMap(([at, each]) => [...placesFrom({ ...at, around: path }, each, open)]),
-  ]);
+  return { role, path, schema, constraints, inner };
 }
 
 /** Keywords that `kind`, `values` and the places within say better. */
@@ -78,71 +74,55 @@ function kindOf(schema: JsonObject): string {
   return `${type === undefined ? '' : `${type} and `}one of several (${unions.join(' and ')})`;
 }
 
-function fieldsOf({ properties, required }: JsonObject, path: string): Inner[] {
-  const mandatory = Array.isArray(required) ? required.map(String) : [];
-  const schemas = new Map<string, unknown>(mandatory.map((name) => [name, {}]));
-  for (const [name, schema] of Object.entries(isObject(properties) ? properties : {})) schemas.set(name, schema);
-  return [...schemas].map(([name, schema]) => {
+function fieldsOf({ properties, required }: JsonObject): [name: string, schema: unknown, isRequired: boolean][] {
+  const mandatory = new Set(Array.isArray(required) ? required.map(String) : []);
+  const fields = new Map(Object.entries(isObject(properties) ? properties : {}));
+  return [...new Set([...mandatory, ...fields.keys()])].map((name) => {
     const shown = /^[\w:-]+$/.test(name) ? name : JSON.stringify(name);
-    const constraints = { required: mandatory.includes(name) };
-    return [{ role: 'field', path: path === '' ? shown : `${path}.${shown}`, constraints }, schema];
+    return [shown, fields.get(name) ?? {}, mandatory.has(name)];
   });
 }
 
-function elementsOf(schema: JsonObject, path: string): Inner[] {
-  return Object.entries(elementPaths).flatMap(([keyword, place]) => {
+function elementsOf(schema: JsonObject): [path: string, schema: unknown][] {
+  return Object.entries(elementPaths).flatMap(([keyword, path]) => {
     const { [keyword]: value } = schema;
-    const found = Array.isArray(value) ? value.map((each, index) => [`[${index}]`, each]) : [[place, value]];
-    return found
-      .filter(([, each]) => isObject(each))
-      .map(([at, each]): Inner => [
-        {
-          role: 'element',
-          path: path === '' ? String(at).replace(/^\./, '') : `${path}${String(at)}`,
-          constraints: {},
-        },
-        each,
-      ]);
+    const found = Array.isArray(value)
+      ? value.map((each, index): [string, unknown] => [`[${index}]`, each])
+      : [[path, value] as [string, unknown]];
+    return found.filter(([, each]) => isObject(each));
   });
 }
 
-interface Combined {
-  keyword: string;
-  schemas: unknown[];
-  /** The constraints of each schema, by path. */
-  members: Map<string, JsonObject>[];
-  /** Of the branches of a union that can be told apart. */
-  names: string[] | undefined;
+/** The schemas that a keyword combines, what they ask for, and the names of branches that can be told apart. */
+function combinedBy(keyword: string, { [keyword]: schemas }: JsonObject, open: readonly JsonObject[]) {
+  if (!Array.isArray(schemas)) return [];
+  const branches = schemas.map((each) => placeOf(each, open));
+  const names = keyword === 'allOf' ? undefined : namesOf(branches);
+  return [{ keyword, schemas: schemas as unknown[], members: branches.map(withoutSchemas), names }];
 }
 
-function combinedIn(schema: JsonObject, open: readonly JsonObject[]): Combined[] {
-  return ['anyOf', 'oneOf', 'allOf'].flatMap((keyword) => {
-    const { [keyword]: schemas } = schema;
-    if (!Array.isArray(schemas)) return [];
-    const branches = schemas.map((each) => placesOf(each, open));
-    const members = branches.map((places) => new Map([...places].map(([at, { constraints }]) => [at, constraints])));
-    return [{ keyword, schemas, members, names: keyword === 'allOf' ? undefined : namesOf(branches) }];
-  });
+function withoutSchemas({ path, constraints, inner }: Place): unknown {
+  return { path, constraints, inner: inner.map(withoutSchemas) };
 }
 
 /** Names branches by a required field whose values differ, as in `table=agents`, by their values, or by their types. */
-function namesOf(branches: readonly Places[]): string[] | undefined {
-  const fields = [...(branches[0] ?? [])].filter(([, { role, around }]) => role === 'field' && around === '');
-  const candidates: ((branch: Places) => string[] | undefined)[] = [
-    ...fields.map(([field]) => (branch: Places) => {
-      const isTold = branch.get('')?.constraints['kind'] === 'object' && branch.get(field)?.constraints['required'];
-      return isTold ? shownValues(branch.get(field))?.map((value) => `${field}=${value}`) : undefined;
+function namesOf(branches: readonly Place[]): string[] | undefined {
+  const fields = (branches[0]?.inner ?? []).filter(({ role }) => role === 'field').map(({ path }) => path);
+  const candidates: ((branch: Place) => string[] | undefined)[] = [
+    ...fields.map((field) => ({ constraints, inner }: Place) => {
+      const found = inner.find(({ path }) => path === field);
+      const isTold = constraints['kind'] === 'object' && found?.constraints['required'];
+      return isTold ? shownValues(found)?.map((value) => `${field}=${value}`) : undefined;
     }),
-    (branch) => shownValues(branch.get('')),
-    (branch) => allowedTypes(branch.get('')?.schema ?? {})?.map((type) => (type === 'integer' ? 'number' : type)),
+    shownValues,
+    ({ schema }) => allowedTypes(schema)?.map((type) => (type === 'integer' ? 'number' : type)),
   ];
   return candidates
-    .map((namesFor) => branches.map((branch) => namesFor(branch)))
+    .map((namesFor) => branches.map(namesFor))
     .find((names) => !names.includes(undefined) && new Set(names.flat()).size === names.flat().length)
     ?.map((names) => names?.toSorted().join('|') ?? '');
 }
 
-function shownValues(place: Place | undefined): string[] | undefined {
-  const values = place && allowedValues(place.schema);
-  return values?.map((value) => (typeof value === 'string' ? value : JSON.stringify(value)));
+function shownValues({ schema }: Place): string[] | undefined {
+  return allowedValues(schema)?.map((value) => (typeof value === 'string' ? value : JSON.stringify(value)));
 }

@@ -8,6 +8,7 @@ import {
   replicaQueueOf,
   topology,
   type DomainQueueName,
+  type QueueDefinition,
 } from '../../../contracts/topology.ts';
 import {
   bindingVersion,
@@ -22,6 +23,7 @@ import { publishedSchemas } from './json-schemas.ts';
 
 const controlQueue = controlQueueOf({ instanceId: '{instance_id}', agentId: '{agent_id}' });
 const replicaQueue = replicaQueueOf('{replica_id}');
+const consumedQueues = topology.queues.filter(({ consumers }) => consumers.length > 0);
 
 /**
  * Describes the whole bus as one AsyncAPI 3 document: what event_broker and agents_worker send, and what each queue delivers.
@@ -65,34 +67,21 @@ function eventChannels(): Json {
 }
 
 function queueChannels(): Json {
-  const queues = topology.queues.filter(({ consumers }) => consumers.length > 0);
   return Object.fromEntries(
-    queues.map(({ name, exchange, routingKeys, arguments: given }) => [
-      name,
-      {
-        address: name,
-        description: `Bound to ${exchange} by ${routingKeys.join(', ')}.`,
-        messages: Object.assign({}, ...eventTypesOf(name as DomainQueueName).map(messageRefs)) as Json,
-        bindings: { amqp: { is: 'queue', queue: queueBinding(name), bindingVersion } },
-        'x-queue-arguments': given,
-      },
+    consumedQueues.map((queue) => [
+      queue.name,
+      queueChannel(queue, queue.routingKeys.join(', '), eventTypesOf(queue.name as DomainQueueName)),
     ]),
   );
 }
 
 function replicaChannel(): Json {
-  const { name, exchange, routingKeys, durable, exclusive, autoDelete, arguments: given } = replicaQueue;
+  const { routingKeys, durable, exclusive, autoDelete } = replicaQueue;
   return {
-    'user_backend.replica': {
-      address: name,
-      description: `Bound to ${exchange} by ${routingKeys.join(', ')}.`,
+    'user_backend.replica': queueChannel(replicaQueue, routingKeys.join(', '), routingKeys, {
       parameters: { replica_id: { description: 'UUID of a connection of one replica of user_backend.' } },
-      messages: Object.assign({}, ...routingKeys.map(messageRefs)) as Json,
-      bindings: {
-        amqp: { is: 'queue', queue: { ...queueBinding(name), durable, exclusive, autoDelete }, bindingVersion },
-      },
-      'x-queue-arguments': given,
-    },
+      properties: { durable, exclusive, autoDelete },
+    }),
   };
 }
 
@@ -112,14 +101,26 @@ function commandChannels(): Json {
         bindings: { amqp: { is: 'routingKey', exchange: exchangeBinding(exchangeNames.agents), bindingVersion } },
       };
     }),
-    'instance.control': {
-      address: controlQueue.name,
-      description: `Bound to ${controlQueue.exchange} by the ids of its instance and its agent.`,
+    'instance.control': queueChannel(controlQueue, 'the ids of its instance and its agent', commandTypes, {
       parameters: { instance_id: parameters.instance_id },
-      messages: Object.assign({}, ...commandTypes.map(messageRefs)) as Json,
-      bindings: { amqp: { is: 'queue', queue: queueBinding(controlQueue.name), bindingVersion } },
-      'x-queue-arguments': controlQueue.arguments,
-    },
+    }),
+  };
+}
+
+function queueChannel(
+  { name, exchange, arguments: given }: QueueDefinition,
+  keys: string,
+  types: readonly string[],
+  { parameters, properties }: { parameters?: Json; properties?: Json } = {},
+): Json {
+  const queue = { name, durable: true, exclusive: false, autoDelete: false, vhost: '/', ...properties };
+  return {
+    address: name,
+    description: `Bound to ${exchange} by ${keys}.`,
+    ...(parameters && { parameters }),
+    messages: Object.assign({}, ...types.map(messageRefs)) as Json,
+    bindings: { amqp: { is: 'queue', queue, bindingVersion } },
+    'x-queue-arguments': given,
   };
 }
 
@@ -138,7 +139,6 @@ function sends(): Json {
 }
 
 function receives(): Json {
-  const queues = topology.queues.filter(({ consumers }) => consumers.length > 0);
   const receive = (channel: string, consumers: readonly string[], description: string, ack = true): Json => ({
     action: 'receive',
     channel: ref(`channels/${channel}`),
@@ -148,7 +148,7 @@ function receives(): Json {
   });
   return {
     ...Object.fromEntries(
-      queues.map(({ name, consumers }) => [
+      consumedQueues.map(({ name, consumers }) => [
         `consume.${name}`,
         receive(name, consumers, sideEffects(eventTypesOf(name as DomainQueueName), consumers)),
       ]),
@@ -180,10 +180,6 @@ function sideEffects(types: readonly EventType[], consumers: readonly string[]):
 function exchangeBinding(name: string): Json {
   const exchange = topology.exchanges.find((candidate) => candidate.name === name);
   return { name, type: exchange?.type, durable: true, autoDelete: false, vhost: '/' };
-}
-
-function queueBinding(name: string): Json {
-  return { name, durable: true, exclusive: false, autoDelete: false, vhost: '/' };
 }
 
 function named<Name extends string>(names: readonly Name[], make: (name: Name) => Json, prefix = ''): Json {

@@ -11,6 +11,7 @@ import {
   topology,
   type QueueDefinition,
 } from '../../../contracts/topology.ts';
+import type { Versions } from '../../../contracts/versions.ts';
 import { accessTable, agentsAccount } from './access-sections.ts';
 import { publishedSchemas, schemaFile, toJsonSchema } from './json-schemas.ts';
 import { example, table } from './markdown.ts';
@@ -26,7 +27,12 @@ export function catalogSections(): Record<string, string> {
       ['exchange', 'type', 'purpose'],
       topology.exchanges.map(({ name, type, purpose }) => [code(name), type, purpose]),
     ),
-    queues: queueTable(topology.queues.filter(({ consumers }) => consumers.length > 0)),
+    queues: queueTable(
+      topology.queues
+        .filter(({ consumers }) => consumers.length > 0)
+        .map((queue) => ({ ...queue, consumers: queue.consumers.map(code) })),
+      whenDomainQueueIsFull,
+    ),
     'queue arguments': argumentTable(topology.queues),
     'replica queue': ownQueueSection(
       replicaQueue,
@@ -55,36 +61,33 @@ export function catalogSections(): Record<string, string> {
 
 function eventSection(type: EventType): string {
   const { published, sideEffects, versions } = catalog[type];
-  return [
-    `### ${code(type)}`,
-    [
-      `- **Routing key:** ${code(type)}`,
-      `- **Published by:** \`event_broker\`, ${published}`,
-      `- **Version:** ${versionLinks(type)}`,
-      `- **Consumers:** ${consumersOf(type).map(code).join(', ')}`,
-      '- **Side effects:**',
-      ...Object.entries(sideEffects).map(([consumer, effect]) => `  - ${code(consumer)}: ${effect}`),
-      '- **Payload:**',
-    ].join('\n'),
-    fieldTable(fieldsOf(toJsonSchema(versions.newest.schema))),
-    example(versions.newest.example),
-  ].join('\n\n');
+  return messageSection(type, versions, [
+    `- **Routing key:** ${code(type)}`,
+    `- **Published by:** \`event_broker\`, ${published}`,
+    `- **Version:** ${versionLinks(type)}`,
+    `- **Consumers:** ${consumersOf(type).map(code).join(', ')}`,
+    '- **Side effects:**',
+    ...Object.entries(sideEffects).map(([consumer, effect]) => `  - ${code(consumer)}: ${effect}`),
+  ]);
 }
 
 function commandSection(type: CommandType): string {
   const { addressedTo, source, published, sideEffects, versions } = controlCommands[type];
+  return messageSection(type, versions, [
+    `- **Routing key:** \`<${addressedTo}_id>\``,
+    `- **Published by:** \`agents_worker\` (\`cloudEvents:source\` ${code(source)}), ${published}`,
+    `- **Version:** ${versionLinks(type)}`,
+    `- **Consumers:** ${addressedTo === 'agent' ? 'all instances of the agent' : 'the agent of the instance'}`,
+    `- **Side effects:** ${sideEffects}`,
+  ]);
+}
+
+function messageSection(type: string, { newest }: Versions<unknown>, facts: string[]): string {
   return [
     `### ${code(type)}`,
-    [
-      `- **Routing key:** \`<${addressedTo}_id>\``,
-      `- **Published by:** \`agents_worker\` (\`cloudEvents:source\` ${code(source)}), ${published}`,
-      `- **Version:** ${versionLinks(type)}`,
-      `- **Consumers:** ${addressedTo === 'agent' ? 'all instances of the agent' : 'the agent of the instance'}`,
-      `- **Side effects:** ${sideEffects}`,
-      '- **Payload:**',
-    ].join('\n'),
-    fieldTable(fieldsOf(toJsonSchema(versions.newest.schema))),
-    example(versions.newest.example),
+    [...facts, '- **Payload:**'].join('\n'),
+    fieldTable(fieldsOf(toJsonSchema(newest.schema))),
+    example(newest.example),
   ].join('\n\n');
 }
 
@@ -95,19 +98,24 @@ function versionLinks(name: string): string {
   return links.length > 1 ? `${links[0]}; still read: ${links.slice(1).join(', ')}` : `${links[0]}`;
 }
 
-function queueTable(queues: readonly QueueDefinition[]): string {
+function queueTable(queues: readonly QueueDefinition[], whenFull: (queue: QueueDefinition) => string): string {
   return table(
     ['queue', 'bound exchange', 'routing keys', 'consumers', 'when it is full'],
-    queues.map(({ name, exchange, routingKeys, consumers, arguments: given }) => [
-      code(name),
-      code(exchange),
-      routingKeys.map(code).join(', '),
-      consumers.map(code).join(', '),
-      given['x-overflow'] === 'reject-publish'
-        ? `${mebibytes(given['x-max-length-bytes'])}: refuses; the broker tries again later`
-        : `${mebibytes(given['x-max-length-bytes'])}: drops its oldest (see the dead letters)`,
+    queues.map((queue) => [
+      code(queue.name),
+      code(queue.exchange),
+      queue.routingKeys.map(code).join(', '),
+      queue.consumers.join(', '),
+      whenFull(queue),
     ]),
   );
+}
+
+function whenDomainQueueIsFull({ arguments: given }: QueueDefinition): string {
+  const limit = mebibytes(given['x-max-length-bytes']);
+  return given['x-overflow'] === 'reject-publish'
+    ? `${limit}: refuses; the broker tries again later`
+    : `${limit}: drops its oldest (see the dead letters)`;
 }
 
 /** A table with a column for each set of arguments that several queues share. Their own names in the arguments do not count. */
@@ -150,18 +158,7 @@ function headerTable(): string {
 /** The section on a queue that belongs to one instance or replica. */
 function ownQueueSection(queue: QueueDefinition, whenFull: string): string {
   return [
-    table(
-      ['queue', 'bound exchange', 'routing keys', 'consumers', 'when it is full'],
-      [
-        [
-          code(queue.name),
-          code(queue.exchange),
-          queue.routingKeys.map(code).join(', '),
-          queue.consumers.join(', '),
-          whenFull,
-        ],
-      ],
-    ),
+    queueTable([queue], () => whenFull),
     table(
       ['argument', 'value'],
       Object.entries(queue.arguments).map(([name, value]) => [code(name), code(value)]),

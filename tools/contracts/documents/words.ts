@@ -47,14 +47,10 @@ function typeOf(schema: JsonSchema, field = ''): string {
   if (Array.isArray(type)) return type.map((each) => typeOf({ ...schema, type: each }, field)).join(' or ');
   if (type === 'string') return { uuid: 'UUID', 'date-time': 'time' }[format ?? ''] ?? 'text';
   if (type === 'integer') return schema.minimum === 0 ? 'integer, 0 or more' : 'integer, 1 or more';
-  if (type === 'array') return `list of ${plural(typeOf(items as JsonSchema, field))}`;
+  if (type === 'array') return `list of ${typeOf(items as JsonSchema, field)}s`;
   if (type === 'object' && properties) return Object.keys(properties).map(code).join(', ');
   if (type === 'boolean' || type === 'object' || type === 'null' || type === 'number') return type;
   throw new Error(
     `tools/contracts/documents/words.ts has no words for the field ${field} yet: ${JSON.stringify(schema)}`,
   );
-}
-
-function plural(word: string): string {
-  return `${word}s`;
 }
