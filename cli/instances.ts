@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import { findInstanceIds } from '../database/instances/find.ts';
 import { CommandError } from './command-error.ts';
 import type { IdPrefix } from './ids.ts';
 
@@ -6,12 +7,8 @@ const shownCandidates = 5;
 
 /** Finds the only instance with a row whose id begins like that. @throws CommandError when no instance or several fit */
 export async function resolveInstance(client: Client, prefix: IdPrefix): Promise<string> {
-  const { rows } = await client.query<{ id: string }>(
-    `select id from instances where id between $1 and $2 order by id limit ${shownCandidates + 1}`,
-    [prefix.lowest, prefix.highest],
-  );
   return single(
-    rows.map(({ id }) => id),
+    await findInstanceIds(client, prefix, shownCandidates + 1),
     prefix,
     'See npx instances list; npx instances explain also knows deleted instances.',
   );

@@ -3,6 +3,7 @@ import { InvalidArgumentError, Option } from 'commander';
 import type { Client } from 'pg';
 import { z } from 'zod';
 import type { InstanceStatus } from '../contracts/names.ts';
+import { readEnd } from '../database/instances/find.ts';
 import { readInstanceView, type InstanceView } from '../database/instances/view.ts';
 import { CommandError, exitCodes } from './command-error.ts';
 
@@ -64,13 +65,9 @@ export async function waitForStatus(options: WaitForStatus): Promise<void> {
 /** Waits until the event log says that the engine has cleaned up after a deleted row. */
 export async function waitForEnd({ client, id, timeoutSeconds }: Waiting): Promise<void> {
   const done = await poll(timeoutSeconds, async () => {
-    const { rows } = await client.query<{ change: string; there: boolean }>(
-      `select notification ->> 'event_type' as change, exists (select from instances where id = $1) as there
-       from event_log where entity_id = $1 order by sequence desc limit 1`,
-      [id],
-    );
-    if (rows[0]?.there) throw new CommandError(`The instance ${id} was created again meanwhile.`);
-    return rows[0]?.change === 'update';
+    const { exists, isCleanedUp } = await readEnd(client, id);
+    if (exists) throw new CommandError(`The instance ${id} was created again meanwhile.`);
+    return isCleanedUp;
   });
   if (!done) throw timedOut(`The instance ${id} is not cleaned up after ${timeoutSeconds} s.`, id);
 }

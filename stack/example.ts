@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import type pg from 'pg';
 import { z } from 'zod';
 import { runtimeSpec } from '../runtimes/registry.ts';
-import { createClient } from '../database/engine-client.ts';
+import { createClient, type EngineClient } from '../database/engine-client.ts';
+import { createInstance } from '../database/instances/change.ts';
+import { listInstances } from '../database/instances/list.ts';
 import { poolLimits } from '../database/time-limits.ts';
 
 const folder = fileURLToPath(new URL('../examples/heartbeat-agent/', import.meta.url));
@@ -25,43 +26,38 @@ export async function publishExampleAgent(databaseUrl: string): Promise<string> 
     JSON.parse(await readFile(`${folder}agent.json`, 'utf8')),
   );
   const spec = runtimeSpec.parse({ ...runtime, working_directory: folder });
-  await query(
-    databaseUrl,
-    `insert into agents (id, name, version, capabilities, runtime) values ($1, $2, $3, $4, $5)
-     on conflict (id) do update set name = excluded.name, version = excluded.version,
-       capabilities = excluded.capabilities, runtime = excluded.runtime`,
-    [agentId, name, version, JSON.stringify(capabilities), spec],
+  await withClient(databaseUrl, (client) =>
+    client.query(
+      `insert into agents (id, name, version, capabilities, runtime) values ($1, $2, $3, $4, $5)
+       on conflict (id) do update set name = excluded.name, version = excluded.version,
+         capabilities = excluded.capabilities, runtime = excluded.runtime`,
+      [agentId, name, version, JSON.stringify(capabilities), spec],
+    ),
   );
   return agentId;
 }
 
-export interface ExampleInstance {
-  id: string;
-  status: string;
-  created: boolean;
+/** Finds the example's instance whose desired state is `running`, or creates one. */
+export async function ensureExampleInstance(databaseUrl: string) {
+  return withClient(databaseUrl, async (client) => {
+    const users = { lowest: exampleUserId, highest: exampleUserId };
+    const { instances } = await listInstances(client, { agentIds: [agentId], users, limit: 1_000 });
+    const found = instances.findLast(({ desired_state: desiredState }) => desiredState === 'running');
+    if (found) return { ...found, isNew: false };
+    const json = JSON.stringify({ config: { interval_ms: 5000 } });
+    const instance = { agentId, userId: exampleUserId, desiredState: 'running', json } as const;
+    return { ...(await createInstance(client, instance)), isNew: true };
+  });
 }
 
-/** Finds the example's instance whose desired state is `running`, or inserts one. */
-export async function ensureExampleInstance(databaseUrl: string, agent: string): Promise<ExampleInstance> {
-  const find = `select id, status from instances
-                where agent_id = $1 and user_id = $2 and desired_state = 'running' order by created_at limit 1`;
-  const insert = 'insert into instances (agent_id, user_id, config) values ($1, $2, $3) returning id, status';
-  const [found] = await query<ExampleInstance>(databaseUrl, find, [agent, exampleUserId]);
-  if (found) return { ...found, created: false };
-  const [inserted] = await query<ExampleInstance>(databaseUrl, insert, [agent, exampleUserId, { interval_ms: 5000 }]);
-  if (!inserted) throw new Error('PostgreSQL returned no row for the instance that was inserted');
-  return { ...inserted, created: true };
-}
-
-async function query<Row extends pg.QueryResultRow>(
+async function withClient<Result>(
   databaseUrl: string,
-  text: string,
-  values: unknown[],
-): Promise<Row[]> {
+  work: (client: EngineClient) => Promise<Result>,
+): Promise<Result> {
   const client = createClient({ connectionString: databaseUrl }, poolLimits.session);
   await client.connect();
   try {
-    return (await client.query<Row>(text, values)).rows;
+    return await work(client);
   } finally {
     await client.end();
   }

@@ -1,4 +1,5 @@
 // The process that runs the servers. stack.ts starts it.
+import { errorMessage } from '../supervision/errors.ts';
 import type { HostMessage, HostRequest } from './host-protocol.ts';
 import { endLeftServers } from './left-servers.ts';
 import { acquireLock } from './lock.ts';
@@ -41,7 +42,7 @@ async function start(options: Omit<StackOptions, 'onProgress'>): Promise<void> {
 
 async function fail(error: unknown): Promise<void> {
   await end();
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = errorMessage(error);
   console.error(reason);
   send({ type: 'failed', reason }, () => process.exit(1));
 }
@@ -72,7 +73,7 @@ function watch(onProgress: (line: string) => void): void {
     for (const entry of alive) {
       if (ended !== undefined || entry.server.isRunning()) continue;
       alive.delete(entry);
-      onProgress(`${entry.name} has ended unexpectedly. Its log: ${entry.logFile}`);
+      onProgress(`${entry.name} has ended unexpectedly. Its log: ${entry.server.logFile}`);
     }
   }, watchIntervalMs).unref();
 }

@@ -6,7 +6,8 @@ import { explainUntrusted, UntrustedCertificate } from '../certificates/untruste
 /** A server of the user's own. It has no password file, because its user keeps the password. */
 interface OwnServer {
   url: string;
-  passwordFile?: string;
+  managementUrl?: string | undefined;
+  passwordFile?: undefined;
 }
 
 /** Rejects when the user's own database does not answer. The error never shows the password. */
@@ -24,13 +25,13 @@ export async function checkDatabase(url: string): Promise<OwnServer> {
 }
 
 /** Rejects when the user's own broker does not answer. The error never shows the password. */
-export async function checkAmqp(url: string, managementUrl?: string): Promise<OwnServer & { managementUrl?: string }> {
+export async function checkAmqp(url: string, managementUrl?: string): Promise<OwnServer> {
   try {
     await (await connectAmqp(url, { timeout: 10_000 })).close();
   } catch (error) {
     throw noAnswer('AMQP_URL', url, error);
   }
-  return { url, ...(managementUrl !== undefined && { managementUrl }) };
+  return { url, managementUrl };
 }
 
 function noAnswer(variable: string, url: string, cause: unknown): Error {

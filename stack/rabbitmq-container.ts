@@ -1,41 +1,43 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 
 import { runCommand, withProgress } from './command.ts';
-import { isRunning } from './process-reference.ts';
 import type { RabbitmqLogin } from './rabbitmq-login.ts';
-import type { RabbitmqLaunch, RabbitmqLaunchOptions } from './rabbitmq-launch.ts';
-import { logFileOf } from './server-log.ts';
-import { type Progress, spawnServer } from './server.ts';
+import type { RabbitmqLaunchOptions } from './rabbitmq-launch.ts';
+import { type Progress, runServer, type RunningServer } from './server.ts';
 import { until } from './until.ts';
 
 const image = 'rabbitmq:4-management';
 
-/** Starts the broker in a container whose name and volume derive from the folder, so that a later run finds both. */
-export async function startContainer({
-  directory,
-  port,
-  managementPort,
-  login,
-  onProgress,
-  signal,
-}: RabbitmqLaunchOptions): Promise<RabbitmqLaunch> {
-  const name = containerNameOf(directory);
-  const folder = resolve(directory, 'rabbitmq');
-  mkdirSync(folder, { recursive: true });
+/** Runs the broker in a container whose name and volume derive from the folder, so that a later run finds both. */
+export async function runContainer(options: RabbitmqLaunchOptions): Promise<RunningServer> {
+  const { folder, port, managementPort, login, onProgress, signal, probe } = options;
+  const name = containerNameOf(folder);
   await pullImage({ onProgress, signal });
-  writeFileSync(markerOf(directory), name);
-  const reference = await spawnServer({
+  writeFileSync(markerOf(folder), name);
+  const client = await runServer({
+    name: 'RabbitMQ',
+    folder,
     command: 'docker',
-    args: containerArguments({ name, port, managementPort, environmentFile: writeEnvironment(folder, login) }),
-    cwd: folder,
-    logFile: logFileOf(directory, 'rabbitmq'),
-    recordFile: join(folder, 'container-client.json'),
+    args: [
+      'run',
+      '--rm',
+      `--name=${name}`,
+      // The node's data folder is named after its host.
+      '--hostname=instance-engine',
+      `--publish=127.0.0.1:${port}:5672`,
+      `--publish=127.0.0.1:${managementPort}:15672`,
+      `--env-file=${writeEnvironment(folder, login)}`,
+      `--volume=${name}:/var/lib/rabbitmq`,
+      image,
+    ],
+    recordName: 'container-client.json',
+    probe,
+    signal,
   });
   return {
-    reference,
-    isRunning: () => isRunning(reference),
+    ...client,
     stop: () => removeContainer(name, ['stop', '-t', '30']),
     kill: () => removeContainer(name, ['kill']),
   };
@@ -59,33 +61,7 @@ export async function pullImage({
   );
 }
 
-/** For `docker run`: ports on 127.0.0.1 alone, and a fixed host name, since the node's data folder is named after it. */
-export function containerArguments({
-  name,
-  port,
-  managementPort,
-  environmentFile,
-}: {
-  name: string;
-  port: number;
-  managementPort: number;
-  /** Holds the login: on the command line every user could read it. */
-  environmentFile: string;
-}): string[] {
-  return [
-    'run',
-    '--rm',
-    `--name=${name}`,
-    '--hostname=instance-engine',
-    `--publish=127.0.0.1:${port}:5672`,
-    `--publish=127.0.0.1:${managementPort}:15672`,
-    `--env-file=${environmentFile}`,
-    `--volume=${name}:/var/lib/rabbitmq`,
-    image,
-  ];
-}
-
-/** https://www.rabbitmq.com/docs/configure#supported-environment-variables */
+/** On the command line every user could read the login: https://www.rabbitmq.com/docs/configure#supported-environment-variables */
 function writeEnvironment(folder: string, { user, password }: RabbitmqLogin): string {
   const file = join(folder, 'container.env');
   writeFileSync(file, `RABBITMQ_DEFAULT_USER=${user}\nRABBITMQ_DEFAULT_PASS=${password}\n`, { mode: 0o600 });
@@ -94,7 +70,7 @@ function writeEnvironment(folder: string, { user, password }: RabbitmqLogin): st
 
 /** Ends a container that an earlier run left behind; `withData` removes its volume too. */
 export async function endContainer(directory: string, { withData = false } = {}): Promise<void> {
-  const marker = markerOf(directory);
+  const marker = markerOf(resolve(directory, 'rabbitmq'));
   if (!existsSync(marker)) return;
   const name = readFileSync(marker, 'utf8');
   await removeContainer(name, ['stop', '-t', '30']);
@@ -112,10 +88,10 @@ async function removeContainer(name: string, end: string[]): Promise<void> {
   if (!(await until(isGone, 10_000))) await runCommand('docker', ['rm', '--force', name]);
 }
 
-function containerNameOf(directory: string): string {
-  return `instance-engine-${createHash('sha256').update(resolve(directory)).digest('hex').slice(0, 12)}`;
+function containerNameOf(folder: string): string {
+  return `instance-engine-${createHash('sha256').update(dirname(folder)).digest('hex').slice(0, 12)}`;
 }
 
-function markerOf(directory: string): string {
-  return resolve(directory, 'rabbitmq', 'container');
+function markerOf(folder: string): string {
+  return join(folder, 'container');
 }

@@ -1,23 +1,22 @@
-import type { ProcessReference } from './process-reference.ts';
 import type { RabbitmqLogin } from './rabbitmq-login.ts';
-import type { Progress, Server } from './server.ts';
+import type { Progress } from './server.ts';
 
-export interface RabbitmqLaunchOptions {
-  /** The folder of the whole stack; data goes to `<directory>/rabbitmq`. */
-  directory: string;
+export interface RabbitmqPorts {
   port: number;
   managementPort: number;
   /** Where the node registers its name (Erlang's port mapper). */
   epmdPort: number;
   /** The node's own port for Erlang distribution. */
   distributionPort: number;
-  /** Administrator of a broker whose data is new. */
-  login: RabbitmqLogin;
-  onProgress: Progress;
-  signal?: AbortSignal | undefined;
 }
 
-/** A broker that was started and is not ready yet. */
-export interface RabbitmqLaunch extends Omit<Server, 'way'> {
-  reference: ProcessReference;
+export interface RabbitmqLaunchOptions extends RabbitmqPorts {
+  /** Holds the data. */
+  folder: string;
+  /** Administrator of a broker whose data is new. */
+  login: RabbitmqLogin;
+  /** Resolves once the broker is ready. */
+  probe: () => Promise<void>;
+  onProgress: Progress;
+  signal?: AbortSignal | undefined;
 }

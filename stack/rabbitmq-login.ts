@@ -13,11 +13,6 @@ interface OwnLoginOptions extends RabbitmqLogin {
 /** Administrator of a broker that the project runs. New data is made with this account. */
 export const administrator = 'instance-engine';
 
-/** For `rabbitmq.conf`: https://www.rabbitmq.com/docs/configure#config-items */
-export function defaultLogin({ user, password }: RabbitmqLogin): string[] {
-  return [`default_user = ${user}`, `default_pass = ${password}`];
-}
-
 /**
  * Makes the login the only one that is known from the outset: data of an earlier release has `guest` with the password `guest`
  * instead, which makes the login and is then removed.

@@ -1,42 +1,36 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 
 import { endEpmd } from './epmd.ts';
-import { endProcess, endRecorded, isRunning } from './process-reference.ts';
-import { defaultLogin } from './rabbitmq-login.ts';
+import { endRecorded } from './process-reference.ts';
 import type { FoundRabbitmq } from './rabbitmq-find.ts';
-import type { RabbitmqLaunch, RabbitmqLaunchOptions } from './rabbitmq-launch.ts';
-import { logFileOf } from './server-log.ts';
-import { spawnServer } from './server.ts';
+import type { RabbitmqLaunchOptions } from './rabbitmq-launch.ts';
+import { runServer, type RunningServer } from './server.ts';
 
 /**
- * Starts a private node: name, data, cookie, ports and port mapper of its own, so that a node of the machine is not touched.
+ * Runs a private node: name, data, cookie, ports and port mapper of its own, so that a node of the machine is not touched.
  * Variables: https://www.rabbitmq.com/docs/configure#supported-environment-variables
  */
-export async function startNode({
-  directory,
-  executable,
-  system,
-  port,
-  managementPort,
-  epmdPort,
-  distributionPort,
-  login,
-}: RabbitmqLaunchOptions & Extract<FoundRabbitmq, { kind: 'node' }>): Promise<RabbitmqLaunch> {
-  const { folder, recordFile, epmdFile } = filesOf(directory);
+export async function runNode(
+  options: RabbitmqLaunchOptions & Extract<FoundRabbitmq, { kind: 'node' }>,
+): Promise<RunningServer> {
+  const { folder, executable, system, port, managementPort, epmdPort, distributionPort, login, probe, signal } =
+    options;
   mkdirSync(join(folder, 'settings'), { recursive: true });
   // Names of these folders as the node sees them.
-  const seen = system?.directory ?? resolve(directory);
+  const seen = system?.directory ?? dirname(folder);
   const seenFolder = join(seen, 'rabbitmq');
   const write = (name: string, text: string): string => {
     writeFileSync(join(folder, 'settings', name), text, { mode: 0o600 });
     return join(seenFolder, 'settings', name);
   };
+  // https://www.rabbitmq.com/docs/configure#config-items
   const configuration = [
     `listeners.tcp.local = 127.0.0.1:${port}`,
     'management.tcp.ip = 127.0.0.1',
     `management.tcp.port = ${managementPort}`,
-    ...defaultLogin(login),
+    `default_user = ${login.user}`,
+    `default_pass = ${login.password}`,
     '',
   ];
   const variables = {
@@ -62,45 +56,30 @@ export async function startNode({
     // Makes the script become the node, so that the process id of the script is that of the node.
     RUNNING_UNDER_SYSTEMD: 'true',
   };
-  writeFileSync(epmdFile, String(epmdPort));
+  writeFileSync(join(folder, epmdFile), String(epmdPort));
   const [command, ...args] = [
-    ...(system === undefined ? [] : [...system.enter, resolve(directory)]),
+    ...(system === undefined ? [] : [...system.enter, dirname(folder)]),
     'env',
     ...Object.entries(variables).map(([name, value]) => `${name}=${value}`),
     executable,
   ];
-  const reference = await spawnServer({
-    command,
-    args,
-    cwd: folder,
-    logFile: logFileOf(directory, 'rabbitmq'),
-    recordFile,
-  });
-  const end = (signal: NodeJS.Signals) => async () => {
-    await endProcess(reference, { signal });
+  const node = await runServer({ name: 'RabbitMQ', folder, command, args, probe, signal });
+  const withEpmd = (end: () => Promise<void>) => async () => {
+    await end();
     await endEpmd(epmdPort);
   };
-  return { reference, isRunning: () => isRunning(reference), stop: end('SIGTERM'), kill: end('SIGKILL') };
+  return { ...node, stop: withEpmd(node.stop), kill: withEpmd(node.kill) };
 }
+
+/** Holds the port of the node's port mapper. */
+const epmdFile = 'epmd.port';
 
 /** Ends the node, and its port mapper, that an earlier run left behind. */
 export async function endNode(directory: string): Promise<void> {
-  const { recordFile, epmdFile } = filesOf(directory);
-  await endRecorded(recordFile);
-  const epmdPort = readPort(epmdFile);
-  if (epmdPort !== undefined) await endEpmd(epmdPort);
-  rmSync(epmdFile, { force: true });
-}
-
-function filesOf(directory: string): { folder: string; recordFile: string; epmdFile: string } {
   const folder = resolve(directory, 'rabbitmq');
-  return { folder, recordFile: join(folder, 'process.json'), epmdFile: join(folder, 'epmd.port') };
-}
-
-function readPort(file: string): number | undefined {
-  try {
-    return Number.parseInt(readFileSync(file, 'utf8'), 10) || undefined;
-  } catch {
-    return undefined;
-  }
+  await endRecorded(join(folder, 'process.json'));
+  const file = join(folder, epmdFile);
+  const epmdPort = existsSync(file) ? Number.parseInt(readFileSync(file, 'utf8'), 10) : 0;
+  if (epmdPort > 0) await endEpmd(epmdPort);
+  rmSync(file, { force: true });
 }

@@ -8,15 +8,15 @@ export interface StackOptions {
   /** Where servers that had to be downloaded or built are kept for all stacks, e.g. `.stack/bin`. */
   toolsDirectory: string;
   /** The first of its ports on 127.0.0.1 (`defaultPortBase`), or `free` for any that are free. */
-  portBase?: number | 'free';
+  portBase?: number | 'free' | undefined;
   /** A PostgreSQL of the user's own, which is then only checked. */
-  databaseUrl?: string;
+  databaseUrl?: string | undefined;
   /** A RabbitMQ of the user's own, which is then only checked. */
-  amqpUrl?: string;
+  amqpUrl?: string | undefined;
   /** The management page of that RabbitMQ. */
-  managementUrl?: string;
+  managementUrl?: string | undefined;
   /** The broker to run; the first that `findRabbitmq` finds by default. */
-  broker?: Found<FoundRabbitmq>;
+  broker?: Found<FoundRabbitmq> | undefined;
   /** False when the caller has a Temporal server already. */
   temporal?: boolean;
   onProgress?: Progress;
@@ -25,8 +25,8 @@ export interface StackOptions {
 export interface StackServers {
   databaseUrl: string;
   amqpUrl: string;
-  managementUrl?: string;
+  managementUrl?: string | undefined;
   temporal?: { address: string; namespace: string; uiUrl: string };
   /** Of the servers that the stack runs: PostgreSQL's in the form of libpq's password file, RabbitMQ's alone. */
-  passwordFiles?: { database?: string; amqp?: string };
+  passwordFiles?: { database?: string | undefined; amqp?: string | undefined };
 }

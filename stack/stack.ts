@@ -10,7 +10,6 @@ import { untilFree } from './lock.ts';
 import { agentsDirectory } from './paths.ts';
 import { endContainer } from './rabbitmq-container.ts';
 import { errorWithLog, logFileOf, openLog } from './server-log.ts';
-import type { Progress } from './server.ts';
 import type { StackOptions, StackServers } from './stack-options.ts';
 
 export interface Stack extends StackServers {
@@ -33,13 +32,20 @@ export async function startStack({ onProgress = () => {}, ...options }: StackOpt
   const logFile = logFileOf(directory, 'host');
   const host = forkHost(logFile);
   send(host, { type: 'start', options: { ...options, directory, toolsDirectory } });
-  const servers = await untilReady(host, logFile, onProgress);
+  let isReady = false;
   let stopped: Promise<void> | undefined;
-  host.on('message', (message: HostMessage) => {
-    if (message.type === 'progress') onProgress(message.line);
-  });
-  host.on('exit', () => {
-    if (stopped === undefined) onProgress(`The process that runs the servers ended unexpectedly. Its log: ${logFile}`);
+  const servers = await new Promise<StackServers>((resolveReady, reject) => {
+    host.on('message', (message: HostMessage) => {
+      if (message.type === 'progress') onProgress(message.line);
+      if (message.type === 'failed') reject(new Error(message.reason));
+      if (message.type !== 'ready') return;
+      isReady = true;
+      resolveReady(message.servers);
+    });
+    host.on('exit', () => {
+      if (!isReady) reject(errorWithLog('The process that runs the servers ended.', logFile));
+      else if (!stopped) onProgress(`The process that runs the servers ended unexpectedly. Its log: ${logFile}`);
+    });
   });
   // The stack does not keep this process alive.
   host.unref();
@@ -71,24 +77,6 @@ function forkHost(logFile: string): ChildProcess {
   } finally {
     closeSync(log);
   }
-}
-
-async function untilReady(host: ChildProcess, logFile: string, onProgress: Progress): Promise<StackServers> {
-  return new Promise((resolveReady, reject) => {
-    const settle = (action: () => void): void => {
-      host.off('message', onMessage);
-      host.off('exit', onExit);
-      action();
-    };
-    const onExit = (): void => settle(() => reject(errorWithLog('The process that runs the servers ended.', logFile)));
-    const onMessage = (message: HostMessage): void => {
-      if (message.type === 'progress') onProgress(message.line);
-      if (message.type === 'ready') settle(() => resolveReady(message.servers));
-      if (message.type === 'failed') settle(() => reject(new Error(message.reason)));
-    };
-    host.on('message', onMessage);
-    host.on('exit', onExit);
-  });
 }
 
 async function stopHost(host: ChildProcess, directory: string): Promise<void> {

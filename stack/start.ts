@@ -38,15 +38,16 @@ async function start(): Promise<void> {
   const directory = developmentDirectory(given.stackDirectory);
   const agents = agentsDirectory(directory);
   say('Bringing the servers up …');
+  const { portBase, databaseUrl, amqpUrl, managementUrl } = given;
   const stack = await startStack({
     directory,
     toolsDirectory,
+    portBase,
+    databaseUrl,
+    amqpUrl,
+    managementUrl,
     temporal: given.temporalAddress === undefined,
     onProgress: (line) => say(`  ${line}`),
-    ...(given.portBase !== undefined && { portBase: given.portBase }),
-    ...(given.databaseUrl !== undefined && { databaseUrl: given.databaseUrl }),
-    ...(given.amqpUrl !== undefined && { amqpUrl: given.amqpUrl }),
-    ...(given.managementUrl !== undefined && { managementUrl: given.managementUrl }),
   });
   undo.push(() => stack.stop());
 
@@ -72,7 +73,7 @@ async function start(): Promise<void> {
   const logger = openLogger({ name: 'engine', level: 'warn' });
   useLoggerInTemporal(logger);
   const onFatal = (error: Error): void => void end(1, `\n${errorMessage(error)}`);
-  const backends = await backendSettings({ directory, portBase: given.portBase, servers: stack, settings });
+  const backends = await backendSettings({ directory, portBase, servers: stack, settings });
   say('Starting event_broker, agents_worker, user_backend and admin_backend …');
   undo.push(() => endAgents(agents));
   for (const [name, startService] of [
@@ -90,10 +91,10 @@ async function start(): Promise<void> {
 
   const life = await printLife(configuration.amqpUrl, say);
   undo.push(() => life.close());
-  const agentId = await publishExampleAgent(configuration.databaseUrl);
-  const instance = await ensureExampleInstance(configuration.databaseUrl, agentId);
+  await publishExampleAgent(configuration.databaseUrl);
+  const instance = await ensureExampleInstance(configuration.databaseUrl);
   say(
-    instance.created
+    instance.isNew
       ? `Inserted the instance ${instance.id}; its life on the bus:`
       : `Found the instance ${instance.id} of an earlier start, which was ${instance.status}; its life on the bus:`,
   );

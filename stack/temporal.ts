@@ -4,9 +4,7 @@ import { Connection } from '@temporalio/client';
 
 import { ensureSearchAttributes } from '../workers/services/search-attributes.ts';
 import { closedFolder } from './closed-folder.ts';
-import { endProcess, endRecorded, isRunning } from './process-reference.ts';
-import { logFileOf } from './server-log.ts';
-import { type Progress, type Server, spawnServer, untilReady } from './server.ts';
+import { type Progress, runServer, type Server } from './server.ts';
 import { findTemporal } from './temporal-find.ts';
 
 export interface TemporalServer extends Server {
@@ -26,15 +24,7 @@ const dynamicConfig = [
 /** Without these a database file halves the throughput. */
 const pragmas = ['journal_mode=WAL', 'synchronous=NORMAL'];
 
-/** Runs Temporal's dev server with its Web UI on 127.0.0.1, its database in `<directory>/temporal`. */
-export async function startTemporal({
-  directory,
-  toolsDirectory,
-  port,
-  uiPort,
-  onProgress = () => {},
-  signal,
-}: {
+interface TemporalOptions {
   /** The folder of the whole stack. */
   directory: string;
   /** Where a server that had to be downloaded or built is kept. */
@@ -43,14 +33,19 @@ export async function startTemporal({
   uiPort: number;
   onProgress?: Progress;
   signal?: AbortSignal;
-}): Promise<TemporalServer> {
-  const folder = resolve(directory, 'temporal');
-  const recordFile = join(folder, 'process.json');
-  await endRecorded(recordFile);
-  closedFolder(folder);
+}
+
+/** Runs Temporal's dev server with its Web UI on 127.0.0.1, its database in `<directory>/temporal`. */
+export async function startTemporal(options: TemporalOptions): Promise<TemporalServer> {
+  const { directory, toolsDirectory, port, uiPort, onProgress = () => {}, signal } = options;
+  const folder = closedFolder(resolve(directory, 'temporal'));
   const { way, found: command } = await findTemporal({ toolsDirectory: resolve(toolsDirectory), onProgress, signal });
-  const logFile = logFileOf(directory, 'temporal');
-  const reference = await spawnServer({
+  const address = `127.0.0.1:${port}`;
+  const namespace = 'default';
+  const uiUrl = `http://127.0.0.1:${uiPort}`;
+  const server = await runServer({
+    name: 'Temporal',
+    folder,
     command,
     args: [
       'server',
@@ -63,17 +58,6 @@ export async function startTemporal({
       ...dynamicConfig.map((setting) => `--dynamic-config-value=${setting}`),
       ...pragmas.map((pragma) => `--sqlite-pragma=${pragma}`),
     ],
-    cwd: folder,
-    logFile,
-    recordFile,
-  });
-  const address = `127.0.0.1:${port}`;
-  const namespace = 'default';
-  const uiUrl = `http://127.0.0.1:${uiPort}`;
-  await untilReady({
-    name: 'Temporal',
-    reference,
-    logFile,
     signal,
     probe: async () => {
       const connection = await Connection.connect({ address, connectTimeout: '2s' });
@@ -86,13 +70,5 @@ export async function startTemporal({
       await fetch(uiUrl);
     },
   });
-  return {
-    way,
-    address,
-    namespace,
-    uiUrl,
-    isRunning: () => isRunning(reference),
-    stop: () => endProcess(reference),
-    kill: () => endProcess(reference, { signal: 'SIGKILL' }),
-  };
+  return { ...server, way, address, namespace, uiUrl };
 }

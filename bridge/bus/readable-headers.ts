@@ -1,7 +1,7 @@
 import type { ChannelModel } from 'amqplib';
 
 /** Header with the names of the headers that were removed because the client cannot read them. */
-export const unreadableHeaders = 'unreadable_headers';
+const unreadableHeaders = 'unreadable_headers';
 
 /** No event nests its headers nearly as deep. With more levels, JSON.stringify could overflow the stack. */
 const maxDepth = 100;
@@ -22,19 +22,28 @@ interface FrameReader {
 export function leaveOutUnreadableHeaders({ connection }: Pick<ChannelModel, 'connection'>): void {
   const reader = connection as unknown as FrameReader;
   const read = reader.recvFrame.bind(reader);
+  const readShallow = (bytes: Buffer): object | false => {
+    reader.rest = bytes;
+    const frame = read();
+    if (frame !== false && isTooDeep(headersOf(frame))) throw new Error('The headers are nested too deep.');
+    return frame;
+  };
+  const isReadable = (frame: Buffer): boolean => {
+    try {
+      return readShallow(frame) !== false;
+    } catch {
+      return false;
+    }
+  };
   reader.recvFrame = () => {
     const { rest } = reader;
-    let failure: unknown;
     try {
-      const frame = read();
-      if (frame === false || !isTooDeep(headersOf(frame))) return frame;
+      return readShallow(rest);
     } catch (error) {
-      failure = error;
+      const readable = withReadableHeaders(rest, isReadable);
+      if (!readable) throw error;
+      return readShallow(readable);
     }
-    const readable = withReadableHeaders(rest);
-    if (!readable) throw failure;
-    reader.rest = readable;
-    return read();
   };
 }
 
@@ -58,86 +67,54 @@ const flags = { contentType: 0x8000, contentEncoding: 0x4000, headers: 0x2000 };
  * Rewrites the first frame so that it has only readable headers. The format is described in section 4.2.6 of
  * https://www.rabbitmq.com/resources/specs/amqp0-9-1.pdf
  *
+ * @param isReadable whether the client can parse a frame with a single header
  * @returns undefined when the first frame is incomplete, or has no message headers
  */
-function withReadableHeaders(bytes: Buffer): Buffer | undefined {
+function withReadableHeaders(bytes: Buffer, isReadable: (frame: Buffer) => boolean): Buffer | undefined {
   if (bytes.length < frameHeaderBytes || bytes.readUInt8(0) !== contentHeader) return undefined;
-  const size = bytes.readUInt32BE(3);
-  if (bytes.length <= frameHeaderBytes + size) return undefined;
-  const payload = bytes.subarray(frameHeaderBytes, frameHeaderBytes + size);
+  const end = frameHeaderBytes + bytes.readUInt32BE(3);
+  if (bytes.length <= end) return undefined;
+  const payload = bytes.subarray(frameHeaderBytes, end);
   const present = payload.readUInt16BE(beforeFlags);
   if ((present & flags.headers) === 0) return undefined;
   let start = beforeFlags + 2;
   for (const flag of [flags.contentType, flags.contentEncoding]) {
     if ((present & flag) !== 0) start += 1 + payload.readUInt8(start);
   }
-  const end = start + 4 + payload.readUInt32BE(start);
-  const table = withSize(readableFields(payload.subarray(start + 4, end)));
-  const replaced = Buffer.concat([payload.subarray(0, start), table, payload.subarray(end)]);
-  return Buffer.concat([bytes.subarray(0, 3), withSize(replaced), bytes.subarray(frameHeaderBytes + size)]);
-}
-
-function readableFields(table: Buffer): Buffer {
-  const fields = fieldsOf(table).filter(({ name }) => name !== unreadableHeaders);
-  const names = fields.filter((field) => !isReadable(field, 1)).map(({ name }) => name);
-  const note = Buffer.from(names.join(', ').slice(0, 500));
-  return Buffer.concat([
-    ...fields.filter((field) => isReadable(field, 1)).map(({ bytes }) => bytes),
-    Buffer.from([unreadableHeaders.length]),
-    Buffer.from(`${unreadableHeaders}S`),
-    withSize(note),
-  ]);
-}
-
-interface Field {
-  name: string;
-  type: string;
-  value: Buffer;
-  /** Name, type and value, as received. */
-  bytes: Buffer;
+  const tableEnd = start + 4 + payload.readUInt32BE(start);
+  const frameWith = (fields: Buffer[]): Buffer => {
+    const table = withSize(Buffer.concat(fields));
+    const replaced = Buffer.concat([payload.subarray(0, start), table, payload.subarray(tableEnd)]);
+    return Buffer.concat([bytes.subarray(0, 3), withSize(replaced), bytes.subarray(end, end + 1)]);
+  };
+  const unreadable: string[] = [];
+  const readable = fieldsOf(payload.subarray(start + 4, tableEnd)).filter(({ name, field }) => {
+    if (name === unreadableHeaders) return false;
+    if (isReadable(frameWith([field]))) return true;
+    unreadable.push(name);
+    return false;
+  });
+  const note = withSize(Buffer.from(unreadable.join(', ').slice(0, 500)));
+  const noteName = Buffer.from([unreadableHeaders.length, ...Buffer.from(`${unreadableHeaders}S`)]);
+  return Buffer.concat([frameWith([...readable.map(({ field }) => field), noteName, note]), bytes.subarray(end + 1)]);
 }
 
 /** Sizes in bytes of the types with a fixed size. https://www.rabbitmq.com/amqp-0-9-1-errata.html#section_3 */
 const sizes = new Map(
   Object.entries({ V: 0, t: 1, b: 1, B: 1, s: 2, u: 2, I: 4, i: 4, f: 4, D: 5, l: 8, L: 8, d: 8, T: 8 }),
 );
-const tables = 'F';
-const arrays = 'A';
-const known = `VtbBsuIifDldTSx${tables}${arrays}`;
 
-function isReadable({ type, value }: Pick<Field, 'type' | 'value'>, depth: number): boolean {
-  if (!known.includes(type)) return false;
-  if (type !== tables && type !== arrays) return true;
-  if (depth > maxDepth) return false;
-  const inner = value.subarray(4);
-  return (type === tables ? fieldsOf(inner) : itemsOf(inner)).every((each) => isReadable(each, depth + 1));
-}
-
-function fieldsOf(table: Buffer): Field[] {
-  const fields: Field[] = [];
+/** Splits a table into its fields: name, type and value, as received. */
+function fieldsOf(table: Buffer): { name: string; field: Buffer }[] {
+  const fields: { name: string; field: Buffer }[] = [];
   for (let at = 0; at < table.length;) {
     const nameEnd = at + 1 + table.readUInt8(at);
-    const { type, value, end } = valueAt(table, nameEnd);
-    fields.push({ name: table.toString('utf8', at + 1, nameEnd), type, value, bytes: table.subarray(at, end) });
+    const size = sizes.get(String.fromCharCode(table.readUInt8(nameEnd))) ?? 4 + table.readUInt32BE(nameEnd + 1);
+    const end = nameEnd + 1 + size;
+    fields.push({ name: table.toString('utf8', at + 1, nameEnd), field: table.subarray(at, end) });
     at = end;
   }
   return fields;
-}
-
-function itemsOf(array: Buffer): Pick<Field, 'type' | 'value'>[] {
-  const items: Pick<Field, 'type' | 'value'>[] = [];
-  for (let at = 0; at < array.length;) {
-    const { end, ...item } = valueAt(array, at);
-    items.push(item);
-    at = end;
-  }
-  return items;
-}
-
-function valueAt(bytes: Buffer, at: number): { type: string; value: Buffer; end: number } {
-  const type = String.fromCharCode(bytes.readUInt8(at));
-  const end = at + 1 + (sizes.get(type) ?? 4 + bytes.readUInt32BE(at + 1));
-  return { type, value: bytes.subarray(at + 1, end), end };
 }
 
 function withSize(bytes: Buffer): Buffer {

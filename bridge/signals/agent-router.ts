@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import type { InstanceStatus, queueNames } from '../../contracts/names.ts';
 import type { EventTypeOf } from '../../contracts/topology.ts';
+import { findInstancesOf, isInUse } from '../../database/instances/of-agent.ts';
 import { toAgentDrained, type InstanceMessage } from '../../workflows/messages.ts';
 import type { Acceptance } from './acceptance.ts';
 import type { ControlPlane } from '../control-plane/control-plane.ts';
@@ -38,14 +39,8 @@ export function createAgentRouter({ workflows, pool, control, acceptance }: Agen
       if (await isInUse(pool, agentId)) return;
       await control.announceDrain({ agentId, cause: { eventId, correlationId, traceparent } });
     }
-    // If the generation of a row was not observed yet, its status is about an earlier generation.
-    const { rows } = await pool.query<{ id: string; generation: string }>(
-      `select id, generation from instances where agent_id = $1 and desired_state = 'running'
-         and (status = any ($2) or observed_generation < generation) order by id`,
-      [agentId, statuses],
-    );
-    for (const { id, generation } of rows) {
-      await tell({ instanceId: id, message: toMessage(Number(generation)), sequence, signal });
+    for (const { id, generation } of await findInstancesOf(pool, agentId, statuses)) {
+      await tell({ instanceId: id, message: toMessage(generation), sequence, signal });
     }
   };
 }
@@ -79,12 +74,4 @@ function audienceOf({ type, body }: AgentEvent): Audience | undefined {
       };
     }
   }
-}
-
-/** Whether the agent exists and its instances need not be drained. */
-async function isInUse(pool: Pool, agentId: string): Promise<boolean> {
-  const { rows } = await pool.query('select from agents where id = $1 and (retired_at is null or not drain)', [
-    agentId,
-  ]);
-  return rows.length > 0;
 }

@@ -39,7 +39,6 @@ export function ownDockerEngine(name: string) {
         '--ip6tables=false',
         '--log-level=warn',
       ],
-      cwd: directory,
       logFile,
       recordFile,
     });
