@@ -24,13 +24,11 @@ export function readCommandLineConfiguration() {
       if ('problem' in temporal) throw new InvalidConfiguration(`${temporal.problem}${advice}`);
       return temporal;
     },
-    /** Undefined where the environment does not name it. */
     taskQueue: () => read(serviceSettings.pick({ TASK_QUEUE: true })).TASK_QUEUE,
     runtimeVariables: () => {
       read(z.object(runtimeSettings));
       return pickRuntimeVariables(environment);
     },
-    /** The settings by which tokens are signed. */
     tokens: () => {
       const secret = given['JWT_SECRET'] ?? environment['JWT_SECRET'];
       if (secret === undefined) {

@@ -9,7 +9,6 @@ export function passwordVariable(account: string, server: keyof typeof accountsO
   return `${account.toUpperCase()}_${server}_PASSWORD`;
 }
 
-/** The passwords that the environment gives, by account. */
 export function passwordsIn(
   environment: Readonly<Record<string, string>>,
   server: keyof typeof accountsOf,

@@ -21,7 +21,6 @@ export type Catalog = { [Type in EventType]: Pick<EventDefinition<Type>, 'type' 
 
 export type EventBody<Type extends EventType> = BodyOf<(typeof catalog)[Type]>;
 
-/** @throws Error when the catalog has no such event */
 export function definitionOf(type: EventType, events: Catalog = catalog): Catalog[EventType] {
   if (!isEventType(type)) {
     throw new Error(`${String(type)} is not in the catalog: define it in contracts/ first (see CONTRIBUTING.md)`);

@@ -53,6 +53,8 @@ const instanceHeaders = z.object({
   observed_generation: z.int().nonnegative().meta({ description: 'Generation that `status` refers to.' }),
 });
 
+type InstanceHeaders = z.infer<typeof instanceHeaders>;
+
 /** The headers of each kind of message, from which the published JSON Schemas are made. */
 export const headerSchemas = {
   'headers.agent_event': eventHeaders,
@@ -122,14 +124,13 @@ export function toWireHeaders(metadata: EventMetadata): WireHeaders {
     ...toCommandHeaders(metadata),
     'cloudEvents:sequence': String(metadata.sequence).padStart(19, '0'),
     ...(metadata.position !== undefined && { position: metadata.position }),
-    ...(instance && {
-      agent_id: instance.agentId,
-      user_id: instance.userId,
-      desired_state: instance.desiredState,
-      generation: instance.generation,
-      observed_generation: instance.observedGeneration,
-    }),
+    ...(instance && toInstanceHeaders(instance)),
   };
+}
+
+export function toInstanceHeaders(instance: InstanceMetadata): InstanceHeaders {
+  const { agentId: agent_id, userId: user_id, desiredState: desired_state, generation } = instance;
+  return { agent_id, user_id, desired_state, generation, observed_generation: instance.observedGeneration };
 }
 
 /** @throws z.ZodError when a mandatory header is missing or malformed */
@@ -152,12 +153,8 @@ export function fromWireHeaders(headers: unknown): EventMetadata {
   };
 }
 
-function toInstanceMetadata(wire: z.infer<typeof instanceHeaders>): InstanceMetadata {
-  return {
-    agentId: wire.agent_id,
-    userId: wire.user_id,
-    desiredState: wire.desired_state,
-    generation: wire.generation,
-    observedGeneration: wire.observed_generation,
-  };
+/** Converts headers, or a row, which has the same names. */
+export function toInstanceMetadata(given: InstanceHeaders): InstanceMetadata {
+  const { agent_id: agentId, user_id: userId, desired_state: desiredState, generation } = given;
+  return { agentId, userId, desiredState, generation, observedGeneration: given.observed_generation };
 }

@@ -10,7 +10,6 @@ export const eventTypes = [
 ] as const;
 export type EventType = (typeof eventTypes)[number];
 
-/** The services on the bus. */
 export type ServiceName = 'event_broker' | 'agents_worker' | 'user_backend' | 'admin_backend';
 
 export const exchangeNames = {
@@ -72,7 +71,6 @@ export type ReasonCode = (typeof reasonCodes)[number];
 
 export interface StatusReason {
   code: ReasonCode;
-  /** A sentence for people. */
   message: string;
 }
 

@@ -30,7 +30,6 @@ export const instanceRow = z.object({
 });
 export type InstanceRow = z.output<typeof instanceRow>;
 
-/** A row of `agents` as its trigger writes it. */
 export const agentRow = z.object({
   id: id('Id of the agent.'),
   name: z.string().meta({ description: 'Display name.' }),

@@ -79,7 +79,6 @@ type DomainOf<Type extends EventType> = Type extends `${infer Domain}.${string}`
 /** One event, or all events of a domain. A key that matches no event does not compile. */
 export type RoutingKey = EventType | `${DomainOf<EventType>}.*`;
 
-/** The queues of `events.topic`. */
 const domainQueues = [
   {
     name: queueNames.agentsWorkerInstance,
@@ -134,12 +133,10 @@ type EventsOfKey<Key extends RoutingKey> = Key extends `${infer Domain}.*`
   ? Extract<EventType, `${Domain}.${string}`>
   : Extract<EventType, Key>;
 
-/** The events that reach a queue. */
 export type EventTypeOf<Name extends DomainQueueName> = EventsOfKey<
   Extract<DomainQueue, { name: Name }>['routingKeys'][number]
 >;
 
-/** The services whose queues an event reaches. */
 export type ConsumerOf<Type extends EventType> = {
   [Name in DomainQueueName]: Type extends EventTypeOf<Name>
     ? Extract<DomainQueue, { name: Name }>['consumers'][number]
@@ -167,7 +164,6 @@ export function serviceOf(queue: DomainQueueName): ServiceName {
   return domainQueue(queue).consumers[0];
 }
 
-/** The queues that a service consumes. */
 export function queuesOf(service: ServiceName): DomainQueueName[] {
   return domainQueues.map(({ name }) => name).filter((name) => serviceOf(name) === service);
 }

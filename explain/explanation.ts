@@ -62,7 +62,6 @@ export const explanation = z.object({
 });
 export type Explanation = z.infer<typeof explanation>;
 
-/** @param last the number of lines to show, counted from the latest */
 export function toExplanation(findings: Findings, verdict: Verdict, last: number): Explanation {
   const lines = linesOf(findings);
   const shown = lines.slice(-last);

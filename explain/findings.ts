@@ -32,7 +32,6 @@ export function wasRead<Value>(part: Knowledge<Value> | undefined): part is { va
   return part !== undefined && 'value' in part;
 }
 
-/** The parts that could not be read, and why. */
 export function missingParts(
   findings: Findings,
 ): { part: (typeof partNames)[keyof typeof partNames]; reason: string }[] {

@@ -32,7 +32,6 @@ export interface Question {
   instanceId: string;
   /** The number of versions of the row and lines of the workflow to read, counted from the latest. */
   last: number;
-  /** The default is the whole past. */
   past?: Past;
   sources: Sources;
 }

@@ -23,7 +23,6 @@ export function readPayload(payload: Payload | null | undefined): unknown {
   }
 }
 
-/** A signal in words. */
 export function messageInWords(signalName: string | null | undefined, input: Payloads | null | undefined): string {
   const message = readPayload(input?.payloads?.[0]) as InstanceMessage | undefined;
   switch (message?.type) {

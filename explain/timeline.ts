@@ -3,12 +3,10 @@ export const timelineSources = ['row', 'dead letter', 'workflow', 'runtime'] as 
 
 /** One line of the life of an instance. */
 export interface TimelineEntry {
-  /** Undefined when no time was recorded. */
   time: Date | undefined;
   source: (typeof timelineSources)[number];
   /** Has several lines when it quotes the output of an agent. */
   text: string;
-  /** Whether something went wrong. */
   bad?: boolean;
 }
 

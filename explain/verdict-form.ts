@@ -12,7 +12,6 @@ export interface Verdict {
 export interface VerdictOptions {
   now: Date;
   formatTime: (time: Date) => string;
-  /** The wording for the suggested next action. */
   actions: Actions;
 }
 

@@ -21,13 +21,11 @@ export interface WorkflowReading {
   status: string;
   startTime: Date;
   closeTime?: Date;
-  /** The instance's status in the search attribute of the workflow. */
   instanceStatus?: string;
   pendingActivities: PendingActivity[];
   /** Above 1 when workers fail to run the workflow code repeatedly. */
   workflowTaskAttempt: number;
   timeline: TimelineEntry[];
-  /** The number of earlier runs that were not read. */
   unreadRuns: number;
 }
 

@@ -7,11 +7,9 @@ import { keptSecret } from './kept-secret.ts';
 import type { StackServers } from './stack-options.ts';
 
 export interface BackendSettingsOptions {
-  /** The folder of the whole stack. */
   directory: string;
   portBase: number | undefined;
   servers: StackServers;
-  /** Settings of all services. */
   settings: Readonly<Record<string, string>>;
 }
 
@@ -42,7 +40,6 @@ export async function backendSettings(options: BackendSettingsOptions): Promise<
   return { settings: own, tokens, pageUrl, adminUrl };
 }
 
-/** Returns the lines that tell a person where to open the page. */
 export async function pageAddresses({ tokens, pageUrl }: Backends): Promise<string[]> {
   const user = tokens && (await signDevelopmentToken(tokens, { userId: exampleUserId }));
   const admin = tokens && (await signDevelopmentToken(tokens, { userId: adminId, roles: ['admin'] }));

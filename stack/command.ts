@@ -22,7 +22,6 @@ export async function runCommand(
   }
 }
 
-/** The path of a command on the PATH, or undefined. */
 export async function findOnPath(command: string): Promise<string | undefined> {
   try {
     return (await runCommand('sh', ['-c', 'command -v "$1"', 'sh', command])).trim() || undefined;

@@ -1,4 +1,3 @@
-/** One way to come by a server. */
 export interface Way<T> {
   name: string;
   /** What the user can do to make this way work. */
@@ -7,7 +6,6 @@ export interface Way<T> {
   find: () => Promise<T | undefined>;
 }
 
-/** A server, and the name of the way that led to it. */
 export interface Found<T> {
   way: string;
   found: T;

@@ -12,7 +12,6 @@ export function developmentDirectory(given: string | undefined): string {
   return given === undefined ? resolve(stackRoot, 'dev') : resolve(given);
 }
 
-/** The agents that a stack runs. */
 export function agentsDirectory(stackDirectory: string): string {
   return resolve(stackDirectory, 'agents');
 }

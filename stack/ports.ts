@@ -35,7 +35,6 @@ export async function choosePorts(portBase: number | 'free'): Promise<Ports> {
   }
 }
 
-/** Assigns the ports from `base` on to their uses. */
 export function portsFrom(base: number): Ports {
   return {
     postgres: base,

@@ -8,10 +8,8 @@ import { keepSecret, keptSecret, newSecret } from './kept-secret.ts';
 import { superuser } from './postgres-data.ts';
 
 export interface PasswordOptions {
-  /** Holds the data folder, and the password beside it. */
   folder: string;
   data: string;
-  /** Path of the program `postgres`. */
   program: string;
   user: { uid: number; gid: number } | undefined;
 }

@@ -26,7 +26,6 @@ export async function assertPostgresUserCanEnter(folder: string): Promise<void> 
   }
 }
 
-/** Undefined where there is no such user. */
 export async function findPostgresUser(): Promise<{ uid: number; gid: number } | undefined> {
   try {
     const [uid, gid] = await Promise.all(['-u', '-g'].map((flag) => runCommand('id', [flag, 'postgres'])));

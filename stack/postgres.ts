@@ -23,7 +23,6 @@ export interface PostgresServer extends Server {
 }
 
 interface PostgresOptions {
-  /** The folder of the whole stack. */
   directory: string;
   port: number;
   signal?: AbortSignal;

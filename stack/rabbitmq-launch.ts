@@ -11,11 +11,9 @@ export interface RabbitmqPorts {
 }
 
 export interface RabbitmqLaunchOptions extends RabbitmqPorts {
-  /** Holds the data. */
   folder: string;
   /** Administrator of a broker whose data is new. */
   login: RabbitmqLogin;
-  /** Resolves once the broker is ready. */
   probe: () => Promise<void>;
   onProgress: Progress;
   signal?: AbortSignal | undefined;

@@ -1,4 +1,6 @@
 import { connect } from 'amqplib';
+import { remove } from '../bridge/topology-check/management-api.ts';
+import { putPermissions, putUser } from '../bridge/topology-check/set-account.ts';
 
 export interface RabbitmqLogin {
   user: string;
@@ -21,16 +23,14 @@ export const administrator = 'instance-engine';
  * @throws Error as long as the broker does not answer
  */
 export async function ensureOwnLogin({ user, password, port, managementUrl }: OwnLoginOptions): Promise<string> {
-  const url = `amqp://${user}:${password}@127.0.0.1:${port}`;
-  const own = { user, password };
-  const isOwn = await accepts(url);
-  if (!isOwn) {
-    const guest = { user: 'guest', password: 'guest' };
-    await request(managementUrl, guest, 'PUT', `users/${user}`, { password, tags: 'administrator' });
-    const everything = { configure: '.*', write: '.*', read: '.*' };
-    await request(managementUrl, guest, 'PUT', `permissions/%2F/${user}`, everything);
+  const urlOf = (login: string): string => `amqp://${login}@127.0.0.1:${port}`;
+  const url = urlOf(`${user}:${password}`);
+  if (!(await accepts(url))) {
+    const asGuest = { amqpUrl: urlOf('guest:guest'), managementUrl };
+    await putUser(asGuest, user, password, 'administrator');
+    await putPermissions(asGuest, user, { configure: '.*', write: '.*', read: '.*' });
   }
-  await request(managementUrl, own, 'DELETE', 'users/guest');
+  await remove({ amqpUrl: url, managementUrl }, 'users/guest');
   return url;
 }
 
@@ -42,24 +42,4 @@ async function accepts(url: string): Promise<boolean> {
     if (/ACCESS[_-]REFUSED/.test(String(error))) return false;
     throw error;
   }
-}
-
-/** https://www.rabbitmq.com/docs/management#http-api */
-async function request(
-  managementUrl: string,
-  { user, password }: RabbitmqLogin,
-  method: 'PUT' | 'DELETE',
-  path: string,
-  body?: object,
-): Promise<void> {
-  const { status } = await fetch(`${managementUrl}/api/${path}`, {
-    method,
-    headers: {
-      authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
-      'content-type': 'application/json',
-    },
-    ...(body && { body: JSON.stringify(body) }),
-  });
-  const isDone = status < 300 || (method === 'DELETE' && status === 404);
-  if (!isDone) throw new Error(`RabbitMQ's management API answers ${method} ${path} with the HTTP status ${status}`);
 }

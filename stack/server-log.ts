@@ -3,7 +3,6 @@ import { dirname, resolve } from 'node:path';
 
 import { closedFolder } from './closed-folder.ts';
 
-/** `<directory>/logs/<name>.log`. */
 export function logFileOf(directory: string, name: string): string {
   return resolve(directory, 'logs', `${name}.log`);
 }
@@ -15,7 +14,6 @@ export function openLog(file: string): number {
   return openSync(file, 'a', 0o600);
 }
 
-/** An error that names the log file and quotes its last lines. */
 export function errorWithLog(message: string, file: string, { lines = 15 }: { lines?: number } = {}): Error {
   const text = existsSync(file) ? readFileSync(file, 'utf8').trimEnd() : '';
   const quote = text === '' ? '  (empty)' : text.split('\n').slice(-lines).join('\n').replaceAll(/^/gm, '  ');

@@ -17,7 +17,6 @@ export interface RunningServer {
   isRunning: () => boolean;
   /** Ends it cleanly; nothing happens when it has ended already. */
   stop: () => Promise<void>;
-  /** SIGKILL, as in a crash. */
   kill: () => Promise<void>;
 }
 
@@ -44,7 +43,6 @@ interface ServerOptions extends ReadyOptions, Omit<SpawnOptions, 'logFile' | 're
   /** Holds the data of the server, within the folder of the whole stack. */
   folder: string;
   recordName?: string;
-  /** The signal that ends the server cleanly. */
   stopSignal?: NodeJS.Signals;
 }
 

@@ -13,7 +13,6 @@ export interface StackOptions {
   databaseUrl?: string | undefined;
   /** A RabbitMQ of the user's own, which is then only checked. */
   amqpUrl?: string | undefined;
-  /** The management page of that RabbitMQ. */
   managementUrl?: string | undefined;
   /** The broker to run; the first that `findRabbitmq` finds by default. */
   broker?: Found<FoundRabbitmq> | undefined;

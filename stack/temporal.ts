@@ -25,9 +25,7 @@ const dynamicConfig = [
 const pragmas = ['journal_mode=WAL', 'synchronous=NORMAL'];
 
 interface TemporalOptions {
-  /** The folder of the whole stack. */
   directory: string;
-  /** Where a server that had to be downloaded or built is kept. */
   toolsDirectory: string;
   port: number;
   uiPort: number;

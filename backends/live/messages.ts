@@ -1,4 +1,5 @@
 import type { WebSocket } from 'ws';
+import { toInstanceHeaders } from '../../contracts/envelope.ts';
 import type { InstancePush } from './published-events.ts';
 
 /** Why a client has to read its instances again: the events that it missed cannot be sent. */
@@ -33,13 +34,7 @@ export function toPushed({ type, body, metadata }: InstancePush): string {
     position,
     sequence,
     time,
-    ...(instance && {
-      agent_id: instance.agentId,
-      user_id: instance.userId,
-      desired_state: instance.desiredState,
-      generation: instance.generation,
-      observed_generation: instance.observedGeneration,
-    }),
+    ...(instance && toInstanceHeaders(instance)),
     instance: body,
   });
 }

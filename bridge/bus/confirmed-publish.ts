@@ -3,16 +3,9 @@ import type { CommandHeaders, CommandMetadata } from '../../contracts/envelope.t
 import { isBlocked } from './resource-alarm.ts';
 import { amqpLimits } from './time-limits.ts';
 
-export interface ConfirmedPublishOptions {
-  channel: ConfirmChannel;
-  /** Becomes the property `app_id`. */
-  appId: string;
-}
-
 export interface OutgoingMessage {
   exchange: string;
   routingKey: string;
-  /** Sent as JSON. */
   body: unknown;
   metadata: CommandMetadata;
   headers: CommandHeaders;
@@ -21,8 +14,7 @@ export interface OutgoingMessage {
 /** Resolves to whether any queue took the message, once it is confirmed; rejects when it has to be published again. */
 export type ConfirmedPublish = (message: OutgoingMessage) => Promise<{ routed: boolean }>;
 
-export function createConfirmedPublish(options: ConfirmedPublishOptions): ConfirmedPublish {
-  const { channel, appId } = options;
+export function createConfirmedPublish(channel: ConfirmChannel, appId: string): ConfirmedPublish {
   const returned = new Set<string>();
   // RabbitMQ returns a message that no queue takes before it confirms the message.
   channel.on('return', (message: Message) => returned.add(String(message.properties.messageId)));
@@ -87,7 +79,6 @@ function publishConfirmed(options: PublishConfirmedOptions): Promise<void> {
   });
 }
 
-/** The last publication of `publishRouted` on each channel. */
 const lastPublication = new WeakMap<ConfirmChannel, Promise<unknown>>();
 
 /**

@@ -7,7 +7,6 @@ import { CannotWork } from '../../supervision/errors.ts';
 
 interface DeadLetterOptions {
   channel: ConfirmChannel;
-  /** The queue that the message came from. */
   queue: DomainQueueName;
   message: ConsumeMessage;
   /** Becomes the header `dead_letter_reason`. */

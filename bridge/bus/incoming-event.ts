@@ -23,7 +23,7 @@ export function parseEvent(message: ConsumeMessage, events: Catalog = catalog): 
   const { type, schemaVersion } = metadata;
   if (!isEventType(type)) throw new ContractViolation(`unknown event type: ${type}`);
   const json = check('body is not JSON', (): unknown => JSON.parse(message.content.toString('utf8')));
-  const body = check(`body of ${type}`, () => readBody(events, type, schemaVersion, json));
+  const body = check(`body of ${type}`, () => events[type].versions.read(schemaVersion, json) as EventBody<EventType>);
   const [idField, id] = 'instance_id' in body ? ['instance_id', body.instance_id] : ['agent_id', body.agent_id];
   if (id !== metadata.subject) {
     throw new ContractViolation(`body of ${type}: ${idField} ${id} is not the cloudEvents:subject ${metadata.subject}`);
@@ -43,10 +43,6 @@ function checkAddress({ fields, properties }: ConsumeMessage, type: string): voi
   if (property !== undefined && property !== type) {
     throw new ContractViolation(`the property type ${property} is not the cloudEvents:type ${type}`);
   }
-}
-
-function readBody(events: Catalog, type: EventType, version: number, json: unknown): EventBody<EventType> {
-  return events[type].versions.read(version, json) as EventBody<EventType>;
 }
 
 function check<Result>(what: string, parse: () => Result): Result {

@@ -1,6 +1,5 @@
 import type { MessageProperties } from 'amqplib';
 
-/** Properties and headers of a message that is published again. */
 export type Carried = Partial<
   Pick<
     MessageProperties,
@@ -15,7 +14,6 @@ const maxShortTextBytes = 255;
 /** No event nests its headers nearly as deep. The client's encoder recurses once per level. */
 const maxDepth = 64;
 
-/** Header with the names of what was left out. */
 const leftOutHeader = 'dead_letter_left_out';
 
 /**

@@ -21,7 +21,6 @@ export interface BusSessionOptions {
 export interface Bus {
   amqp: AmqpConnection;
   channel: ConfirmChannel;
-  /** Ends the session with this error. */
   fail: (error: unknown) => void;
 }
 

@@ -23,7 +23,6 @@ interface StopRequest {
   instanceId: string;
   reason: StopReason;
   cause?: Cause | undefined;
-  /** Aborts the head start. */
   signal: AbortSignal;
 }
 
@@ -56,7 +55,7 @@ export function startControlPlane({ amqpUrl, logger, onFatal, headStartMs }: Con
       start: ({ amqp, channel, fail }) => {
         const { signal, ready } = session;
         keepTopology({ channel, service: 'agents_worker', everyMs: topologyMs, signal }).catch(fail);
-        const publish = createConfirmedPublish({ channel, appId: 'agents_worker' });
+        const publish = createConfirmedPublish(channel, 'agents_worker');
         current = { amqp, queues: createControlQueues(amqp, { onFatal: fail }), publish };
         ready();
       },
@@ -76,7 +75,6 @@ export function startControlPlane({ amqpUrl, logger, onFatal, headStartMs }: Con
   return {
     ...supervised,
 
-    // Control queues: see createControlQueues.
     openQueue: async (owner: QueueOwner): Promise<void> => connected().queues.open(owner),
     keepQueue: async (owner: QueueOwner): Promise<void> => connected().queues.keep(owner),
     removeQueue: async (instanceId: string): Promise<void> => connected().queues.remove(instanceId),

@@ -18,19 +18,18 @@ export interface QueueOwner {
   agentId: string;
 }
 
-export interface ControlQueuesOptions {
-  /** Called when the account lacks a right: repeating the call cannot help. */
-  onFatal: (error: FatalError) => void;
-}
-
 export type ControlQueues = ReturnType<typeof createControlQueues>;
 
 const pollMs = 25;
 /** A call that RabbitMQ does not answer within this time has failed. */
 const callMs = 10_000;
 
-/** The control queues of instances. Every call rejects with `ControlPlaneUnavailable` when RabbitMQ does not serve it. */
-export function createControlQueues(amqp: AmqpConnection, { onFatal }: ControlQueuesOptions) {
+/**
+ * The control queues of instances. Every call rejects with `ControlPlaneUnavailable` when RabbitMQ does not serve it.
+ *
+ * @param onFatal is called when the account lacks a right: repeating the call cannot help
+ */
+export function createControlQueues(amqp: AmqpConnection, { onFatal }: { onFatal: (error: FatalError) => void }) {
   /** Gives each call a channel of its own, because RabbitMQ closes the channel of a call that it refuses. */
   const onChannel = async (work: (channel: Channel) => Promise<unknown>, limitMs = callMs): Promise<void> => {
     const workOnOwn = async (): Promise<void> => {
@@ -60,7 +59,6 @@ export function createControlQueues(amqp: AmqpConnection, { onFatal }: ControlQu
     /** Declares the queue and its bindings where they are missing. Commands in the queue stay. */
     keep: (owner: QueueOwner): Promise<void> => onChannel((channel) => declare(channel, owner)),
 
-    /** Deletes the queue, if there is one. */
     remove: (instanceId: string): Promise<void> =>
       onChannel((channel) => channel.deleteQueue(controlQueueName(instanceId))),
 

@@ -10,17 +10,17 @@ const patienceMs = 2_000;
 /** How long to wait for a batch if the account may not count messages. */
 const pauseMs = 150;
 
-export interface GiveBackOptions {
-  channel: Channel;
-  queue: string;
-  /** Delivery tags of messages that were taken over this channel. */
-  deliveryTags: readonly number[];
-  /** Whether the account may ask for the number of messages in the queue. */
-  canBeCounted: boolean;
-}
-
-/** Returns messages to their queue in this order, and resolves once they are there. */
-export async function giveBack({ channel, queue, deliveryTags, canBeCounted }: GiveBackOptions): Promise<void> {
+/**
+ * Returns the messages that were taken over this channel to their queue in this order, and resolves once they are there.
+ *
+ * @param canBeCounted whether the account may ask for the number of messages in the queue
+ */
+export async function giveBack(
+  channel: Channel,
+  queue: string,
+  deliveryTags: readonly number[],
+  canBeCounted: boolean,
+): Promise<void> {
   if (deliveryTags.length === 0) return;
   const count = async (): Promise<number> => (await channel.checkQueue(queue)).messageCount;
   const others = canBeCounted ? await count() : 0;

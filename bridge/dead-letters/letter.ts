@@ -4,9 +4,7 @@ import { z } from 'zod';
 import type { DeadLetterQueueName, DomainQueueName } from '../../contracts/topology.ts';
 import { carriedProperties } from '../bus/dead-letter.ts';
 
-/** A message in a dead-letter queue. */
 export interface DeadLetter {
-  /** Made by `letterIdOf`. */
   letterId: string;
   queue: DeadLetterQueueName;
   /** The queue that the message came from, and goes to when it is sent again. */

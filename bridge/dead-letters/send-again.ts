@@ -53,28 +53,21 @@ export async function sendAllAgain(options: SendAllOptions): Promise<number> {
   let count = 0;
   await visitQueues({ ...letters, publishTo }, async ({ take, channel, ...queue }) => {
     for await (const letter of take()) {
-      const refusal = await refusalOf(check, letter.message);
-      if (refusal) {
-        onRefused(toDeadLetter(queue, letter.message), refusal);
+      const deadLetter = toDeadLetter(queue, letter.message);
+      try {
+        await check(letter.message);
+      } catch (error) {
+        if (!(error instanceof NotInEventLog)) throw error;
+        onRefused(deadLetter, error);
         continue;
       }
       await send({ queue, channel, ...letter });
       count += 1;
-      onSent(toDeadLetter(queue, letter.message));
+      onSent(deadLetter);
     }
     return 'next';
   });
   return count;
-}
-
-async function refusalOf(check: CheckLetter, message: Message): Promise<NotInEventLog | undefined> {
-  try {
-    await check(message);
-    return undefined;
-  } catch (error) {
-    if (error instanceof NotInEventLog) return error;
-    throw error;
-  }
 }
 
 async function send({ queue: { name, origin }, channel, message, acknowledge }: FoundLetter): Promise<void> {

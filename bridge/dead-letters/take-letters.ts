@@ -11,9 +11,7 @@ import { takeBatch } from './take-batch.ts';
 export interface LettersOptions {
   /** The account needs the right to read the dead-letter queues, and to send letters again also to write to `events.sent_again`. */
   amqpUrl: string;
-  /** By default all queues. */
   queue?: DeadLetterQueueName | undefined;
-  /** Shown in RabbitMQ's management page. */
   connectionName?: string;
   /** The exchange that letters will be published to, if any. */
   publishTo?: string;
@@ -21,13 +19,11 @@ export interface LettersOptions {
 
 export interface TakenLetter {
   message: Message;
-  /** Removes the letter from the queue. */
   acknowledge: () => void;
 }
 
 export interface OpenedQueue extends LetterQueue {
   channel: ConfirmChannel;
-  /** How many letters are in the queue. */
   waiting: number;
   /** Yields the oldest letter first. When the loop ends, letters that were not acknowledged return to their places. */
   take: () => AsyncGenerator<TakenLetter, void, void>;
@@ -54,10 +50,10 @@ export async function visitQueues(
     for (const origin of domainQueueNames) {
       const name = deadLetterQueueOf(origin);
       if (queue !== undefined && queue !== name) continue;
-      const { waiting, canBeCounted } = await countOf(amqp, name);
+      const count = await countOf(amqp, name);
       const channel = await amqp.openChannel();
-      const take = () => takeLetters({ channel, queue: name, waiting, canBeCounted });
-      if ((await visit({ name, origin, channel, waiting, take })) === 'done') return;
+      const take = () => takeLetters(channel, name, count);
+      if ((await visit({ name, origin, channel, waiting: count.waiting, take })) === 'done') return;
     }
   };
   try {
@@ -71,7 +67,6 @@ export async function visitQueues(
 }
 
 export interface FindOptions extends LettersOptions {
-  /** Id from `listDeadLetters`. */
   letterId: string;
 }
 
@@ -110,17 +105,11 @@ function unlessMissing(error: unknown): void {
  * RabbitMQ puts a returned message behind all messages that returned before, and in front of all that were never taken. When a loop
  * ends early, the remaining messages that had returned before are therefore taken as well, or they would end up in front.
  */
-async function* takeLetters({
-  channel,
-  queue,
-  waiting,
-  canBeCounted,
-}: {
-  channel: ConfirmChannel;
-  queue: DeadLetterQueueName;
-  waiting: number;
-  canBeCounted: boolean;
-}): AsyncGenerator<TakenLetter, void, void> {
+async function* takeLetters(
+  channel: ConfirmChannel,
+  queue: DeadLetterQueueName,
+  { waiting, canBeCounted }: Count,
+): AsyncGenerator<TakenLetter, void, void> {
   /** Only the delivery tags are kept, because there may be very many messages of up to 16 MiB. */
   const kept = new Set<number>();
   let taken = 0;
@@ -144,7 +133,7 @@ async function* takeLetters({
     }
   } finally {
     while (lastCameBack) await takeSome();
-    await giveBack({ channel, queue, deliveryTags: [...kept], canBeCounted });
+    await giveBack(channel, queue, [...kept], canBeCounted);
   }
 }
 

@@ -16,12 +16,6 @@ export interface EventLogEntry {
   occurredAt: Date;
 }
 
-export interface BatchLimits {
-  maxEntries: number;
-  /** Bounds the memory of one batch. A larger entry makes a batch of its own. */
-  maxBytes: number;
-}
-
 /** Columns of `event_log` for an `EventLogEntry`, besides `id` and `notification`. */
 export const eventLogColumns = `event_id as "eventId", entity_id as "entityId", sequence, position,
   correlation_id as "correlationId", causation_id as "causationId", traceparent, occurred_at as "occurredAt"`;
@@ -32,10 +26,12 @@ export type EventLogRow = Omit<EventLogEntry, 'sequence' | 'position'> & { seque
  * Reads the next entries to publish, in their order: first the entries that got a position and were not published, for example
  * because the leader crashed, then the oldest entries without a position, which get the next positions. There is no cursor that
  * an entry which commits late could fall behind. Only the leader may call this.
+ *
+ * @param maxBytes bounds the memory of the batch; a larger entry makes a batch of its own
  */
 export async function takeUnpublished(
   client: ClientBase,
-  { maxEntries, maxBytes }: BatchLimits,
+  { maxEntries, maxBytes }: { maxEntries: number; maxBytes: number },
 ): Promise<EventLogEntry[]> {
   const { rows } = await client.query<EventLogRow>({
     name: 'take_unpublished',

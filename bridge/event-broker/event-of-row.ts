@@ -1,5 +1,5 @@
 import type { EventBody } from '../../contracts/catalog.ts';
-import type { InstanceMetadata } from '../../contracts/envelope.ts';
+import { toInstanceMetadata, type InstanceMetadata } from '../../contracts/envelope.ts';
 import type { EventType } from '../../contracts/names.ts';
 import type { Notification } from '../../contracts/notification.ts';
 import type { AgentRow, InstanceRow } from '../../contracts/rows.ts';
@@ -12,7 +12,7 @@ export function eventOf(notification: Notification): Translation & { instance?: 
   const { table, event_type: change, row_data: row } = notification;
   switch (table) {
     case 'instances':
-      return { ...instanceEvent(change, row), instance: instanceMetadata(row) };
+      return { ...instanceEvent(change, row), instance: toInstanceMetadata(row) };
     case 'agents':
       return agentEvent(change, row);
   }
@@ -41,14 +41,4 @@ function agentEvent(change: Notification['event_type'], row: AgentRow): Translat
     return { type: 'agent.retired', body: { agent_id, retired_at: retired_at ?? updated_at, drain } };
   }
   return { type: 'agent.published', body: { agent_id, name, version, capabilities } };
-}
-
-function instanceMetadata(row: InstanceRow): InstanceMetadata {
-  return {
-    agentId: row.agent_id,
-    userId: row.user_id,
-    desiredState: row.desired_state,
-    generation: row.generation,
-    observedGeneration: row.observed_generation,
-  };
 }

@@ -84,7 +84,6 @@ export async function becomeLeader(options: LeaderOptions): Promise<Leader> {
   }
 }
 
-/** @returns the epoch of the leadership */
 async function waitForLeadership(
   client: EngineClient,
   { signal, logger, onStandby }: Pick<LeaderOptions, 'signal' | 'logger' | 'onStandby'>,

@@ -6,7 +6,7 @@ import type { EventMessage } from '../bus/outgoing-event.ts';
 export type Publish = (message: EventMessage) => Promise<void>;
 
 export function createPublisher({ channel }: { channel: ConfirmChannel }): Publish {
-  const publish = createConfirmedPublish({ channel, appId: 'event_broker' });
+  const publish = createConfirmedPublish(channel, 'event_broker');
   return async (message) => {
     const { routed } = await publish(message);
     if (!routed) throw new Error(`No queue takes ${message.routingKey}`);

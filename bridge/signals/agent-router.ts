@@ -50,7 +50,6 @@ type AgentEvent = IncomingEvent<EventTypeOf<typeof queueNames.agentsWorkerAgent>
 interface Told {
   instanceId: string;
   message: InstanceMessage;
-  /** Sequence of the event. */
   sequence: number;
   signal: AbortSignal;
 }

@@ -2,7 +2,6 @@ import { isGrpcServiceError, type Client, type ConnectionLike } from '@temporali
 import { grpcCodes } from './temporal-refusal.ts';
 import type { Queryable } from '../../database/instances/view.ts';
 
-/** Namespace and task queue of an engine. */
 export interface Engine {
   namespace: string;
   /** Temporal's id of the namespace; undefined if it is unknown. */
@@ -16,7 +15,6 @@ export class AnotherEngine extends Error {
   override name = 'AnotherEngine';
 }
 
-/** A row of the table `engine`. */
 export interface EngineRow {
   namespace: string;
   namespace_id: string | null;

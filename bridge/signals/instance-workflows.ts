@@ -18,7 +18,6 @@ const callTimeoutMs = 10_000;
 /** Signals, starts and lists the workflows of instances on the task queue of an engine. */
 export function createInstanceWorkflows({ client, taskQueue }: { client: Client; taskQueue: string }) {
   return {
-    /** Signals the running workflow of an instance. @returns whether there is one */
     signal: (instanceId: string, message: InstanceMessage): Promise<boolean> =>
       signalInstance(client, instanceId, message),
 
@@ -43,7 +42,6 @@ export function createInstanceWorkflows({ client, taskQueue }: { client: Client;
       );
     },
 
-    /** Ids of all instances with a running workflow. */
     listRunning: (): AsyncGenerator<string> => listRunning(client, taskQueue),
   };
 }

@@ -6,13 +6,11 @@ import { putPermissions, putUser } from './set-account.ts';
 export interface ApplyAccountsOptions extends AccountsOptions {
   /** Passwords of users that may have to be created, by user name. */
   passwords: Readonly<Record<string, string | undefined>>;
-  /** Names the setting for the password of a user. */
   passwordSetting: (name: string) => string;
   onCreated: (object: AccountObject) => void;
   onChanged: (change: ChangedPermissions) => void;
 }
 
-/** Changed permissions of one account of the contracts. */
 export interface ChangedPermissions {
   object: AccountObject;
   properties: { property: keyof Permissions; before: string; after: string }[];

@@ -37,7 +37,6 @@ export interface Finding<Subject extends AnyObject = TopologyObject> extends Dif
   wayOut: string;
 }
 
-/** Fields of a difference in which most differences agree. */
 export const noDetails = { catalog: null, actual: null, harmless: false, creatable: false };
 
 /** Compares objects by their names, then the properties of those that are on both sides. */

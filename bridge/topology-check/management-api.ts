@@ -41,8 +41,14 @@ export async function listOf<Shape extends z.ZodRawShape>(
 
 /** @throws Error that says which option to give */
 export async function put(options: ManagementOptions, path: string, body: object): Promise<void> {
-  const answer = await request(options, path, body);
+  const answer = await request(options, path, { method: 'PUT', body: JSON.stringify(body) });
   if (answer.status !== 201 && answer.status !== 204) throw new Error(explain(answer));
+}
+
+/** Removes an object, if there is one. @throws Error that says which option to give */
+export async function remove(options: ManagementOptions, path: string): Promise<void> {
+  const answer = await request(options, path, { method: 'DELETE' });
+  if (answer.status !== 204 && answer.status !== 404) throw new Error(explain(answer));
 }
 
 interface Answer {
@@ -55,7 +61,7 @@ interface Answer {
 async function request(
   { amqpUrl, managementUrl, timeoutMs = 10_000 }: ManagementOptions,
   path: string,
-  written?: object,
+  change: { method?: string; body?: string } = {},
 ): Promise<Answer> {
   const amqp = new URL(amqpUrl);
   const management = new URL(managementUrl ?? defaultManagementUrl(amqp));
@@ -67,7 +73,7 @@ async function request(
       authorization: basic(management.username === '' ? amqp : management),
       'content-type': 'application/json',
     },
-    ...(written && { method: 'PUT', body: JSON.stringify(written) }),
+    ...change,
     signal: AbortSignal.timeout(timeoutMs),
   };
   try {

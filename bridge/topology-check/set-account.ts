@@ -5,7 +5,6 @@ import { put, type ManagementOptions } from './management-api.ts';
 export interface Account {
   name: string;
   password: string;
-  /** Permissions in the virtual host of the AMQP URL. */
   permissions: Permissions;
 }
 
@@ -21,8 +20,8 @@ export async function setAccount(options: ManagementOptions, { name, ...account 
   return Object.assign(new URL(options.amqpUrl), { username: name, password: account.password }).href;
 }
 
-export async function putUser(options: ManagementOptions, name: string, password: string): Promise<void> {
-  await put(options, `users/${encodeURIComponent(name)}`, { password, tags: '' });
+export async function putUser(options: ManagementOptions, name: string, password: string, tags = ''): Promise<void> {
+  await put(options, `users/${encodeURIComponent(name)}`, { password, tags });
 }
 
 export async function putPermissions(

@@ -20,7 +20,6 @@ export interface FoundVirtualHost extends VirtualHost {
 }
 
 export interface FoundObject extends Declared<{ type: 'exchange' | 'queue'; name: string }> {
-  /** Name of the policy that applies to it. */
   policyName: string | undefined;
 }
 

@@ -1,4 +1,3 @@
-/** A JSON object as `JSON.parse` returns it. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** One difference between two forms of a contract that carry the same version. */

@@ -3,7 +3,6 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import type { JsonObject } from './change.ts';
 
-/** The folder of the released contracts. */
 export const releasedFolder = 'contracts/released';
 
 /** A released document. Its file is `<name>/<version>.<revision>.json` and never changes. */

@@ -81,7 +81,6 @@ export function messageRefs(name: string): Json {
   return Object.fromEntries(versions.map((body) => [messageId(body), ref(`components/messages/${messageId(body)}`)]));
 }
 
-/** The id of the message in the version that is written. */
 export function newestMessageId(name: string): string {
   return messageId({ name, version: bodies().filter((body) => body.name === name).length });
 }

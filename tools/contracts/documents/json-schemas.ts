@@ -17,7 +17,6 @@ export interface PublishedSchema {
   example?: unknown;
 }
 
-/** Every released version of every contract. */
 export function publishedSchemas(): PublishedSchema[] {
   return [
     ...Object.entries(catalog).flatMap(([name, { versions }]) => published(name, `Event ${name}`, versions)),
