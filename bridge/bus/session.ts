@@ -7,6 +7,7 @@ import { assertTopology } from './topology.ts';
 export interface BusSessionOptions {
   amqpUrl: string;
   connectionName: string;
+  heartbeatSeconds?: number;
   /** Decides which part of the topology is declared and checked first. */
   service: ServiceName;
   session: Session;
@@ -26,9 +27,9 @@ export interface Bus {
 
 /** Runs one session of `supervise` on one connection, until the session is to end (resolves) or something breaks (rejects). */
 export async function runBusSession(options: BusSessionOptions): Promise<void> {
-  const { amqpUrl, connectionName, service, session, start, finish, cleanUp } = options;
+  const { service, session, start, finish, cleanUp } = options;
   const { signal } = session;
-  const amqp = await openAmqp({ amqpUrl, connectionName, session });
+  const amqp = await openAmqp(options);
   try {
     const channel = await amqp.openChannel();
     await assertTopology(channel, service);

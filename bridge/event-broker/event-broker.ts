@@ -1,14 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { openAmqp } from '../bus/connection.ts';
 import { markPublished, markRejected, takeUnpublished, type EventLogEntry } from './event-log.ts';
 import { becomeLeader, type Leader } from './leader.ts';
 import type { EventMessage } from '../bus/outgoing-event.ts';
 import { createPublisher, type Publish } from './publisher.ts';
-import { FatalError } from '../../supervision/errors.ts';
+import type { FatalError } from '../../supervision/errors.ts';
 import { supervise, type Session, type Supervised } from '../../supervision/supervise.ts';
 import { leadership } from './time-limits.ts';
-import { assertTopology, keepTopology } from '../bus/topology.ts';
+import { runBusSession } from '../bus/session.ts';
+import { keepTopology } from '../bus/topology.ts';
 import { translate, UntranslatableEntry } from './translate.ts';
 
 export interface EventBrokerOptions {
@@ -39,41 +39,36 @@ export function startEventBroker(options: EventBrokerOptions): Supervised {
     // Ends the pause between two rounds. A notification during a round ends the next pause at once.
     let wake = new AbortController();
     const endPause = (): void => wake.abort();
-    signal.addEventListener('abort', endPause, { once: true });
-    let failure: unknown;
-    const fail = (error: unknown): void => {
-      failure = error;
-      endPause();
-    };
-
     const leader = await becomeLeader({ databaseUrl, logger, signal, onNotification: endPause, onStandby: standby });
-    leader.broken.catch(fail);
+    const ended = new AbortController();
+    let work: Promise<void> | undefined;
+    const publishAll = async (publish: Publish): Promise<void> => {
+      while (!ended.signal.aborted) {
+        await drain({ leader, publish, limits, logger, signal: ended.signal });
+        await delay(pollMs, undefined, { signal: wake.signal }).catch(() => undefined);
+        wake = new AbortController();
+      }
+    };
     try {
-      const amqp = await openAmqp({
+      await runBusSession({
         amqpUrl,
         connectionName: 'event_broker',
-        session,
         heartbeatSeconds: leadership.amqpHeartbeatSeconds,
+        service: 'event_broker',
+        session,
+        start: ({ channel, fail }) => {
+          leader.broken.catch(fail);
+          keepTopology({ channel, service: 'event_broker', everyMs: topologyMs, signal }).catch(fail);
+          ready();
+          work = publishAll(createPublisher({ channel }));
+          return work;
+        },
+        cleanUp: async () => {
+          ended.abort();
+          endPause();
+          await work?.catch(() => undefined);
+        },
       });
-      amqp.broken.catch(fail);
-      try {
-        const channel = await amqp.openChannel();
-        await assertTopology(channel, 'event_broker');
-        keepTopology({ channel, service: 'event_broker', everyMs: topologyMs, signal }).catch(fail);
-        const publish = createPublisher({ channel });
-        ready();
-        while (!signal.aborted) {
-          await drain({ leader, publish, limits, logger, signal, failed: () => failure !== undefined });
-          await delay(pollMs, undefined, { signal: wake.signal }).catch(() => undefined);
-          wake = new AbortController();
-          if (failure !== undefined) throw failure;
-        }
-      } catch (error) {
-        // A broken connection explains the errors that follow from it, except for a FatalError.
-        throw amqp.explain(error instanceof FatalError ? error : (failure ?? error));
-      } finally {
-        await amqp.close();
-      }
     } finally {
       await leader.close();
     }
@@ -87,13 +82,11 @@ interface Drain {
   limits: { maxEntries: number; maxBytes: number };
   logger: Logger;
   signal: AbortSignal;
-  /** Whether the session has failed, so that it must not publish any more. */
-  failed: () => boolean;
 }
 
-async function drain({ leader, publish, limits, logger, signal, failed }: Drain): Promise<void> {
+async function drain({ leader, publish, limits, logger, signal }: Drain): Promise<void> {
   const { client } = leader;
-  while (!signal.aborted && !failed()) {
+  while (!signal.aborted) {
     leader.assertHeld();
     const entries = await takeUnpublished(client, limits);
     if (entries.length === 0) return;

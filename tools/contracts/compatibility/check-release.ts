@@ -38,14 +38,20 @@ export function checkRelease(contracts: readonly Contract[], released: readonly 
   const titles = contracts.map(titleOf);
   const twice = titles.find((title, index) => titles.indexOf(title) !== index);
   if (twice !== undefined) throw new Error(`${twice} is there twice: pass each version of a contract once`);
+  const revisionsOf = (version: Version): Released[] => released.filter((each) => titleOf(each) === titleOf(version));
   const dropped = released
     .filter((each) => each.revision === 0 && !titles.includes(titleOf(each)))
     .filter(
       ({ name, version }) => !contracts.some((now) => now.replaces && now.name === name && now.version > version),
     );
   return [
-    ...contracts.map((contract) => checkContract(contract, { contracts, released })),
-    ...dropped.map((each) => droppedCheck(each, released)),
+    ...contracts.map((contract) => {
+      const versions = [...contracts, ...released].filter(({ name }) => name === contract.name);
+      const revisions = revisionsOf(contract);
+      const numbers = versions.map(({ version }) => version);
+      return revisions.length === 0 ? firstCheck(contract, numbers) : checkContract(contract, revisions, numbers);
+    }),
+    ...dropped.map((each) => droppedCheck(each, revisionsOf(each).length - 1)),
   ];
 }
 
@@ -53,37 +59,28 @@ export function isRefused({ status }: ReleaseCheck): boolean {
   return status === 'breaking' || status === 'dropped';
 }
 
-interface Known {
-  contracts: readonly Contract[];
-  released: readonly Released[];
-}
-
-function checkContract(contract: Contract, known: Known): ReleaseCheck {
+function checkContract(contract: Contract, revisions: readonly Released[], versions: number[]): ReleaseCheck {
   const { name, version, compare } = contract;
-  const revisions = revisionsOf(contract, known.released);
-  const newest = revisions.at(-1);
-  if (newest === undefined) return firstCheck(contract, known);
-
   // What JSON does not keep is no difference: the released document was read from a file.
   const document = JSON.parse(JSON.stringify(contract.document)) as JsonObject;
-  const compared = revisions.map(({ revision, document: before }) => ({
-    revision,
-    changes: compare(before, document),
-  }));
+  const compared = revisions.map(({ revision, document: before }) => {
+    return { revision, changes: compare(before, document) };
+  });
   const breaking = sentencesOf(contract, compared, 'breaking');
   const compatible = sentencesOf(contract, compared.slice(-1), 'compatible');
-  const check = { name, version, revision: newest.revision };
+  const revision = revisions.at(-1)?.revision ?? 0;
+  const check = { name, version, revision };
   if (breaking.length > 0) {
-    return { ...check, status: 'breaking', sentences: [...breaking, wayOut(contract, newest.revision, known)] };
+    return { ...check, status: 'breaking', sentences: [...breaking, wayOut(contract, revision, versions)] };
   }
   if (compatible.length === 0) return { ...check, status: 'unchanged', sentences: [] };
   return { ...check, status: 'compatible', sentences: [...compatible, `Record it: ${recordCommand}`] };
 }
 
-function firstCheck(contract: Contract, known: Known): ReleaseCheck {
+function firstCheck(contract: Contract, versions: number[]): ReleaseCheck {
   const { name, version } = contract;
   const check = { name, version, revision: undefined };
-  const last = Math.max(0, ...versionsOf(name, known).filter((each) => each < version));
+  const last = Math.max(0, ...versions.filter((each) => each < version));
   if (version === last + 1) {
     const sentences = [`${titleOf(contract)} was not released yet.`, `Record it: ${recordCommand}`];
     return { ...check, status: 'new', sentences };
@@ -93,8 +90,7 @@ function firstCheck(contract: Contract, known: Known): ReleaseCheck {
   return { ...check, status: 'breaking', sentences: [sentence] };
 }
 
-function droppedCheck({ name, version }: Released, released: readonly Released[]): ReleaseCheck {
-  const revision = revisionsOf({ name, version }, released).at(-1)?.revision ?? 0;
+function droppedCheck({ name, version }: Released, revision: number): ReleaseCheck {
   const sentence =
     `${titleOf({ name, version })} was released and is no longer there: the queues and the log may still hold messages ` +
     `of it. Every released version stays readable: bring it back in contracts/. ${takenBack(revision)}`;
@@ -118,12 +114,9 @@ function sentencesOf(
   );
 }
 
-function wayOut(
-  { name, version, nextNeeds = 'an upcaster', replaces }: Contract,
-  revision: number,
-  known: Known,
-): string {
-  const next = Math.max(...versionsOf(name, known)) + 1;
+function wayOut(contract: Contract, revision: number, versions: number[]): string {
+  const { name, version, nextNeeds = 'an upcaster', replaces } = contract;
+  const next = Math.max(...versions) + 1;
   const raise = replaces
     ? `Make it version ${next} of ${name}`
     : `Keep version ${version} of ${name} as it is and add version ${next}`;
@@ -142,12 +135,4 @@ type Version = Pick<Contract, 'name' | 'version'>;
 
 function titleOf({ name, version }: Version): string {
   return `${name}, version ${version}`;
-}
-
-function revisionsOf({ name, version }: Version, released: readonly Released[]): Released[] {
-  return released.filter((each) => each.name === name && each.version === version);
-}
-
-function versionsOf(name: string, { contracts, released }: Known): number[] {
-  return [...contracts, ...released].filter((each) => each.name === name).map(({ version }) => version);
 }
