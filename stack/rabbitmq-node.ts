@@ -14,8 +14,7 @@ import { runServer, type RunningServer } from './server.ts';
 export async function runNode(
   options: RabbitmqLaunchOptions & Extract<FoundRabbitmq, { kind: 'node' }>,
 ): Promise<RunningServer> {
-  const { folder, executable, system, port, managementPort, epmdPort, distributionPort, login, probe, signal } =
-    options;
+  const { folder, executable, system, ports, login, probe, signal } = options;
   mkdirSync(join(folder, 'settings'), { recursive: true });
   // Names of these folders as the node sees them.
   const seen = system?.directory ?? dirname(folder);
@@ -26,20 +25,20 @@ export async function runNode(
   };
   // https://www.rabbitmq.com/docs/configure#config-items
   const configuration = [
-    `listeners.tcp.local = 127.0.0.1:${port}`,
+    `listeners.tcp.local = 127.0.0.1:${ports.amqp}`,
     'management.tcp.ip = 127.0.0.1',
-    `management.tcp.port = ${managementPort}`,
+    `management.tcp.port = ${ports.management}`,
     `default_user = ${login.user}`,
     `default_pass = ${login.password}`,
     '',
   ];
   const variables = {
     HOME: seenFolder,
-    ERL_EPMD_PORT: epmdPort,
+    ERL_EPMD_PORT: ports.epmd,
     ERL_EPMD_ADDRESS: '127.0.0.1',
     ERL_CRASH_DUMP: join(seenFolder, 'erl_crash.dump'),
     RABBITMQ_NODENAME: 'instance-engine@localhost',
-    RABBITMQ_DIST_PORT: distributionPort,
+    RABBITMQ_DIST_PORT: ports.distribution,
     RABBITMQ_MNESIA_BASE: join(seenFolder, 'data'),
     RABBITMQ_LOG_BASE: join(seen, 'logs'),
     RABBITMQ_LOGS: '-',
@@ -56,7 +55,7 @@ export async function runNode(
     // Makes the script become the node, so that the process id of the script is that of the node.
     RUNNING_UNDER_SYSTEMD: 'true',
   };
-  writeFileSync(join(folder, epmdFile), String(epmdPort));
+  writeFileSync(join(folder, epmdFile), String(ports.epmd));
   const [command, ...args] = [
     ...(system === undefined ? [] : [...system.enter, dirname(folder)]),
     'env',
@@ -66,7 +65,7 @@ export async function runNode(
   const node = await runServer({ name: 'RabbitMQ', folder, command, args, probe, signal });
   const withEpmd = (end: () => Promise<void>) => async () => {
     await end();
-    await endEpmd(epmdPort);
+    await endEpmd(ports.epmd);
   };
   return { ...node, stop: withEpmd(node.stop), kill: withEpmd(node.kill) };
 }

@@ -2,16 +2,17 @@ import { join, resolve } from 'node:path';
 import { closedFolder } from './closed-folder.ts';
 import type { Found } from './find-first.ts';
 import { keptSecret } from './kept-secret.ts';
+import type { Ports } from './ports.ts';
 import { administrator, ensureOwnLogin } from './rabbitmq-login.ts';
 import { runContainer } from './rabbitmq-container.ts';
 import { findRabbitmq, type FoundRabbitmq } from './rabbitmq-find.ts';
-import type { RabbitmqPorts } from './rabbitmq-launch.ts';
 import { runNode } from './rabbitmq-node.ts';
 import type { Progress, Server } from './server.ts';
 
-export interface RabbitmqOptions extends RabbitmqPorts {
+interface RabbitmqOptions {
   /** The folder of the whole stack; data goes to `<directory>/rabbitmq`. */
   directory: string;
+  ports: Ports;
   /** The broker to run; the first that `findRabbitmq` finds by default. */
   broker?: Found<FoundRabbitmq> | undefined;
   onProgress?: Progress;
@@ -26,15 +27,15 @@ export interface RabbitmqServer extends Server {
 
 /** Runs a broker of the project's own, with the management plugin and a password of its own, on 127.0.0.1 alone. */
 export async function startRabbitmq(options: RabbitmqOptions): Promise<RabbitmqServer> {
-  const { directory, port, managementPort, broker, onProgress = () => {} } = options;
+  const { directory, ports, broker, onProgress = () => {} } = options;
   const { way, found } = broker ?? (await findRabbitmq({ onProgress }));
   const folder = closedFolder(resolve(directory, 'rabbitmq'));
   const passwordFile = join(folder, 'password');
   const login = { user: administrator, password: await keptSecret(passwordFile) };
-  const managementUrl = `http://127.0.0.1:${managementPort}`;
+  const managementUrl = `http://127.0.0.1:${ports.management}`;
   let url = '';
   const probe = async (): Promise<void> => {
-    url = await ensureOwnLogin({ ...login, port, managementUrl });
+    url = await ensureOwnLogin({ ...login, port: ports.amqp, managementUrl });
   };
   const launch = { ...options, folder, login, probe, onProgress };
   const server = await (found.kind === 'node' ? runNode({ ...launch, ...found }) : runContainer(launch));

@@ -25,7 +25,7 @@ export async function startServers(options: StartOptions, started: StartedServer
   const { directory, toolsDirectory, databaseUrl, amqpUrl, managementUrl, broker, onProgress } = options;
   const ports = await choosePorts(options.portBase ?? defaultPortBase);
   const failed = new AbortController();
-  const shared = { directory, onProgress, signal: AbortSignal.any([options.signal, failed.signal]) };
+  const shared = { directory, ports, onProgress, signal: AbortSignal.any([options.signal, failed.signal]) };
   const problems: string[] = [];
 
   const orProblem = async <T>(start: () => Promise<T>): Promise<T | undefined> => {
@@ -48,25 +48,12 @@ export async function startServers(options: StartOptions, started: StartedServer
     });
   const [database, bus, temporal] = await Promise.all([
     databaseUrl === undefined
-      ? bringUp('PostgreSQL', () => startPostgres({ ...shared, port: ports.postgres }))
+      ? bringUp('PostgreSQL', () => startPostgres(shared))
       : orProblem(() => checkDatabase(databaseUrl)),
     amqpUrl === undefined
-      ? bringUp('RabbitMQ', () =>
-          startRabbitmq({
-            ...shared,
-            port: ports.amqp,
-            managementPort: ports.management,
-            epmdPort: ports.epmd,
-            distributionPort: ports.distribution,
-            broker,
-          }),
-        )
+      ? bringUp('RabbitMQ', () => startRabbitmq({ ...shared, broker }))
       : orProblem(() => checkAmqp(amqpUrl, managementUrl)),
-    options.temporal === false
-      ? undefined
-      : bringUp('Temporal', () =>
-          startTemporal({ ...shared, toolsDirectory, port: ports.temporal, uiPort: ports.temporalUi }),
-        ),
+    options.temporal === false ? undefined : bringUp('Temporal', () => startTemporal({ ...shared, toolsDirectory })),
   ]);
   options.signal.throwIfAborted();
   if (problems.length > 0 || database === undefined || bus === undefined) throw new Error(problems.join('\n\n'));

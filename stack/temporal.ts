@@ -4,6 +4,7 @@ import { Connection } from '@temporalio/client';
 
 import { ensureSearchAttributes } from '../workers/services/search-attributes.ts';
 import { closedFolder } from './closed-folder.ts';
+import type { Ports } from './ports.ts';
 import { type Progress, runServer, type Server } from './server.ts';
 import { findTemporal } from './temporal-find.ts';
 
@@ -27,20 +28,19 @@ const pragmas = ['journal_mode=WAL', 'synchronous=NORMAL'];
 interface TemporalOptions {
   directory: string;
   toolsDirectory: string;
-  port: number;
-  uiPort: number;
+  ports: Ports;
   onProgress?: Progress;
   signal?: AbortSignal;
 }
 
 /** Runs Temporal's dev server with its Web UI on 127.0.0.1, its database in `<directory>/temporal`. */
 export async function startTemporal(options: TemporalOptions): Promise<TemporalServer> {
-  const { directory, toolsDirectory, port, uiPort, onProgress = () => {}, signal } = options;
+  const { directory, toolsDirectory, ports, onProgress = () => {}, signal } = options;
   const folder = closedFolder(resolve(directory, 'temporal'));
   const { way, found: command } = await findTemporal({ toolsDirectory: resolve(toolsDirectory), onProgress, signal });
-  const address = `127.0.0.1:${port}`;
+  const address = `127.0.0.1:${ports.temporal}`;
   const namespace = 'default';
-  const uiUrl = `http://127.0.0.1:${uiPort}`;
+  const uiUrl = `http://127.0.0.1:${ports.temporalUi}`;
   const server = await runServer({
     name: 'Temporal',
     folder,
@@ -49,8 +49,8 @@ export async function startTemporal(options: TemporalOptions): Promise<TemporalS
       'server',
       'start-dev',
       '--ip=127.0.0.1',
-      `--port=${port}`,
-      `--ui-port=${uiPort}`,
+      `--port=${ports.temporal}`,
+      `--ui-port=${ports.temporalUi}`,
       `--db-filename=${join(folder, 'temporal.db')}`,
       '--log-level=warn',
       ...dynamicConfig.map((setting) => `--dynamic-config-value=${setting}`),

@@ -141,8 +141,7 @@ describe('of a cluster of Temporal with namespaces of the same names', () => {
   const directory = join(stackRoot, 'another-cluster');
   beforeAll(async () => {
     await resetStack(directory);
-    const { temporal: port, temporalUi: uiPort } = await choosePorts('free');
-    other = await startTemporal({ directory, toolsDirectory, port, uiPort });
+    other = await startTemporal({ directory, toolsDirectory, ports: await choosePorts('free') });
   });
   afterAll(async () => {
     await other?.stop();

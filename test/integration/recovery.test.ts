@@ -32,22 +32,9 @@ async function openServers() {
   await mkdir(directory, { recursive: true });
   const ports = await choosePorts('free');
   start = {
-    postgres: () => startPostgres({ directory, port: ports.postgres }),
-    rabbitmq: () =>
-      startRabbitmq({
-        directory,
-        port: ports.amqp,
-        managementPort: ports.management,
-        epmdPort: ports.epmd,
-        distributionPort: ports.distribution,
-      }),
-    temporal: () =>
-      startTemporal({
-        directory,
-        toolsDirectory,
-        port: ports.temporal,
-        uiPort: ports.temporalUi,
-      }),
+    postgres: () => startPostgres({ directory, ports }),
+    rabbitmq: () => startRabbitmq({ directory, ports }),
+    temporal: () => startTemporal({ directory, toolsDirectory, ports }),
   };
   await Promise.all(Object.keys(start).map((name) => bringUp(name as keyof typeof start)));
   return {

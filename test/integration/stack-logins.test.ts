@@ -28,11 +28,7 @@ afterAll(async () => {
 });
 
 async function startBoth(): Promise<void> {
-  const { amqp: port, management: managementPort, epmd: epmdPort, distribution: distributionPort } = ports;
-  [postgres, rabbitmq] = await Promise.all([
-    startPostgres({ directory, port: ports.postgres }),
-    startRabbitmq({ directory, port, managementPort, epmdPort, distributionPort }),
-  ]);
+  [postgres, rabbitmq] = await Promise.all([startPostgres({ directory, ports }), startRabbitmq({ directory, ports })]);
 }
 
 const stopBoth = () => Promise.all([postgres?.stop(), rabbitmq?.stop()]);

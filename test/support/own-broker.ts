@@ -27,14 +27,7 @@ export async function startOwnBroker() {
   const broker = await ((await releaseOfProject()).startsWith('4.')
     ? findRabbitmq4({ toolsDirectory, onProgress })
     : findRabbitmq({ onProgress }));
-  const server = await startRabbitmq({
-    directory,
-    port: ports.amqp,
-    managementPort: ports.management,
-    epmdPort: ports.epmd,
-    distributionPort: ports.distribution,
-    broker,
-  });
+  const server = await startRabbitmq({ directory, ports, broker });
 
   const control = async (...args: string[]): Promise<void> => {
     const { program, args: given } = controlCommand({ directory, found: broker.found, ports, args });
