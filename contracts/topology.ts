@@ -79,46 +79,24 @@ type DomainOf<Type extends EventType> = Type extends `${infer Domain}.${string}`
 /** One event, or all events of a domain. A key that matches no event does not compile. */
 export type RoutingKey = EventType | `${DomainOf<EventType>}.*`;
 
+function domainQueue<
+  const Name extends string,
+  const Consumer extends ServiceName,
+  const Keys extends readonly RoutingKey[],
+>(name: Name, consumer: Consumer, routingKeys: Keys, argumentsOf: (name: string) => QueueDefinition['arguments']) {
+  const consumers: readonly [Consumer] = [consumer];
+  return { name, exchange: exchangeNames.events, routingKeys, consumers, arguments: argumentsOf(name) };
+}
+
+const { agentsWorkerInstance, agentsWorkerAgent, userBackendWsUpdates, userBackendAgent, adminBackendAudit } =
+  queueNames;
 const domainQueues = [
-  {
-    name: queueNames.agentsWorkerInstance,
-    exchange: exchangeNames.events,
-    routingKeys: ['instance.*'],
-    consumers: ['agents_worker'],
-    arguments: refusingWhenFull(queueNames.agentsWorkerInstance),
-  },
-  {
-    name: queueNames.agentsWorkerAgent,
-    exchange: exchangeNames.events,
-    routingKeys: ['agent.*'],
-    consumers: ['agents_worker'],
-    arguments: refusingWhenFull(queueNames.agentsWorkerAgent),
-  },
-  {
-    name: queueNames.userBackendWsUpdates,
-    exchange: exchangeNames.events,
-    routingKeys: ['instance.updated', 'instance.deleted'],
-    consumers: ['user_backend'],
-    arguments: droppingOldest(queueNames.userBackendWsUpdates),
-  },
-  {
-    name: queueNames.userBackendAgent,
-    exchange: exchangeNames.events,
-    routingKeys: ['agent.*'],
-    consumers: ['user_backend'],
-    arguments: droppingOldest(queueNames.userBackendAgent),
-  },
-  {
-    name: queueNames.adminBackendAudit,
-    exchange: exchangeNames.events,
-    routingKeys: ['agent.*', 'instance.*'],
-    consumers: ['admin_backend'],
-    arguments: droppingOldest(queueNames.adminBackendAudit),
-  },
-] as const satisfies readonly (QueueDefinition & {
-  routingKeys: readonly RoutingKey[];
-  consumers: readonly [ServiceName];
-})[];
+  domainQueue(agentsWorkerInstance, 'agents_worker', ['instance.*'], refusingWhenFull),
+  domainQueue(agentsWorkerAgent, 'agents_worker', ['agent.*'], refusingWhenFull),
+  domainQueue(userBackendWsUpdates, 'user_backend', ['instance.updated', 'instance.deleted'], droppingOldest),
+  domainQueue(userBackendAgent, 'user_backend', ['agent.*'], droppingOldest),
+  domainQueue(adminBackendAudit, 'admin_backend', ['agent.*', 'instance.*'], droppingOldest),
+] as const;
 
 type DomainQueue = (typeof domainQueues)[number];
 export type DomainQueueName = DomainQueue['name'];
@@ -149,7 +127,7 @@ export type ConsumerOf<Type extends EventType> = {
  * @throws Error when the catalog has no such queue
  */
 export function eventTypesOf<Name extends DomainQueueName>(name: Name): EventTypeOf<Name>[] {
-  const keys: readonly string[] = domainQueue(name).routingKeys;
+  const keys: readonly string[] = findQueue(name).routingKeys;
   return eventTypes.filter(
     (type): type is EventTypeOf<Name> => keys.includes(type) || keys.includes(`${type.slice(0, type.indexOf('.'))}.*`),
   );
@@ -161,7 +139,7 @@ export function eventTypesOf<Name extends DomainQueueName>(name: Name): EventTyp
  * @throws Error when the catalog has no such queue
  */
 export function serviceOf(queue: DomainQueueName): ServiceName {
-  return domainQueue(queue).consumers[0];
+  return findQueue(queue).consumers[0];
 }
 
 export function queuesOf(service: ServiceName): DomainQueueName[] {
@@ -177,7 +155,7 @@ export function consumersOf(type: EventType): ServiceName[] {
   return [...new Set(queues.flatMap(({ consumers }) => consumers))];
 }
 
-function domainQueue(name: DomainQueueName): DomainQueue {
+function findQueue(name: DomainQueueName): DomainQueue {
   const queue = domainQueues.find((candidate) => candidate.name === name);
   if (queue) return queue;
   throw new Error(`${name} is no queue of the catalog: define it in contracts/topology.ts first`);

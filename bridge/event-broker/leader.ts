@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setInterval, setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { notificationChannels } from '../../contracts/names.ts';
 import { createClient, type EngineClient } from '../../database/engine-client.ts';
@@ -122,27 +122,26 @@ async function waitForLeadership(
 
 /** Renews the lease for as long as this process and its connection work. */
 function keepLease(client: EngineClient, epoch: string, fail: (error: Error) => void) {
+  const ended = new AbortController();
   let renewedAt = performance.now();
-  let isBeating = false;
-  const renew = async (): Promise<void> => {
-    const sentAt = performance.now();
-    if (!(await beat(client, epoch))) throw new Error('Another event_broker took over: this one gave no sign of life');
-    renewedAt = sentAt;
+  const keep = async (): Promise<void> => {
+    for await (const _ of setInterval(leadership.beatMs, undefined, { signal: ended.signal })) {
+      const sentAt = performance.now();
+      if (!(await beat(client, epoch)))
+        throw new Error('Another event_broker took over: this one gave no sign of life');
+      renewedAt = sentAt;
+    }
   };
-  const timer = setInterval(() => {
-    if (isBeating) return;
-    isBeating = true;
-    renew()
-      .catch(fail)
-      .finally(() => (isBeating = false));
-  }, leadership.beatMs);
+  keep().catch((error: Error) => {
+    if (!ended.signal.aborted) fail(error);
+  });
   return {
     assertHeld: () => {
       const silentMs = Math.round(performance.now() - renewedAt);
       if (silentMs < leadership.fenceMs) return;
       throw new Error(`This event_broker was stopped or cut off for ${silentMs} ms: another one may lead`);
     },
-    end: () => clearInterval(timer),
+    end: () => ended.abort(),
   };
 }
 

@@ -63,15 +63,15 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a missing binding',
     file: 'contracts/topology.ts',
-    find: "routingKeys: ['instance.updated', 'instance.deleted'],",
-    replace: "routingKeys: ['instance.updated'],",
+    find: "'user_backend', ['instance.updated', 'instance.deleted'],",
+    replace: "'user_backend', ['instance.updated'],",
     says: /topology, version 1, .*user_backend\.ws_updates.*instance\.deleted.*/,
   },
   {
     name: 'a binding that no event has',
     file: 'contracts/topology.ts',
-    find: "routingKeys: ['instance.updated', 'instance.deleted'],",
-    replace: "routingKeys: ['instance.updated', 'instance.deleted', 'instance.paused'],",
+    find: "'user_backend', ['instance.updated', 'instance.deleted'],",
+    replace: "'user_backend', ['instance.updated', 'instance.deleted', 'instance.paused'],",
     says: /topology\.ts.*error.*"instance\.paused".*/,
   },
   {
