@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-
 import type { Progress } from './server.ts';
 
 const execute = promisify(execFile);

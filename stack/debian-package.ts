@@ -1,5 +1,4 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
-
 import { findOnPath, runCommand } from './command.ts';
 
 const policyFile = '/usr/sbin/policy-rc.d';

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-
 import { until } from './until.ts';
 
 /** KILL_REQ: https://www.erlang.org/doc/apps/erts/erl_dist_protocol.html#kill_req */

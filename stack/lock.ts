@@ -1,8 +1,6 @@
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-
 import { z } from 'zod';
-
 import { isRunning, processReference } from './process-reference.ts';
 import type { Progress } from './server.ts';
 import { until } from './until.ts';

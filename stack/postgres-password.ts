@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-
 import { verifierOf } from '../database/service-logins.ts';
 import { keepSecret, keptSecret, newSecret } from './kept-secret.ts';
 import { superuser } from './postgres-data.ts';

@@ -2,9 +2,7 @@ import { chmodSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-
 import { Client } from 'pg';
-
 import { closedFolder } from './closed-folder.ts';
 import { ensurePostgresData, superuser } from './postgres-data.ts';
 import { keepSecret } from './kept-secret.ts';

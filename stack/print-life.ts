@@ -2,6 +2,7 @@ import type { ConsumeMessage } from 'amqplib';
 import { openAmqp } from '../bridge/bus/connection.ts';
 import { ContractViolation, parseEvent, type IncomingEvent } from '../bridge/bus/incoming-event.ts';
 import { watchEvents } from '../bridge/bus/watch-events.ts';
+import { until } from './until.ts';
 
 export interface Life {
   /** Resolves when the bus, from the call of `printLife` on, has said that the instance is running. */
@@ -12,7 +13,6 @@ export interface Life {
 /** Prints every event of the bus as it arrives, from a queue of its own that goes with the connection. */
 export async function printLife(amqpUrl: string, say: (line: string) => void): Promise<Life> {
   const running = new Set<string>();
-  const waiting = new Map<string, () => void>();
   const amqp = await openAmqp({ amqpUrl, connectionName: 'npm start' });
   const channel = await amqp.openChannel();
   await watchEvents({
@@ -23,17 +23,11 @@ export async function printLife(amqpUrl: string, say: (line: string) => void): P
       if (!event) return;
       say(`  ${event.metadata.time}  ${event.type.padEnd(16)} ${event.metadata.subject}  ${outline(event)}`);
       if (event.type !== 'instance.updated') return;
-      const { instance_id: id, status } = event.body;
-      if (status !== 'running') return;
-      running.add(id);
-      waiting.get(id)?.();
+      if (event.body.status === 'running') running.add(event.body.instance_id);
     },
   });
   return {
-    untilRunning: async (id) => {
-      if (running.has(id)) return;
-      await new Promise<void>((resolve) => waiting.set(id, resolve));
-    },
+    untilRunning: async (id) => void (await until(() => running.has(id))),
     close: () => amqp.close(),
   };
 }

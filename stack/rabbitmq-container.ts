@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-
 import { runCommand, withProgress } from './command.ts';
 import type { RabbitmqLogin } from './rabbitmq-login.ts';
 import type { RabbitmqLaunchOptions } from './rabbitmq-launch.ts';

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-
 import { findOnPath, runCommand, withProgress } from './command.ts';
 import { installDebianPackage, isRootOnDebian } from './debian-package.ts';
 import { findFirst, type Found, type Way } from './find-first.ts';

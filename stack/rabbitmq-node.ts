@@ -1,6 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-
 import { endEpmd } from './epmd.ts';
 import { endRecorded } from './process-reference.ts';
 import type { FoundRabbitmq } from './rabbitmq-find.ts';

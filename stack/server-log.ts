@@ -1,6 +1,5 @@
 import { existsSync, openSync, readFileSync, renameSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-
 import { closedFolder } from './closed-folder.ts';
 
 export function logFileOf(directory: string, name: string): string {

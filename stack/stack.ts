@@ -2,7 +2,6 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-
 import type { HostMessage, HostRequest } from './host-protocol.ts';
 import { endAgents } from '../runtimes/process/end-agents.ts';
 import { endLeftServers } from './left-servers.ts';

@@ -1,6 +1,5 @@
 import { mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-
 import { findOnPath, runCommand, withProgress } from './command.ts';
 import { findFirst, type Found } from './find-first.ts';
 import { downloadBySdk, findKept } from './kept-program.ts';

@@ -1,7 +1,5 @@
 import { join, resolve } from 'node:path';
-
 import { Connection } from '@temporalio/client';
-
 import { ensureSearchAttributes } from '../workers/services/search-attributes.ts';
 import { closedFolder } from './closed-folder.ts';
 import type { Ports } from './ports.ts';

@@ -17,10 +17,10 @@ export const maxBodyBytes = 256 * 1024;
 
 /** Reads a whole letter, which stays in its place. @returns undefined when there is no such letter */
 export function inspectDeadLetter(options: FindOptions): Promise<InspectedLetter | undefined> {
-  return findLetter(options, ({ queue, message }) => ({
-    ...toDeadLetter(queue, message),
-    headers: message.properties.headers ?? {},
-    body: readBody(message.content),
+  return findLetter(options, (letter) => ({
+    ...toDeadLetter(letter),
+    headers: letter.message.properties.headers ?? {},
+    body: readBody(letter.message.content),
   }));
 }
 

@@ -37,7 +37,8 @@ const knownHeaders = z.object({
   'cloudEvents:time': z.iso.datetime({ offset: true }).optional().catch(undefined),
 });
 
-export function toDeadLetter({ name, origin }: LetterQueue, message: Message): DeadLetter {
+export function toDeadLetter({ queue, message }: { queue: LetterQueue; message: Message }): DeadLetter {
+  const { name, origin } = queue;
   const { messageId, type, headers } = carriedProperties(message);
   const known = knownHeaders.parse(headers);
   const [byBroker] = known['x-death'] ?? [];

@@ -21,12 +21,12 @@ export interface DeadLetters {
  */
 export async function listDeadLetters({ instanceId, limit, ...options }: ListOptions): Promise<DeadLetters> {
   const found: DeadLetters = { letters: [], notes: [] };
-  await visitQueues(options, async ({ take, waiting, ...queue }) => {
+  await visitQueues(options, async ({ queue, take, waiting }) => {
     let looked = 0;
     if (found.letters.length < limit) {
-      for await (const { message } of take()) {
+      for await (const letter of take()) {
         looked += 1;
-        if (instanceId === undefined || concerns(message, instanceId)) found.letters.push(toDeadLetter(queue, message));
+        if (instanceId === undefined || concerns(letter.message, instanceId)) found.letters.push(toDeadLetter(letter));
         if (found.letters.length >= limit) break;
       }
     }

@@ -6,7 +6,7 @@ import { toSendable } from '../bus/sendable-headers.ts';
 import { errorMessage } from '../../supervision/errors.ts';
 import { NotInEventLog } from './check-against-log.ts';
 import { toDeadLetter, originalHeaders, type DeadLetter } from './letter.ts';
-import { findLetter, visitQueues, type FindOptions, type FoundLetter, type LettersOptions } from './take-letters.ts';
+import { findLetter, visitQueues, type FindOptions, type LettersOptions, type TakenLetter } from './take-letters.ts';
 
 const publishTo = exchangeNames.sentAgain;
 
@@ -51,9 +51,9 @@ export interface SendAllOptions extends LettersOptions {
 export async function sendAllAgain(options: SendAllOptions): Promise<number> {
   const { check, onSent = () => undefined, onRefused = () => undefined, ...letters } = options;
   let count = 0;
-  await visitQueues({ ...letters, publishTo }, async ({ take, channel, ...queue }) => {
+  await visitQueues({ ...letters, publishTo }, async ({ take }) => {
     for await (const letter of take()) {
-      const deadLetter = toDeadLetter(queue, letter.message);
+      const deadLetter = toDeadLetter(letter);
       try {
         await check(letter.message);
       } catch (error) {
@@ -61,7 +61,7 @@ export async function sendAllAgain(options: SendAllOptions): Promise<number> {
         onRefused(deadLetter, error);
         continue;
       }
-      await send({ queue, channel, ...letter });
+      await send(letter);
       count += 1;
       onSent(deadLetter);
     }
@@ -70,7 +70,7 @@ export async function sendAllAgain(options: SendAllOptions): Promise<number> {
   return count;
 }
 
-async function send({ queue: { name, origin }, channel, message, acknowledge }: FoundLetter): Promise<void> {
+async function send({ queue: { name, origin }, channel, message, acknowledge }: TakenLetter): Promise<void> {
   const { headers, ...properties } = carriedProperties(message);
   let routed = false;
   try {

@@ -18,12 +18,14 @@ export interface LettersOptions {
 }
 
 export interface TakenLetter {
+  queue: LetterQueue;
+  channel: ConfirmChannel;
   message: Message;
   acknowledge: () => void;
 }
 
-export interface OpenedQueue extends LetterQueue {
-  channel: ConfirmChannel;
+interface OpenedQueue {
+  queue: LetterQueue;
   waiting: number;
   /** Yields the oldest letter first. When the loop ends, letters that were not acknowledged return to their places. */
   take: () => AsyncGenerator<TakenLetter, void, void>;
@@ -52,8 +54,9 @@ export async function visitQueues(
       if (queue !== undefined && queue !== name) continue;
       const count = await countOf(amqp, name);
       const channel = await amqp.openChannel();
-      const take = () => takeLetters(channel, name, count);
-      if ((await visit({ name, origin, channel, waiting: count.waiting, take })) === 'done') return;
+      const opened = { name, origin };
+      const take = () => takeLetters(channel, opened, count);
+      if ((await visit({ queue: opened, waiting: count.waiting, take })) === 'done') return;
     }
   };
   try {
@@ -70,11 +73,6 @@ export interface FindOptions extends LettersOptions {
   letterId: string;
 }
 
-export interface FoundLetter extends TakenLetter {
-  queue: LetterQueue;
-  channel: ConfirmChannel;
-}
-
 /**
  * Finds a letter by its id, and of several copies the oldest. Every letter that `use` does not acknowledge stays in its place.
  *
@@ -82,13 +80,13 @@ export interface FoundLetter extends TakenLetter {
  */
 export async function findLetter<Result>(
   { letterId, ...options }: FindOptions,
-  use: (letter: FoundLetter) => Result | Promise<Result>,
+  use: (letter: TakenLetter) => Result | Promise<Result>,
 ): Promise<Result | undefined> {
   let result: Result | undefined;
-  await visitQueues(options, async ({ take, channel, ...queue }) => {
+  await visitQueues(options, async ({ queue, take }) => {
     for await (const letter of take()) {
       if (letterIdOf(queue.name, letter.message) !== letterId) continue;
-      result = await use({ queue, channel, ...letter });
+      result = await use(letter);
       return 'done';
     }
     return 'next';
@@ -107,7 +105,7 @@ function unlessMissing(error: unknown): void {
  */
 async function* takeLetters(
   channel: ConfirmChannel,
-  queue: DeadLetterQueueName,
+  queue: LetterQueue,
   { waiting, canBeCounted }: Count,
 ): AsyncGenerator<TakenLetter, void, void> {
   /** Only the delivery tags are kept, because there may be very many messages of up to 16 MiB. */
@@ -115,7 +113,7 @@ async function* takeLetters(
   let taken = 0;
   let lastCameBack = false;
   const takeSome = async (): Promise<Message[]> => {
-    const messages = await takeBatch(channel, queue, waiting - taken);
+    const messages = await takeBatch(channel, queue.name, waiting - taken);
     taken += messages.length;
     lastCameBack = messages.at(-1)?.fields.redelivered ?? false;
     for (const { fields } of messages) kept.add(fields.deliveryTag);
@@ -128,12 +126,12 @@ async function* takeLetters(
           channel.ack(message);
           kept.delete(message.fields.deliveryTag);
         };
-        yield { message, acknowledge };
+        yield { queue, channel, message, acknowledge };
       }
     }
   } finally {
     while (lastCameBack) await takeSome();
-    await giveBack(channel, queue, [...kept], canBeCounted);
+    await giveBack(channel, queue.name, [...kept], canBeCounted);
   }
 }
 

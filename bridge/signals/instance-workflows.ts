@@ -42,15 +42,13 @@ export function createInstanceWorkflows({ client, taskQueue }: { client: Client;
       );
     },
 
-    listRunning: (): AsyncGenerator<string> => listRunning(client, taskQueue),
+    async *listRunning(): AsyncGenerator<string> {
+      const query = `WorkflowType = '${instanceWorkflowType}' and ExecutionStatus = 'Running' and TaskQueue = '${taskQueue}'`;
+      for await (const { workflowId } of client.workflow.list({ query })) {
+        yield workflowId.slice(instanceWorkflowId('').length);
+      }
+    },
   };
-}
-
-async function* listRunning(client: Client, taskQueue: string): AsyncGenerator<string> {
-  const query = `WorkflowType = '${instanceWorkflowType}' and ExecutionStatus = 'Running' and TaskQueue = '${taskQueue}'`;
-  for await (const { workflowId } of client.workflow.list({ query })) {
-    yield workflowId.slice(instanceWorkflowId('').length);
-  }
 }
 
 /** Signals the running workflow of an instance. @returns whether there is one */
