@@ -27,17 +27,9 @@ const { events, agents, deadLetters, sentAgain } = exchangeNames;
 const controlQueues = controlQueueName('*');
 const replicaQueues = replicaQueueName('*');
 
-/** The rights of every consumer. A consumer declares and binds nothing, because event_broker does. */
-function consumer(service: ServiceName): Access {
-  return { configure: [], write: [deadLetterExchangeName(service)], read: queuesOf(service) };
-}
-
-function both(one: Access, other: Access): Access {
-  return {
-    configure: [...one.configure, ...other.configure],
-    write: [...one.write, ...other.write],
-    read: [...one.read, ...other.read],
-  };
+/** The rights of every consumer, and those that a service has besides. A consumer declares and binds nothing, as event_broker does. */
+function consumer(service: ServiceName, { configure, write, read }: Access): Access {
+  return { configure, write: [deadLetterExchangeName(service), ...write], read: [...queuesOf(service), ...read] };
 }
 
 const everyQueue = topology.queues.map(({ name }) => name);
@@ -51,19 +43,19 @@ const serviceAccess = {
     write: [events, deadLetters, ...everyQueue],
     read: [...boundExchanges, ...domainQueueNames],
   },
-  agents_worker: both(consumer('agents_worker'), {
+  agents_worker: consumer('agents_worker', {
     configure: [controlQueues],
     write: [agents, controlQueues],
     read: [agents],
   }),
   // Each of its processes also has a queue of its own while it runs.
-  user_backend: both(consumer('user_backend'), {
+  user_backend: consumer('user_backend', {
     configure: [replicaQueues],
     write: [replicaQueues],
     read: [replicaQueues, events],
   }),
   // It shows dead letters, and sends them to their queue again.
-  admin_backend: both(consumer('admin_backend'), {
+  admin_backend: consumer('admin_backend', {
     configure: [],
     write: [sentAgain],
     read: deadLetterQueueNames,

@@ -86,19 +86,13 @@ function changesOf({ change, row, with_config: withConfig }: RowVersion, before:
   return changed.join(', ') || 'no visible change';
 }
 
-const comparedFields = [
-  ['desired_state', 'desired state'],
-  ['agent_id', 'agent'],
-  ['user_id', 'user'],
-  ['generation', 'generation'],
-  ['status', 'status'],
-  ['observed_generation', 'observed generation'],
-] as const;
+const compared = ['desired_state', 'agent_id', 'user_id', 'generation', 'status', 'observed_generation'] as const;
 
 function differences(before: Version, after: Version): string[] {
-  const changed = comparedFields
-    .filter(([field]) => before[field] !== after[field])
-    .map(([field, name]) => `${name} ${String(before[field])} → ${String(after[field])}`);
+  const nameOf = (field: string): string => field.replace(/_id$/, '').replace('_', ' ');
+  const changed = compared
+    .filter((field) => before[field] !== after[field])
+    .map((field) => `${nameOf(field)} ${before[field]} → ${after[field]}`);
   const keys = new Set([...Object.keys(before.metadata), ...Object.keys(after.metadata)]);
   keys.delete('status_reason');
   const others = [...keys].filter((key) => !same(before.metadata[key], after.metadata[key]));

@@ -16,10 +16,8 @@ export interface PendingActivity {
 }
 
 export interface WorkflowReading {
-  runId: string;
   /** Temporal's status of the latest run, e.g. `RUNNING`, `COMPLETED` or `TERMINATED`. */
   status: string;
-  startTime: Date;
   closeTime?: Date;
   instanceStatus?: string;
   pendingActivities: PendingActivity[];
@@ -62,12 +60,10 @@ export async function readWorkflow(
   }
 }
 
-function outline({ runId, status, startTime, closeTime, searchAttributes, raw }: WorkflowExecutionDescription) {
+function outline({ status, closeTime, searchAttributes, raw }: WorkflowExecutionDescription) {
   const instanceStatus = searchAttributes[searchAttributeNames.status]?.[0];
   return {
-    runId,
     status: status.name,
-    startTime,
     ...(closeTime && { closeTime }),
     ...(typeof instanceStatus === 'string' && { instanceStatus }),
     workflowTaskAttempt: raw.pendingWorkflowTask?.attempt ?? 1,

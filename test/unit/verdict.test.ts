@@ -47,9 +47,7 @@ const ran: RowVersion = { ...created, sequence: 2, change: 'update', row: { ...c
 const deleted: RowVersion = { ...ran, sequence: 3, change: 'delete' };
 
 const workflow: WorkflowReading = {
-  runId: 'a-run',
   status: 'RUNNING',
-  startTime: at,
   pendingActivities: [],
   workflowTaskAttempt: 1,
   timeline: [],
