@@ -42,7 +42,7 @@ export function createInstanceWorkflows({ client, taskQueue }: { client: Client;
       );
     },
 
-    async *listRunning(): AsyncGenerator<string> {
+    async *listRunning(this: void): AsyncGenerator<string> {
       const query = `WorkflowType = '${instanceWorkflowType}' and ExecutionStatus = 'Running' and TaskQueue = '${taskQueue}'`;
       for await (const { workflowId } of client.workflow.list({ query })) {
         yield workflowId.slice(instanceWorkflowId('').length);
