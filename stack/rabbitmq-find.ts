@@ -29,7 +29,15 @@ export interface RabbitmqFacts {
 /** A `rabbitmq-server` on the machine, else Debian's package, else a container; else an error that lists these ways. */
 export async function findRabbitmq({
   onProgress,
-  facts = factsOfThisMachine(onProgress),
+  facts = {
+    findExecutable: findRabbitmqServer,
+    canInstallDebianPackage: isRootOnDebian,
+    installDebianPackage: () =>
+      withProgress('RabbitMQ: installing the Debian package rabbitmq-server …', onProgress, () =>
+        installDebianPackage('rabbitmq-server'),
+      ),
+    dockerAnswers,
+  },
 }: {
   onProgress: Progress;
   facts?: RabbitmqFacts;
@@ -72,18 +80,6 @@ export async function dockerAnswers(): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-function factsOfThisMachine(onProgress: Progress): RabbitmqFacts {
-  return {
-    findExecutable: findRabbitmqServer,
-    canInstallDebianPackage: isRootOnDebian,
-    installDebianPackage: () =>
-      withProgress('RabbitMQ: installing the Debian package rabbitmq-server …', onProgress, () =>
-        installDebianPackage('rabbitmq-server'),
-      ),
-    dockerAnswers,
-  };
 }
 
 async function findRabbitmqServer(): Promise<string | undefined> {

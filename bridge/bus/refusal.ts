@@ -47,19 +47,14 @@ function rightIn({ message, classId, methodId }: ChannelError): string {
   const named = /(configure|write|read) access to/.exec(message)?.[1];
   if (named !== undefined) return named;
   const ofExchange = message.includes('access to exchange');
-  switch (`${classId}.${methodId}`) {
-    case '60.40': // basic.publish
-      return 'write';
-    case '60.20': // basic.consume
-    case '60.70': // basic.get
-    case '50.30': // queue.purge
-      return 'read';
-    case '50.20': // queue.bind
-    case '50.50': // queue.unbind
-      return ofExchange ? 'read' : 'write';
-    case '50.10': // queue.declare, which also needs a right to the dead-letter exchange
-      return ofExchange ? 'write' : 'configure';
-    default:
-      return 'configure';
-  }
+  const rights: Readonly<Record<string, string>> = {
+    '60.40': 'write', // basic.publish
+    '60.20': 'read', // basic.consume
+    '60.70': 'read', // basic.get
+    '50.30': 'read', // queue.purge
+    '50.20': ofExchange ? 'read' : 'write', // queue.bind
+    '50.50': ofExchange ? 'read' : 'write', // queue.unbind
+    '50.10': ofExchange ? 'write' : 'configure', // queue.declare, which also needs a right to the dead-letter exchange
+  };
+  return rights[`${classId}.${methodId}`] ?? 'configure';
 }

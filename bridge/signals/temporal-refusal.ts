@@ -37,7 +37,6 @@ export function kindOfRefusal(error: unknown): RefusalKind {
     case grpcCodes.unimplemented:
       return 'setUp';
     case grpcCodes.failedPrecondition:
-      return /namespace/i.test(grpc.details) ? 'setUp' : 'away';
     case grpcCodes.notFound:
       return /namespace/i.test(grpc.details) ? 'setUp' : 'away';
     case grpcCodes.invalidArgument:

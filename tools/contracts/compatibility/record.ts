@@ -32,7 +32,9 @@ export async function record(directory: string, contracts: readonly Contract[]):
   const kept = released.map(fileOf);
   const abandoned = present.map(fileOf).filter((file) => !kept.includes(file) && !wanted.has(file));
   await Promise.all(abandoned.map((file) => rm(join(directory, file))));
-  const written = await Promise.all([...wanted].map(([file, text]) => writeWhereNew(directory, file, text)));
+  const written = await Promise.all(
+    [...wanted].map(async ([file, text]) => ((await writeWhereNew(join(directory, file), text)) ? [file] : [])),
+  );
   await writeDigests(directory, [...kept, ...wanted.keys()]);
   return [...abandoned, ...written.flat()];
 }
@@ -54,17 +56,18 @@ async function committedFiles(directory: string): Promise<Set<string>> {
   return new Set(stdout.split('\0'));
 }
 
-async function writeWhereNew(directory: string, file: string, text: string): Promise<string[]> {
-  const path = join(directory, file);
-  if ((await readFile(path, 'utf8').catch(() => undefined)) === text) return [];
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, text);
-  return [file];
+/** @returns undefined when the file has this text already */
+export async function writeWhereNew(file: string, text: string): Promise<'new' | 'changed' | undefined> {
+  const before = await readFile(file, 'utf8').catch(() => undefined);
+  if (before === text) return undefined;
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, text);
+  return before === undefined ? 'new' : 'changed';
 }
 
 async function writeDigests(directory: string, files: readonly string[]): Promise<void> {
   const lines = await Promise.all(
     files.toSorted().map(async (file) => `${digestOf(await readFile(join(directory, file)))}  ${file}\n`),
   );
-  await writeWhereNew(directory, digestsFile, lines.join(''));
+  await writeWhereNew(join(directory, digestsFile), lines.join(''));
 }

@@ -1,6 +1,5 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { record } from '../compatibility/record.ts';
+import { join } from 'node:path';
+import { record, writeWhereNew } from '../compatibility/record.ts';
 import { releasedFolder } from '../compatibility/released.ts';
 import { currentContracts } from './current-contracts.ts';
 import { makeDocuments, root } from './documents.ts';
@@ -12,17 +11,11 @@ try {
   for (const file of await record(join(root, releasedFolder), currentContracts())) {
     process.stdout.write(`kept    ${releasedFolder}/${file}\n`);
   }
-  for (const { path, content } of documents) await write(path, content);
+  for (const { path, content } of documents) {
+    const change = await writeWhereNew(join(root, path), content);
+    if (change) process.stdout.write(`${change.padEnd(7)} ${path}\n`);
+  }
 } catch (error) {
   process.stderr.write(`${(error as Error).message}\n`);
   process.exitCode = 1;
-}
-
-async function write(path: string, content: string): Promise<void> {
-  const file = join(root, path);
-  const before = await readFile(file, 'utf8').catch(() => undefined);
-  if (before === content) return;
-  await mkdir(dirname(file), { recursive: true });
-  await writeFile(file, content);
-  process.stdout.write(`${before === undefined ? 'new    ' : 'changed'} ${path}\n`);
 }
