@@ -1,88 +1,34 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { ApplicationFailure, cancellationSignal, heartbeat } from '@temporalio/activity';
-import { ApplicationFailureCategory } from '@temporalio/common';
 import type { Pool } from 'pg';
-import { z } from 'zod';
-import { controlQueueName, type ProvisioningFailureCode } from '../contracts/names.ts';
-import type { RestartSpec } from '../contracts/runtime-spec.ts';
-import { runtimeSpec, type RuntimeName, type Runtimes } from '../runtimes/registry.ts';
-import { readRowState, readRunnableInstance, recordFinalStatus, recordStatus } from '../database/instances/status.ts';
-import { AgentNotReady, RuntimeUnavailable, SpecRejected } from '../runtimes/runtime.ts';
-import type { EffectContext } from '../runtimes/runtime.ts';
-import type { InstanceActivities } from '../workflows/activities.ts';
-import type { RestartPolicy } from '../workflows/restart-policy.ts';
+import { locatePlacement, placeInstance } from '../database/hosts/placements.ts';
+import { readRowState, recordFinalStatus, recordStatus } from '../database/instances/status.ts';
+import type { RuntimeName } from '../runtimes/registry.ts';
+import type { HostActivities, InstanceActivities, PlacementActivities } from '../workflows/activities.ts';
 import type { ControlPlane } from './control-plane.ts';
+import { readRunnable } from './read-runnable.ts';
 
 export interface ActivityDependencies {
   pool: Pool;
-  runtimes: Runtimes;
   /** The kinds of agents that may be started here. What runs already is still ended, whatever its kind. */
   allowedRuntimes: readonly RuntimeName[];
-  control: ControlPlane;
+  control: Pick<ControlPlane, 'removeQueue'>;
 }
 
-/** Marks a failure that the worker did not cause, so that the SDK does not log it as an error. */
-const benign = ApplicationFailureCategory.BENIGN;
+type SharedActivities = Omit<InstanceActivities, keyof HostActivities | keyof PlacementActivities> &
+  PlacementActivities;
 
-export function createActivities({
-  pool,
-  runtimes,
-  allowedRuntimes,
-  control,
-}: ActivityDependencies): InstanceActivities {
+/** The activities of the shared task queue. */
+export function createActivities({ pool, allowedRuntimes, control }: ActivityDependencies): SharedActivities {
   return {
-    provision: async ({ instanceId, resumeGeneration, cause }) => {
-      const found = await readRunnableInstance(pool, instanceId);
-      if (!found) return { outcome: 'gone' };
-      const { row, agentId, config, agent, running } = found;
-      if (row.desiredState === 'stopped') return { outcome: 'notWanted', row };
-      if (!agent) return { outcome: 'agentMissing', row, message: `The agent ${agentId} is not published yet.` };
-      // A workflow that was terminated has forgotten what ran; the row says it.
-      const goesOn = row.generation === resumeGeneration || (running && !agent.drain);
-      if (agent.retired && !goesOn) throw cannotRun('agent_retired', `The agent ${agentId} was retired.`);
-      const spec = runtimeSpec.safeParse(agent.runtime);
-      if (!spec.success) {
-        throw cannotRun(
-          'spec_rejected',
-          `What agent ${agentId} needs to run is invalid: ${z.prettifyError(spec.error)}`,
-        );
-      }
-      const { kind } = spec.data;
-      if (!allowedRuntimes.includes(kind)) {
-        const allowed = `ALLOWED_RUNTIMES of agents_worker is ${allowedRuntimes.join(',')}`;
-        throw cannotRun('spec_rejected', `An agent of the kind ${kind} must not be started: ${allowed}.`);
-      }
-      const listens = spec.data.control;
-      const request = {
-        instanceId,
-        agentId,
-        generation: row.generation,
-        spec: spec.data,
-        config,
-        ...(listens && { control: { url: agentUrlOf(control), queue: controlQueueName(instanceId) } }),
-      };
-      const context: EffectContext = {
-        ...effectContext((signal) => control.requestStop({ instanceId, reason: 'replaced', cause, signal })),
-        isRestored: async (higherGeneration) => {
-          const now = await readRowState(pool, instanceId);
-          return now !== null && now.generation === row.generation && now.generation < higherGeneration;
-        },
-        beforeStart: listens ? () => control.openQueue({ instanceId, agentId }) : undefined,
-      };
-      try {
-        const { runtimeId } = await runtimes[kind].provision(request, context);
-        return { outcome: 'provisioned', row, runtimeId, restart: toRestartPolicy(spec.data.restart) };
-      } catch (error) {
-        throw asFailure(error);
-      }
+    place: async ({ instanceId }) => {
+      const found = await readRunnable(pool, instanceId, allowedRuntimes);
+      if (found.outcome !== 'runnable') return found;
+      const { kind, host_labels: labels, replace_after_seconds: replaceAfterSeconds = null } = found.spec;
+      const result = await placeInstance(pool, { instanceId, runtime: kind, labels, replaceAfterSeconds });
+      return result.outcome === 'noHost' ? { ...result, row: found.row } : result;
     },
 
-    // The row, and with it the kind of runtime, may be gone: every driver tolerates that there is nothing to do.
-    cleanUp: async ({ instanceId, reason = 'deleted', cause }) => {
-      const context = effectContext((signal) => control.requestStop({ instanceId, reason, cause, signal }));
-      await Promise.all(Object.values(runtimes).map((runtime) => runtime.cleanUp(instanceId, context)));
-      await control.removeQueue(instanceId);
-    },
+    locate: ({ instanceId }) => locatePlacement(pool, instanceId),
 
     readRow: ({ instanceId }) => readRowState(pool, instanceId),
 
@@ -96,54 +42,4 @@ export function createActivities({
       return recordFinalStatus(pool, instanceId, cause);
     },
   };
-}
-
-/** @throws RuntimeUnavailable: the agent waits, as the worker's own login must never reach it. */
-function agentUrlOf({ agentUrl }: ControlPlane): string {
-  if (agentUrl !== undefined) return agentUrl;
-  throw new RuntimeUnavailable(
-    'The agent listens for commands, and agents_worker has no account of RabbitMQ to give to it: set CONTROL_AMQP_URL ' +
-      'of agents_worker.',
-  );
-}
-
-function toRestartPolicy(spec: RestartSpec): RestartPolicy {
-  return {
-    policy: spec.policy,
-    maxRestarts: spec.max_restarts,
-    backoffMs: spec.backoff_seconds * 1000,
-    maxBackoffMs: spec.max_backoff_seconds * 1000,
-    resetAfterMs: spec.reset_after_seconds * 1000,
-  };
-}
-
-function effectContext(askToStop: (signal: AbortSignal) => Promise<void>): EffectContext {
-  const signal = cancellationSignal();
-  return { signal, heartbeat: () => heartbeat(), beforeStop: () => askToStop(signal) };
-}
-
-function cannotRun(type: ProvisioningFailureCode, message: string): ApplicationFailure {
-  return ApplicationFailure.create({ type, message, nonRetryable: true, category: benign });
-}
-
-/** Other errors are not caused by the instance. They pass unchanged, and Temporal retries the activity forever. */
-function asFailure(error: unknown): unknown {
-  if (error instanceof SpecRejected) {
-    return ApplicationFailure.create({
-      type: 'spec_rejected',
-      message: error.message,
-      nonRetryable: true,
-      category: benign,
-      cause: error,
-    });
-  }
-  if (error instanceof AgentNotReady) {
-    return ApplicationFailure.create({
-      type: 'provisioning_failed',
-      message: error.message,
-      category: benign,
-      cause: error,
-    });
-  }
-  return error;
 }

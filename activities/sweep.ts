@@ -4,13 +4,11 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { SweepResult } from '../workflows/activities.ts';
 import { toAgentDrained, type Cause, type InstanceMessage } from '../workflows/messages.ts';
-import type { KeptInstance, Runtime } from '../runtimes/runtime.ts';
+import { listLiveHosts, listPlacementsWithoutRow } from '../database/hosts/sweep.ts';
 import { findDeleted, isAtRest, isDrained, readSweptRows, type SweptRow } from '../database/instances/sweep-rows.ts';
 
 export interface SweepDependencies {
   pool: Pool;
-  /** Drivers by kind of runtime. */
-  runtimes: Readonly<Record<string, Pick<Runtime, 'list'>>>;
   /** Ids of all instances with a running workflow. */
   listWorkflows: () => AsyncIterable<string>;
   /** Signals the workflow of an instance, and starts one if none runs. */
@@ -28,13 +26,9 @@ export interface SweepDependencies {
   logger: Logger;
 }
 
-/** A runtime that does not answer takes longer than an activity may go without a heartbeat. */
-const heartbeatMs = 5_000;
-
 /**
- * Compares rows, workflows and runtimes, and signals the workflow of each instance that drifted. The workflow checks for itself,
- * so a late or wrong signal does no harm, and sweeps may run at any time and twice. Agents in a runtime that cannot be listed
- * are left to a later sweep.
+ * Compares rows, workflows and placements, and signals the workflow of each instance that drifted. The workflow checks for itself,
+ * so a late or wrong signal does no harm, and sweeps may run at any time and twice.
  */
 export async function sweepOnce(dependencies: SweepDependencies): Promise<SweepResult> {
   const { pool, listWorkflows, signalInstance, graceSeconds = 30 } = dependencies;
@@ -42,15 +36,14 @@ export async function sweepOnce(dependencies: SweepDependencies): Promise<SweepR
     rowsNotObserved: 0,
     rowsWithoutWorkflow: 0,
     workflowsWithoutRow: 0,
-    runtimesWithoutOwner: 0,
-    rowsWithoutRuntime: 0,
-    rowsUnlikeRuntime: 0,
+    placementsWithoutOwner: 0,
     rowsAwaitingPublishedAgent: 0,
     rowsOfDrainedAgent: 0,
+    hostIds: await listLiveHosts(pool),
   };
 
   // Read before the rows, so that anything without a row is orphaned rather than newly created.
-  const kept = await listKept(dependencies);
+  const placed = await listPlacementsWithoutRow(pool);
   const workflows = new Set<string>();
   for await (const id of listWorkflows()) {
     workflows.add(id);
@@ -63,7 +56,7 @@ export async function sweepOnce(dependencies: SweepDependencies): Promise<SweepR
     for (const row of page) {
       const { id, agentId, userId } = row;
       if (row.listens) await keepListening({ instanceId: id, agentId });
-      const drift = driftOf(row, workflows.has(id), kept);
+      const drift = driftOf(row, workflows.has(id));
       if (!drift) continue;
       const message = await messageAbout(drift, row, pool);
       if (!message) continue;
@@ -72,9 +65,9 @@ export async function sweepOnce(dependencies: SweepDependencies): Promise<SweepR
     }
   }
 
-  for (const { id, sequence } of await findDeleted(pool, [...new Set([...workflows, ...kept.instances.keys()])])) {
+  for (const { id, sequence } of await findDeleted(pool, [...new Set([...workflows, ...placed])])) {
     heartbeat();
-    result[workflows.has(id) ? 'workflowsWithoutRow' : 'runtimesWithoutOwner'] += 1;
+    result[workflows.has(id) ? 'workflowsWithoutRow' : 'placementsWithoutOwner'] += 1;
     await signalInstance(id, { type: 'rowDeleted', sequence, cause: newCause() });
   }
   return result;
@@ -102,35 +95,18 @@ function createQueueKeeper(dependencies: SweepDependencies): SweepDependencies['
   };
 }
 
-type RowDrift = Exclude<keyof SweepResult, 'workflowsWithoutRow' | 'runtimesWithoutOwner'>;
+type RowDrift = Exclude<keyof SweepResult, 'workflowsWithoutRow' | 'placementsWithoutOwner' | 'hostIds'>;
 
 /**
  * Returns the first drift that it finds. Drift of the agent comes late, because a workflow that reads its row reads the agent, too.
  */
-function driftOf(row: SweptRow, hasWorkflow: boolean, kept: Kept): RowDrift | undefined {
+function driftOf(row: SweptRow, hasWorkflow: boolean): RowDrift | undefined {
   if (!row.settled) return undefined;
   if (!hasWorkflow) return 'rowsWithoutWorkflow';
   if (!row.observed) return 'rowsNotObserved';
   if (row.isToBeDrained) return 'rowsOfDrainedAgent';
   if (row.awaitsPublishedAgent) return 'rowsAwaitingPublishedAgent';
-  return runtimeDriftOf(row, kept);
-}
-
-/** Such drift occurs, for example, after a backup of the database was restored. */
-function runtimeDriftOf({ id, status, runtime, isStuck, generation }: SweptRow, kept: Kept): RowDrift | undefined {
-  const found = kept.instances.get(id);
-  switch (status) {
-    case 'running': {
-      if (!found) return kept.kinds.has(runtime ?? '') ? 'rowsWithoutRuntime' : undefined;
-      return (found.generation ?? generation) === generation ? undefined : 'rowsUnlikeRuntime';
-    }
-    case 'stopped':
-    case 'failed':
-      // The workflow itself retries a failed clean-up.
-      return found && !isStuck ? 'rowsUnlikeRuntime' : undefined;
-    case 'pending':
-      return undefined;
-  }
+  return undefined;
 }
 
 /** @returns the message that the lost event would have caused; undefined if it is obsolete by now */
@@ -140,8 +116,6 @@ async function messageAbout(drift: RowDrift, row: SweptRow, pool: Pool): Promise
     case 'rowsWithoutWorkflow':
       return { type: 'rowChanged', sequence, generation, desiredState, cause: newCause() };
     case 'rowsNotObserved':
-    case 'rowsWithoutRuntime':
-    case 'rowsUnlikeRuntime':
       return { type: 'checkRequested' };
     case 'rowsAwaitingPublishedAgent':
       return { type: 'agentPublished' };
@@ -150,34 +124,6 @@ async function messageAbout(drift: RowDrift, row: SweptRow, pool: Pool): Promise
       if (!(await isDrained(pool, agentId))) return undefined;
       return toAgentDrained(agentId, generation);
     }
-  }
-}
-
-/** What is kept in the runtimes that could be listed, and the kinds of those: what is not in it may exist elsewhere. */
-interface Kept {
-  instances: ReadonlyMap<string, KeptInstance>;
-  kinds: ReadonlySet<string>;
-}
-
-async function listKept({ runtimes, logger }: SweepDependencies): Promise<Kept> {
-  const timer = setInterval(heartbeat, heartbeatMs);
-  const instances = new Map<string, KeptInstance>();
-  const kinds = new Set<string>();
-  const list = async ([kind, runtime]: [string, Pick<Runtime, 'list'>]): Promise<void> => {
-    try {
-      const found = await runtime.list();
-      if (!found) return;
-      kinds.add(kind);
-      for (const instance of found) instances.set(instance.instanceId, instance);
-    } catch (error) {
-      logger.warn({ err: error, runtime: kind }, 'a runtime cannot be listed; what it keeps for nobody stays for now');
-    }
-  };
-  try {
-    await Promise.all(Object.entries(runtimes).map(list));
-    return { instances, kinds };
-  } finally {
-    clearInterval(timer);
   }
 }
 

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import type { z } from 'zod';
 import type { Variables } from '../runtimes/kind.ts';
 import { runtimeSettings } from '../runtimes/registry.ts';
@@ -46,6 +47,12 @@ function toConfiguration(settings: ServiceSettings, temporal: TemporalServer, en
     /** The task queue without its default. */
     givenTaskQueue: settings.TASK_QUEUE,
     allowedRuntimes: settings.ALLOWED_RUNTIMES,
+    host: {
+      name: settings.HOST_NAME ?? hostname(),
+      labels: settings.HOST_LABELS ?? {},
+      capacity: settings.HOST_CAPACITY ?? null,
+      leaseSeconds: settings.HOST_LEASE_SECONDS,
+    },
     /** The variables of the kinds of runtimes, which parse them themselves. */
     runtimeVariables: pickRuntimeVariables(environment),
     workflowBundle: settings.WORKFLOW_BUNDLE,

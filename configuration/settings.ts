@@ -62,6 +62,20 @@ const list = z.string().transform((value) =>
     .filter(Boolean),
 );
 
+const labels = list
+  .pipe(
+    z.array(
+      z
+        .string()
+        .regex(/^[^\s=]{1,100}=[^\s]{0,100}$/, 'must be labels such as zone=a,disk=ssd')
+        .transform((label): [string, string] => [
+          label.slice(0, label.indexOf('=')),
+          label.slice(label.indexOf('=') + 1),
+        ]),
+    ),
+  )
+  .transform((pairs): Record<string, string> => Object.fromEntries(pairs));
+
 const backends = ['user_backend', 'admin_backend'] as const;
 const services = ['event_broker', 'agents_worker', ...backends] as const;
 const everyProcess = [...services, 'npx instances', 'npm start'] as const;
@@ -168,6 +182,23 @@ export const settingGroups = {
           'Kinds of agents that may start, separated by commas. Leave `process` out where agents are not trusted, because only containers keep them apart from agents_worker.',
       },
     ),
+    HOST_NAME: setting(text.max(255).optional(), ['agents_worker'], {
+      description: 'Name of the host in `npx instances hosts list`.',
+      otherwise: 'name of the machine',
+    }),
+    HOST_LABELS: setting(labels.optional(), ['agents_worker'], {
+      description:
+        'Labels of the host, e.g. `zone=a,disk=ssd`. An agent with `host_labels` runs only on hosts that have all of them.',
+      otherwise: 'none',
+    }),
+    HOST_CAPACITY: setting(z.coerce.number().int().min(0).max(1_000_000).optional(), ['agents_worker'], {
+      description: 'Most instances that are placed on the host at once.',
+      otherwise: 'no limit',
+    }),
+    HOST_LEASE_SECONDS: setting(z.coerce.number().min(1).max(3_600).default(15), ['agents_worker'], {
+      description: 'Time without a sign of life of any of its workers after which a host counts as lost.',
+      unit: 's',
+    }),
     // Their types are of no use here, because each kind of runtime parses its own settings.
     ...(ofRuntimes as object),
   },

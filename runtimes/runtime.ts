@@ -124,6 +124,11 @@ export interface Runtime<Spec extends RuntimeSpec = RuntimeSpec> {
   list(): Promise<KeptInstance[] | undefined>;
   /** The lease of the host of these agents. Undefined where this kind is not configured, or cannot end agents by itself. */
   lease: HostLease | undefined;
+  /**
+   * The id of the host where these agents run: a uuid, the same for every worker that works with the same folder or engine. Undefined
+   * where this kind of runtime is not configured. Rejects, to be tried again, while the engine does not answer.
+   */
+  identify(): Promise<string | undefined>;
   /** Stops watching. Agents keep running. */
   close(): Promise<void>;
 }

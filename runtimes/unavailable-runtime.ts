@@ -9,6 +9,7 @@ export function createUnavailableRuntime(advice: string): Runtime<never> {
     describe: async () => undefined,
     list: async () => undefined,
     lease: undefined,
+    identify: async () => undefined,
     close: async () => {},
   };
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
@@ -8,6 +9,11 @@ const workingTree = fileURLToPath(new URL('../workflows/index.ts', import.meta.u
 /** Workflow code as one script for a Temporal worker. */
 export interface WorkflowBundle {
   code: string;
+}
+
+/** Names the workflow code of a worker, for people who compare the workers of a host. */
+export function buildOf({ code }: WorkflowBundle): string {
+  return createHash('sha256').update(code).digest('hex').slice(0, 12);
 }
 
 /**

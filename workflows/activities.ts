@@ -49,6 +49,9 @@ export type PlaceResult =
 
 export type LocateResult = { outcome: 'none' } | { outcome: 'on'; hostId: string } | HostLostResult;
 
+/** The effects that the workers of a host carry out for the agents there. */
+export type HostActivities = Pick<InstanceActivities, 'provision' | 'cleanUp'>;
+
 export interface ProvisionInput {
   instanceId: string;
   /** The generation that ran before, and may therefore go on after its agent was retired; null when none may. */
@@ -85,6 +88,11 @@ export interface SweepActivities {
   sweep(): Promise<SweepResult>;
 }
 
+/** What a sweep compares on the task queue of a host. */
+export interface HostSweepActivities {
+  sweepHost(): Promise<HostSweepResult>;
+}
+
 /** Instances signalled by a sweep, by kind of drift. */
 export interface SweepResult {
   /** The desired generation of the row was not observed for a while. */
@@ -93,14 +101,21 @@ export interface SweepResult {
   rowsWithoutWorkflow: number;
   /** A workflow runs whose row is gone. */
   workflowsWithoutRow: number;
-  /** A runtime holds an agent of an instance that has neither row nor workflow. */
-  runtimesWithoutOwner: number;
-  /** A row says `running`, and no runtime holds its agent. */
-  rowsWithoutRuntime: number;
-  /** A runtime holds another generation than the row says, or holds an agent although the row says `stopped` or `failed`. */
-  rowsUnlikeRuntime: number;
+  /** An instance is placed on a host and has neither row nor workflow. */
+  placementsWithoutOwner: number;
   /** A row says that its agent is not published, although it is published by now. */
   rowsAwaitingPublishedAgent: number;
   /** An instance may run although its agent was retired with a drain. */
   rowsOfDrainedAgent: number;
+  /** The hosts that are there to be swept. Absent in the answer of a worker from before there were hosts. */
+  hostIds?: string[];
+}
+
+export interface HostSweepResult {
+  /** The host holds something of an instance that is placed elsewhere or nowhere. */
+  strayAgents: number;
+  /** A row says `running` of an instance of this host, and the host does not hold its agent. */
+  rowsWithoutRuntime: number;
+  /** The host holds another generation than the row says, or holds an agent although the row says `stopped` or `failed`. */
+  rowsUnlikeRuntime: number;
 }

@@ -9,6 +9,7 @@ import { labels } from './container-spec.ts';
 import { createContainerWatcher } from './container-watcher.ts';
 import { asUnavailable } from './engine-error.ts';
 import { openEngine } from './engine.ts';
+import { identifyEngine } from './host-identity.ts';
 import type { DockerSpec } from './spec.ts';
 
 export interface DockerRuntimeOptions extends EngineAddress {
@@ -71,6 +72,7 @@ export function createDockerRuntime({ scope, logger, ...address }: DockerRuntime
     describe: (instanceId) => explained(() => describe(instanceId)),
     list: () => explained(list),
     lease: undefined,
+    identify: () => explained(async () => identifyEngine(await engine.identify(), scope)),
     close: async () => watcher.close(),
   };
 }

@@ -28,6 +28,13 @@ export function openEngine(address: EngineAddress) {
   return {
     host: address.host,
 
+    /** The id of the engine, which it keeps across restarts. */
+    identify: async (): Promise<string> => {
+      const { ID } = await (docker.info as (options: object) => Promise<{ ID?: unknown }>).call(docker, limited());
+      if (typeof ID !== 'string' || ID === '') throw new Error('The Docker engine does not tell its id.');
+      return ID;
+    },
+
     /** By name or id. */
     inspect: async (container: string, signal?: AbortSignal): Promise<ContainerReading | undefined> => {
       const found = await docker.getContainer(container).inspect(limited(signal)).catch(unless(404));

@@ -14,6 +14,7 @@ import { createAgentWatcher } from './agent-watcher.ts';
 import { describeAgent } from './describe-agent.ts';
 import { errorCode } from './error-code.ts';
 import { exclusively } from './exclusive.ts';
+import { identifyFolder } from './host-identity.ts';
 import { instanceFolder } from './instance-folder.ts';
 import { isAlive } from './process-table.ts';
 import type { HostEnvironment } from './start-agent.ts';
@@ -75,6 +76,7 @@ export function createProcessRuntime({
       },
       hasHeldSince: (time) => hasHeldSince(leaseFile, time),
     },
+    identify: () => identifyFolder(root),
 
     async describe(instanceId) {
       const folder = folderOf(instanceId);

@@ -115,7 +115,10 @@ test('with the engine of containers away, everything else is compared all the sa
       timeout: 30_000,
     });
     expect(away.log).toContainEqual(
-      expect.objectContaining({ runtime: 'docker', msg: expect.stringContaining('a runtime cannot be listed') }),
+      expect.objectContaining({
+        msg: expect.stringContaining('host_docker cannot do its work'),
+        error: expect.stringContaining('unix:///no/such/docker.sock'),
+      }),
     );
     expect(await away.processes(kept)).toEqual(before);
     expect(outline(away.bus.of(kept))).toBe('instance.created pending, instance.updated running');

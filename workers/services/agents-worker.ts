@@ -1,5 +1,9 @@
 import { setMaxListeners } from 'node:events';
+import { randomUUID } from 'node:crypto';
 import { createActivities } from '../../activities/create-activities.ts';
+import { createHostActivities } from '../../activities/host-activities.ts';
+import { createSharedHostActivities } from '../../activities/shared-host-activities.ts';
+import { sweepHostOnce } from '../../activities/sweep-host.ts';
 import { sweepOnce } from '../../activities/sweep.ts';
 import { watchAcceptance } from '../../bridge/signals/acceptance.ts';
 import { createAgentRouter } from '../../bridge/signals/agent-router.ts';
@@ -12,6 +16,8 @@ import { queueNames } from '../../contracts/names.ts';
 import { openRuntimes } from '../../runtimes/registry.ts';
 import type { RuntimeExit } from '../../runtimes/runtime.ts';
 import { serveHealth, type Part } from '../health.ts';
+import { startHosts } from '../hosts/start-hosts.ts';
+import { buildOf, loadWorkflowBundle, type WorkflowBundle } from '../workflow-bundle.ts';
 import { startNamespaceWatch } from './namespace-watch.ts';
 import type { Service, ServiceOptions } from './service.ts';
 import { startSweepSchedule } from './sweep-schedule.ts';
@@ -39,6 +45,8 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
     readOnly: false,
   });
   const everyRuntime = Object.values(runtimes);
+  let loadingBundle: Promise<WorkflowBundle> | undefined;
+  const workflowBundle = () => (loadingBundle ??= loadWorkflowBundle(configuration.workflowBundle));
 
   const reportExit = async ({ instanceId, ...exit }: RuntimeExit): Promise<void> => {
     logger.info({ instanceId, runtimeId: exit.runtimeId, kind: exit.kind }, exit.message);
@@ -60,30 +68,42 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
       logger,
       onFatal,
     });
+    const hosts = startHosts({
+      configuration,
+      runtimes,
+      worker: { id: randomUUID(), build: buildOf(await workflowBundle()) },
+      logger,
+      onFatal,
+    });
+    const dependencies = {
+      pool,
+      allowedRuntimes: configuration.allowedRuntimes,
+      control: { ...control, agentUrl: configuration.controlAmqpUrl },
+    };
     const worker = startTemporalWorker({
       temporal,
       taskQueue,
       activities: {
-        ...createActivities({
-          pool,
-          runtimes,
-          allowedRuntimes: configuration.allowedRuntimes,
-          control: { ...control, agentUrl: configuration.controlAmqpUrl },
-        }),
+        ...createActivities(dependencies),
+        ...createSharedHostActivities({ ...dependencies, servedHosts: hosts.served.list }),
         sweep: () => {
-          const dependencies = {
+          const sweeping = {
             pool,
-            runtimes,
             listWorkflows: workflows.listRunning,
             signalInstance: workflows.signalOrStart,
             keepControlQueue: control.keepQueue,
             removeUnusedControlQueue: control.removeUnusedQueue,
             logger,
           };
-          return acceptance.repeated(() => sweepOnce(dependencies), 2_000 * configuration.sweepIntervalSeconds);
+          return acceptance.repeated(() => sweepOnce(sweeping), 2_000 * configuration.sweepIntervalSeconds);
         },
       },
-      workflowBundle: configuration.workflowBundle,
+      activitiesOf: (host) => ({
+        ...createHostActivities({ ...dependencies, host }),
+        sweepHost: () => sweepHostOnce({ pool, host, signalInstance: workflows.signalOrStart }),
+      }),
+      hosts: hosts.served,
+      workflowBundle,
       logger,
       onFatal,
     });
@@ -111,11 +131,12 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
       onFatal,
     });
     const namespaceWatch = startNamespaceWatch({ connection, namespace: temporal.namespace, logger, onFatal });
-    parts.push(control, worker, consumer, agentConsumer, sweeper, namespaceWatch);
+    parts.push(...hosts.parts, control, worker, consumer, agentConsumer, sweeper, namespaceWatch);
     const stop = async (): Promise<void> => {
+      await hosts.leave();
       await Promise.all([consumer.stop(), agentConsumer.stop(), sweeper.stop(), namespaceWatch.stop()]);
       await worker.stop();
-      await control.stop();
+      await Promise.all([control.stop(), hosts.stop()]);
     };
     try {
       await Promise.all(everyRuntime.map((runtime) => runtime.watch(reportExit)));

@@ -1,53 +1,90 @@
 import { isGrpcServiceError } from '@temporalio/client';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { explainUntrusted, UntrustedCertificate } from '../../certificates/untrusted-certificate.ts';
 import { temporalCertificate } from '../../configuration/temporal.ts';
 import { errorMessage, FatalError } from '../../supervision/errors.ts';
 import { supervise, type Session, type Supervised } from '../../supervision/supervise.ts';
-import type { InstanceActivities, SweepActivities } from '../../workflows/activities.ts';
+import type { ServedHost } from '../../activities/host-activities.ts';
+import type {
+  HostActivities,
+  HostSweepActivities,
+  InstanceActivities,
+  PlacementActivities,
+  SweepActivities,
+} from '../../workflows/activities.ts';
+import { hostTaskQueue } from '../../contracts/names.ts';
 import type { Configuration } from '../../configuration/configuration.ts';
-import { loadWorkflowBundle, type WorkflowBundle } from '../workflow-bundle.ts';
+import type { WorkflowBundle } from '../workflow-bundle.ts';
+import type { ServedHosts } from '../hosts/served-hosts.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
 import { temporalLimits } from './time-limits.ts';
 
 export interface TemporalWorkerOptions {
   temporal: Configuration['temporal'];
   taskQueue: string;
-  activities: InstanceActivities & SweepActivities;
-  workflowBundle: string | undefined;
+  /** The activities of the shared task queue, among them those of hosts for workflows from before there were hosts. */
+  activities: InstanceActivities & PlacementActivities & SweepActivities;
+  /** The activities of the task queue of a host. */
+  activitiesOf: (host: ServedHost) => HostActivities & HostSweepActivities;
+  hosts: Pick<ServedHosts, 'onEach'>;
+  workflowBundle: () => Promise<WorkflowBundle>;
   logger: Logger;
   onFatal: (error: FatalError) => void;
 }
 
-/** Runs workflows and activities, and connects again when a connection breaks. */
+/** Runs workflows and activities, also those of the hosts as they come, and connects again when a connection breaks. */
 export function startTemporalWorker(options: TemporalWorkerOptions): Supervised {
-  const { temporal, taskQueue, activities, logger, onFatal } = options;
-  let bundle: Promise<WorkflowBundle> | undefined;
+  const { temporal, taskQueue, activities, activitiesOf, hosts, workflowBundle, logger, onFatal } = options;
 
   const run = async ({ signal, ready }: Session): Promise<void> => {
-    bundle ??= loadWorkflowBundle(options.workflowBundle);
+    const bundle = workflowBundle();
+    bundle.catch(() => undefined);
     const connection = await connect(temporal);
-    try {
-      await ensureSearchAttributes(connection, temporal.namespace);
+    // Whichever worker fails first ends all of them.
+    const ending = new AbortController();
+    const running: Promise<void>[] = [];
+    const runWorker = async (
+      own: Pick<WorkerOptions, 'taskQueue' | 'activities' | 'workflowBundle'>,
+    ): Promise<void> => {
       const worker = await Worker.create({
         ...undocumentedOptions,
+        ...own,
         connection,
         namespace: temporal.namespace,
-        taskQueue,
-        activities: { ...activities },
-        workflowBundle: await bundle,
         maxHeartbeatThrottleInterval: temporalLimits.heartbeatThrottleMs,
         shutdownGraceTime: temporalLimits.shutdownGraceMs,
         shutdownForceTime: temporalLimits.shutdownForceMs,
       });
-      signal.addEventListener('abort', () => shutDown(worker), { once: true });
-      const running = worker.run();
-      // The stop may have come while the worker connected.
-      if (signal.aborted) shutDown(worker);
-      else ready();
-      await running;
+      const end = AbortSignal.any([signal, ending.signal]);
+      end.addEventListener('abort', () => shutDown(worker), { once: true });
+      const work = worker.run();
+      // The stop may have come while the worker was created.
+      if (end.aborted) shutDown(worker);
+      else if (own.workflowBundle) ready();
+      await work;
+    };
+    try {
+      await ensureSearchAttributes(connection, temporal.namespace);
+      const failed = new Promise<never>((_, reject) => {
+        hosts.onEach(
+          (host) => {
+            const worker = runWorker({
+              taskQueue: hostTaskQueue(taskQueue, host.id),
+              activities: { ...activitiesOf(host) },
+            });
+            running.push(worker);
+            worker.catch(reject);
+          },
+          AbortSignal.any([signal, ending.signal]),
+        );
+      });
+      const main = runWorker({ taskQueue, activities: { ...activities }, workflowBundle: await bundle });
+      running.push(main);
+      await Promise.race([main, failed]);
     } finally {
+      ending.abort();
+      await Promise.allSettled(running);
       await connection.close().catch(() => undefined);
     }
   };

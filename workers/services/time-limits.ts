@@ -15,3 +15,12 @@ export const temporalLimits = {
   /** Time after which a stop ends, even without answers of Temporal. */
   shutdownForceMs: 9_000,
 };
+
+/** Limits of leaving a host at a stop, in milliseconds. */
+export const hostLimits = {
+  /** Time for PostgreSQL to note that the worker leaves. */
+  leaveMs: 2_000,
+  /** Time that a stop leaves to instances that were placed on the host a moment ago. */
+  startingMs: 2_000,
+  startingPollMs: 100,
+};

@@ -1,0 +1,50 @@
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { errorCode } from './error-code.ts';
+import { createFile, readText, unlessMissing } from './safe-files.ts';
+
+const fileName = '.host';
+const identity = z.guid();
+const maxBytes = 100;
+
+/**
+ * The identity of the folder as a host. The first worker of the folder makes it, and all others find it.
+ *
+ * @throws Error when the file holds something else
+ */
+export async function identifyFolder(root: string): Promise<string> {
+  await mkdir(root, { recursive: true, mode: 0o700 });
+  const file = join(root, fileName);
+  const found = await readText(file, maxBytes).catch(unlessMissing);
+  if (found === undefined) {
+    await offer(root, file, randomUUID());
+    return identifyFolder(root);
+  }
+  const parsed = identity.safeParse(found.trim());
+  if (parsed.success) return parsed.data;
+  throw new Error(
+    `The file ${file} does not hold the id of a host. Write the id back that npx instances hosts list shows for it, or remove the file ` +
+      'and forget that host.',
+  );
+}
+
+/** A link appears with its content, and only where there is none yet. */
+async function offer(root: string, file: string, id: string): Promise<void> {
+  const draft = join(root, `${fileName}.${id}`);
+  const handle = await createFile(draft);
+  try {
+    await handle.writeFile(`${id}\n`);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  try {
+    await link(draft, file);
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error;
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
