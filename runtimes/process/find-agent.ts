@@ -1,20 +1,16 @@
-import { setTimeout } from 'node:timers/promises';
+import { untilForksHaveExecuted } from './forked-children.ts';
 import type { InstanceFolder, StartRecord } from './instance-folder.ts';
 import { isAlive, listProcesses } from './process-table.ts';
 import type { ProcessIdentity } from './process-entry.ts';
 
-/** The time between fork and exec, in which a child still has the environment of the worker. */
-const forkToExecMs = 100;
-
 /**
  * Finds the living process of a start. When the worker was killed before it recorded the pid, the process is found by its
  * environment. Undefined when several processes match, or when only descendants of the agent are left.
+ * @throws RuntimeUnavailable while a child of the killed worker may still become the agent
  */
 export async function findAgent(folder: InstanceFolder, record: StartRecord): Promise<ProcessIdentity | undefined> {
   if (record.process) return isAlive(record.process) ? record.process : undefined;
-  const leaders = await findLeaders(folder.name);
-  if (leaders.length > 0) return leaders.length === 1 ? leaders[0] : undefined;
-  await setTimeout(forkToExecMs);
+  await untilForksHaveExecuted(folder);
   const [leader, ...more] = await findLeaders(folder.name);
   return more.length === 0 ? leader : undefined;
 }

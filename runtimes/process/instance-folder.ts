@@ -53,6 +53,7 @@ export function instanceFolder(directory: string, name: string) {
     path,
     stateDirectory: join(path, 'state'),
     configFile: join(path, 'config.json'),
+    logFile: join(path, logName),
 
     /** Prepares the folder for a start. Resolves to the agent's new, empty log; the previous log is kept. */
     async prepare({ config, secrets, uid }: Preparation): Promise<FileHandle> {

@@ -1,14 +1,67 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { MarkedProcess, ProcessEntry } from './process-entry.ts';
 
 /** After this many processes, a scan lets other work have its turn. One batch takes about a millisecond. */
 const scanBatch = 64;
 
+/** Flags of proc(5), field 9: https://github.com/torvalds/linux/blob/v6.1/include/linux/sched.h */
+const flag = { exiting: 0x4, forkedWithoutExec: 0x40, kernelThread: 0x20_0000 };
+
+/** How often an empty environment is read before it counts as empty. */
+const maxReads = { withArguments: 3, withoutArguments: 2_000 };
+
 let bootId: string | undefined;
+
+interface Inspected extends ProcessEntry {
+  flags: number;
+}
 
 /** Reads /proc/<pid>/stat. Undefined when there is no such process. */
 export function inspectBySystemFiles(pid: number): ProcessEntry | undefined {
+  const found = inspect(pid);
+  if (!found) return undefined;
+  const { flags: _, ...entry } = found;
+  return entry;
+}
+
+export async function listBySystemFiles(): Promise<MarkedProcess[]> {
+  const found: MarkedProcess[] = [];
+  for (const [index, pid] of allPids().entries()) {
+    if (index % scanBatch === scanBatch - 1) await setImmediate();
+    const inspected = inspect(pid);
+    if (!inspected || inspected.zombie) continue;
+    const { flags: _, ...entry } = inspected;
+    const instanceName = await readInstanceName(pid);
+    const uid = userOf(pid);
+    found.push({ ...entry, ...(instanceName !== undefined && { instanceName }), ...(uid !== undefined && { uid }) });
+  }
+  return found;
+}
+
+/** The variable `INSTANCE_NAME` that a process was started with. */
+export async function readInstanceName(pid: number): Promise<string | undefined> {
+  return nameIn(await environmentOf(pid));
+}
+
+/** Pids of the processes for which `mayBecome` is true. */
+export function listForksBySystemFiles(instanceName: string): number[] {
+  return allPids().filter((pid) => mayBecome(pid, instanceName));
+}
+
+/**
+ * Whether a process has executed no program since it was forked, and was not forked by a process of the instance. Only such a process
+ * may still become the agent of the instance.
+ */
+export function mayBecome(pid: number, instanceName: string): boolean {
+  const found = inspect(pid);
+  if (!found || found.zombie || (found.flags & flag.forkedWithoutExec) === 0) return false;
+  return nameIn(read(`/proc/${pid}/environ`)) !== instanceName;
+}
+
+const allPids = (): number[] => readdirSync('/proc').map(Number).filter(Number.isInteger);
+
+function inspect(pid: number): Inspected | undefined {
   const stat = read(`/proc/${pid}/stat`)?.toString('latin1');
   if (stat === undefined) return undefined;
   // The second field is the command in parentheses, which may contain parentheses. Fields are numbered as in proc(5).
@@ -16,28 +69,37 @@ export function inspectBySystemFiles(pid: number): ProcessEntry | undefined {
   const field = (number: number): string => fromThirdField[number - 3] ?? '';
   // The start time is counted from the boot, so it identifies a process only together with the boot.
   bootId ??= read('/proc/sys/kernel/random/boot_id')?.toString('latin1').slice(0, 8) ?? 'unknown';
-  return { pid, startedAt: `${field(22)}-${bootId}`, group: Number(field(5)), zombie: 'ZXx'.includes(field(3)) };
+  return {
+    pid,
+    startedAt: `${field(22)}-${bootId}`,
+    group: Number(field(5)),
+    // When only the main thread has ended, the state is the same, but other threads go on.
+    zombie: 'ZXx'.includes(field(3)) && Number(field(20)) <= 1,
+    flags: Number(field(9)),
+  };
 }
 
-export async function listBySystemFiles(): Promise<MarkedProcess[]> {
-  const pids = readdirSync('/proc').map(Number).filter(Number.isInteger);
-  const found: MarkedProcess[] = [];
-  for (const [index, pid] of pids.entries()) {
-    if (index % scanBatch === scanBatch - 1) await setImmediate();
-    const entry = inspectBySystemFiles(pid);
-    if (!entry || entry.zombie) continue;
-    const instanceName = instanceNameOf(pid);
-    const uid = userOf(pid);
-    found.push({ ...entry, ...(instanceName !== undefined && { instanceName }), ...(uid !== undefined && { uid }) });
+/**
+ * Reads the environment that a process was started with. The environment of other users' processes is unreadable, and no agent is
+ * among those. In the middle of execve(2), which may take long on a busy host, a process shows neither an environment nor arguments:
+ * the function waits until it does.
+ */
+async function environmentOf(pid: number): Promise<Buffer | undefined> {
+  for (let reads = 1; ; reads += 1) {
+    const environment = read(`/proc/${pid}/environ`);
+    if (environment === undefined || environment.length > 0) return environment;
+    const found = inspect(pid);
+    if (!found || found.zombie || (found.flags & (flag.exiting | flag.kernelThread)) !== 0) return undefined;
+    const hasArguments = read(`/proc/${pid}/cmdline`)?.length !== 0;
+    if (reads >= (hasArguments ? maxReads.withArguments : maxReads.withoutArguments)) return undefined;
+    await setTimeout(1);
   }
-  return found;
 }
 
-function instanceNameOf(pid: number): string | undefined {
+function nameIn(environment: Buffer | undefined): string | undefined {
   const variable = 'INSTANCE_NAME=';
-  // The environment of other users' processes is unreadable, and no agent is among those.
-  const environment = read(`/proc/${pid}/environ`)?.toString('latin1').split('\0');
-  return environment?.find((entry) => entry.startsWith(variable))?.slice(variable.length);
+  const entries = environment?.toString('latin1').split('\0');
+  return entries?.find((entry) => entry.startsWith(variable))?.slice(variable.length);
 }
 
 function userOf(pid: number): number | undefined {

@@ -6,6 +6,7 @@ import { isAlive } from '../../runtimes/process/process-table.ts';
 import { RuntimeUnavailable } from '../../runtimes/runtime.ts';
 import type { ProcessSpec } from '../../runtimes/process/spec.ts';
 import type { Runtime } from '../../runtimes/runtime.ts';
+import { holdFork, isUnexecuted } from '../support/held-fork.ts';
 import { context, createAgentRig, processesOf, readyAndWait } from '../support/process-agents.ts';
 
 let rig: Awaited<ReturnType<typeof createAgentRig>>;
@@ -76,6 +77,51 @@ describe('after a kill -9 of the worker', () => {
     await worker.kill();
     await runtime.provision(request, context());
     expect(await rig.readTrace()).toBe('start\n');
+  });
+
+  describe.skipIf(process.platform !== 'linux')('between fork and exec of an agent', () => {
+    /** Kills a worker and leaves a child of it that will become the agent once it is released. */
+    async function holdAndKill() {
+      // The search of a long PATH makes it likely that the child is found before it executes the program.
+      const environment = { PATH: `${'x:'.repeat(18_000)}/usr/bin:/bin` };
+      const requests = Array.from({ length: 3 }, () => rig.request({ environment }));
+      const worker = await rig.startWorker('churn', ...requests);
+      const fork = await holdFork(worker.pid);
+      await worker.kill();
+      const request = requests.find(({ instanceId }) => fork.instanceName === `instance-${instanceId}`);
+      if (!request) throw new Error(`${fork.instanceName} is not of this test`);
+      const { generation } = await recordOf(request.instanceId);
+      return { request: { ...request, generation: generation as number }, fork };
+    }
+    /** Lets the call come to its end if it does not wait for the child, and then releases the child. */
+    async function releaseDuring<T>(call: Promise<T>, fork: Awaited<ReturnType<typeof holdFork>>): Promise<T> {
+      await setTimeout(1_000);
+      fork.release();
+      const result = await call;
+      await vi.waitUntil(() => !isUnexecuted(fork.pid));
+      return result;
+    }
+
+    test('the child becomes the agent, and is not started a second time', async () => {
+      const { request, fork } = await holdAndKill();
+      await releaseDuring(runtime.provision(request, context()), fork);
+      expect(await processesOf(request.instanceId)).toEqual([fork.pid]);
+      expect((await recordOf(request.instanceId)).process.pid).toBe(fork.pid);
+    }, 60_000);
+
+    test('the child of an older generation is replaced', async () => {
+      const { request, fork } = await holdAndKill();
+      await releaseDuring(runtime.provision({ ...request, generation: 4 }, context()), fork);
+      const { process: agent } = await recordOf(request.instanceId);
+      expect(agent.pid).not.toBe(fork.pid);
+      expect(await processesOf(request.instanceId)).toEqual([agent.pid]);
+    }, 60_000);
+
+    test('the child of an instance that is removed does not outlive it', async () => {
+      const { request, fork } = await holdAndKill();
+      await releaseDuring(runtime.cleanUp(request.instanceId, context()), fork);
+      expect(await processesOf(request.instanceId)).toEqual([]);
+    }, 60_000);
   });
 
   test('at random moments of starts, replacements and clean-ups, nothing runs twice or is left over', async () => {

@@ -73,6 +73,7 @@ export async function createAgentRig({ agentUsers }: { agentUsers?: UserRange } 
     await vi.waitUntil(() => lines.includes('begun'), { timeout: 20_000, interval: 5 });
     return {
       lines,
+      pid: child.pid ?? Number.NaN,
       async kill(): Promise<void> {
         const exit = once(child, 'exit');
         child.kill('SIGKILL');

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { afterEach, expect, test } from 'vitest';
+import { readInstanceName } from '../../runtimes/process/process-table-linux.ts';
 import { inspectByPs, listByPs } from '../../runtimes/process/process-table-ps.ts';
 import { identify, isAlive, listProcesses } from '../../runtimes/process/process-table.ts';
 
@@ -19,6 +20,22 @@ test('ps, for systems without /proc, tells the same about a process', async () =
   expect(listed).toMatchObject({ ...inspectByPs(pid) });
   expect(inspectByPs(2 ** 22 + 1)).toBeUndefined();
 });
+
+test.skipIf(process.platform !== 'linux')(
+  'a process that executes one program after the other shows its instance at any moment',
+  async () => {
+    const script = 'exec sh -c "$SCRIPT"';
+    const env = { ...process.env, SCRIPT: script, INSTANCE_NAME: 'instance-that-executes' };
+    const executing = spawn('sh', ['-c', script], { env });
+    try {
+      for (let reads = 0; reads < 2_000; reads += 1) {
+        expect(await readInstanceName(executing.pid ?? Number.NaN)).toBe('instance-that-executes');
+      }
+    } finally {
+      executing.kill('SIGKILL');
+    }
+  },
+);
 
 test('a process is alive only under the time of its own start', () => {
   const self = identify(process.pid);
