@@ -35,6 +35,8 @@ export interface LiveUpdatesOptions {
   drainMs?: number;
   /** How long this replica waits for an event that the shared queue has brought, before it reads the log. */
   silenceMs?: number;
+  /** How often this replica asks the log for events that its queue did not bring. */
+  pollMs?: number;
 }
 
 export interface ConnectOptions {
@@ -82,6 +84,7 @@ export function startLiveUpdates(options: LiveUpdatesOptions): LiveUpdates {
     logger,
     onFatal,
     silenceMs,
+    pollMs: options.pollMs,
     onLoss: () => {
       audience.clients.forEach((client) => client.miss());
       onLoss?.();

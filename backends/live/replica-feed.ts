@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { ConsumeMessage } from 'amqplib';
+import type { Channel, ConsumeMessage } from 'amqplib';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { replicaQueueOf } from '../../contracts/topology.ts';
@@ -24,6 +24,8 @@ export interface ReplicaFeedOptions {
   onLoss: () => void;
   /** An expected event that the queue does not bring within this time was lost: a new queue is opened, and the log is read. */
   silenceMs: number;
+  /** How often the log is asked for its newest position. */
+  pollMs?: number | undefined;
 }
 
 export interface ReplicaFeed extends Supervised {
@@ -35,12 +37,9 @@ export interface ReplicaFeed extends Supervised {
   expect(position: number | undefined): void;
 }
 
-/** How often the log is asked for its newest position. */
-const pollMs = 10_000;
-
 /** Brings all events to one replica of user_backend, over a queue of its own that is deleted with the connection. */
 export function startReplicaFeed(options: ReplicaFeedOptions): ReplicaFeed {
-  const { amqpUrl, pool, logger, onFatal, onEvent, onLoss, silenceMs } = options;
+  const { amqpUrl, pool, logger, onFatal, onEvent, onLoss, silenceMs, pollMs = 10_000 } = options;
   const head = (): Promise<number> => readHead(pool);
   const intake = createIntake({
     onEvent,
@@ -55,6 +54,21 @@ export function startReplicaFeed(options: ReplicaFeedOptions): ReplicaFeed {
     begin = resolve;
   });
   let watch: SilenceWatch | undefined;
+
+  const hasLost = async (channel: Channel, queue: string, upTo: number): Promise<boolean> => {
+    // After the first answer, everything that the queue held is with the process of the channel, in front of the second call.
+    await channel.checkQueue(queue);
+    const { messageCount } = await channel.checkQueue(queue);
+    if (messageCount > 0) return false;
+    await intake.settled();
+    const after = intake.position ?? 0;
+    const { events } = await readPage(pool, { scope: 'everything', after, maxEntries: 1 });
+    const next = events[0]?.metadata.position ?? Infinity;
+    if (next <= upTo) return (intake.position ?? 0) < next;
+    // The queue does not bring events that concern no client.
+    await intake.catchUp();
+    return false;
+  };
 
   const run = async (session: Session): Promise<void> => {
     let hasEnded = false;
@@ -78,6 +92,7 @@ export function startReplicaFeed(options: ReplicaFeedOptions): ReplicaFeed {
         position: () => intake.position ?? 0,
         readHead: head,
         readPublished: (after) => readPublished(pool, after),
+        hasLost: (upTo) => hasLost(channel, queue.name, upTo),
         silenceMs,
         pollMs,
       });

@@ -21,6 +21,8 @@ export interface Intake {
   take(event: LiveEvent): Promise<void>;
   /** Hands on the events of the log above `position`. The first call only sets `position` to the end of the log. */
   catchUp(): Promise<void>;
+  /** Resolves when no `catchUp` is under way: every event that was taken before has then been handed on. */
+  settled(): Promise<void>;
 }
 
 const maxRecent = 1_000;
@@ -138,6 +140,7 @@ export function createIntake({
       })();
       return catchingUp;
     },
+    settled: async () => catchingUp,
   };
   return intake;
 }

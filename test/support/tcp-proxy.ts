@@ -9,19 +9,25 @@ export interface TcpProxy {
   restore(): Promise<void>;
   /** Keeps every connection open and accepts new ones, but forwards nothing any more: the other side looks alive. */
   mute(): void;
+  /** Keeps every connection open and forwards nothing until `release`, which then forwards all of it. */
+  hold(): void;
+  release(): void;
 }
 
 /** Stands between a client and the server at `target` (`host:port`), so that a test can take the server away. */
 export async function openTcpProxy(target: string): Promise<TcpProxy> {
   const { hostname, port } = new URL(`tcp://${target}`);
   const sockets = new Set<Socket>();
+  const relays = new Map<Socket, Socket>();
   let isMute = false;
   const relay = (from: Socket, to: Socket): void => {
     sockets.add(from);
+    relays.set(from, to);
     from
       .on('error', () => undefined)
       .on('close', () => {
         sockets.delete(from);
+        relays.delete(from);
         to.destroy();
       });
     from.pipe(to);
@@ -56,6 +62,12 @@ export async function openTcpProxy(target: string): Promise<TcpProxy> {
     mute: () => {
       isMute = true;
       for (const socket of sockets) socket.unpipe().pause();
+    },
+    hold: () => {
+      for (const from of relays.keys()) from.unpipe().pause();
+    },
+    release: () => {
+      for (const [from, to] of relays) from.pipe(to);
     },
     restore: async () => {
       isMute = false;

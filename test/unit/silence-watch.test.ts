@@ -4,12 +4,13 @@ import { watchSilence } from '../../backends/live/silence-watch.ts';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-function open(at: { position: number; head: number; published?: number }) {
+function open(at: { position: number; head: number; published?: number; hasLost?: boolean }) {
   const failed = vi.fn<(error: Error) => void>();
   const readHead = async (): Promise<number> => at.head;
   const readPublished = async (): Promise<number> => at.published ?? at.head;
+  const hasLost = async (): Promise<boolean> => at.hasLost ?? true;
   const position = (): number => at.position;
-  const watch = watchSilence({ position, readHead, readPublished, silenceMs: 2_000, pollMs: 10_000 });
+  const watch = watchSilence({ position, readHead, readPublished, hasLost, silenceMs: 2_000, pollMs: 10_000 });
   watch.silent.catch(failed);
   return { watch, failed };
 }
@@ -54,6 +55,18 @@ test('what has its place in the log and is not on the bus yet is not waited for'
   expect(failed).not.toHaveBeenCalled();
   at.published = 3;
   await vi.advanceTimersByTimeAsync(12_000);
+  expect(failed).toHaveBeenCalledTimes(1);
+  watch.end();
+});
+
+test('what comes late but is not lost is waited for, until it comes or is lost', async () => {
+  const at = { position: 1, head: 3, hasLost: false };
+  const { watch, failed } = open(at);
+  watch.expect(3);
+  await vi.advanceTimersByTimeAsync(9_000);
+  expect(failed).not.toHaveBeenCalled();
+  at.hasLost = true;
+  await vi.advanceTimersByTimeAsync(2_000);
   expect(failed).toHaveBeenCalledTimes(1);
   watch.end();
 });
