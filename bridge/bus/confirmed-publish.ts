@@ -60,22 +60,26 @@ function publishConfirmed(options: PublishConfirmedOptions): Promise<void> {
   const { channel, exchange, routingKey, content, properties } = options;
   const { confirmMs } = amqpLimits;
   return new Promise((resolve, reject) => {
+    let isOver = false;
     channel.publish(
       exchange,
       routingKey,
       content,
       { ...properties, mandatory: true, persistent: true },
       (error: Error | null) => {
+        isOver = true;
         clearTimeout(timer);
         if (error) reject(error);
         else resolve();
       },
     );
     const giveUp = (): void => {
+      if (isOver) return;
       if (isBlocked(channel)) timer.refresh();
       else reject(new Error(`RabbitMQ did not confirm ${properties.type ?? 'a message'} within ${confirmMs} ms`));
     };
-    const timer = setTimeout(giveUp, confirmMs);
+    // A process that was kept from running finds its timers over before it reads what has arrived in time.
+    const timer = setTimeout(() => setImmediate(giveUp), confirmMs);
   });
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import { connect, type Channel, type ChannelModel, type ConfirmChannel } from 'amqplib';
+import { limitCalls, Unanswered } from './limit-calls.ts';
 import { leaveOutUnreadableHeaders } from './readable-headers.ts';
 import { explainUntrusted, UntrustedCertificate } from '../../certificates/untrusted-certificate.ts';
 import { explainRefusal } from './refusal.ts';
@@ -25,7 +26,7 @@ export interface AmqpOptions {
 }
 
 export interface AmqpConnection {
-  /** Opens a confirm channel whose failure breaks the whole connection. */
+  /** Opens a confirm channel whose failure breaks the whole connection. A call that is not answered in time is a failure, too. */
   openChannel(): Promise<ConfirmChannel>;
   /** Opens a channel whose failure leaves the connection intact: calls on the channel reject. */
   openSeparateChannel: () => Promise<Channel>;
@@ -38,7 +39,7 @@ export interface AmqpConnection {
   explain: (error: unknown) => unknown;
   /** Sentence about the resource alarm that blocks the connection; undefined without an alarm. */
   readonly alarm: string | undefined;
-  /** Closes the connection. Does not wait longer than `amqpLimits.goodbyeMs` for the server, and not at all during an alarm. */
+  /** Closes the connection. Waits at most `amqpLimits.goodbyeMs` for the server, and not at all during an alarm or after an unanswered call. */
   close(): Promise<void>;
 }
 
@@ -113,12 +114,21 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
   session?.signal.addEventListener('abort', whenAborted, { once: true });
   void closed.then(() => session?.signal.removeEventListener('abort', whenAborted));
 
+  const opened = async <Opened>(opening: Promise<Opened>): Promise<Opened> => {
+    const { callMs } = amqpLimits;
+    do {
+      const channel = await within(callMs, opening);
+      if (channel !== 'too late') return channel;
+    } while (alarm.sentence !== undefined);
+    throw new Unanswered(`RabbitMQ did not open a channel within ${callMs} ms`);
+  };
+
   return {
     get alarm() {
       return alarm.sentence;
     },
     openChannel: async () => {
-      const channel = await model.createConfirmChannel();
+      const channel = limitCalls(await opened(model.createConfirmChannel()), fail);
       channels.push(channel);
       channel.on('error', fail);
       // A channel that closes without an error before is closed with its connection.
@@ -126,9 +136,9 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
       return channel;
     },
     openSeparateChannel: async () => {
-      const channel = await model.createChannel();
+      const channel = await opened(model.createChannel());
       channel.on('error', () => undefined);
-      return channel;
+      return limitCalls(channel);
     },
     broken,
     explain: (error) => {
@@ -141,7 +151,8 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
         for (const channel of channels) await channel.close().catch(() => undefined);
         await model.close().catch(() => undefined);
       };
-      if (alarm.sentence === undefined) await within(amqpLimits.goodbyeMs, Promise.race([goodbye(), closed]));
+      const isMute = alarm.sentence !== undefined || failure instanceof Unanswered;
+      if (!isMute) await within(amqpLimits.goodbyeMs, Promise.race([goodbye(), closed]));
       abandon();
     },
   };

@@ -1,15 +1,15 @@
 import { setMaxListeners } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
-import type { ConfirmChannel, ConsumeMessage } from 'amqplib';
+import type { ConsumeMessage, Message } from 'amqplib';
 import type { Logger } from 'pino';
 import { catalog, type Catalog } from '../../contracts/catalog.ts';
 import { eventTypesOf, serviceOf, type DomainQueueName, type EventTypeOf } from '../../contracts/topology.ts';
-import { deadLetter } from './dead-letter.ts';
 import { ContractViolation, parseEvent, type IncomingEvent } from './incoming-event.ts';
-import { CannotWork, errorMessage, FatalError } from '../../supervision/errors.ts';
+import { CannotWork, type FatalError } from '../../supervision/errors.ts';
 import { supervise, type Session, type Supervised } from '../../supervision/supervise.ts';
 import { amqpLimits } from './time-limits.ts';
+import { settle } from './settle.ts';
 import { runBusSession, type Bus } from './session.ts';
+import { watchDeliveries } from './watch-deliveries.ts';
 import { within } from '../../supervision/within.ts';
 
 export interface ConsumerOptions<Queue extends DomainQueueName> {
@@ -27,13 +27,15 @@ export interface ConsumerOptions<Queue extends DomainQueueName> {
   handle: (event: IncomingEvent<EventTypeOf<Queue>>, signal: AbortSignal, content: Buffer) => Promise<void>;
   /** How many messages are handled at the same time. A crash counts as a delivery of each of them, so keep it small. */
   prefetch?: number;
+  /** How often an idle consumer makes sure that RabbitMQ has not forgotten it. */
+  checkMs?: number;
   /** Definitions that events are read with. */
   events?: Catalog;
 }
 
 /** Consumes a queue, at least once, over connections that recover. */
 export function startConsumer<Queue extends DomainQueueName>(options: ConsumerOptions<Queue>): Supervised {
-  const { name, amqpUrl, queue, logger, onFatal, handle, prefetch = 16, events = catalog } = options;
+  const { name, amqpUrl, queue, logger, onFatal, handle, prefetch = 16, checkMs = 5_000, events = catalog } = options;
   const read = createReader(queue, events);
 
   const run = async (session: Session): Promise<void> => {
@@ -42,11 +44,9 @@ export function startConsumer<Queue extends DomainQueueName>(options: ConsumerOp
     const inHand = new Set<Promise<void>>();
     const untilHandled = () => within(amqpLimits.finishMs, Promise.allSettled(inHand));
     const start = async ({ channel, fail }: Bus): Promise<void> => {
-      const onMessage = (message: ConsumeMessage | null): void => {
-        if (message === null) {
-          fail(new CannotWork(`RabbitMQ cancelled the consumer of ${queue}, because the queue was deleted or moved`));
-          return;
-        }
+      let deliveries = 0;
+      let checked = 0;
+      const take = (message: Message): void => {
         const handled = settle({
           message,
           channel,
@@ -61,9 +61,31 @@ export function startConsumer<Queue extends DomainQueueName>(options: ConsumerOp
           .finally(() => inHand.delete(handled));
         inHand.add(handled);
       };
-      // Both are sent at once, so that a stop cannot come between them.
-      await Promise.all([channel.prefetch(prefetch), channel.consume(queue, onMessage, { consumerTag: name })]);
+      const onMessage = (message: ConsumeMessage | null): void => {
+        deliveries += 1;
+        if (message) take(message);
+        else
+          fail(new CannotWork(`RabbitMQ cancelled the consumer of ${queue}, because the queue was deleted or moved`));
+      };
+      const isIdle = (): boolean => {
+        const had = checked;
+        checked = deliveries;
+        return deliveries === had && inHand.size < prefetch;
+      };
+      // All are sent at once, so that a stop cannot come between them.
+      await Promise.all([
+        channel.prefetch(prefetch),
+        channel.consume(queue, onMessage, { consumerTag: name }),
+        // RabbitMQ answers `consume` before the queue knows the consumer, and this call after that.
+        channel.prefetch(prefetch),
+      ]);
       session.ready();
+      const takeForgotten = (message: Message): Promise<unknown> => {
+        take(message);
+        return untilHandled();
+      };
+      const signal = AbortSignal.any([session.signal, ended.signal]);
+      watchDeliveries({ channel, queue, everyMs: checkMs, signal, isIdle, take: takeForgotten }).catch(fail);
     };
     await runBusSession({
       amqpUrl,
@@ -87,56 +109,11 @@ export function startConsumer<Queue extends DomainQueueName>(options: ConsumerOp
 
 function createReader<Queue extends DomainQueueName>(queue: Queue, events: Catalog) {
   const types: string[] = eventTypesOf(queue);
-  return (message: ConsumeMessage): IncomingEvent<EventTypeOf<Queue>> => {
+  return (message: Message): IncomingEvent<EventTypeOf<Queue>> => {
     const event = parseEvent(message, events);
     if (!types.includes(event.type)) {
       throw new ContractViolation(`${event.type} does not belong into ${queue}, which is for ${types.join(', ')}`);
     }
     return event as IncomingEvent<EventTypeOf<Queue>>;
   };
-}
-
-interface Settle extends Pick<ConsumerOptions<DomainQueueName>, 'queue' | 'logger'> {
-  handle: (signal: AbortSignal) => Promise<void>;
-  message: ConsumeMessage;
-  channel: ConfirmChannel;
-  signal: AbortSignal;
-}
-
-/** Repeats the handling of a message until it succeeds or the message is dead-lettered; then acknowledges the message. */
-async function settle({ message, channel, queue, logger, handle, signal }: Settle): Promise<void> {
-  const bury = async (reason: string): Promise<void> => {
-    logger.error({ queue, messageId: message.properties.messageId, reason }, 'message dead-lettered');
-    await deadLetter({ channel, queue, message, reason });
-  };
-  for (let failures = 1, retryMs = firstRetryMs; ; failures += 1, retryMs = Math.min(retryMs * 2, maxRetryMs)) {
-    try {
-      await handle(signal);
-      break;
-    } catch (error) {
-      signal.throwIfAborted();
-      if (error instanceof FatalError) throw error;
-      if (error instanceof ContractViolation) {
-        await bury(error.message);
-        break;
-      }
-      if (isProgrammingError(error) && failures >= maxProgrammingErrors) {
-        await bury(`Handling it failed ${failures} times: ${errorMessage(error)}`);
-        break;
-      }
-      const log = { queue, messageId: message.properties.messageId, retryInMs: retryMs, error: errorMessage(error) };
-      logger.warn(log, 'a message could not be handled; trying again');
-      await delay(retryMs, undefined, { signal });
-    }
-  }
-  channel.ack(message);
-}
-
-const firstRetryMs = 100;
-const maxRetryMs = 10_000;
-const maxProgrammingErrors = 5;
-
-/** JavaScript itself throws these errors: the same message causes them again, unlike an outage, which passes. */
-function isProgrammingError(error: unknown): boolean {
-  return error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError;
 }

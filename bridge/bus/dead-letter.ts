@@ -1,4 +1,4 @@
-import type { ConfirmChannel, ConsumeMessage, Message } from 'amqplib';
+import type { ConfirmChannel, Message } from 'amqplib';
 import { deadLetterExchangeName } from '../../contracts/names.ts';
 import { serviceOf, type DomainQueueName } from '../../contracts/topology.ts';
 import { publishRouted } from './confirmed-publish.ts';
@@ -8,7 +8,7 @@ import { CannotWork } from '../../supervision/errors.ts';
 interface DeadLetterOptions {
   channel: ConfirmChannel;
   queue: DomainQueueName;
-  message: ConsumeMessage;
+  message: Message;
   /** Becomes the header `dead_letter_reason`. */
   reason: string;
 }

@@ -1,4 +1,4 @@
-import type { ConsumeMessage } from 'amqplib';
+import type { Message } from 'amqplib';
 import { z } from 'zod';
 import { catalog, isEventType, type Catalog, type EventBody } from '../../contracts/catalog.ts';
 import { fromWireHeaders, type EventMetadata } from '../../contracts/envelope.ts';
@@ -18,7 +18,7 @@ export type IncomingEvent<Types extends EventType = EventType> = {
  *
  * @throws ContractViolation that names the wrong header, version or field
  */
-export function parseEvent(message: ConsumeMessage, events: Catalog = catalog): IncomingEvent {
+export function parseEvent(message: Message, events: Catalog = catalog): IncomingEvent {
   const metadata = check('headers', () => fromWireHeaders(message.properties.headers));
   const { type, schemaVersion } = metadata;
   if (!isEventType(type)) throw new ContractViolation(`unknown event type: ${type}`);
@@ -33,7 +33,7 @@ export function parseEvent(message: ConsumeMessage, events: Catalog = catalog): 
 }
 
 /** RabbitMQ routes by the routing key, and consumers read the headers, so both have to name the same event type. */
-function checkAddress({ fields, properties }: ConsumeMessage, type: string): void {
+function checkAddress({ fields, properties }: Message, type: string): void {
   const { exchange, routingKey } = fields;
   // A dead letter that is sent again comes through another exchange, with the name of its queue as routing key.
   if (exchange === exchangeNames.events && routingKey !== type) {

@@ -4,6 +4,7 @@ import { controlQueueName } from '../../contracts/names.ts';
 import { controlQueueOf } from '../../contracts/topology.ts';
 import type { AmqpConnection } from '../bus/connection.ts';
 import { isClosedWith, refusals } from '../bus/refusal.ts';
+import { amqpLimits } from '../bus/time-limits.ts';
 import { CannotWork, errorMessage, FatalError } from '../../supervision/errors.ts';
 import { within } from '../../supervision/within.ts';
 
@@ -21,8 +22,7 @@ export interface QueueOwner {
 export type ControlQueues = ReturnType<typeof createControlQueues>;
 
 const pollMs = 25;
-/** A call that RabbitMQ does not answer within this time has failed. */
-const callMs = 10_000;
+const { callMs } = amqpLimits;
 
 /**
  * The control queues of instances. Every call rejects with `ControlPlaneUnavailable` when RabbitMQ does not serve it.

@@ -1,13 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import { connect, type GetMessage, type Options } from 'amqplib';
+import { connect, type Channel, type GetMessage, type Options } from 'amqplib';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { createdMessage, type WireMessage } from '../support/events.ts';
 import { useRig } from '../support/rig.ts';
+import type { Service } from '../../workers/services/service.ts';
 
-const rig = useRig({ services: ['event_broker', 'agents_worker'] });
+const rig = useRig();
+let broker: Service;
 let agentId: string;
 
 beforeAll(async () => {
+  broker = await rig.startEventBroker();
+  const worker = await rig.startAgentsWorker();
+  await Promise.all([broker.ready(), worker.ready()]);
   agentId = await rig.publishAgent();
 });
 
@@ -19,6 +24,19 @@ const latestLog = (): string =>
     .map((line) => JSON.stringify(line))
     .join('\n');
 const take = (queue: string): Promise<GetMessage | false> => rig.bus.channel.get(queue, { noAck: true });
+
+/** RabbitMQ closes the channel on which it is asked for a queue that is not there. */
+async function onOwnChannel<T>(ask: (channel: Channel) => Promise<T>): Promise<T> {
+  const own = await connect(rig.environment.AMQP_URL);
+  own.on('error', () => undefined);
+  try {
+    const channel = await own.createChannel();
+    channel.on('error', () => undefined);
+    return await ask(channel);
+  } finally {
+    await own.close();
+  }
+}
 
 /** Publishes it as a foreign client, with a good one behind it; waits until that was handled. Returns the dead letter. */
 async function deadLetterOf(
@@ -150,38 +168,32 @@ test.each([Number.NaN, Infinity, -Infinity])(
 
 test('a queue that is deleted by hand while it is consumed is declared anew and consumed again', async () => {
   const before = sessions();
-  await rig.bus.channel.deleteQueue('agents_worker.instance');
-  // Asking for a queue that is not there would close the test's own channel: the log says when it is back.
-  await vi.waitFor(() => expect(sessions(), `the log: ${latestLog()}`).toBe(before + 1), { timeout: 20_000 });
+  const queue = 'agents_worker.instance';
+  await rig.bus.channel.deleteQueue(queue);
+  await vi.waitFor(() => onOwnChannel((channel) => channel.checkQueue(queue)), { timeout: 20_000, interval: 250 });
   const id = await rig.insertInstance(agentId);
   await rig.bus.until(id, 'instance.updated', 'running');
+  await vi.waitFor(() => expect(sessions(), `the log: ${latestLog()}`).toBe(before + 1), { timeout: 20_000 });
   expect(rig.fatal).toEqual([]);
 });
 
 test('a letter that no queue takes stays a message, and is a letter once its queue is there again', async () => {
+  // It would declare the queue again before the letter is written.
+  await broker.stop();
   await rig.bus.channel.deleteQueue(letters);
   await rig.bus.publish('events.topic', 'instance.created', 'hello', { messageId: randomUUID() });
   const reason = `no queue takes the dead letters of agents_worker.instance`;
   const isRefused = (): boolean => rig.log.some(({ error }) => error?.includes(reason));
   await vi.waitFor(() => expect(isRefused(), `the log: ${latestLog()}`).toBe(true), { timeout: 20_000 });
-  const broker = await rig.startEventBroker();
+  broker = await rig.startEventBroker();
   const letter = await vi.waitFor(
-    async () => {
-      // Asking for a queue that is not there closes the channel.
-      const own = await connect(rig.environment.AMQP_URL);
-      own.on('error', () => undefined);
-      try {
-        const channel = await own.createChannel();
-        channel.on('error', () => undefined);
+    () =>
+      onOwnChannel(async (channel) => {
         const found = await channel.get(letters, { noAck: true });
         if (!found) throw new Error('no dead letter');
         return found;
-      } finally {
-        await own.close();
-      }
-    },
+      }),
     { timeout: 40_000, interval: 250 },
   );
   expect(letter.content.toString('utf8')).toBe('hello');
-  await broker.stop();
 });

@@ -72,6 +72,8 @@ export async function startOwnBroker() {
       await untilBlocking(false);
       isInEffect = false;
     },
+    /** Runs Erlang within the node, for faults that nothing outside can cause. */
+    evaluate: (expression: string): Promise<void> => control('eval', expression),
     stop: async (): Promise<void> => {
       await server.stop();
       await resetStack(directory);

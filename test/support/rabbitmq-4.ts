@@ -13,6 +13,7 @@ export const testsOfTheBus = [
   'audit-refill',
   'cli-dead-letters',
   'consumer',
+  'consumer-forgotten',
   'contract-consumer',
   'contract-publisher',
   'control-plane',

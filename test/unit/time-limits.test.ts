@@ -64,6 +64,13 @@ test('RabbitMQ gives a stopped leader up before another one leads', () => {
   expect(3_000 * leadership.amqpHeartbeatSeconds).toBeLessThan(leadership.leaseMs);
 });
 
+test('a session whose call is not answered begins again before RabbitMQ gives up a queue without a leader', () => {
+  // https://github.com/rabbitmq/rabbitmq-server/blob/v4.1.0/deps/rabbit/src/rabbit_fifo_client.erl: COMMAND_TIMEOUT
+  const commandMs = 30_000;
+  expect(amqpLimits.goodbyeMs).toBeLessThan(amqpLimits.callMs);
+  expect(amqpLimits.callMs + amqpLimits.finishMs + amqpLimits.goodbyeMs).toBeLessThan(commandMs);
+});
+
 test('a heartbeat of an activity comes several times within its limit', async () => {
   const limits = await activityLimits('heartbeatTimeout');
   expect(limits.length).toBeGreaterThan(2);
