@@ -1,38 +1,32 @@
 import { build } from 'esbuild';
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const source = fileURLToPath(new URL('./page/', import.meta.url));
-const built = fileURLToPath(new URL('../../dist/page/', import.meta.url));
+const folder = fileURLToPath(new URL('../../dist/page/', import.meta.url));
 
-/** A folder with the files that browsers load: index.html, page.js, page.css, icon.svg. */
-export interface PageBundle {
-  folder: string;
-  /** Removes the folder, if it is a temporary one. */
-  remove: () => Promise<void>;
-}
-
-/** The page that `npm run build` made. Without one, or after a change of its source, the page is bundled now. */
-export async function openPageBundle(): Promise<PageBundle> {
-  if (await isBuilt()) return { folder: built, remove: async () => undefined };
-  const folder = await mkdtemp(join(tmpdir(), 'page-'));
-  await buildPage(folder);
-  return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
+/**
+ * @returns the folder with the files that browsers load: index.html, page.js, page.css, icon.svg. `npm run build` makes them.
+ * Where they are missing or older than their source, they are made now.
+ */
+export async function openPageBundle(): Promise<string> {
+  return (await isBuilt()) ? folder : buildPage();
 }
 
 /** Bundles the page, and returns the folder. */
-export async function buildPage(folder = built): Promise<string> {
-  await build({
+export async function buildPage(): Promise<string> {
+  const { outputFiles } = await build({
     absWorkingDir: source,
     entryPoints: [
       { in: 'main.tsx', out: 'page' },
       { in: 'styles/page.css', out: 'page' },
-      { in: 'index.html', out: 'index' },
       { in: 'icon.svg', out: 'icon' },
+      { in: 'index.html', out: 'index' },
     ],
     outdir: folder,
+    write: false,
     bundle: true,
     minify: true,
     format: 'esm',
@@ -40,12 +34,20 @@ export async function buildPage(folder = built): Promise<string> {
     loader: { '.html': 'copy', '.svg': 'copy' },
     logLevel: 'silent',
   });
+  await mkdir(folder, { recursive: true });
+  // Another process may serve or bundle the page, so each file is replaced as a whole, and index.html, which dates them, last.
+  const isIndex = ({ path }: { path: string }): number => Number(path.endsWith('.html'));
+  for (const { path, contents } of outputFiles.toSorted((a, b) => isIndex(a) - isIndex(b))) {
+    const unfinished = `${path}.${randomUUID()}`;
+    await writeFile(unfinished, contents);
+    await rename(unfinished, path);
+  }
   return folder;
 }
 
 async function isBuilt(): Promise<boolean> {
   try {
-    const { mtimeMs: builtAt } = await stat(join(built, 'index.html'));
+    const { mtimeMs: builtAt } = await stat(join(folder, 'index.html'));
     const files = await readdir(source, { recursive: true });
     const changes = await Promise.all(files.map(async (file) => (await stat(join(source, file))).mtimeMs));
     return changes.every((changedAt) => changedAt <= builtAt);

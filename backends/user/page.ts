@@ -13,7 +13,7 @@ export interface PageOptions {
 
 /** Serves the page at `/`, its files below `/assets/`, and its settings. All of it is public: nobody has a token yet. */
 export async function addPage(app: HttpServer, { settings, pageFolder }: PageOptions): Promise<void> {
-  const root = pageFolder ?? (await bundledPage(app));
+  const root = pageFolder ?? (await openPageBundle());
   await app.register(async (scope) => {
     scope.addHook('onRoute', (route) => {
       route.config = { ...route.config, access: 'public', unlimited: true };
@@ -41,10 +41,4 @@ export async function addPage(app: HttpServer, { settings, pageFolder }: PageOpt
     },
     async () => settings,
   );
-}
-
-async function bundledPage(app: HttpServer): Promise<string> {
-  const { folder, remove } = await openPageBundle();
-  app.addHook('onClose', remove);
-  return folder;
 }
