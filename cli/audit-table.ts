@@ -1,4 +1,4 @@
-import type { AuditEntry } from '../backends/admin/audit/search.ts';
+import type { AuditEntry } from '../backends/admin/audit/schemas.ts';
 import type { IncomingEvent } from '../bridge/bus/incoming-event.ts';
 import { isEventType } from '../contracts/catalog.ts';
 import { eventInWords } from './event-words.ts';

@@ -22,8 +22,9 @@ export function answerError(error: FastifyError, request: FastifyRequest, reply:
     );
   }
   if (answer.status === 401) reply.header('www-authenticate', 'Bearer');
-  if (answer.retryAfterSeconds !== undefined) reply.header('retry-after', answer.retryAfterSeconds);
-  reply.headers(answer.headers);
+  const { retryAfterSeconds, headers = {} } = answer.options;
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds);
+  reply.headers(headers);
   reply.status(answer.status).type(problemMediaType).send(JSON.stringify(answer.toBody()));
 }
 

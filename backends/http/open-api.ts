@@ -1,4 +1,5 @@
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
+import type { FastifySchema } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 
@@ -25,9 +26,18 @@ export function openApi({ title, description }: DocumentInfo): FastifyDynamicSwa
   };
 }
 
+/** Names a route for programs and for people, besides its schemas. */
+export function describeRoute<Schemas extends FastifySchema>(operationId: string, summary: string, schemas: Schemas) {
+  return { operationId, summary, ...schemas };
+}
+
+/** The routes of a document are grouped by the part of their path after the version, e.g. `dead letters`. */
+const tagOf = (url: string): string => url.replace(/^\/v\d+\/([^/]+).*/, '$1').replaceAll('-', ' ');
+
 const transform: typeof jsonSchemaTransform = (document) => {
-  const made = jsonSchemaTransform(document);
-  const { route, schema } = document;
+  const { route, schema, url } = document;
+  const transformed = jsonSchemaTransform(document);
+  const made = { ...transformed, schema: { tags: [tagOf(url)], ...transformed.schema } };
   const responses = made.schema.response as Responses | undefined;
   if (made.schema.hide || !responses) return made;
   const declared = schema?.response as Responses;

@@ -26,7 +26,6 @@ export interface ProblemOptions extends ErrorOptions {
   errors?: Problem['errors'];
   /** Sent as `Retry-After`: the request may succeed after so many seconds. */
   retryAfterSeconds?: number | undefined;
-  /** Further headers of the answer. */
   headers?: Readonly<Record<string, string>>;
 }
 
@@ -35,17 +34,13 @@ export class ProblemError extends Error {
   override name = 'ProblemError';
   readonly status: number;
   readonly code: string;
-  readonly errors: Problem['errors'];
-  readonly retryAfterSeconds: number | undefined;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly options: ProblemOptions;
 
   constructor(status: number, code: string, detail: string, options: ProblemOptions = {}) {
     super(detail, options);
     this.status = status;
     this.code = code;
-    this.errors = options.errors;
-    this.retryAfterSeconds = options.retryAfterSeconds;
-    this.headers = options.headers ?? {};
+    this.options = options;
   }
 
   toBody(): Problem {
@@ -55,7 +50,7 @@ export class ProblemError extends Error {
       status: this.status,
       detail: this.message,
       code: this.code,
-      ...(this.errors && { errors: this.errors }),
+      ...(this.options.errors && { errors: this.options.errors }),
     };
   }
 }

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
+import pLimit, { type LimitFunction } from 'p-limit';
 import { identityOf } from './access.ts';
-import { createLanes } from './lanes.ts';
 import { ProblemError } from './problem.ts';
 
 export interface ReadLanesOptions {
@@ -8,9 +8,7 @@ export interface ReadLanesOptions {
   perUser: number;
   /** Concurrent reads of all users. Each takes a connection of the pool. */
   overall: number;
-  /** Waiting reads of one user. */
   waitingPerUser?: number;
-  /** Waiting reads of all users. */
   waiting?: number;
 }
 
@@ -20,13 +18,13 @@ export interface ReadLanesOptions {
  * @returns a function that throws a ProblemError: 429 if too many reads of the user wait, 503 if too many reads of all users do
  */
 export function createReadLanes({ perUser, overall, waitingPerUser = 8, waiting = 200 }: ReadLanesOptions) {
-  const inLane = createLanes(overall);
-  const users = new Map<string, { inOwnLane: ReturnType<typeof createLanes>; reads: number }>();
+  const inLane = pLimit(overall);
+  const users = new Map<string, { inOwnLane: LimitFunction; reads: number }>();
   let reads = 0;
 
   return async <Result>(request: FastifyRequest, work: () => Promise<Result>): Promise<Result> => {
     const { userId } = identityOf(request);
-    const user = users.get(userId) ?? { inOwnLane: createLanes(perUser), reads: 0 };
+    const user = users.get(userId) ?? { inOwnLane: pLimit(perUser), reads: 0 };
     if (user.reads >= perUser + waitingPerUser) {
       const detail = `You have ${user.reads} unfinished requests of this kind. Wait until some are answered.`;
       throw new ProblemError(429, 'too_many_at_once', detail, { retryAfterSeconds: 1 });

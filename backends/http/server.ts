@@ -49,7 +49,6 @@ export interface HttpServerOptions extends DocumentInfo {
   bodyLimitBytes?: number;
   /** Addresses of the proxies whose `X-Forwarded-For` is trusted. */
   trustedProxies?: readonly string[];
-  /** Limits of one connection. */
   limits?: Partial<ConnectionLimits>;
   /** Further origins that the page of this server may connect to. */
   connectTo?: readonly string[];

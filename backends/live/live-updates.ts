@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
+import pLimit from 'p-limit';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { WebSocket } from 'ws';
@@ -11,7 +12,6 @@ import type { Supervised } from '../../supervision/supervise.ts';
 import { queueNames } from '../../contracts/names.ts';
 import { createAudience } from './audience.ts';
 import { createClient } from './client.ts';
-import { createLanes } from '../http/lanes.ts';
 import { closeWith, toPushed, type Closing } from './messages.ts';
 import { startAfter, type Start } from './start-after.ts';
 
@@ -69,7 +69,7 @@ export function startLiveUpdates(options: LiveUpdatesOptions): LiveUpdates {
   const { maxConnectionsPerUser = 50, maxMissedEvents = 10_000 } = options;
   const { maxBufferedBytes = 1024 * 1024, drainMs = 30_000 } = options;
   const audience = createAudience();
-  const inLane = createLanes(catchUpLanes);
+  const inLane = pLimit(catchUpLanes);
   const sockets = new Set<WebSocket>();
   let isClosing = false;
 

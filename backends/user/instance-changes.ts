@@ -1,6 +1,7 @@
 import type { Client } from '@temporalio/client';
 import type { Pool } from 'pg';
 import { identityOf } from '../http/access.ts';
+import { describeRoute } from '../http/open-api.ts';
 import { problems } from '../http/problem.ts';
 import type { HttpServer } from '../http/server.ts';
 import { writingOf } from './instance-routes.ts';
@@ -8,52 +9,38 @@ import { changeInstance, deleteInstance } from './instance-store.ts';
 import { retryInstance } from './retry.ts';
 import { instance, instanceChange, instanceParams } from './schemas.ts';
 
-const tags = ['instances'];
 const params = instanceParams;
 
-const patchInstance = {
-  operationId: 'changeInstance',
-  summary: 'Change the agent, config or desired state of an instance',
+const patchInstance = describeRoute('changeInstance', 'Change the agent, config or desired state of an instance', {
   description: 'A new config or agent restarts an instance that runs.',
-  tags,
   params,
   body: instanceChange,
   response: { 200: instance, ...problems(404, 422) },
-};
+});
 
-const stopInstance = {
-  operationId: 'stopInstance',
-  summary: 'Stop the agent and keep the instance',
+const stopInstance = describeRoute('stopInstance', 'Stop the agent and keep the instance', {
   description: 'Sets `desired_state` to `stopped`. Repeating it changes nothing.',
-  tags,
   params,
   response: { 200: instance, ...problems(404) },
-};
+});
 
-const startInstance = {
-  ...stopInstance,
-  operationId: 'startInstance',
-  summary: 'Start a stopped instance again',
+const startInstance = describeRoute('startInstance', 'Start a stopped instance again', {
   description: 'Sets `desired_state` to `running`. Repeating it changes nothing.',
-};
+  params,
+  response: { 200: instance, ...problems(404) },
+});
 
-const postRetry = {
-  operationId: 'retryInstance',
-  summary: 'Retry an instance with the same config',
+const postRetry = describeRoute('retryInstance', 'Retry an instance with the same config', {
   description: 'Applies to an instance that failed, waits for a restart, or was drained with its agent.',
-  tags,
   params,
   response: { 200: instance, ...problems(404, 409) },
-};
+});
 
-const removeInstance = {
-  operationId: 'deleteInstance',
-  summary: 'Delete an instance and everything that was created for it',
+const removeInstance = describeRoute('deleteInstance', 'Delete an instance and everything that was created for it', {
   description: 'Answers with the instance as it was. The agent is cleaned up afterwards.',
-  tags,
   params,
   response: { 200: instance, ...problems(404) },
-};
+});
 
 export interface ChangeOptions {
   pool: Pool;

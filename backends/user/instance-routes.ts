@@ -5,7 +5,9 @@ import { id } from '../../contracts/fields.ts';
 import { instanceStatuses } from '../../contracts/names.ts';
 import { listInstances } from '../../database/instances/list.ts';
 import { identityOf } from '../http/access.ts';
+import { describeRoute } from '../http/open-api.ts';
 import { ProblemError, problems } from '../http/problem.ts';
+import { limitOf } from '../http/query.ts';
 import type { HttpServer } from '../http/server.ts';
 import { withTimesAsText } from '../http/times.ts';
 import type { Identity } from '../http/tokens.ts';
@@ -14,15 +16,10 @@ import { idempotencyKey } from './idempotency.ts';
 import { createInstance, readVisibleInstance, type Writing } from './instance-store.ts';
 import { instance, instanceParams, instancePage, newInstance } from './schemas.ts';
 
-const tags = ['instances'];
-
-const getInstance = {
-  operationId: 'getInstance',
-  summary: 'Read an instance',
-  tags,
+const getInstance = describeRoute('getInstance', 'Read an instance', {
   params: instanceParams,
   response: { 200: instance, ...problems(404) },
-};
+});
 
 const created = {
   description: 'The new instance, or the answer to the first request with this key.',
@@ -33,33 +30,27 @@ const created = {
   content: { 'application/json': { schema: instance } },
 } as const;
 
-const postInstance = {
-  operationId: 'createInstance',
-  summary: 'Create an instance',
+const postInstance = describeRoute('createInstance', 'Create an instance', {
   description:
     'The instance starts as `pending`. With an Idempotency-Key, the request can be repeated without creating a second one.',
-  tags,
   headers: z.looseObject({ 'idempotency-key': idempotencyKey.optional() }),
   body: newInstance,
   response: { 201: created, ...problems(422) },
-};
+});
 
 const filters = z.strictObject({
   status: z.enum(instanceStatuses).optional(),
   agent_id: id('Only instances of this agent.').optional(),
   user_id: id('Only instances of this user. Only admins may name another user than themselves.').optional(),
-  limit: z.coerce.number().int().min(1).max(200).default(50).meta({ type: 'integer' }),
+  limit: limitOf(200, 50),
   cursor: cursor.optional(),
 });
 
-const getInstances = {
-  operationId: 'listInstances',
-  summary: 'List instances, newest first',
+const getInstances = describeRoute('listInstances', 'List instances, newest first', {
   description: 'Users list their own instances, admins those of all users.',
-  tags,
   querystring: filters,
   response: { 200: instancePage, ...problems() },
-};
+});
 
 export function addInstanceRoutes(app: HttpServer, pool: Pool): void {
   app.get('/v1/instances/:id', { schema: getInstance }, async (request) =>

@@ -4,7 +4,7 @@ import { readInstance, type InstanceRow } from '../../database/instances/view.ts
 import { inTransaction } from '../../database/transaction.ts';
 import { wholePast, type Past } from '../../explain/past.ts';
 import { notFound, ProblemError } from '../http/problem.ts';
-import { refusalOf } from '../http/refusal.ts';
+import { refusalOf, type Explained } from '../http/refusal.ts';
 import { withTimesAsText } from '../http/times.ts';
 import type { Identity } from '../http/tokens.ts';
 import { createOnce } from './idempotency.ts';
@@ -97,15 +97,14 @@ async function write<Result>(
   try {
     return await inTransaction(pool, traceparent, work);
   } catch (error) {
-    if (!(error instanceof rows.UnusableAgent)) throw refusalOf(error, sentences) ?? error;
+    if (!(error instanceof rows.UnusableAgent)) throw refusalOf(error, explained) ?? error;
     const advice = 'See GET /v1/agents for the agents that can be used.';
     throw new ProblemError(422, error.code, `${error.message} ${advice}`, { cause: error });
   }
 }
 
-/** By constraints of the table whose names do not tell enough. */
-const sentences = {
-  instances_config_at_most_4_mib: 'config is larger than 4 MiB, as PostgreSQL writes it.',
+const explained: Explained = {
+  instances_config_at_most_4_mib: [422, 'row_refused', 'config is larger than 4 MiB, as PostgreSQL writes it.'],
 };
 
 /** The user whose instances the caller may see; null for those of all users. */

@@ -3,9 +3,9 @@ import { z } from 'zod';
 import { id } from '../../contracts/fields.ts';
 import { identityOf } from '../http/access.ts';
 import { ProblemError } from '../http/problem.ts';
+import { flag } from '../http/query.ts';
 import type { HttpServer } from '../http/server.ts';
 import type { LiveUpdates } from '../live/live-updates.ts';
-import { flag } from './schemas.ts';
 
 const liveSubprotocol = 'instances.v1';
 

@@ -1,14 +1,12 @@
 import { identityOf } from '../http/access.ts';
+import { describeRoute } from '../http/open-api.ts';
 import { problems } from '../http/problem.ts';
 import type { HttpServer } from '../http/server.ts';
 import { me } from './schemas.ts';
 
-const getMe = {
-  operationId: 'getMe',
-  summary: 'Read who the caller is',
-  tags: ['me'],
+const getMe = describeRoute('getMe', 'Read who the caller is', {
   response: { 200: me.describe('The caller.'), ...problems() },
-};
+});
 
 export function addMeRoute(app: HttpServer): void {
   app.get('/v1/me', { schema: getMe }, async (request) => {

@@ -1,5 +1,6 @@
 import fastifyStatic from '@fastify/static';
 import type { z } from 'zod';
+import { describeRoute } from '../http/open-api.ts';
 import { problems } from '../http/problem.ts';
 import type { HttpServer } from '../http/server.ts';
 import { openPageBundle } from './page-bundle.ts';
@@ -10,6 +11,11 @@ export interface PageOptions {
   /** Folder of index.html and of the files that it loads from `/assets/`; by default the bundled page. */
   pageFolder?: string;
 }
+
+const getSettings = describeRoute('getPageSettings', 'Read the settings of the page', {
+  tags: ['page'],
+  response: { 200: pageSettings, ...problems() },
+});
 
 /** Serves the page at `/`, its files below `/assets/`, and its settings. All of it is public: nobody has a token yet. */
 export async function addPage(app: HttpServer, { settings, pageFolder }: PageOptions): Promise<void> {
@@ -28,17 +34,5 @@ export async function addPage(app: HttpServer, { settings, pageFolder }: PageOpt
     });
     scope.get('/', { schema: { hide: true } }, (_, reply) => reply.sendFile('index.html'));
   });
-  app.get(
-    '/page-settings',
-    {
-      config: { access: 'public' },
-      schema: {
-        operationId: 'getPageSettings',
-        summary: 'Read the settings of the page',
-        tags: ['page'],
-        response: { 200: pageSettings, ...problems() },
-      },
-    },
-    async () => settings,
-  );
+  app.get('/page-settings', { config: { access: 'public' }, schema: getSettings }, async () => settings);
 }

@@ -75,13 +75,6 @@ export type CatalogAgent = z.infer<typeof catalogAgent>;
 export const agentParams = z.object({ id: id('The agent.') });
 export const instanceParams = z.object({ id: id('The instance.') });
 
-/** A parameter of a query. Only `true` and `false` are accepted. */
-export const flag = (description: string) =>
-  z
-    .stringbool({ truthy: ['true'], falsy: ['false'] })
-    .default(false)
-    .meta({ type: 'boolean', description });
-
 export const me = z
   .object({
     user_id: id('The user.'),

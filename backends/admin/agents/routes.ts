@@ -1,63 +1,44 @@
 import type { Pool } from 'pg';
 import { z } from 'zod';
+import { describeRoute } from '../../http/open-api.ts';
 import { problems } from '../../http/problem.ts';
 import type { HttpServer } from '../../http/server.ts';
 import { bringBackAgent, changeAgent, listAgents, publishAgent, readAgent, retireAgent } from './agents.ts';
 import { agent, agentChange, agentList, agentPath, newAgent, retirement } from './schemas.ts';
 
-const tags = ['agents'];
-
-const list = {
-  tags,
-  operationId: 'listAgents',
-  summary: 'List all agents, or those of a name',
+const list = describeRoute('listAgents', 'List all agents, or those of a name', {
   querystring: z.strictObject({ name: z.string().min(1).optional() }),
   response: { 200: agentList, ...problems() },
-};
+});
 
-const publish = {
-  tags,
-  operationId: 'publishAgent',
-  summary: 'Publish an agent',
+const publish = describeRoute('publishAgent', 'Publish an agent', {
   description: 'Instances that wait for the agent are provisioned.',
   body: newAgent,
   response: { 201: agent, ...problems(409, 422) },
-};
+});
 
-const read = {
-  tags,
-  operationId: 'readAgent',
-  summary: 'Read an agent',
+const read = describeRoute('readAgent', 'Read an agent', {
   params: agentPath,
   response: { 200: agent, ...problems(404) },
-};
+});
 
-const change = {
-  tags,
-  operationId: 'changeAgent',
-  summary: 'Change an agent',
+const change = describeRoute('changeAgent', 'Change an agent', {
   description: 'Running instances continue unchanged. Instances that start later use the change.',
   params: agentPath,
   body: agentChange,
   response: { 200: agent, ...problems(404, 422) },
-};
+});
 
-const retire = {
-  tags,
-  operationId: 'retireAgent',
-  summary: 'Retire an agent, so that no further instance can use it',
+const retire = describeRoute('retireAgent', 'Retire an agent, so that no further instance can use it', {
   params: agentPath,
   body: retirement,
   response: { 200: agent, ...problems(404) },
-};
+});
 
-const bringBack = {
-  tags,
-  operationId: 'bringBackAgent',
-  summary: 'Undo the retirement of an agent',
+const bringBack = describeRoute('bringBackAgent', 'Undo the retirement of an agent', {
   params: agentPath,
   response: { 200: agent, ...problems(404) },
-};
+});
 
 export function addAgentRoutes(app: HttpServer, pool: Pool): void {
   app.get('/v1/agents', { schema: list }, async ({ query }) => ({ agents: await listAgents(pool, query.name) }));

@@ -1,23 +1,10 @@
 import { createHash } from 'node:crypto';
 import { ContractViolation, type IncomingEvent } from '../../../bridge/bus/incoming-event.ts';
+import type { AuditEntry } from './schemas.ts';
 
 /** The columns of `audit_log` that `append_audit_entries` takes for one event. */
-export interface AuditRecord {
-  event_id: string;
-  type: string;
-  occurred_at: string;
-  instance_id: string | null;
-  agent_id: string;
-  user_id: string | null;
-  sequence: number;
-  correlation_id: string;
-  causation_id: string | null;
-  schema_version: number;
-  desired_state: string | null;
-  generation: number | null;
-  observed_generation: number | null;
-  body: string;
-}
+export type AuditRecord = Omit<AuditEntry, 'position' | 'time' | 'agent_id' | 'body' | 'recorded_at' | 'hash'> &
+  Record<'occurred_at' | 'agent_id' | 'body', string>;
 
 /** @throws ContractViolation if the config is nested too deep */
 export function toAuditRecord({ type, metadata }: IncomingEvent, content: Buffer): AuditRecord {

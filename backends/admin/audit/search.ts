@@ -1,32 +1,17 @@
 import { z } from 'zod';
 import { counter, type Queryable } from '../../../database/instances/view.ts';
 import { createWhere, type IdRange } from '../../../database/where.ts';
-import type { AuditRecord } from './record.ts';
+import type { AuditEntry } from './schemas.ts';
 
 export interface AuditFilter {
   instance?: IdRange | undefined;
   agentIds?: readonly string[] | undefined;
   user?: IdRange | undefined;
   type?: string | undefined;
-  /** Earliest time of the event. */
   from?: Date | undefined;
   /** End of the time of the event: entries of this very time are left out. */
   to?: Date | undefined;
-  /** Only entries before this position. */
   before?: number | undefined;
-}
-
-/** An entry of the audit log. */
-export interface AuditEntry extends Omit<AuditRecord, 'occurred_at' | 'body' | 'agent_id'> {
-  position: number;
-  /** Null for an entry that records the removal of older entries. */
-  agent_id: string | null;
-  /** Time of the event. */
-  time: Date;
-  /** Text if it is no JSON, which means that somebody has changed the entry. */
-  body: unknown;
-  recorded_at: Date;
-  hash: string;
 }
 
 /** Returns the newest entries first. */

@@ -13,7 +13,6 @@ export interface Verification {
   firstPosition: number | null;
   /** The last entry of the intact chain; null if there is none. */
   head: ChainHead | null;
-  /** The first fault. */
   problem: { position: number; message: string } | undefined;
   /** A hint for a person that is no fault. */
   notice?: string;
@@ -123,7 +122,6 @@ function noticeOf(noted: number, removal: Removal | undefined): string {
 interface Removal {
   upTo: number;
   hash: string;
-  /** Position of the entry. */
   recordedIn: number;
 }
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { deadLetterJson } from '../../../bridge/dead-letters/letter-json.ts';
 import { id } from '../../../contracts/fields.ts';
 import { deadLetterQueueNames } from '../../../contracts/topology.ts';
+import { limitOf } from '../../http/query.ts';
 
 const queue = z.enum(deadLetterQueueNames);
 
@@ -14,7 +15,7 @@ export const letterQuery = z.strictObject({
   )
     .toLowerCase()
     .optional(),
-  limit: z.coerce.number().int().min(1).max(1_000).default(200),
+  limit: limitOf(1_000, 200),
 });
 
 export const letterList = z.object({
