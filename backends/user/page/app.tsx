@@ -11,7 +11,6 @@ import { errorText, Notices } from './ui/notice.tsx';
 import { visible } from './ui/visible.ts';
 import { SignInView } from './views/sign-in.tsx';
 
-/** The whole page. */
 export function App() {
   const present = phase.value;
   const session = present.name === 'open' ? present.session : undefined;
@@ -21,16 +20,16 @@ export function App() {
         Skip to the content
       </a>
       <header class="top">
-        <div class="top-inner">
-          <a class="brand" href={addressOf(['instances'])}>
+        <div class="top-inner line">
+          <a class="brand inline" href={addressOf(['instances'])}>
             <img src="/assets/icon.svg" alt="" width={24} height={24} />
             Instance engine
           </a>
           <nav id="views" aria-label="Views">
             {session && <ViewLinks isAdmin={session.admin !== undefined} />}
           </nav>
-          <div id="session" class="session" hidden={!session}>
-            <p id="live" class="live" role="status">
+          <div id="session" class="session line small" hidden={!session}>
+            <p id="live" class="inline" role="status">
               {session && <Live state={liveState.value} />}
             </p>
             <p id="who" class="quiet">
@@ -45,7 +44,7 @@ export function App() {
       </header>
       <main id="main" tabIndex={-1}>
         <Notices />
-        <div id="view">
+        <div id="view" class="stack">
           {present.name === 'open' && <PresentView key={present.session} session={present.session} />}
           {present.name === 'signed out' && <SignInView reason={present.reason} />}
           {present.name === 'failed' && <OpeningFailed error={present.error} />}
@@ -65,7 +64,7 @@ function skip(event: Event): void {
 function ViewLinks({ isAdmin }: { isAdmin: boolean }) {
   const room = path.value.split('/')[1] || 'instances';
   return (
-    <ul>
+    <ul class="line">
       {routes.map(({ pattern, link, forAdmins }) => {
         if (link === undefined || (forAdmins && !isAdmin)) return null;
         return (

@@ -9,7 +9,6 @@ const hash = signal(location.hash);
 /** Path of the view, e.g. `/instances`, without a slash at its end. */
 export const path = computed(() => `/${split(hash.value)[0].replaceAll(/^\/+|\/+$/g, '')}`);
 
-/** Filters of the view. */
 export const query = computed(() => new URLSearchParams(split(hash.value)[1]));
 
 function split(text: string): [path: string, query: string] {

@@ -1,13 +1,5 @@
 import type { Send } from './request.ts';
-import type {
-  Agent,
-  AgentFields,
-  AuditPage,
-  AuditVerification,
-  DeadLetterContent,
-  DeadLetters,
-  ListedAgent,
-} from './types.ts';
+import type * as types from './types.ts';
 
 export type AdminBackend = ReturnType<typeof createAdminBackend>;
 
@@ -24,21 +16,21 @@ export function createAdminBackend(send: Send) {
     `/v1/dead-letters/${encodeURIComponent(queue)}/${encodeURIComponent(id)}`;
   return {
     /** Includes retired agents. */
-    agents: (signal: AbortSignal) => send<{ agents: ListedAgent[] }>('GET', '/v1/agents', { signal }),
-    agent: (id: string, signal: AbortSignal) => send<Agent>('GET', agentAt(id), { signal }),
-    publishAgent: (body: AgentFields) => send<Agent>('POST', '/v1/agents', { body }),
-    changeAgent: (id: string, body: AgentFields) => send<Agent>('PATCH', agentAt(id), { body }),
+    agents: (signal: AbortSignal) => send<{ agents: types.ListedAgent[] }>('GET', '/v1/agents', { signal }),
+    agent: (id: string, signal: AbortSignal) => send<types.Agent>('GET', agentAt(id), { signal }),
+    publishAgent: (body: types.AgentFields) => send<types.Agent>('POST', '/v1/agents', { body }),
+    changeAgent: (id: string, body: types.AgentFields) => send<types.Agent>('PATCH', agentAt(id), { body }),
     /** `drain` also stops the instances of the agent. */
-    retire: (id: string, body: { drain: boolean }) => send<Agent>('POST', `${agentAt(id)}/retire`, { body }),
-    takeBack: (id: string) => send<Agent>('POST', `${agentAt(id)}/publish`),
+    retire: (id: string, body: { drain: boolean }) => send<types.Agent>('POST', `${agentAt(id)}/retire`, { body }),
+    takeBack: (id: string) => send<types.Agent>('POST', `${agentAt(id)}/publish`),
     /** Newest first. */
     audit: (query: Record<string, string>, signal: AbortSignal) =>
-      send<AuditPage>('GET', '/v1/audit', { query, signal }),
-    verification: (signal: AbortSignal) => send<AuditVerification>('GET', '/v1/audit/verification', { signal }),
+      send<types.AuditPage>('GET', '/v1/audit', { query, signal }),
+    verification: (signal: AbortSignal) => send<types.AuditVerification>('GET', '/v1/audit/verification', { signal }),
     deadLetters: (query: Record<string, string>, signal: AbortSignal) =>
-      send<DeadLetters>('GET', '/v1/dead-letters', { query, signal }),
+      send<types.DeadLetters>('GET', '/v1/dead-letters', { query, signal }),
     deadLetter: (letter: LetterAddress, signal: AbortSignal) =>
-      send<DeadLetterContent>('GET', letterAt(letter), { signal }),
+      send<types.DeadLetterContent>('GET', letterAt(letter), { signal }),
     sendAgain: (letter: LetterAddress) => send<unknown>('POST', `${letterAt(letter)}/send`),
   };
 }

@@ -53,7 +53,6 @@ export function createKnownInstances() {
       tell(instance.id);
     },
 
-    /** Takes in an event. */
     hear: (event: InstanceEvent): void => {
       const { sequence } = event;
       const { instance_id: id } = event.instance;

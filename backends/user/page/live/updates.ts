@@ -13,7 +13,6 @@ interface LiveOptions {
   onState: (state: LiveState) => void;
   /** Called before each further attempt, because a browser hides why a connection failed; rejects while no server answers. */
   checkToken: () => Promise<unknown>;
-  /** Ends the connection. */
   signal: AbortSignal;
 }
 

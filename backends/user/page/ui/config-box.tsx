@@ -22,7 +22,7 @@ export function ConfigBox({ field, help, agentName }: ConfigBoxProps) {
     <JsonBox field={field} id="config" label="Config, as JSON" help={help} placeholder={'{"name": "value"}'}>
       <div>
         {known && (
-          <div class="examples">
+          <div class="examples small">
             <p>{`For the example agent ${agentName}:`}</p>
             <ul>
               {known.map(({ config, effect }) => (

@@ -4,7 +4,6 @@ import type { ComponentChildren } from 'preact';
 interface Question {
   title: string;
   content: ComponentChildren;
-  /** Text of the button that confirms. */
   action: string;
   /** The action cannot be undone. */
   isDangerous?: boolean;
@@ -31,10 +30,10 @@ export function DialogPlace() {
     answer(dialog.returnValue === 'confirm' ? new FormData(dialog.querySelector('form') ?? undefined) : undefined);
   return (
     <dialog aria-labelledby="dialog-title" ref={showModal} onClose={close}>
-      <form method="dialog">
+      <form method="dialog" class="stack">
         <h2 id="dialog-title">{question.title}</h2>
         {question.content}
-        <div class="buttons">
+        <div class="line">
           <button type="submit" value="cancel" autofocus>
             Cancel
           </button>

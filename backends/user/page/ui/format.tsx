@@ -30,7 +30,7 @@ export function dayOf(iso: string): string {
 /** The local time of day, to the millisecond. */
 export function Clock({ at: iso }: { at: string }) {
   return (
-    <time dateTime={iso} title={`${iso} (UTC)`}>
+    <time class="quiet" dateTime={iso} title={`${iso} (UTC)`}>
       {clock.format(new Date(iso))}
     </time>
   );
@@ -45,7 +45,6 @@ export function Time({ at: iso }: { at: string }) {
   );
 }
 
-/** How long ago something happened. */
 export function Ago({ at: iso }: { at: string }) {
   const now = Math.max(ticks.value, Date.now());
   return (

@@ -1,39 +1,32 @@
 import { useSignal } from '@preact/signals';
-import type { ComponentChildren, RefObject } from 'preact';
+import type { ComponentChildren } from 'preact';
 import { useRef } from 'preact/hooks';
 import type { Json } from '../api/types.ts';
-import { Field } from './field.tsx';
+import { Field } from './form.tsx';
+
+export type JsonField = ReturnType<typeof useJsonField>;
 
 /** State of a box for a JSON object. */
-export interface JsonField {
-  text: string;
-  /** What is wrong with the text; '' when nothing is, or when nobody has read it yet. */
-  problem: string;
-  box: RefObject<HTMLTextAreaElement | null>;
-  write: (text: string) => void;
-  set: (value: Json) => void;
-  /** The object. When the text is none, says so, moves the focus to the box and returns undefined. */
-  read: () => Json | undefined;
-}
-
-export function useJsonField(initial?: Json): JsonField {
+export function useJsonField(initial?: Json) {
   const text = useSignal(initial ? toText(initial) : '');
   const problem = useSignal('');
   const box = useRef<HTMLTextAreaElement>(null);
   return {
     text: text.value,
+    /** What is wrong with the text; '' when nothing is, or when nobody has read it yet. */
     problem: problem.value,
     box,
-    write: (written) => {
+    write: (written: string): void => {
       text.value = written;
       // A problem shows up when the form is sent: while somebody writes, it would come too soon.
       if (problem.value !== '') problem.value = parse(written).problem;
     },
-    set: (value) => {
+    set: (value: Json): void => {
       text.value = toText(value);
       problem.value = '';
     },
-    read: () => {
+    /** The object. When the text is none, says so, moves the focus to the box and returns undefined. */
+    read: (): Json | undefined => {
       const parsed = parse(text.value);
       problem.value = parsed.problem;
       if (!parsed.value) box.current?.focus();
@@ -69,10 +62,10 @@ export function JsonBox({ field, id, label, help, rows = 6, placeholder, childre
         value={field.text}
         onInput={({ currentTarget }) => field.write(currentTarget.value)}
       />
-      <p id={`${id}-problem`} class="problem" role="alert">
+      <p id={`${id}-problem`} class="problem small bad" role="alert">
         {field.problem}
       </p>
-      <p id={`${id}-help`} class="quiet">
+      <p id={`${id}-help`} class="small quiet">
         {help}
       </p>
       {children}

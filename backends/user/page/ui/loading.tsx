@@ -29,16 +29,21 @@ export function useLoading() {
   return { run, isReady, failure };
 }
 
-/** Loads a value when the component appears. */
-export function useLoaded<Value>(load: (signal: AbortSignal) => Promise<Value>) {
+interface LoadProps<Value> {
+  from: (signal: AbortSignal) => Promise<Value>;
+  children: (value: Value, reload: () => Promise<void>) => ComponentChildren;
+}
+
+/** Loads a value when it appears, and shows what its children make of the value. */
+export function Load<Value>({ from, children }: LoadProps<Value>) {
   const loading = useLoading();
   const value = useSignal<Value | undefined>(undefined);
   const reload = (): Promise<void> =>
     loading.run(async (signal) => {
-      value.value = await load(signal);
+      value.value = await from(signal);
     });
   useEffect(() => void reload(), []);
-  return { loading, value: value.value, reload };
+  return <Loaded loading={loading}>{value.value !== undefined && children(value.value, reload)}</Loaded>;
 }
 
 /** Shows its children once something is loaded; after a failure why, with a way to try again. */
@@ -68,7 +73,6 @@ export function useRefresher(work: () => Promise<unknown>): (delayMs?: number) =
 }
 
 function createRefresher(work: () => Promise<unknown>, signal: AbortSignal): (delayMs?: number) => void {
-  /** When the next run is due. */
   let due = Infinity;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isRunning = false;

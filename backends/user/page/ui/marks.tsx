@@ -10,36 +10,41 @@ const shapes = {
   diamond: 'm8 1.5 6.5 6.5L8 14.5 1.5 8z',
 };
 
-const shapeOf: Record<string, string> = {
-  running: shapes.circle,
-  live: shapes.circle,
-  pending: shapes.ring,
-  waiting: shapes.ring,
-  connecting: shapes.ring,
-  reconnecting: shapes.ring,
-  delayed: shapes.ring,
-  failed: shapes.triangle,
-  stuck: shapes.triangle,
-  offline: shapes.triangle,
-  'dead letter': shapes.triangle,
-  stopped: shapes.square,
-  deleted: shapes.cross,
-  unknown: shapes.diamond,
-  row: shapes.circle,
-  workflow: shapes.diamond,
-  runtime: shapes.square,
+type Tone = 'good' | 'wait' | 'bad' | 'calm' | 'row' | 'workflow' | 'runtime';
+
+const marks: Record<string, [shape: string, tone: Tone]> = {
+  running: [shapes.circle, 'good'],
+  live: [shapes.circle, 'good'],
+  pending: [shapes.ring, 'wait'],
+  waiting: [shapes.ring, 'wait'],
+  connecting: [shapes.ring, 'wait'],
+  reconnecting: [shapes.ring, 'wait'],
+  delayed: [shapes.ring, 'wait'],
+  failed: [shapes.triangle, 'bad'],
+  stuck: [shapes.triangle, 'bad'],
+  offline: [shapes.triangle, 'bad'],
+  'dead letter': [shapes.triangle, 'bad'],
+  stopped: [shapes.square, 'calm'],
+  deleted: [shapes.cross, 'calm'],
+  row: [shapes.circle, 'row'],
+  workflow: [shapes.diamond, 'workflow'],
+  runtime: [shapes.square, 'runtime'],
 };
 
-/** CSS class of a state or a source, which has its colour. */
+function markOf(name: string): [shape: string, tone: Tone] {
+  return marks[name] ?? [shapes.diamond, 'calm'];
+}
+
+/** CSS classes of a state or a source: its name, and the colour that it has. */
 export function markClass(name: string): string {
-  return `is-${name.replaceAll(' ', '-')}`;
+  return `is-${name.replaceAll(' ', '-')} tone-${markOf(name)[1]}`;
 }
 
 /** The shape of a state or a source. It is hidden from screen readers, because a word always stands next to it. */
 export function Mark({ of: name }: { of: string }) {
   return (
     <svg viewBox="0 0 16 16" aria-hidden="true" class={`mark ${markClass(name)}`}>
-      <path d={shapeOf[name] ?? shapes.diamond} />
+      <path d={markOf(name)[0]} />
     </svg>
   );
 }
@@ -47,7 +52,7 @@ export function Mark({ of: name }: { of: string }) {
 /** A state as a shape, a colour and a word. */
 export function Badge({ state, word = state }: { state: string; word?: string }) {
   return (
-    <span class={`badge ${markClass(state)}`}>
+    <span class={`badge inline ${markClass(state)}`}>
       <Mark of={state} />
       {word}
     </span>

@@ -1,5 +1,6 @@
 import { signal } from '@preact/signals';
 import { Problem } from '../api/request.ts';
+import { markClass } from './marks.tsx';
 
 const done = signal('');
 const wrong = signal('');
@@ -9,7 +10,7 @@ let forNextView = '';
 export function Notices() {
   return (
     <>
-      <div id="alert" role="alert">
+      <div id="alert" class={markClass('failed')} role="alert">
         {wrong.value !== '' && <p>{wrong.value}</p>}
       </div>
       <div id="notice" role="status">
@@ -19,16 +20,24 @@ export function Notices() {
   );
 }
 
-/** Says what was done. */
 export function say(text: string): void {
   wrong.value = '';
   done.value = text;
 }
 
-/** Says what went wrong and what to do about it. */
 export function warn(text: string): void {
   done.value = '';
   wrong.value = text;
+}
+
+/** Does what somebody asked for, and says that it was done or what went wrong. */
+export async function attempt(work: () => Promise<unknown>, text: string): Promise<void> {
+  try {
+    await work();
+    say(text);
+  } catch (error) {
+    warn(errorText(error));
+  }
 }
 
 /** Says what was done once the next view is shown. */
@@ -52,9 +61,9 @@ export function Failure({ error }: { error: unknown }) {
   const faults = error instanceof Problem && error.errors.length > 1 ? error.errors : [];
   return (
     <div role="alert">
-      {error !== undefined && <p class="problem">{errorText(error)}</p>}
+      {error !== undefined && <p class="bad">{errorText(error)}</p>}
       {faults.length > 0 && (
-        <ul class="problem">
+        <ul class="bad">
           {faults.map(({ path, message }) => (
             <li>{`${path}: ${message}`}</li>
           ))}

@@ -1,13 +1,10 @@
-import { useSignal } from '@preact/signals';
-import type { Agent, AgentFields, Json } from '../api/types.ts';
+import type { Agent, Json } from '../api/types.ts';
 import { addressOf, go } from '../router.ts';
 import { useAdmin } from '../session.ts';
-import { useOneAtATime } from '../ui/action.tsx';
-import { Field } from '../ui/field.tsx';
-import { textsOf } from '../ui/form.ts';
+import { Field, Form } from '../ui/form.tsx';
 import { JsonBox, useJsonField } from '../ui/json-field.tsx';
-import { Loaded, useLoaded } from '../ui/loading.tsx';
-import { Failure, sayInNextView } from '../ui/notice.tsx';
+import { Load } from '../ui/loading.tsx';
+import { sayInNextView } from '../ui/notice.tsx';
 
 const processTemplate: Json = {
   kind: 'process',
@@ -31,21 +28,18 @@ export function PublishAgentView() {
   return (
     <>
       <h1>Publish an agent</h1>
-      <div>
-        <AgentForm agent={undefined} />
-      </div>
+      <AgentForm agent={undefined} />
     </>
   );
 }
 
 export function NewVersionView({ id }: { id: string }) {
   const admin = useAdmin();
-  const { loading, value: agent } = useLoaded((signal) => admin.agent(id, signal));
   return (
     <>
       <h1>A new version</h1>
       <div>
-        <Loaded loading={loading}>{agent && <AgentForm agent={agent} />}</Loaded>
+        <Load from={(signal) => admin.agent(id, signal)}>{(agent) => <AgentForm agent={agent} />}</Load>
       </div>
     </>
   );
@@ -53,49 +47,33 @@ export function NewVersionView({ id }: { id: string }) {
 
 function AgentForm({ agent }: { agent: Agent | undefined }) {
   const admin = useAdmin();
-  const failure = useSignal<unknown>(undefined);
   const runtime = useJsonField(agent?.runtime ?? processTemplate);
 
-  const { isBusy, handle } = useOneAtATime(async (event) => {
+  const publish = async ({ name = '', version = '', capabilities = '' }: Record<string, string>): Promise<void> => {
     const spec = runtime.read();
     if (!spec) return;
-    const { name = '', version = '', capabilities = '' } = textsOf(event);
-    const fields: AgentFields = {
-      name,
-      version,
-      capabilities: capabilities
-        .split(',')
-        .map((word) => word.trim())
-        .filter(Boolean),
-      runtime: spec,
-    };
-    try {
-      await (agent ? admin.changeAgent(agent.id, fields) : admin.publishAgent(fields));
-      sayInNextView(`${name} ${version} is published.`);
-      go(addressOf(['agents']));
-    } catch (error) {
-      failure.value = error;
-    }
-  });
+    const words = capabilities.split(',').map((word) => word.trim());
+    const fields = { name, version, capabilities: words.filter(Boolean), runtime: spec };
+    await (agent ? admin.changeAgent(agent.id, fields) : admin.publishAgent(fields));
+    sayInNextView(`${name} ${version} is published.`);
+    go(addressOf(['agents']));
+  };
 
   return (
-    <form class="panel form" onSubmit={handle}>
+    <Form onSend={publish} action={agent ? 'Publish this version' : 'Publish'} cancel="agents">
       <Field id="name" label="Name">
         <input id="name" name="name" required defaultValue={agent?.name ?? ''} />
       </Field>
       <Field id="version" label="Version">
         <input id="version" name="version" required defaultValue={agent?.version ?? '1.0.0'} />
       </Field>
-      <Field id="capabilities" label="Capabilities">
+      <Field id="capabilities" label="Capabilities" help="What it can do, with commas between.">
         <input
           id="capabilities"
           name="capabilities"
           defaultValue={agent?.capabilities.join(', ') ?? ''}
           aria-describedby="capabilities-help"
         />
-        <p id="capabilities-help" class="quiet">
-          What it can do, with commas between.
-        </p>
       </Field>
       <JsonBox
         field={runtime}
@@ -109,7 +87,7 @@ function AgentForm({ agent }: { agent: Agent | undefined }) {
         rows={17}
       />
       {!agent && (
-        <div class="buttons">
+        <div class="line">
           <button type="button" onClick={() => runtime.set(processTemplate)}>
             Template for a process
           </button>
@@ -118,15 +96,6 @@ function AgentForm({ agent }: { agent: Agent | undefined }) {
           </button>
         </div>
       )}
-      <Failure error={failure.value} />
-      <div class="buttons">
-        <button type="submit" class="primary" aria-disabled={isBusy}>
-          {agent ? 'Publish this version' : 'Publish'}
-        </button>
-        <a class="button" href={addressOf(['agents'])}>
-          Cancel
-        </a>
-      </div>
-    </form>
+    </Form>
   );
 }

@@ -4,37 +4,31 @@ import { useAdmin } from '../session.ts';
 import { Action } from '../ui/action.tsx';
 import { confirm } from '../ui/dialog.tsx';
 import { Ago, Id } from '../ui/format.tsx';
-import { Loaded, useLoaded } from '../ui/loading.tsx';
+import { Load } from '../ui/loading.tsx';
 import { Badge } from '../ui/marks.tsx';
-import { errorText, say, warn } from '../ui/notice.tsx';
+import { attempt } from '../ui/notice.tsx';
+import { Rows } from '../ui/rows.tsx';
 
-/** All agents, for admins. */
 export function AgentsView() {
   const admin = useAdmin();
-  const { loading, value, reload } = useLoaded(admin.agents);
-  const agents = value?.agents ?? [];
   return (
     <>
-      <div class="heading">
+      <div class="heading line between">
         <h1>Agents</h1>
         <a class="button primary" href={addressOf(['agents', 'new'])}>
           Publish an agent
         </a>
       </div>
       <div>
-        <Loaded loading={loading}>
-          {agents.length === 0 ? (
-            <div class="panel empty">
-              <p>No agent is published yet.</p>
-            </div>
-          ) : (
-            <ul class="rows">
-              {agents.map((agent) => (
-                <AgentRow key={agent.id} agent={agent} reload={reload} />
-              ))}
-            </ul>
+        <Load from={admin.agents}>
+          {({ agents }, reload) => (
+            <Rows
+              items={agents}
+              row={(agent) => <AgentRow key={agent.id} agent={agent} reload={reload} />}
+              empty={<p>No agent is published yet.</p>}
+            />
           )}
-        </Loaded>
+        </Load>
       </div>
     </>
   );
@@ -44,15 +38,8 @@ function AgentRow({ agent, reload }: { agent: ListedAgent; reload: () => Promise
   const admin = useAdmin();
   const { id, name, version, retired_at: retired } = agent;
 
-  const apply = async (change: () => Promise<unknown>, done: string): Promise<void> => {
-    try {
-      await change();
-      await reload();
-      say(`${name} ${version} ${done}.`);
-    } catch (error) {
-      warn(errorText(error));
-    }
-  };
+  const apply = (change: () => Promise<unknown>, done: string): Promise<void> =>
+    attempt(() => change().then(reload), `${name} ${version} ${done}.`);
   const retire = async (): Promise<void> => {
     const confirmed = await confirmRetirement(agent);
     if (!confirmed) return;
@@ -64,21 +51,21 @@ function AgentRow({ agent, reload }: { agent: ListedAgent; reload: () => Promise
   const about = <span class="unseen">{` of ${name} ${version}`}</span>;
   return (
     <li class="row" data-agent={id}>
-      <div class="row-state">
+      <div class="row-state stack small">
         {retired === null ? <Badge state="running" word="in use" /> : <Badge state="stopped" word="retired" />}
       </div>
       <div class="row-main">
-        <p>
+        <p class="line">
           <span class="strong">{`${name} ${version} `}</span>
           <Id of={id} />
         </p>
-        <p class="quiet">{usesOf(agent)}</p>
+        <p class="small quiet">{usesOf(agent)}</p>
       </div>
-      <p class="row-time quiet">
+      <p class="row-time small quiet">
         {retired === null ? 'changed ' : 'retired '}
         <Ago at={retired ?? agent.updated_at} />
       </p>
-      <div class="row-actions buttons">
+      <div class="row-actions line">
         <a class="button" href={addressOf(['agents', id])}>
           New version{about}
         </a>
@@ -106,7 +93,7 @@ function confirmRetirement({ name, version, instances }: ListedAgent): Promise<F
     content: (
       <>
         <p>No new instance can be made of it. It can be taken back later.</p>
-        <div class="check">
+        <div class="check inline">
           <input type="checkbox" id="drain" name="drain" />
           <label for="drain">{`Also stop its ${instances === 1 ? 'one instance' : `${instances} instances`}`}</label>
         </div>

@@ -1,7 +1,6 @@
 import { Fragment } from 'preact';
 import { addressOf, go, query } from '../router.ts';
-import { Field } from '../ui/field.tsx';
-import { textsOf } from '../ui/form.ts';
+import { Field, textsOf } from '../ui/form.tsx';
 
 const types = ['instance.created', 'instance.updated', 'instance.deleted', 'agent.published', 'agent.retired'];
 const ids = [
@@ -25,7 +24,7 @@ export function AuditFilters() {
     go(addressOf(['audit'], given));
   };
   return (
-    <form class="panel filter-form" onSubmit={submit} aria-label="Which entries">
+    <form class="panel filter-form stack" onSubmit={submit} aria-label="Which entries">
       <Fragment key={filters.toString()}>
         <Field id="type" label="Type">
           <select id="type" name="type" defaultValue={filters.get('type') ?? ''}>
@@ -48,7 +47,7 @@ export function AuditFilters() {
           </Field>
         ))}
       </Fragment>
-      <div class="buttons">
+      <div class="line">
         <button type="submit">Filter</button>
         <a class="button" href={addressOf(['audit'])}>
           Show all

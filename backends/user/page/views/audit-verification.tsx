@@ -1,4 +1,5 @@
 import { useSignal } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
 import type { AuditVerification } from '../api/types.ts';
 import { useAdmin } from '../session.ts';
 import { Action } from '../ui/action.tsx';
@@ -6,34 +7,24 @@ import { useLifetime } from '../ui/loading.tsx';
 import { Badge } from '../ui/marks.tsx';
 import { errorText } from '../ui/notice.tsx';
 
-type Result =
-  | { state: 'none' | 'running' }
-  | { state: 'done'; verification: AuditVerification }
-  | { state: 'failed'; error: unknown };
-
 /** Verifies on demand that no entry of the trail was changed. */
 export function AuditVerificationPanel() {
   const admin = useAdmin();
   const lifetime = useLifetime();
-  const result = useSignal<Result>({ state: 'none' });
+  const outcome = useSignal<ComponentChildren>(undefined);
   const verify = async (): Promise<void> => {
-    result.value = { state: 'running' };
+    outcome.value = <p class="quiet">Verifying …</p>;
     try {
-      result.value = { state: 'done', verification: await admin.verification(lifetime) };
+      outcome.value = <Verification verification={await admin.verification(lifetime)} />;
     } catch (error) {
-      result.value = { state: 'failed', error };
+      outcome.value = <p class="bad">{errorText(error)}</p>;
     }
   };
-  const present = result.value;
   return (
-    <section class="panel verification" aria-label="Verification">
+    <section class="panel verification line" aria-label="Verification">
       <p>Each entry is chained to the one before it, so that a change of any of them shows.</p>
       <Action onAction={verify}>Verify the trail</Action>
-      <div role="status">
-        {present.state === 'running' && <p class="quiet">Verifying …</p>}
-        {present.state === 'failed' && <p class="problem">{errorText(present.error)}</p>}
-        {present.state === 'done' && <Verification verification={present.verification} />}
-      </div>
+      <div role="status">{outcome.value}</div>
     </section>
   );
 }
@@ -54,7 +45,7 @@ function Verification({ verification }: { verification: AuditVerification }) {
         <p>
           <Badge state="failed" word="not intact" />
         </p>
-        <p class="problem">{problem}</p>
+        <p class="bad">{problem}</p>
       </>
     );
   }

@@ -5,6 +5,7 @@ import { addressOf, query } from '../router.ts';
 import { useAdmin } from '../session.ts';
 import { Id, shortId, Time } from '../ui/format.tsx';
 import { Loaded, useLoading } from '../ui/loading.tsx';
+import { Rows } from '../ui/rows.tsx';
 import { AuditFilters } from './audit-filters.tsx';
 import { AuditVerificationPanel } from './audit-verification.tsx';
 
@@ -38,22 +39,14 @@ function Entries({ filters }: { filters: Record<string, string> }) {
   useEffect(() => void loadMore(), []);
   return (
     <Loaded loading={loading}>
-      {entries.value.length === 0 ? (
-        <div class="panel empty">
-          <p>There is no such entry.</p>
-        </div>
-      ) : (
-        <ol class="rows" aria-label="Entries">
-          {entries.value.map((entry) => (
-            <EntryRow key={entry.position} entry={entry} />
-          ))}
-        </ol>
-      )}
-      {next.value !== null && (
-        <button type="button" onClick={() => void loadMore()}>
-          Show more
-        </button>
-      )}
+      <Rows
+        items={entries.value}
+        row={(entry) => <EntryRow key={entry.position} entry={entry} />}
+        empty={<p>There is no such entry.</p>}
+        label="Entries"
+        isOrdered
+        more={next.value !== null && loadMore}
+      />
     </Loaded>
   );
 }
@@ -63,13 +56,13 @@ function EntryRow({ entry }: { entry: AuditEntry }) {
   const status = statusOf(entry.body);
   return (
     <li class="row audit">
-      <p class="row-time">
+      <p class="row-time small">
         <Time at={time} />
       </p>
       <div class="row-main">
-        <p>
+        <p class="line">
           <span class="strong">{type}</span>
-          {status !== undefined && <span class="quiet">{` ${status}`}</span>}
+          {status !== undefined && <span class="small quiet">{` ${status}`}</span>}
           {instance !== null && (
             <span>
               {' instance '}
@@ -78,11 +71,11 @@ function EntryRow({ entry }: { entry: AuditEntry }) {
               </a>
             </span>
           )}
-          <span class="quiet">{` #${entry.sequence}`}</span>
+          <span class="small quiet">{` #${entry.sequence}`}</span>
           <Party name="agent" id={agent} />
           <Party name="user" id={user} />
         </p>
-        <details>
+        <details class="small">
           <summary>
             {`Entry ${position}`}
             <span class="unseen">{` ${type} ${instance ? shortId(instance) : ''}`}</span>
@@ -97,7 +90,7 @@ function EntryRow({ entry }: { entry: AuditEntry }) {
 function Party({ name, id }: { name: string; id: string | null }) {
   if (id === null) return null;
   return (
-    <span class="quiet">
+    <span class="small quiet">
       {` ${name} `}
       <Id of={id} />
     </span>

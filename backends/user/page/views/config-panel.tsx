@@ -1,18 +1,16 @@
-import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { Instance } from '../api/types.ts';
 import { useSession } from '../session.ts';
-import { useOneAtATime } from '../ui/action.tsx';
 import { ConfigBox } from '../ui/config-box.tsx';
 import { Foldable } from '../ui/foldable.tsx';
+import { Form } from '../ui/form.tsx';
 import { toText, useJsonField } from '../ui/json-field.tsx';
-import { Failure, say } from '../ui/notice.tsx';
+import { say } from '../ui/notice.tsx';
 
 /** A form for the config of an instance. A text that somebody has begun to change stays, whatever arrives meanwhile. */
 export function ConfigPanel({ id, instance }: { id: string; instance: Instance | undefined }) {
   const { api, known } = useSession();
   const field = useJsonField();
-  const failure = useSignal<unknown>(undefined);
   /** The text as the server knows it. */
   const saved = useRef('');
   const config = instance?.config;
@@ -23,35 +21,24 @@ export function ConfigPanel({ id, instance }: { id: string; instance: Instance |
     saved.current = toText(config);
   }, [config]);
 
-  const { isBusy, handle } = useOneAtATime(async () => {
+  const save = async (): Promise<void> => {
     const written = field.read();
     if (!written) return;
-    failure.value = undefined;
-    try {
-      const changed = await api.change(id, { config: written });
-      saved.current = field.text;
-      known.change(changed);
-      say('The config is saved.');
-    } catch (error) {
-      failure.value = error;
-    }
-  });
+    const changed = await api.change(id, { config: written });
+    saved.current = field.text;
+    known.change(changed);
+    say('The config is saved.');
+  };
 
   return (
     <Foldable title="Config" hidden={!instance}>
-      <form class="form" noValidate onSubmit={handle}>
+      <Form onSend={save} action="Save config">
         <ConfigBox
           field={field}
           help="A running agent is started anew with what you save."
           agentName={instance?.agent_name ?? ''}
         />
-        <Failure error={failure.value} />
-        <div>
-          <button type="submit" aria-disabled={isBusy}>
-            Save config
-          </button>
-        </div>
-      </form>
+      </Form>
     </Foldable>
   );
 }

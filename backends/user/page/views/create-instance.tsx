@@ -3,24 +3,21 @@ import { useMemo } from 'preact/hooks';
 import type { CatalogAgent, NewInstance } from '../api/types.ts';
 import { addressOf, go } from '../router.ts';
 import { useSession } from '../session.ts';
-import { useOneAtATime } from '../ui/action.tsx';
 import { ConfigBox } from '../ui/config-box.tsx';
-import { Field } from '../ui/field.tsx';
+import { Field, Form } from '../ui/form.tsx';
 import { useJsonField } from '../ui/json-field.tsx';
-import { Loaded, useLifetime, useLoaded } from '../ui/loading.tsx';
-import { Failure } from '../ui/notice.tsx';
+import { Load, useLifetime } from '../ui/loading.tsx';
+import { Empty } from '../ui/rows.tsx';
 
 export function CreateInstanceView() {
   const { api } = useSession();
-  const { loading, value } = useLoaded(api.agents);
-  const [first] = value?.agents ?? [];
   return (
     <>
       <h1>Create an instance</h1>
       <div>
-        <Loaded loading={loading}>
-          {value && first ? <CreateForm agents={value.agents} first={first} /> : <NoAgents />}
-        </Loaded>
+        <Load from={api.agents}>
+          {({ agents }) => (agents[0] ? <CreateForm agents={agents} first={agents[0]} /> : <NoAgents />)}
+        </Load>
       </div>
     </>
   );
@@ -29,7 +26,7 @@ export function CreateInstanceView() {
 function NoAgents() {
   const { admin } = useSession();
   return (
-    <div class="panel empty">
+    <Empty>
       <p>No agent is published that an instance could be made of.</p>
       {admin ? (
         <p>
@@ -40,7 +37,7 @@ function NoAgents() {
       ) : (
         <p>Ask whoever runs this engine to publish one.</p>
       )}
-    </div>
+    </Empty>
   );
 }
 
@@ -48,69 +45,45 @@ function CreateForm({ agents, first }: { agents: CatalogAgent[]; first: CatalogA
   const { api, known } = useSession();
   const lifetime = useLifetime();
   const chosen = useSignal(first);
-  const runs = useSignal(true);
-  const failure = useSignal<unknown>(undefined);
   const config = useJsonField();
   const keyOf = useMemo(createIdempotencyKeys, []);
 
-  const { isBusy, handle } = useOneAtATime(async () => {
+  const create = async ({ runs }: Record<string, string>): Promise<void> => {
     const value = config.read();
     if (!value) return;
     const body: NewInstance = {
       agent_id: chosen.value.id,
       config: value,
-      desired_state: runs.value ? 'running' : 'stopped',
+      desired_state: runs ? 'running' : 'stopped',
     };
-    failure.value = undefined;
-    try {
-      const instance = await api.create(body, keyOf(body));
-      known.learn(instance);
-      if (!lifetime.aborted) go(addressOf(['instances', instance.id]));
-    } catch (error) {
-      failure.value = error;
-    }
-  });
+    const instance = await api.create(body, keyOf(body));
+    known.learn(instance);
+    if (!lifetime.aborted) go(addressOf(['instances', instance.id]));
+  };
   const choose = (id: string): void => {
     chosen.value = agents.find((agent) => agent.id === id) ?? first;
   };
-  const { capabilities } = chosen.value;
+  const { id, name: agentName, capabilities } = chosen.value;
   return (
-    <form class="panel form" noValidate onSubmit={handle}>
-      <Field id="agent" label="Agent">
+    <Form onSend={create} action="Create" cancel="instances">
+      <Field id="agent" label="Agent" help={capabilities.length > 0 ? `It can: ${capabilities.join(', ')}.` : ''}>
         <select
           id="agent"
           aria-describedby="agent-help"
-          value={chosen.value.id}
+          value={id}
           onChange={({ currentTarget }) => choose(currentTarget.value)}
         >
-          {agents.map(({ id, name, version }) => (
-            <option key={id} value={id}>{`${name} ${version}`}</option>
+          {agents.map((agent) => (
+            <option key={agent.id} value={agent.id}>{`${agent.name} ${agent.version}`}</option>
           ))}
         </select>
-        <p id="agent-help" class="quiet">
-          {capabilities.length > 0 && `It can: ${capabilities.join(', ')}.`}
-        </p>
       </Field>
-      <ConfigBox field={config} help="Empty is fine: then the agent has its defaults." agentName={chosen.value.name} />
-      <div class="check">
-        <input
-          type="checkbox"
-          id="runs"
-          checked={runs.value}
-          onChange={({ currentTarget }) => (runs.value = currentTarget.checked)}
-        />
+      <ConfigBox field={config} help="Empty is fine: then the agent has its defaults." agentName={agentName} />
+      <div class="check inline">
+        <input type="checkbox" id="runs" name="runs" defaultChecked />
         <label for="runs">Start it at once</label>
       </div>
-      <Failure error={failure.value} />
-      <div class="buttons">
-        <button type="submit" class="primary" aria-disabled={isBusy}>
-          Create
-        </button>
-        <a class="button" href={addressOf(['instances'])}>
-          Cancel
-        </a>
-      </div>
-    </form>
+    </Form>
   );
 }
 

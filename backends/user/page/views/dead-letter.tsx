@@ -4,22 +4,22 @@ import { addressOf, go } from '../router.ts';
 import { useAdmin } from '../session.ts';
 import { confirm } from '../ui/dialog.tsx';
 import { Time } from '../ui/format.tsx';
-import { Loaded, useLoaded } from '../ui/loading.tsx';
+import { Load } from '../ui/loading.tsx';
+import { markClass } from '../ui/marks.tsx';
 import { errorText, sayInNextView, warn } from '../ui/notice.tsx';
 import { Fact } from './instance-facts.tsx';
 
 /** One dead letter in full, with a button to send it again. */
 export function DeadLetterView({ queue, id }: LetterAddress) {
   const admin = useAdmin();
-  const { loading, value: letter } = useLoaded((signal) => admin.deadLetter({ queue, id }, signal));
   return (
     <>
-      <a class="back" href={addressOf(['dead-letters'])}>
+      <a class="back inline small" href={addressOf(['dead-letters'])}>
         Dead letters
       </a>
       <h1>A dead letter</h1>
       <div class="stack">
-        <Loaded loading={loading}>{letter && <Letter letter={letter} />}</Loaded>
+        <Load from={(signal) => admin.deadLetter({ queue, id }, signal)}>{(letter) => <Letter letter={letter} />}</Load>
       </div>
     </>
   );
@@ -45,7 +45,7 @@ function Letter({ letter }: { letter: DeadLetterContent }) {
   };
   return (
     <>
-      <section class="verdict" data-state="failed">
+      <section class={`panel verdict line ${markClass('failed')}`}>
         <p>{letter.reason}</p>
       </section>
       <div class="panel">
@@ -58,12 +58,12 @@ function Letter({ letter }: { letter: DeadLetterContent }) {
         </dl>
       </div>
       <h2>Body</h2>
-      {letter.body_cut && <p class="warning">Too large to be shown in full.</p>}
+      {letter.body_cut && <p class="bad">Too large to be shown in full.</p>}
       {letter.body_encoding === 'base64' && <p class="quiet">It is no text, and shown in base64.</p>}
       <pre class="code panel">{pretty(letter.body)}</pre>
       <h2>Headers</h2>
       <pre class="code panel">{JSON.stringify(letter.headers, null, 2)}</pre>
-      <div class="buttons">
+      <div class="line">
         <button type="button" onClick={() => void send()}>
           Send again …
         </button>

@@ -2,8 +2,9 @@ import type { DeadLetter } from '../api/types.ts';
 import { addressOf, query } from '../router.ts';
 import { useAdmin } from '../session.ts';
 import { Id, Time } from '../ui/format.tsx';
-import { Loaded, useLoaded } from '../ui/loading.tsx';
+import { Load } from '../ui/loading.tsx';
 import { Badge } from '../ui/marks.tsx';
+import { Rows } from '../ui/rows.tsx';
 
 /** Messages that a service could not process, for admins. */
 export function DeadLettersView() {
@@ -27,25 +28,21 @@ export function DeadLettersView() {
 
 function Letters({ filters }: { filters: Record<string, string> }) {
   const admin = useAdmin();
-  const { loading, value } = useLoaded((signal) => admin.deadLetters(filters, signal));
-  const { letters = [], not_looked_at: unread = [] } = value ?? {};
   return (
-    <Loaded loading={loading}>
-      {unread.map((what) => (
-        <p key={what} class="warning">{`Not looked at: ${what}.`}</p>
-      ))}
-      {letters.length === 0 ? (
-        <div class="panel empty">
-          <p>There is none: everything was taken in.</p>
-        </div>
-      ) : (
-        <ul class="rows">
-          {letters.map((letter) => (
-            <LetterRow key={letter.id} letter={letter} />
+    <Load from={(signal) => admin.deadLetters(filters, signal)}>
+      {({ letters, not_looked_at: unread }) => (
+        <>
+          {unread.map((what) => (
+            <p key={what} class="bad">{`Not looked at: ${what}.`}</p>
           ))}
-        </ul>
+          <Rows
+            items={letters}
+            row={(letter) => <LetterRow key={letter.id} letter={letter} />}
+            empty={<p>There is none: everything was taken in.</p>}
+          />
+        </>
       )}
-    </Loaded>
+    </Load>
   );
 }
 
@@ -53,26 +50,26 @@ function LetterRow({ letter }: { letter: DeadLetter }) {
   const { id, queue, type, subject, sequence, time } = letter;
   return (
     <li class="row">
-      <div class="row-state">
+      <div class="row-state stack small">
         <Badge state="failed" word="not taken in" />
       </div>
       <div class="row-main">
-        <p>
+        <p class="line">
           <a class="strong" href={addressOf(['dead-letters', queue, id])}>
             {type ?? 'A message without a type'}
             {sequence !== null && ` #${sequence}`}
           </a>
           {subject !== null && (
-            <span class="quiet">
+            <span class="small quiet">
               {' of '}
               <Id of={subject} />
             </span>
           )}
-          <span class="quiet">{` by ${letter.origin_queue}`}</span>
+          <span class="small quiet">{` by ${letter.origin_queue}`}</span>
         </p>
-        <p class="row-reason">{letter.reason}</p>
+        <p class="row-reason small bad">{letter.reason}</p>
       </div>
-      <p class="row-time quiet">
+      <p class="row-time small quiet">
         {time === null ? 'time unknown' : <Time at={time} />}
         {`, ${letter.size_bytes} bytes`}
       </p>

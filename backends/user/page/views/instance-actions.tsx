@@ -3,7 +3,7 @@ import { useSession } from '../session.ts';
 import { Action } from '../ui/action.tsx';
 import { confirm } from '../ui/dialog.tsx';
 import { shortId } from '../ui/format.tsx';
-import { errorText, say, warn } from '../ui/notice.tsx';
+import { attempt } from '../ui/notice.tsx';
 
 export function agentLabel({ agent_name: name, agent_version: version }: Instance): string {
   return name === null ? 'an agent not published yet' : `${name} ${version ?? ''}`.trim();
@@ -16,14 +16,8 @@ export function ActionButtons({ instance }: { instance: Instance }) {
   const { api, known } = useSession();
   const { id } = instance;
   const about = <span class="unseen">{` ${agentLabel(instance)} ${shortId(id)}`}</span>;
-  const ask = async (action: keyof typeof asked): Promise<void> => {
-    try {
-      known.change(await api.ask(id, action));
-      say(`Instance ${shortId(id)} is ${asked[action]}.`);
-    } catch (error) {
-      warn(errorText(error));
-    }
-  };
+  const ask = (action: keyof typeof asked): Promise<void> =>
+    attempt(async () => known.change(await api.ask(id, action)), `Instance ${shortId(id)} is ${asked[action]}.`);
   const isDesired = instance.desired_state === 'running';
   return (
     <>
@@ -55,13 +49,8 @@ export function DeleteButton({ instance }: { instance: Instance }) {
       action: 'Delete',
       isDangerous: true,
     });
-    if (!confirmed) return;
-    try {
-      known.bury(await api.remove(id));
-      say(`Instance ${shortId(id)} is deleted; its agent is being cleaned up.`);
-    } catch (error) {
-      warn(errorText(error));
-    }
+    const done = `Instance ${shortId(id)} is deleted; its agent is being cleaned up.`;
+    if (confirmed) await attempt(async () => known.bury(await api.remove(id)), done);
   };
   return (
     <button type="button" class="danger" onClick={() => void remove()}>

@@ -17,10 +17,10 @@ interface InstanceHeadProps {
 export function InstanceHead({ id, instance, isLoaded }: InstanceHeadProps) {
   const note = instance && pendingChange(instance);
   return (
-    <div class="heading">
+    <div class="heading line between">
       <div>
         {isLoaded && (
-          <a class="back" href={addressOf(['instances'])}>
+          <a class="back inline small" href={addressOf(['instances'])}>
             Instances
           </a>
         )}
@@ -34,7 +34,7 @@ export function InstanceHead({ id, instance, isLoaded }: InstanceHeadProps) {
         )}
       </div>
       {isLoaded && instance && (
-        <div class="buttons">
+        <div class="line">
           <ActionButtons instance={instance} />
           <DeleteButton instance={instance} />
         </div>
@@ -54,7 +54,7 @@ export function InstanceFacts({ id, instance }: { id: string; instance: Instance
         </Fact>
         {instance && <RowFacts instance={instance} />}
       </dl>
-      <ul class="links">
+      <ul class="links stack">
         {settings.temporal_ui_url !== null && (
           <li>
             <a
@@ -83,7 +83,7 @@ function RowFacts({ instance }: { instance: Instance }) {
     <>
       <Fact name="Agent">
         {agentLabel(instance)} <Id of={instance.agent_id} />
-        {instance.agent_retired && <span class="tag">retired</span>}
+        {instance.agent_retired && <span class="tag inline">retired</span>}
       </Fact>
       {me.is_admin && (
         <Fact name="User">{owner === me.user_id ? 'you' : <code title={owner}>{shortId(owner)}</code>}</Fact>
@@ -102,7 +102,6 @@ function RowFacts({ instance }: { instance: Instance }) {
   );
 }
 
-/** One entry of a `dl`. */
 export function Fact({ name, children }: { name: string; children: ComponentChildren }) {
   return (
     <>

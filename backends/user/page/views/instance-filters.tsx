@@ -10,15 +10,15 @@ export function InstanceFilters() {
   const status = query.value.get('status') ?? '';
   const owner = query.value.get('owner') ?? '';
   return (
-    <nav class="filters" aria-label="Which instances">
-      <ul>
+    <nav class="filters line between" aria-label="Which instances">
+      <ul class="line">
         <Filter name="all" filters={{ owner }} isPresent={status === ''} />
         {statuses.map((name) => (
           <Filter key={name} name={name} filters={{ owner, status: name }} isPresent={status === name} />
         ))}
       </ul>
       {me.is_admin && (
-        <ul>
+        <ul class="line">
           <Filter name="everybody's" filters={{ status }} isPresent={owner !== 'mine'} />
           <Filter name="mine" filters={{ status, owner: 'mine' }} isPresent={owner === 'mine'} />
         </ul>
@@ -36,7 +36,11 @@ interface FilterProps {
 function Filter({ name, filters, isPresent }: FilterProps) {
   return (
     <li>
-      <a class="chip" href={addressOf(['instances'], filters)} aria-current={isPresent ? 'true' : undefined}>
+      <a
+        class="chip inline small"
+        href={addressOf(['instances'], filters)}
+        aria-current={isPresent ? 'true' : undefined}
+      >
         {statuses.includes(name) && <Mark of={name} />}
         {name}
       </a>

@@ -5,35 +5,34 @@ import { Ago, Id, shortId } from '../ui/format.tsx';
 import { Badge, pendingChange } from '../ui/marks.tsx';
 import { ActionButtons, agentLabel } from './instance-actions.tsx';
 
-/** One instance in the list. */
 export function InstanceRow({ instance }: { instance: Instance }) {
   const { id, status, reason, user_id: owner, updated_at: updated } = instance;
   const { me } = useSession();
   const note = pendingChange(instance);
   return (
     <li class="row" data-instance={id}>
-      <div class="row-state">
+      <div class="row-state stack small">
         <Badge state={status} />
         {note && <span class="quiet">{note}</span>}
       </div>
       <div class="row-main">
-        <p>
+        <p class="line">
           <a class="strong" href={addressOf(['instances', id])}>
             {agentLabel(instance)} <Id of={id} />
           </a>
-          {instance.agent_retired && <span class="tag">agent retired</span>}
+          {instance.agent_retired && <span class="tag inline">agent retired</span>}
           {me.is_admin && (
-            <span class="quiet" title={owner}>
+            <span class="small quiet" title={owner}>
               {owner === me.user_id ? 'mine' : `of user ${shortId(owner)}`}
             </span>
           )}
         </p>
-        {reason && <p class="row-reason">{firstSentence(reason.message)}</p>}
+        {reason && <p class="row-reason small bad">{firstSentence(reason.message)}</p>}
       </div>
-      <p class="row-time quiet">
+      <p class="row-time small quiet">
         changed <Ago at={updated} />
       </p>
-      <div class="row-actions buttons">
+      <div class="row-actions line">
         <ActionButtons instance={instance} />
       </div>
     </li>

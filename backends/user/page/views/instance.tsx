@@ -7,6 +7,7 @@ import { useGap, useSession } from '../session.ts';
 import { Foldable } from '../ui/foldable.tsx';
 import { useLifetime, useRefresher } from '../ui/loading.tsx';
 import { errorText } from '../ui/notice.tsx';
+import { Empty } from '../ui/rows.tsx';
 import { ConfigPanel } from './config-panel.tsx';
 import { DeadLettersOf } from './dead-letters-of.tsx';
 import { InstanceFacts, InstanceHead } from './instance-facts.tsx';
@@ -88,9 +89,9 @@ export function InstanceView({ id }: { id: string }) {
         {stage.value === 'shown' && (
           <>
             <VerdictPanel verdict={explanation.value?.verdict} />
-            <div class="columns">
+            <div class="columns stack">
               <TimelinePanel explanation={explanation.value} problem={problem.value} onEarlier={loadEarlier} />
-              <div class="aside">
+              <div class="aside stack">
                 <Foldable title="Facts">
                   <InstanceFacts id={id} instance={instance} />
                 </Foldable>
@@ -112,11 +113,11 @@ function isMissing(error: unknown): boolean {
 function Refusal({ error, again }: { error: unknown; again: () => void }) {
   const isForeign = isMissing(error);
   return (
-    <div class="panel empty">
+    <Empty>
       <p role="alert">
         {isForeign ? 'There is no instance of this id, or it belongs to somebody else.' : errorText(error)}
       </p>
-      <div class="buttons">
+      <div class="line">
         <a class="button" href={addressOf(['instances'])}>
           See your instances
         </a>
@@ -126,6 +127,6 @@ function Refusal({ error, again }: { error: unknown; again: () => void }) {
           </button>
         )}
       </div>
-    </div>
+    </Empty>
   );
 }

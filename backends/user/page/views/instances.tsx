@@ -4,6 +4,7 @@ import type { Instance, InstancePage } from '../api/types.ts';
 import { addressOf, query } from '../router.ts';
 import { useGap, useSession } from '../session.ts';
 import { Loaded, useLoading, useRefresher } from '../ui/loading.tsx';
+import { Rows } from '../ui/rows.tsx';
 import { InstanceFilters } from './instance-filters.tsx';
 import { InstanceRow } from './instance-row.tsx';
 
@@ -17,7 +18,7 @@ export function InstancesView() {
   const isOwn = !me.is_admin || query.value.get('owner') === 'mine';
   return (
     <>
-      <div class="heading">
+      <div class="heading line between">
         <h1>Instances</h1>
         <a class="button primary" href={addressOf(['new'])}>
           Create an instance
@@ -90,44 +91,29 @@ function InstanceList({ status, isOwn }: InstanceListProps) {
     });
   }, []);
 
-  const instances = shown();
   return (
     <Loaded loading={loading}>
-      {instances.length === 0 ? (
-        <EmptyList status={status} />
-      ) : (
-        <ul class="rows" aria-label="Instances">
-          {instances.map((instance) => (
-            <InstanceRow key={instance.id} instance={instance} />
-          ))}
-        </ul>
-      )}
-      {end.value.cursor !== null && (
-        <button type="button" onClick={() => void showMore()}>
-          Show more
-        </button>
-      )}
+      <Rows
+        items={shown()}
+        row={(instance) => <InstanceRow key={instance.id} instance={instance} />}
+        empty={status === '' ? <FirstOne /> : <p>{`No instance is ${status}.`}</p>}
+        label="Instances"
+        more={end.value.cursor !== null && showMore}
+      />
     </Loaded>
   );
 }
 
-function EmptyList({ status }: { status: string }) {
-  if (status !== '') {
-    return (
-      <div class="panel empty">
-        <p>{`No instance is ${status}.`}</p>
-      </div>
-    );
-  }
+function FirstOne() {
   return (
-    <div class="panel empty">
+    <>
       <p>There is no instance yet. An instance is an agent that runs for you, with a config of its own.</p>
       <p>
         <a class="button primary" href={addressOf(['new'])}>
           Create the first one
         </a>
       </p>
-    </div>
+    </>
   );
 }
 

@@ -1,6 +1,6 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { begin } from '../session.ts';
-import { Field } from '../ui/field.tsx';
+import { Field } from '../ui/form.tsx';
 import { keepToken, tokenOf } from '../token.ts';
 
 /** @param reason why the former token is no longer used */
@@ -18,10 +18,10 @@ export function SignInView({ reason }: { reason: string | undefined }) {
     void begin();
   };
   return (
-    <form class="panel sign-in" onSubmit={submit}>
+    <form class="panel sign-in stack" onSubmit={submit}>
       <h1>Sign in</h1>
       {reason !== undefined && (
-        <p role="alert" class="problem">
+        <p role="alert" class="bad">
           {reason}
         </p>
       )}

@@ -1,6 +1,6 @@
 import type { TimelineLine } from '../api/types.ts';
 import { Clock, dayOf, duration, ShortIds } from '../ui/format.tsx';
-import { Mark, SourceLabel } from '../ui/marks.tsx';
+import { Mark, markClass, SourceLabel } from '../ui/marks.tsx';
 
 /** Where a text begins to quote what an agent printed. */
 const quotation = /(?<=Its last output:) |\n/;
@@ -22,17 +22,17 @@ export function TimelineItem({ line: { time, source, text, bad }, before, hidden
   const isNewDay = time !== null && (before === null || dayOf(before) !== dayOf(time));
   const pause = time === null || before === null ? 0 : Date.parse(time) - Date.parse(before);
   return (
-    <li class={bad ? 'bad' : ''} hidden={hidden}>
+    <li hidden={hidden}>
       {isNewDay && <h3>{dayOf(time)}</h3>}
-      {pause >= pauseMs && <p class="pause">{`${duration(pause)} later`}</p>}
+      {pause >= pauseMs && <p class="pause quiet">{`${duration(pause)} later`}</p>}
       <div class="entry">
         <Mark of={source} />
-        <p class="entry-head">
+        <p class="entry-head line small">
           {time === null ? <span class="quiet">time unknown</span> : <Clock at={time} />}
           <SourceLabel source={source} />
-          {bad && <span class="tag bad">went wrong</span>}
+          {bad && <span class={`tag inline ${markClass('failed')}`}>went wrong</span>}
         </p>
-        <p class="entry-text">
+        <p class={bad ? 'bad' : ''}>
           <ShortIds in={first} />
         </p>
         {quoted !== '' && <pre>{quoted}</pre>}

@@ -31,12 +31,12 @@ export function TimelinePanel({ explanation, problem, onEarlier }: TimelinePanel
   return (
     <section class="panel happened" aria-labelledby="timeline">
       <h2 id="timeline">What happened</h2>
-      <fieldset class="sources">
-        <legend>Show what is known from</legend>
+      <fieldset class="sources line">
+        <legend class="small quiet">Show what is known from</legend>
         {sources.map(({ name, meaning }) => {
           const id = `source-${name.replaceAll(' ', '-')}`;
           return (
-            <span key={name} class="check">
+            <span key={name} class="check inline">
               <input type="checkbox" id={id} checked={!hidden.value.has(name)} onChange={() => toggle(name)} />
               <label for={id} title={meaning} class={`source ${markClass(name)}`}>
                 {name}
@@ -49,7 +49,7 @@ export function TimelinePanel({ explanation, problem, onEarlier }: TimelinePanel
         {problem === undefined ? (
           explanation && <Gaps explanation={explanation} />
         ) : (
-          <p class="warning" role="alert">
+          <p class="bad" role="alert">
             {errorText(problem)}
           </p>
         )}
@@ -83,7 +83,7 @@ function Gaps({ explanation: { missing, not_looked_at: unread } }: { explanation
   return (
     <>
       {texts.map((text) => (
-        <p key={text} class="warning">
+        <p key={text} class="bad">
           {text}
         </p>
       ))}
