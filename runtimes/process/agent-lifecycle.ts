@@ -17,6 +17,10 @@ import type { HostEnvironment, StartedAgent } from './start-agent.ts';
 interface LifecycleOptions {
   folderOf: (instanceId: string) => InstanceFolder;
   watcher: AgentWatcher;
+  /** Identifies this worker. */
+  workerId: string;
+  /** Makes sure that agents with a time of replacement are ended when the lease of the host runs out. */
+  ensureFence: () => Promise<void>;
   logger: Logger;
   hostEnvironment: HostEnvironment;
   /** Undefined when agents run as the worker's user. */
@@ -33,6 +37,8 @@ const undoMs = 10_000;
 export function createAgentLifecycle({
   folderOf,
   watcher,
+  workerId,
+  ensureFence,
   logger,
   hostEnvironment,
   users,
@@ -52,11 +58,14 @@ export function createAgentLifecycle({
   /** Continues a start that an earlier call began, until the agent is ready. */
   async function takeOver(
     folder: InstanceFolder,
-    record: StartedRecord,
-    { instanceId, spec }: ProvisionRequest<ProcessSpec>,
+    found: StartedRecord,
+    { instanceId, spec, replaceAfterSeconds }: ProvisionRequest<ProcessSpec>,
     signal: AbortSignal,
   ): Promise<RunningAgent> {
-    const { runtimeId, process: identity } = record;
+    const record = { ...found, replaceAfterSeconds };
+    const { runtimeId, process: identity, startedBy } = record;
+    if (found.replaceAfterSeconds !== replaceAfterSeconds) await folder.writeRecord(record);
+    if (replaceAfterSeconds !== undefined) await ensureFence();
     if (record.phase === 'starting') {
       logger.info(
         { instanceId, runtimeId, pid: identity.pid },
@@ -67,20 +76,28 @@ export function createAgentLifecycle({
         await folder.writeRecord({ ...record, phase: 'running' });
       });
     }
-    watcher.add({ instanceId, runtimeId, folder, identity });
+    watcher.add({ instanceId, runtimeId, folder, identity, startedBy });
     return { runtimeId };
   }
 
   async function start(
     folder: InstanceFolder,
     request: ProvisionRequest<ProcessSpec>,
-    { signal, beforeStart }: EffectContext,
+    context: EffectContext,
   ): Promise<RunningAgent> {
+    const { signal, beforeStart } = context;
     await beforeStart?.();
-    const { instanceId, generation, spec } = request;
+    const { instanceId, generation, spec, replaceAfterSeconds } = request;
     const runtimeId = randomUUID();
-    const intent = { runtimeId, generation, stopGraceSeconds: spec.stop_grace_seconds, phase: 'starting' } as const;
-    const { child, identity } = await launch(folder, request, intent, signal);
+    const intent: StartRecord = {
+      runtimeId,
+      generation,
+      stopGraceSeconds: spec.stop_grace_seconds,
+      phase: 'starting',
+      startedBy: workerId,
+      replaceAfterSeconds,
+    };
+    const { child, identity } = await launch(folder, request, intent, context);
     const record = { ...intent, process: identity };
     await orUndo(folder, record, async () => {
       // An agent that is ready at once needs only the write below.
@@ -97,7 +114,7 @@ export function createAgentLifecycle({
     folder: InstanceFolder,
     request: ProvisionRequest<ProcessSpec>,
     intent: StartRecord,
-    signal: AbortSignal,
+    { signal, mayStart }: EffectContext,
   ): Promise<StartedAgent> {
     const uid = await users?.claim(folder.name);
     const { config, spec, control } = request;
@@ -107,7 +124,8 @@ export function createAgentLifecycle({
       signal.throwIfAborted();
       // The intent is written before the start, so that after a crash the next call looks for a process.
       await folder.writeRecord(intent);
-      return await startAgent({ folder, request, log, hostEnvironment, uid });
+      if (request.replaceAfterSeconds !== undefined) await ensureFence();
+      return await startAgent({ folder, request, log, hostEnvironment, uid, mayStart });
     } catch (error) {
       // The log has the cause, which names folders of the host. The user of the instance sees only the message.
       logger.warn({ err: error, instanceId: request.instanceId }, 'an agent cannot be started');

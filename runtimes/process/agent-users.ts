@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { RuntimeUnavailable } from '../runtime.ts';
 import { errorCode } from './error-code.ts';
 import { listProcesses } from './process-table.ts';
+import { unlessMissing } from './safe-files.ts';
 
 /** A range of user ids that nobody else on the host uses. The group ids of the same numbers belong to the agents as well. */
 export interface UserRange {
@@ -31,21 +32,11 @@ export function createAgentUsers(directory: string, { first, last }: UserRange):
     );
   }
   const users = join(directory, '.users');
-
-  async function holders(): Promise<Map<number, string>> {
-    await mkdir(users, { recursive: true, mode: 0o700 });
-    const entries = await Promise.all(
-      (await readdir(users)).map(async (id) => [Number(id), await readlink(join(users, id)).catch(() => '')] as const),
-    );
-    return new Map(entries);
-  }
-
-  async function find(name: string): Promise<number | undefined> {
-    return [...(await holders())].find(([, holder]) => holder === name)?.[0];
-  }
+  const find = (name: string): Promise<number | undefined> => findAgentUser(directory, name);
 
   async function claim(name: string): Promise<number> {
-    const taken = await holders();
+    await mkdir(users, { recursive: true, mode: 0o700 });
+    const taken = await holdersIn(users);
     for (const [id, holder] of taken) if (holder === name) return id;
     const inUse = new Set((await listProcesses()).map(({ uid }) => uid));
     for (let id = first; id <= last; id += 1) {
@@ -74,6 +65,18 @@ export function createAgentUsers(directory: string, { first, last }: UserRange):
       if (id !== undefined) await unlink(join(users, String(id)));
     },
   };
+}
+
+/** The user that an instance of the folder has, if any. */
+export async function findAgentUser(directory: string, name: string): Promise<number | undefined> {
+  const holders = await holdersIn(join(directory, '.users'));
+  return [...holders].find(([, holder]) => holder === name)?.[0];
+}
+
+async function holdersIn(users: string): Promise<Map<number, string>> {
+  const ids = await readdir(users).catch(unlessMissing);
+  const entries = (ids ?? []).map(async (id) => [Number(id), await readlink(join(users, id)).catch(() => '')] as const);
+  return new Map(await Promise.all(entries));
 }
 
 /** Agents reach their folders only if they may enter every folder above. */

@@ -1,9 +1,12 @@
-import { setImmediate } from 'node:timers/promises';
+import { join } from 'node:path';
+import { setImmediate, setTimeout as delay } from 'node:timers/promises';
 import type { ChildProcess } from 'node:child_process';
 import type { Logger } from 'pino';
 import { createExitReporter, type Report } from '../exit-reporter.ts';
 import type { RuntimeExit } from '../runtime.ts';
+import { AtWorkElsewhere, exclusively } from './exclusive.ts';
 import { describeExit, hasEnded, hasFailed } from './exit.ts';
+import type { FolderWorkers } from './folder-workers.ts';
 import type { InstanceFolder } from './instance-folder.ts';
 import type { ProcessIdentity } from './process-entry.ts';
 import { isAlive, pidExists } from './process-table.ts';
@@ -13,30 +16,54 @@ export interface WatchedAgent {
   runtimeId: string;
   folder: InstanceFolder;
   identity: ProcessIdentity;
+  /** The worker that started the agent. It alone knows the exit code. */
+  startedBy?: string | undefined;
   /** Present when this process started the agent. It then sees the end at once, with the exit code. */
   child?: ChildProcess;
 }
 
 type EndedAgent = Omit<WatchedAgent, 'identity' | 'child'>;
-type HowItEnded = Pick<RuntimeExit, 'kind' | 'failed'>;
+interface End extends Pick<RuntimeExit, 'kind' | 'failed'> {
+  /** A sentence that says how the agent ended. */
+  what: string;
+}
 
 export type AgentWatcher = ReturnType<typeof createAgentWatcher>;
 
 interface WatcherOptions {
+  /** The folder of the claims on reports. */
+  claims: string;
+  workers: FolderWorkers;
   logger: Logger;
-  pollIntervalMs: number;
 }
+
+const fenced: End = {
+  kind: 'lost',
+  failed: true,
+  what: 'The host ended the agent, because it could not renew its lease in time.',
+};
 
 /** After this many agents, a poll lets other work have its turn. The agents of one batch take about a millisecond. */
 const pollBatch = 64;
-/** Every tenth poll also compares start times, which is too slow for each poll of thousands of agents. */
-const thoroughEvery = 10;
+/**
+ * Comparing start times is too slow for each poll of thousands of agents. It also shows that an agent has ended whose parent, a
+ * paused worker, has not collected its exit code.
+ */
+const thoroughEvery = { polls: 10, pollsWhilePaused: 3 };
 
-export function createAgentWatcher({ logger, pollIntervalMs }: WatcherOptions) {
+/** The pause of a worker that finds another one at the report of the same end. */
+const contention = { leastMs: 200, furtherMs: 800 };
+
+/**
+ * Reports each end of an agent once, whichever worker of the folder started the agent: the worker that started it as long as it
+ * acts, and otherwise one of those that see the end.
+ */
+export function createAgentWatcher({ claims, workers, logger }: WatcherOptions) {
   const adopted = new Map<string, WatchedAgent>();
+  /** Ends that are left to the worker that started the agent, by instance. */
+  const leftToOthers = new Map<string, { agent: EndedAgent; end: End }>();
   const known = new Set<string>();
   const reporter = createExitReporter(logger);
-  let timer: NodeJS.Timeout | undefined;
   let polls = 0;
 
   /** Watches an agent, unless it is already watched as well as this, or its end is being reported. */
@@ -45,65 +72,93 @@ export function createAgentWatcher({ logger, pollIntervalMs }: WatcherOptions) {
     const watchedBetter = known.has(runtimeId) && !(child && adopted.delete(runtimeId));
     if (watchedBetter || reporter.signal.aborted) return;
     known.add(runtimeId);
-    const onExit = (): void => ended(agent, { kind: 'exited', failed: hasFailed(child) }, describeExit(child));
+    const onExit = (): void =>
+      reportEnd(agent, { kind: 'exited', failed: hasFailed(child), what: describeExit(child) });
     if (child === undefined) adopted.set(runtimeId, agent);
     else if (hasEnded(child)) onExit();
     else child.once('exit', onExit);
   }
 
-  /** Reports the end of an agent that this process found gone. */
+  /** Sees to the report of an agent that this process found gone. */
   function addLost(agent: EndedAgent): void {
     if (known.has(agent.runtimeId)) return;
     known.add(agent.runtimeId);
-    ended(agent, { kind: 'lost', failed: true }, 'The agent ended while no worker watched it.');
+    leave(agent, { kind: 'lost', failed: true, what: 'The agent ended while no worker watched it.' });
   }
 
-  function ended({ folder, instanceId, runtimeId }: EndedAgent, how: HowItEnded, sentence: string): void {
+  /** The record of the instance was replaced or removed, so an end before is no longer to be reported. */
+  function forgetEnd(instanceId: string): void {
+    const left = leftToOthers.get(instanceId);
+    if (!left) return;
+    leftToOthers.delete(instanceId);
+    known.delete(left.agent.runtimeId);
+  }
+
+  /** Leaves the report to the worker that started the agent, for as long as that worker acts. */
+  function leave(agent: EndedAgent, end: End): void {
+    if (workers.stateOf(agent.startedBy) === 'acting') leftToOthers.set(agent.instanceId, { agent, end });
+    else reportEnd(agent, end);
+  }
+
+  function reportEnd({ folder, instanceId, runtimeId }: EndedAgent, end: End): void {
     if (reporter.signal.aborted) return;
     const attempt = async (report: Report): Promise<void> => {
       // An end that any worker asked for, or that a new start has superseded, is not reported.
       const record = await folder.readRecord();
       if (record?.runtimeId !== runtimeId || record.phase !== 'running') return;
-      await report({ instanceId, runtimeId, ...how, message: `${sentence} ${await folder.lastOutput()}` });
+      if ((await folder.readReported()) === runtimeId) return;
+      const { what, ...how } = (await folder.readFenced()) === runtimeId ? fenced : end;
+      await report({ instanceId, runtimeId, ...how, message: `${what} ${await folder.lastOutput()}` });
       await folder.writeReported(runtimeId);
-      logger.info({ instanceId, runtimeId, kind: how.kind }, sentence);
+      logger.info({ instanceId, runtimeId, kind: how.kind }, what);
     };
-    void reporter.deliver({ instanceId, runtimeId }, attempt).finally(() => known.delete(runtimeId));
+    // Folders of few claims each, because a claim reads the names of all others in its folder.
+    const folderOfClaims = join(claims, instanceId.slice(0, 2));
+    const attemptAlone = async (report: Report): Promise<void> => {
+      try {
+        await exclusively(folderOfClaims, folder.name, () => attempt(report));
+      } catch (error) {
+        if (!(error instanceof AtWorkElsewhere)) throw error;
+        // Two workers that see the end at the same time may both give way.
+        await delay(contention.leastMs + Math.random() * contention.furtherMs, undefined, { ref: false });
+        await attemptAlone(report);
+      }
+    };
+    void reporter.deliver({ instanceId, runtimeId }, attemptAlone).finally(() => known.delete(runtimeId));
   }
 
+  function remains({ identity, startedBy }: WatchedAgent): boolean {
+    const every = workers.stateOf(startedBy) === 'paused' ? thoroughEvery.pollsWhilePaused : thoroughEvery.polls;
+    return polls % every === 0 ? isAlive(identity) : pidExists(identity.pid);
+  }
+
+  /** Looks for ends that no event tells of. */
   async function poll(): Promise<void> {
     let looked = 0;
     polls += 1;
-    const remains = (agent: WatchedAgent): boolean =>
-      polls % thoroughEvery === 0 ? isAlive(agent.identity) : pidExists(agent.identity.pid);
     for (const [runtimeId, agent] of adopted) {
       looked += 1;
       if (looked % pollBatch === 0) await setImmediate();
       if (remains(agent)) continue;
       adopted.delete(runtimeId);
-      ended(agent, { kind: 'exited', failed: true }, describeExit());
+      leave(agent, { kind: 'exited', failed: true, what: describeExit() });
     }
-  }
-
-  function schedulePoll(): void {
-    if (reporter.signal.aborted) return;
-    timer = setTimeout(() => {
-      poll()
-        .catch((error: unknown) => logger.error({ err: error }, 'the agents cannot be polled; trying again'))
-        .finally(schedulePoll);
-    }, pollIntervalMs).unref();
+    for (const [instanceId, { agent, end }] of leftToOthers) {
+      if (workers.stateOf(agent.startedBy) === 'acting') continue;
+      leftToOthers.delete(instanceId);
+      reportEnd(agent, end);
+    }
   }
 
   return {
     add,
     addLost,
-    start(report: Report): void {
-      reporter.start(report);
-      schedulePoll();
-    },
-    close(): void {
-      clearTimeout(timer);
-      reporter.close();
-    },
+    forgetEnd,
+    poll,
+    /** Whether the agent is watched, or its end is being reported. */
+    knows: (runtimeId: string): boolean => known.has(runtimeId),
+    /** Ends that were found before this call are reported from now on. */
+    start: (report: Report): void => reporter.start(report),
+    close: (): void => reporter.close(),
   };
 }

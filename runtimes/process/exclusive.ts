@@ -4,19 +4,22 @@ import { RuntimeUnavailable } from '../runtime.ts';
 import { identify, isAlive } from './process-table.ts';
 import { createFile } from './safe-files.ts';
 
+/** Another living process works on the instance. */
+export class AtWorkElsewhere extends RuntimeUnavailable {}
+
 const turns = new Map<string, Promise<unknown>>();
 
 /**
- * Runs work on one instance exclusively. Calls within this process wait for each other; a claim excludes the other worker
+ * Runs work on one instance exclusively. The claims of one kind of work are files in one folder. Calls within this process wait for each other; a claim excludes the other worker
  * processes of this host.
- * @throws RuntimeUnavailable while another living process works on the instance
+ * @throws AtWorkElsewhere while another living process works on the instance
  */
-export async function exclusively<T>(directory: string, name: string, work: () => Promise<T>): Promise<T> {
-  const key = join(directory, name);
+export async function exclusively<T>(claims: string, name: string, work: () => Promise<T>): Promise<T> {
+  const key = join(claims, name);
   const previous = turns.get(key);
   const turn = (async () => {
     await previous?.catch(() => undefined);
-    return withClaim(directory, name, work);
+    return withClaim(claims, name, work);
   })();
   turns.set(key, turn);
   try {
@@ -31,8 +34,7 @@ export async function exclusively<T>(directory: string, name: string, work: () =
  * looks for others, so at least one of two competing processes sees the other and gives up. The claim of a process that has
  * ended is void.
  */
-async function withClaim<T>(directory: string, name: string, work: () => Promise<T>): Promise<T> {
-  const claims = join(directory, '.claims');
+async function withClaim<T>(claims: string, name: string, work: () => Promise<T>): Promise<T> {
   const self = identify(process.pid);
   if (!self) throw new RuntimeUnavailable('This process is not in its own process table. Check that /proc is mounted.');
   const own = `${name}.${self.pid}.${encodeURIComponent(self.startedAt)}`;
@@ -52,7 +54,7 @@ async function dismiss(claims: string, claim: string): Promise<void> {
   const found = identify(Number(pid));
   // Anybody may have created the file, so its name is compared and not decoded.
   if (found && encodeURIComponent(found.startedAt) === startedAt && isAlive(found)) {
-    throw new RuntimeUnavailable(
+    throw new AtWorkElsewhere(
       `Another worker (pid ${pid}) is working on ${name}. The call succeeds once that worker is done.`,
     );
   }

@@ -19,6 +19,10 @@ const startRecord = z.object({
   phase: z.enum(['starting', 'running', 'stopping']),
   /** Missing until the process is known to have started. Process 1 is never an agent. */
   process: z.object({ pid: z.int().min(2), startedAt: z.string() }).optional(),
+  /** The worker that started the agent. Records of earlier releases lack it. */
+  startedBy: z.string().optional(),
+  /** See `ProvisionRequest`. Missing when the instance waits for its host. */
+  replaceAfterSeconds: z.number().positive().optional(),
 });
 
 /** The record of the latest start. Without a record nothing runs, because it is removed after the last process. */
@@ -26,7 +30,7 @@ export type StartRecord = z.infer<typeof startRecord>;
 export type StartedRecord = StartRecord & { process: ProcessIdentity };
 
 /** Stands for a record that cannot be read, as after a power cut. A process of unknown origin may run. */
-const unreadable: StartRecord = { runtimeId: '', generation: -1, stopGraceSeconds: 10, phase: 'stopping' };
+export const unreadable: StartRecord = { runtimeId: '', generation: -1, stopGraceSeconds: 10, phase: 'stopping' };
 
 const ownReadyFile = '.ready';
 const recordBytes = 65_536;
@@ -116,12 +120,12 @@ export function instanceFolder(directory: string, name: string) {
       ),
 
     /** The start whose end was reported and accepted. */
-    readReported: async (): Promise<string | undefined> =>
-      inFolder(path, (entry) => readText(entry('reported'), recordBytes)).catch((error: unknown) =>
-        error instanceof UnsafeFile ? undefined : unlessMissing(error),
-      ),
-    writeReported: (runtimeId: string): Promise<void> =>
-      inFolder(path, (entry) => replaceFile(entry('reported'), runtimeId)).catch(unlessMissing),
+    readReported: (): Promise<string | undefined> => readNote(path, 'reported'),
+    writeReported: (runtimeId: string): Promise<void> => writeNote(path, 'reported', runtimeId),
+
+    /** The start that the fence has ended. */
+    readFenced: (): Promise<string | undefined> => readNote(path, 'fenced'),
+    writeFenced: (runtimeId: string): Promise<void> => writeNote(path, 'fenced', runtimeId),
 
     /** A sentence that quotes the last lines that the agent printed. */
     lastOutput: (): Promise<string> => quoteOutput(path),
@@ -131,4 +135,14 @@ export function instanceFolder(directory: string, name: string) {
 
     remove: (): Promise<void> => removeFolder(path),
   };
+}
+
+function readNote(folder: string, name: string): Promise<string | undefined> {
+  return inFolder(folder, (entry) => readText(entry(name), recordBytes)).catch((error: unknown) =>
+    error instanceof UnsafeFile ? undefined : unlessMissing(error),
+  );
+}
+
+function writeNote(folder: string, name: string, text: string): Promise<void> {
+  return inFolder(folder, (entry) => replaceFile(entry(name), text)).catch(unlessMissing);
 }

@@ -1,22 +1,25 @@
-import { access, mkdir, readdir } from 'node:fs/promises';
+import { access, mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
-import { z } from 'zod';
 import type { ProcessSpec } from './spec.ts';
 import { instanceNameOf } from '../instance-name.ts';
 import { RuntimeUnavailable } from '../runtime.ts';
 import type { EffectContext, KeptInstance, Runtime } from '../runtime.ts';
-import { hasHeldSince, writeLeaseStamp } from '../host-lease.ts';
 import { withHeartbeat } from '../with-heartbeat.ts';
 import { createAgentLifecycle } from './agent-lifecycle.ts';
+import { createAgentSearch } from './agent-search.ts';
 import { createAgentUsers, type UserRange } from './agent-users.ts';
 import { createAgentWatcher } from './agent-watcher.ts';
+import { listInstanceIds } from './changed-records.ts';
 import { describeAgent } from './describe-agent.ts';
 import { errorCode } from './error-code.ts';
 import { exclusively } from './exclusive.ts';
+import { ensureWatchdog } from './fence/start-watchdog.ts';
+import { createHostLease } from './fence/renew-lease.ts';
+import { createFolderWorkers } from './folder-workers.ts';
 import { identifyFolder } from './host-identity.ts';
 import { instanceFolder } from './instance-folder.ts';
-import { isAlive } from './process-table.ts';
+import { repeat, type Repeating } from './repeat.ts';
 import type { HostEnvironment } from './start-agent.ts';
 
 export interface ProcessRuntimeOptions {
@@ -30,12 +33,12 @@ export interface ProcessRuntimeOptions {
   agentUsers?: UserRange | undefined;
   /** The source of PATH, HOME, LANG and TZ of the agents. No other variable reaches an agent. */
   hostEnvironment?: HostEnvironment;
-  /** The interval at which agents that an earlier worker started are polled. The worker sees the end of its own at once. */
+  /** The interval at which agents that other workers started are polled. Every third poll looks for new ones. The worker sees the end of its own at once. */
   pollIntervalMs?: number;
 }
 
-const uuid = z.guid();
-const folderPrefix = 'instance-';
+/** A look at the records of thousands of agents takes tens of milliseconds. */
+const searchEvery = 3;
 
 /** Runs each agent as a process of this host. The process outlives the worker that started it (see README.md). */
 export function createProcessRuntime({
@@ -47,35 +50,45 @@ export function createProcessRuntime({
 }: ProcessRuntimeOptions): Runtime<ProcessSpec> {
   const root = resolve(directory);
   const folderOf = (instanceId: string) => instanceFolder(root, instanceNameOf(instanceId));
-  const leaseFile = join(root, '.lease');
   const users = agentUsers && createAgentUsers(root, agentUsers);
-  const watcher = createAgentWatcher({ logger, pollIntervalMs });
-  const { provision, cleanUp } = createAgentLifecycle({ folderOf, watcher, logger, hostEnvironment, users });
+  const claims = join(root, '.claims');
+  const workers = createFolderWorkers(root);
+  const watcher = createAgentWatcher({ claims: join(claims, 'ends'), workers, logger });
+  const search = createAgentSearch({ directory: root, folderOf, watcher, workers, logger });
+  const { provision, cleanUp } = createAgentLifecycle({
+    folderOf,
+    watcher,
+    workerId: workers.ownId,
+    ensureFence: () => ensureWatchdog(root),
+    logger,
+    hostEnvironment,
+    users,
+  });
+  let polling: Repeating | undefined;
+  let polls = 0;
 
   return {
     provision: (request, context) =>
-      guarded(context, () => exclusively(root, instanceNameOf(request.instanceId), () => provision(request, context))),
+      guarded(context, () =>
+        exclusively(claims, instanceNameOf(request.instanceId), () => provision(request, context)),
+      ),
     cleanUp: (instanceId, context) =>
-      guarded(context, () => exclusively(root, instanceNameOf(instanceId), () => cleanUp(instanceId, context))),
+      guarded(context, () => exclusively(claims, instanceNameOf(instanceId), () => cleanUp(instanceId, context))),
 
     async watch(report) {
-      for (const { instanceId } of await list()) {
-        await watchFound(instanceId).catch((error: unknown) =>
-          logger.error({ err: error, instanceId }, 'an agent is not watched, because its folder cannot be read'),
-        );
-      }
+      await mkdir(root, { recursive: true, mode: 0o700 });
+      workers.enter();
+      await lookAround();
       watcher.start(report);
+      polling = repeat(poll, {
+        intervalMs: pollIntervalMs,
+        onError: (error) => logger.error({ err: error }, 'the agents cannot be polled; trying again'),
+      });
     },
 
     list,
 
-    lease: {
-      async renewed(renewal) {
-        await mkdir(root, { recursive: true, mode: 0o700 });
-        writeLeaseStamp(leaseFile, renewal);
-      },
-      hasHeldSince: (time) => hasHeldSince(leaseFile, time),
-    },
+    lease: createHostLease(root, logger),
     identify: () => identifyFolder(root),
 
     async describe(instanceId) {
@@ -87,16 +100,17 @@ export function createProcessRuntime({
       return describeAgent(folder);
     },
 
-    close: async () => watcher.close(),
+    async close() {
+      polling?.stop();
+      watcher.close();
+      workers.leave();
+    },
   };
 
   async function list(): Promise<KeptInstance[]> {
     await mkdir(root, { recursive: true, mode: 0o700 });
-    const names = await readdir(root);
-    const ids = names.flatMap((name) => (name.startsWith(folderPrefix) ? [name.slice(folderPrefix.length)] : []));
     const kept: KeptInstance[] = [];
-    // An agent that runs as the worker's user can create entries with any name.
-    for (const instanceId of ids.filter((id) => uuid.safeParse(id).success)) {
+    for (const instanceId of listInstanceIds(root)) {
       const record = await folderOf(instanceId)
         .readRecord()
         .catch((error: unknown) => {
@@ -108,14 +122,20 @@ export function createProcessRuntime({
     return kept;
   }
 
-  async function watchFound(instanceId: string): Promise<void> {
-    const folder = folderOf(instanceId);
-    const record = await folder.readRecord();
-    // A start or an end that was interrupted is finished by the repeat of its call.
-    if (!record?.process || record.phase !== 'running') return;
-    const { runtimeId, process: identity } = record;
-    if (isAlive(identity)) watcher.add({ instanceId, runtimeId, folder, identity });
-    else if ((await folder.readReported()) !== runtimeId) watcher.addLost({ instanceId, runtimeId, folder });
+  async function lookAround(): Promise<void> {
+    workers.look();
+    const needsFence = await search();
+    if (!needsFence) return;
+    ensureWatchdog(root).catch((error: unknown) =>
+      logger.error({ err: error }, 'nothing ends agents when the lease of the host runs out; trying again'),
+    );
+  }
+
+  async function poll(): Promise<void> {
+    polls += 1;
+    if (polls % searchEvery === 0) await lookAround();
+    else workers.look();
+    await watcher.poll();
   }
 }
 

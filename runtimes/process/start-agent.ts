@@ -10,7 +10,7 @@ import { RuntimeUnavailable, SpecRejected } from '../runtime.ts';
 import type { ProvisionRequest } from '../runtime.ts';
 import { errorCode } from './error-code.ts';
 import type { InstanceFolder } from './instance-folder.ts';
-import { identify } from './process-table.ts';
+import { identify, signalGroup } from './process-table.ts';
 import type { ProcessIdentity } from './process-entry.ts';
 
 export type HostEnvironment = Readonly<Record<string, string | undefined>>;
@@ -27,6 +27,8 @@ interface StartOptions {
   hostEnvironment: HostEnvironment;
   /** The user and group of the agent. The default is the worker's. */
   uid?: number | undefined;
+  /** See `EffectContext`. */
+  mayStart?: (() => boolean) | undefined;
 }
 
 /** An agent gets only these variables of the worker, whose environment also holds secrets such as DATABASE_URL. */
@@ -39,13 +41,21 @@ const faultsOfSpec = new Set(['EACCES', 'ENOTDIR', 'EPERM', 'ENOEXEC', 'E2BIG', 
  * Starts the agent in a session of its own, in which it outlives this process.
  * @throws SpecRejected, RuntimeUnavailable
  */
-export async function startAgent({ folder, request, log, hostEnvironment, uid }: StartOptions): Promise<StartedAgent> {
+export async function startAgent({
+  folder,
+  request,
+  log,
+  hostEnvironment,
+  uid,
+  mayStart = () => true,
+}: StartOptions): Promise<StartedAgent> {
   const { spec } = request;
   const [command = '', ...args] = spec.command;
   const cwd = spec.working_directory ?? folder.stateDirectory;
   const env = environmentOf({ folder, request, hostEnvironment, uid });
   try {
     const user = uid === undefined ? {} : { uid, gid: uid };
+    if (!mayStart()) throw leaseLapsed();
     const child = spawn(command, args, { cwd, env, detached: true, stdio: ['ignore', log.fd, log.fd], ...user });
     if (child.pid === undefined) throw (await once(child, 'error'))[0];
     // Read before any await: until then, even an agent that ended at once is still in the process table.
@@ -53,6 +63,12 @@ export async function startAgent({ folder, request, log, hostEnvironment, uid }:
     if (!identity) {
       child.kill('SIGKILL');
       throw new RuntimeUnavailable(`The agent is not in the process table right after its start (pid ${child.pid}).`);
+    }
+    // The worker may have been stopped between the first check and the start.
+    if (!mayStart()) {
+      signalGroup(identity, 'SIGKILL');
+      await once(child, 'exit');
+      throw leaseLapsed();
     }
     child.unref();
     return { child, identity };
@@ -62,7 +78,19 @@ export async function startAgent({ folder, request, log, hostEnvironment, uid }:
   }
 }
 
-function environmentOf({ folder, request, hostEnvironment, uid }: Omit<StartOptions, 'log'>): Record<string, string> {
+function leaseLapsed(): RuntimeUnavailable {
+  return new RuntimeUnavailable(
+    'The lease of the host ran out during the start, so another host may have got the instance. The start is tried again ' +
+      'where the instance is placed.',
+  );
+}
+
+function environmentOf({
+  folder,
+  request,
+  hostEnvironment,
+  uid,
+}: Omit<StartOptions, 'log' | 'mayStart'>): Record<string, string> {
   const passedOn = inherited.flatMap((name) => {
     const value = hostEnvironment[name];
     return value === undefined ? [] : [[name, value] as const];

@@ -108,18 +108,21 @@ describe('watch', () => {
     await runtime.watch(report);
     const observer = rig.openRuntime();
     const observed = collectExits();
-    const [removed, replaced, marker] = [rig.request(), rig.request(), rig.request()];
-    await Promise.all([removed, replaced, marker].map((request) => runtime.provision(request, context())));
+    const [removed, replaced, marker, last] = [rig.request(), rig.request(), rig.request(), rig.request()];
+    await Promise.all([removed, replaced, marker, last].map((request) => runtime.provision(request, context())));
     await observer.watch(observed.report);
     await runtime.cleanUp(removed.instanceId, context());
     await runtime.provision({ ...replaced, generation: 2 }, context());
     await runtime.provision(rig.request({ ready: 'file', script: 'exit 1' }), context()).catch(() => undefined);
     await killAgent(marker.instanceId);
-    // The observer looks at all of its agents in turn, so that the marker's end comes after those before it.
-    await vi.waitUntil(() => exits.length > 0 && observed.exits.length > 0);
-    expect([...exits, ...observed.exits].map(({ instanceId }) => instanceId)).toEqual([
-      marker.instanceId,
-      marker.instanceId,
+    await vi.waitUntil(() => exits.length > 0);
+    // The observer leaves the ends before to the worker that started the agents, and comes to them once that one is gone.
+    await runtime.close();
+    await killAgent(last.instanceId);
+    await vi.waitUntil(() => observed.exits.length > 0);
+    expect([exits, observed.exits].map((reported) => reported.map(({ instanceId }) => instanceId))).toEqual([
+      [marker.instanceId],
+      [last.instanceId],
     ]);
   });
 });

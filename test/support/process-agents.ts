@@ -32,6 +32,8 @@ interface AgentOptions
 /** Says that it is ready and then waits. To be put behind what an agent does first. */
 export const readyAndWait = ': > "$INSTANCE_READY_FILE"; exec sleep 1000';
 
+export type AgentRig = Awaited<ReturnType<typeof createAgentRig>>;
+
 /** A folder for process runtimes, and all that a test starts in it; `dispose` ends and removes everything. */
 export async function createAgentRig({ agentUsers }: { agentUsers?: UserRange } = {}) {
   const directory = await mkdtemp(join(tmpdir(), 'process-runtime-'));

@@ -20,6 +20,7 @@ const entries = {
   all: 'workers/all.ts',
   'event-broker': 'workers/event-broker.ts',
   instances: 'cli/main.ts',
+  'serving-worker': 'test/support/serving-worker.ts',
   'user-backend': 'workers/user-backend.ts',
 };
 

@@ -1,0 +1,242 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { describe, expect, vi } from 'vitest';
+import { bootSeconds } from '../../runtimes/boot-clock.ts';
+import { readLeaseStamp } from '../../runtimes/host-lease.ts';
+import { context, processesOf, type AgentRig } from '../support/process-agents.ts';
+import { readReports, workerTest, type ServingWorker } from '../support/serving-workers.ts';
+
+const leaseSeconds = 3;
+/** The least that an agent can be published with. */
+const replaceAfterSeconds = 10;
+/** From the last renewal to the end of the agents. */
+const fenceSeconds = leaseSeconds + replaceAfterSeconds / 2;
+
+const fencedRequest = (rig: AgentRig, script?: string) => ({
+  ...rig.request(script === undefined ? {} : { script }),
+  replaceAfterSeconds,
+});
+
+/** Starts an agent as an activity does, which is tried again when a busy machine lets the lease lapse during the start. */
+async function provision(worker: ServingWorker, request: ReturnType<typeof fencedRequest>): Promise<string> {
+  const { result } = await vi.waitUntil(async () => {
+    const answer = await worker.ask({ provision: request });
+    expect(answer.error ?? '').toMatch(/^$|The lease of the host ran out/);
+    return answer.result && answer;
+  });
+  return result?.runtimeId ?? '';
+}
+
+const ofLease = ({ directory }: AgentRig) => readLeaseStamp(join(directory, '.lease'));
+
+const untilEnded = (instanceId: string) =>
+  vi.waitUntil(async () => (await processesOf(instanceId)).length === 0, { timeout: 30_000, interval: 50 });
+
+/** Resolves when the fence would have acted, had the lease not been renewed since. */
+async function pastTheFence(): Promise<void> {
+  await setTimeout((fenceSeconds + 1) * 1000);
+}
+
+function watchdogsOf({ directory }: AgentRig): number[] {
+  const pids = readdirSync('/proc').map(Number).filter(Number.isInteger);
+  return pids.filter((pid) => {
+    try {
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+      return command.includes(directory) && command.some((argument) => argument.endsWith('/watchdog.ts'));
+    } catch {
+      return false;
+    }
+  });
+}
+
+const untilWithoutWatchdog = (rig: AgentRig) =>
+  vi.waitUntil(() => watchdogsOf(rig).length === 0, { timeout: 30_000, interval: 50 });
+
+describe.skipIf(process.platform !== 'linux')('the fence', () => {
+  workerTest.concurrent(
+    'ends the agents of a killed worker at their time, and then itself',
+    async ({ rig, startWorker }) => {
+      const worker = await startWorker('first');
+      await worker.ask({ keepLeaseOf: leaseSeconds });
+      const whole = fencedRequest(rig, 'setsid sleep 1000 & trap "" TERM; while :; do sleep 1; done');
+      const waiting = rig.request();
+      const runtimeId = await provision(worker, whole);
+      await worker.provision(waiting);
+      await pastTheFence();
+      expect(await processesOf(whole.instanceId)).not.toEqual([]);
+      await worker.kill();
+      const { sentAt } = ofLease(rig) ?? { sentAt: Number.NaN };
+      await untilEnded(whole.instanceId);
+      expect(bootSeconds() - sentAt).toBeGreaterThanOrEqual(fenceSeconds);
+      expect(bootSeconds() - sentAt).toBeLessThan(leaseSeconds + replaceAfterSeconds);
+      await untilWithoutWatchdog(rig);
+      expect(await processesOf(waiting.instanceId)).toHaveLength(1);
+
+      await startWorker('second');
+      await vi.waitUntil(async () => (await readReports(rig.directory)).length > 0);
+      expect(await readReports(rig.directory)).toEqual([
+        {
+          by: 'second',
+          instanceId: whole.instanceId,
+          runtimeId,
+          kind: 'lost',
+          message: expect.stringMatching(/^The host ended the agent, because it could not renew its lease in time\./),
+        },
+      ]);
+    },
+  );
+
+  workerTest.concurrent(
+    'leaves agents alone while another worker of the folder renews the lease',
+    async ({ rig, startWorker }) => {
+      const [left, right] = await Promise.all([startWorker('left'), startWorker('right')]);
+      await left.ask({ keepLeaseOf: leaseSeconds });
+      const request = fencedRequest(rig);
+      await provision(left, request);
+      await right.ask({ keepLeaseOf: leaseSeconds });
+      await left.kill();
+      await pastTheFence();
+      expect(await processesOf(request.instanceId)).toHaveLength(1);
+      await right.ask({ dropLease: true });
+      await untilEnded(request.instanceId);
+    },
+  );
+
+  workerTest.concurrent(
+    'ends the agents of a paused worker, which then starts nothing that it had begun',
+    async ({ rig, startWorker }) => {
+      const worker = await startWorker('paused');
+      await worker.ask({ keepLeaseOf: leaseSeconds });
+      const running = fencedRequest(rig);
+      await provision(worker, running);
+      const begun = fencedRequest(rig, 'echo started >> "$TRACE"; exec sleep 1000');
+      const { answer } = await worker.begin({ provision: begun, startsAfterMs: 500 });
+      worker.signal('SIGSTOP');
+      await untilEnded(running.instanceId);
+      worker.signal('SIGCONT');
+      expect((await answer()).error).toMatch(/RuntimeUnavailable: The lease of the host ran out during the start/);
+      await expect(rig.readTrace()).rejects.toThrow('ENOENT');
+      await vi.waitUntil(async () => (await worker.ask({ provision: begun })).error === undefined);
+      expect(await processesOf(begun.instanceId)).toHaveLength(1);
+    },
+  );
+
+  workerTest.concurrent(
+    'a start that began before the lease ran out is refused, also when another worker has renewed it',
+    async ({ rig, startWorker }) => {
+      const [left, right] = await Promise.all([startWorker('left'), startWorker('right')]);
+      await left.ask({ keepLeaseOf: leaseSeconds });
+      const { answer } = await left.begin({ provision: fencedRequest(rig), startsAfterMs: 500 });
+      left.signal('SIGSTOP');
+      const lapse = ofLease(rig);
+      await vi.waitUntil(() => bootSeconds() > (lapse?.sentAt ?? 0) + leaseSeconds);
+      await right.ask({ keepLeaseOf: leaseSeconds });
+      left.signal('SIGCONT');
+      expect((await answer()).error).toMatch(/The lease of the host ran out during the start/);
+    },
+  );
+
+  workerTest.concurrent('a start goes on while another worker has kept the lease', async ({ rig, startWorker }) => {
+    const [left, right] = await Promise.all([startWorker('left'), startWorker('right')]);
+    await Promise.all([left, right].map((worker) => worker.ask({ keepLeaseOf: leaseSeconds })));
+    const request = fencedRequest(rig);
+    const { answer } = await left.begin({ provision: request, startsAfterMs: 500 });
+    left.signal('SIGSTOP');
+    await pastTheFence();
+    left.signal('SIGCONT');
+    expect((await answer()).error).toBeUndefined();
+    expect(await processesOf(request.instanceId)).toHaveLength(1);
+  });
+
+  workerTest.concurrent(
+    'ends an agent whose worker was killed before it recorded the process',
+    async ({ rig, startWorker }) => {
+      const worker = await startWorker('killed');
+      await worker.ask({ keepLeaseOf: leaseSeconds });
+      const request = fencedRequest(rig);
+      await provision(worker, request);
+      const file = join(rig.folderOf(request.instanceId), 'start.json');
+      const { process: _, ...intent } = JSON.parse(await readFile(file, 'utf8'));
+      await worker.kill();
+      await writeFile(file, JSON.stringify({ ...intent, phase: 'starting' }));
+      await untilEnded(request.instanceId);
+      await untilWithoutWatchdog(rig);
+    },
+  );
+
+  workerTest.concurrent('ends an agent that appears while the lease is over', async ({ rig, startWorker }) => {
+    const worker = await startWorker('late');
+    await worker.ask({ keepLeaseOf: leaseSeconds });
+    await provision(worker, fencedRequest(rig));
+    await worker.ask({ dropLease: true });
+    await pastTheFence();
+    const late = fencedRequest(rig);
+    await rig.openRuntime().provision(late, context());
+    await untilEnded(late.instanceId);
+  });
+
+  workerTest.concurrent(
+    'ends agents before the lease is renewed when it was suspended together with the worker',
+    async ({ rig, startWorker }) => {
+      const worker = await startWorker('suspended');
+      await worker.ask({ keepLeaseOf: leaseSeconds });
+      const request = fencedRequest(rig);
+      await provision(worker, request);
+      const [watchdog = Number.NaN] = watchdogsOf(rig);
+      worker.signal('SIGSTOP');
+      process.kill(watchdog, 'SIGSTOP');
+      try {
+        await pastTheFence();
+        expect(await processesOf(request.instanceId)).toHaveLength(1);
+        worker.signal('SIGCONT');
+        await worker.ask({ keepLeaseOf: leaseSeconds });
+        expect(await processesOf(request.instanceId)).toEqual([]);
+      } finally {
+        process.kill(watchdog, 'SIGCONT');
+      }
+    },
+  );
+
+  workerTest.concurrent(
+    'has one watchdog for each folder, which is replaced when it is killed',
+    async ({ rig, startWorker }) => {
+      const [left, right] = await Promise.all([startWorker('left'), startWorker('right')]);
+      await Promise.all([left, right].map((worker) => worker.ask({ keepLeaseOf: leaseSeconds })));
+      await Promise.all([left, right, left, right].map((worker) => provision(worker, fencedRequest(rig))));
+      const [watchdog = Number.NaN] = await vi.waitUntil(() => {
+        const pids = watchdogsOf(rig);
+        return pids.length === 1 && pids;
+      });
+      process.kill(watchdog, 'SIGKILL');
+      await vi.waitUntil(() => watchdogsOf(rig).some((pid) => pid !== watchdog), { timeout: 20_000 });
+    },
+  );
+
+  workerTest.concurrent(
+    'shares neither the environment nor a pipe or socket with the worker',
+    async ({ rig, startWorker }) => {
+      const worker = await startWorker('secretive');
+      await worker.ask({ keepLeaseOf: leaseSeconds });
+      await provision(worker, fencedRequest(rig));
+      const [watchdog = Number.NaN] = watchdogsOf(rig);
+      expect(readFileSync(`/proc/${worker.pid}/environ`, 'utf8')).toContain('WORKER_SECRET');
+      expect(readFileSync(`/proc/${watchdog}/environ`, 'utf8').split('\0').filter(Boolean)).toEqual([
+        expect.stringMatching(/^TMPDIR=/),
+      ]);
+      const opened = (pid: number) =>
+        readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+          try {
+            return [readlinkSync(`/proc/${pid}/fd/${fd}`)];
+          } catch {
+            return [];
+          }
+        });
+      const ofWorker = new Set(opened(worker.pid).filter((name) => /^(pipe|socket):/.test(name)));
+      expect(ofWorker.size).toBeGreaterThan(0);
+      const inherited = new Set(opened(process.pid));
+      expect(opened(watchdog).filter((name) => ofWorker.has(name) && !inherited.has(name))).toEqual([]);
+    },
+  );
+});
