@@ -13,9 +13,11 @@ interface Both {
 export function compare(found: FoundVirtualHost): Finding[] {
   const both = { expected: expectedVirtualHost(found), found };
   const { expected } = both;
+  const ours = namesOf([...expected.exchanges, ...expected.queues]);
+  const isCompared = (object: FoundObject): boolean => isLasting(object) || ours.has(nameOf(object.object));
   const declared = [
-    ...compareObjects(expected.exchanges, found.exchanges.filter(isLasting)),
-    ...compareObjects(expected.queues, found.queues.filter(isLasting)),
+    ...compareObjects(expected.exchanges, found.exchanges.filter(isCompared)),
+    ...compareObjects(expected.queues, found.queues.filter(isCompared)),
   ];
   const different = new Set(declared.filter(({ kind }) => kind === 'different').map(({ object }) => nameOf(object)));
   return inOrder([

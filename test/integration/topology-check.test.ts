@@ -93,6 +93,17 @@ describe.concurrent('a virtual host', () => {
     expect(await host.channel.checkQueue(audit)).toMatchObject({ messageCount: 1 });
   });
 
+  test('differs where a queue of the catalog goes with its connection', async () => {
+    await using host = await openVirtualHost();
+    await host.channel.assertQueue(audit, { ...durable, exclusive: true });
+    const findings = await checkTopology(host);
+    const ofQueue = findings.filter(({ object }) => nameOf(object) === `queue ${audit}`);
+    expect(ofQueue.map(({ kind }) => kind)).not.toContain('missing');
+    expect(ofQueue).toContainEqual(
+      expect.objectContaining({ kind: 'different', property: 'exclusive', catalog: false, actual: true }),
+    );
+  });
+
   test('may hold foreign exchanges and queues, also bound to those of the catalog', async () => {
     await using host = await openVirtualHost();
     await assertTopology(host.channel, 'event_broker');
