@@ -9,6 +9,7 @@ import type { Part } from '../health.ts';
 import { closeAll } from '../services/close-all.ts';
 import { openPool } from '../services/open-pool.ts';
 import { hostLimits } from '../services/time-limits.ts';
+import { startFleetWatch, type FleetWatchOptions } from './fleet-watch.ts';
 import { keepHostLease } from './host-lease.ts';
 import { createServedHosts, type ServedHosts } from './served-hosts.ts';
 
@@ -16,6 +17,7 @@ export interface HostsOptions {
   configuration: Pick<Configuration, 'databaseUrl' | 'host' | 'runtimeVariables'>;
   runtimes: Runtimes;
   worker: ServingWorker;
+  signalInstance: FleetWatchOptions['signalInstance'];
   logger: Logger;
   onFatal: (error: FatalError) => void;
 }
@@ -28,9 +30,9 @@ export interface Hosts {
   stop(): Promise<void>;
 }
 
-/** Serves the host of each kind of runtime that is configured. */
-export function startHosts({ configuration, runtimes, worker, logger, onFatal }: HostsOptions): Hosts {
-  const pool = openPool({ databaseUrl: configuration.databaseUrl, service: 'agents_worker', logger, max: 2 });
+/** Serves the host of each kind of runtime that is configured, and watches all hosts together with the other workers. */
+export function startHosts({ configuration, runtimes, worker, signalInstance, logger, onFatal }: HostsOptions): Hosts {
+  const pool = openPool({ databaseUrl: configuration.databaseUrl, service: 'agents_worker', logger, max: 3 });
   const served = createServedHosts();
   const kinds = runtimeNames.filter((kind) => findMissingSetting(kind, configuration.runtimeVariables) === undefined);
   const leases = kinds.map((kind) =>
@@ -44,15 +46,16 @@ export function startHosts({ configuration, runtimes, worker, logger, onFatal }:
       onFatal,
     }),
   );
+  const watch = startFleetWatch({ pool, workerId: worker.id, signalInstance, logger, onFatal });
   return {
-    parts: leases,
+    parts: [...leases, watch],
     served,
     leave: async () => {
-      await Promise.all(leases.map((lease) => lease.leave()));
+      await Promise.all([within(hostLimits.leaveMs, watch.stop()), ...leases.map((lease) => lease.leave())]);
       await within(hostLimits.startingMs, untilNothingStarts());
     },
     stop: async () => {
-      await Promise.all(leases.map((lease) => lease.stop()));
+      await Promise.all([watch, ...leases].map((part) => part.stop()));
       await closeAll([pool.end()]);
     },
   };

@@ -71,6 +71,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
     const hosts = startHosts({
       configuration,
       runtimes,
+      signalInstance: workflows.signalOrStart,
       worker: { id: randomUUID(), build: buildOf(await workflowBundle()) },
       logger,
       onFatal,

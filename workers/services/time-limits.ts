@@ -16,11 +16,15 @@ export const temporalLimits = {
   shutdownForceMs: 9_000,
 };
 
-/** Limits of leaving a host at a stop, in milliseconds. */
+/** Limits of hosts, in milliseconds. */
 export const hostLimits = {
   /** Time for PostgreSQL to note that the worker leaves. */
   leaveMs: 2_000,
   /** Time that a stop leaves to instances that were placed on the host a moment ago. */
   startingMs: 2_000,
   startingPollMs: 100,
+  /** Interval at which the hosts are watched. */
+  watchIntervalMs: 2_000,
+  /** Time after which another worker watches them, in seconds. */
+  watchSeconds: 10,
 };

@@ -1,53 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type pg from 'pg';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { drainHost, forgetHost, listHosts, undrainHost } from '../../../database/hosts/hosts.ts';
-import { adoptInstances, leaveHost, renewHostLease, type RegisteredHost } from '../../../database/hosts/leases.ts';
-import { forgetPlacement, locatePlacement, placeInstance } from '../../../database/hosts/placements.ts';
-import { openEventLog } from '../../support/event-log.ts';
+import { adoptInstances, leaveHost } from '../../../database/hosts/leases.ts';
+import { forgetPlacement, locatePlacement } from '../../../database/hosts/placements.ts';
+import { useHostRows } from '../../support/host-rows.ts';
 
-let log: Awaited<ReturnType<typeof openEventLog>>;
+const { openHost, insertInstance, place, lose, database } = useHostRows();
 let pool: pg.Pool;
-beforeAll(async () => {
-  log = await openEventLog();
-  pool = new pg.Pool({ connectionString: log.databaseUrl, max: 12 });
+beforeAll(() => {
+  pool = database();
 });
-afterAll(async () => {
-  await pool.end();
-  await log.close();
-});
-beforeEach(() => pool.query('delete from placements; delete from instances; delete from hosts'));
-
-const insertInstance = async (agentId: string = randomUUID()): Promise<string> => {
-  const id = randomUUID();
-  await pool.query('insert into instances (id, agent_id, user_id) values ($1, $2, $1)', [id, agentId]);
-  return id;
-};
-const openHost = async (settings: Partial<RegisteredHost> = {}) => {
-  const host: RegisteredHost = {
-    id: randomUUID(),
-    name: 'anna',
-    runtime: 'process',
-    labels: {},
-    capacity: null,
-    canFence: true,
-    leaseSeconds: 60,
-    ...settings,
-  };
-  const worker = { id: randomUUID(), build: 'a1' };
-  const renew = () => renewHostLease(pool, host, worker);
-  await renew();
-  await adoptInstances(pool, host.id, []);
-  return { ...host, worker, renew };
-};
-const place = (instanceId: string, wish: { labels?: Record<string, string>; replaceAfterSeconds?: number } = {}) =>
-  placeInstance(pool, { instanceId, runtime: 'process', labels: {}, replaceAfterSeconds: null, ...wish });
-/** As if the lease of the host had run out so many seconds ago. */
-const lose = (id: string, seconds = 0) =>
-  pool.query('update hosts set lease_until = clock_timestamp() - make_interval(secs => $2) where id = $1', [
-    id,
-    seconds,
-  ]);
 
 describe('an instance', () => {
   test('is placed on the host with the fewest instances, and stays there', async () => {
