@@ -12,8 +12,19 @@ const folder = fileURLToPath(new URL('../../dist/page/', import.meta.url));
  * Where they are missing or older than their source, they are made now.
  */
 export async function openPageBundle(): Promise<string> {
-  return (await isBuilt()) ? folder : buildPage();
+  const builtAt = await timeOfBuild();
+  if (builtAt !== undefined && !(await isChangedSince(builtAt))) return folder;
+  return buildPage().catch((error: NodeJS.ErrnoException) => {
+    if (!unwritable.has(error.code)) throw error;
+    // Code that the process may not write, e.g. in an image, is not being developed: the page that was built is the right one.
+    if (builtAt !== undefined) return folder;
+    throw new Error(`The page is not built: run \`npm run build\` as a user who may write ${folder}.`, {
+      cause: error,
+    });
+  });
 }
+
+const unwritable: ReadonlySet<unknown> = new Set(['EACCES', 'ENOENT', 'EPERM', 'EROFS']);
 
 /** Bundles the page, and returns the folder. */
 export async function buildPage(): Promise<string> {
@@ -45,13 +56,13 @@ export async function buildPage(): Promise<string> {
   return folder;
 }
 
-async function isBuilt(): Promise<boolean> {
-  try {
-    const { mtimeMs: builtAt } = await stat(join(folder, 'index.html'));
-    const files = await readdir(source, { recursive: true });
-    const changes = await Promise.all(files.map(async (file) => (await stat(join(source, file))).mtimeMs));
-    return changes.every((changedAt) => changedAt <= builtAt);
-  } catch {
-    return false;
-  }
+async function timeOfBuild(): Promise<number | undefined> {
+  const index = await stat(join(folder, 'index.html')).catch(() => undefined);
+  return index?.mtimeMs;
+}
+
+async function isChangedSince(time: number): Promise<boolean> {
+  const files = await readdir(source, { recursive: true });
+  const changes = await Promise.all(files.map(async (file) => (await stat(join(source, file))).mtimeMs));
+  return changes.some((changedAt) => changedAt > time);
 }

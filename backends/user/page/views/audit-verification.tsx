@@ -58,7 +58,7 @@ function Verification({ verification }: { verification: AuditVerification }) {
       {notice !== null && <p class="quiet">{notice}</p>}
       {head !== null && (
         <p class="quiet">
-          Hash of the last one: <code class="whole">{head}</code>
+          Hash of the last one: <code>{head}</code>
         </p>
       )}
     </>

@@ -50,7 +50,7 @@ export function InstanceFacts({ id, instance }: { id: string; instance: Instance
     <>
       <dl>
         <Fact name="Id">
-          <code class="whole">{id}</code>
+          <code>{id}</code>
         </Fact>
         {instance && <RowFacts instance={instance} />}
       </dl>

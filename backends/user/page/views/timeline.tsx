@@ -29,7 +29,7 @@ export function TimelinePanel({ explanation, problem, onEarlier }: TimelinePanel
   };
   const { timeline = [], earlier_lines: earlier = 0 } = explanation ?? {};
   return (
-    <section class="panel happened" aria-labelledby="timeline">
+    <section class="panel" aria-labelledby="timeline">
       <h2 id="timeline">What happened</h2>
       <fieldset class="sources line">
         <legend class="small quiet">Show what is known from</legend>
