@@ -42,12 +42,11 @@ const eventTypes: Record<InstanceEvent['type'], boolean> = {
 /** Histories of the current code. Those from before a patch visit what they always did. */
 const { histories } = await findHistories();
 const current = histories.filter(({ name }) => !name.includes('/'));
-const visits = new Map<string, Visits>();
+let visits: Map<string, Visits>;
 
 beforeAll(async () => {
   silenceReplay();
-  const observed = await bundleObservedWorkflows();
-  for (const recorded of current) visits.set(recorded.name, await visitsOf(observed, recorded));
+  visits = await visitsOf(await bundleObservedWorkflows(), current);
 });
 
 test('every scenario has its history, which shows what it is to show', () => {

@@ -64,8 +64,8 @@ async function record(stage: Stage, observed: WorkflowBundle, name: string, scen
     const played = await scenario.play(stage);
     const handle = typeof played === 'string' ? stage.rig.workflow(played) : played;
     const text = toText(await settledHistory(handle));
-    const { cells } = await visitsOf(observed, { name, text, history: JSON.parse(text) as unknown });
-    const missed = (scenario.shows ?? []).filter((cell) => !cells.has(cell));
+    const visits = await visitsOf(observed, [{ name, text, history: JSON.parse(text) as unknown }]);
+    const missed = (scenario.shows ?? []).filter((cell) => !visits.get(name)?.cells.has(cell));
     if (missed.length === 0) return text;
     say(`${name}: missed ${missed.join(', ')} (try ${attempt} of ${attempts})`);
   }

@@ -1,4 +1,5 @@
 import { Worker, type ReplayWorkerOptions } from '@temporalio/worker';
+import { removeReplayHooks } from '../support/replay-hooks.ts';
 import type { RecordedHistory } from './histories.ts';
 
 /** @returns by the name of each history that was replayed, what differs, or undefined where nothing does */
@@ -11,5 +12,6 @@ export async function replayHistories(
   for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle }, named)) {
     results.set(workflowId, error?.message);
   }
+  removeReplayHooks();
   return results;
 }

@@ -4,6 +4,7 @@ import type { WorkflowBundle } from '../../workers/workflow-bundle.ts';
 import type { InstanceEvent } from '../../workflows/state.ts';
 import { transitions, type Condition, type KnownDesiredState } from '../../workflows/transitions.ts';
 import { bundleChangedWorkflows } from './changed-workflows.ts';
+import { removeReplayHooks } from '../support/replay-hooks.ts';
 import type { RecordedHistory } from './histories.ts';
 import type { VisitSinks } from './observed.ts';
 
@@ -27,15 +28,28 @@ export async function bundleObservedWorkflows(): Promise<WorkflowBundle> {
   ]);
 }
 
-/** Replays a history and collects its visits. @throws when it does not replay */
-export async function visitsOf(workflowBundle: WorkflowBundle, { name, history }: RecordedHistory): Promise<Visits> {
-  const visited: Visits = { cells: new Set(), events: new Set() };
+/** Replays histories and collects their visits, by the name of the history. @throws when one does not replay */
+export async function visitsOf(
+  workflowBundle: WorkflowBundle,
+  histories: readonly RecordedHistory[],
+): Promise<Map<string, Visits>> {
+  const visits = new Map<string, Visits>(histories.map(({ name }) => [name, { cells: new Set(), events: new Set() }]));
   const sinks: InjectedSinks<VisitSinks> = {
     visits: {
-      decided: { callDuringReplay: true, fn: (_, cell) => void visited.cells.add(cell as Cell) },
-      evolved: { callDuringReplay: true, fn: (_, type) => void visited.events.add(type as InstanceEvent['type']) },
+      decided: {
+        callDuringReplay: true,
+        fn: ({ workflowId }, cell) => void visits.get(workflowId)?.cells.add(cell as Cell),
+      },
+      evolved: {
+        callDuringReplay: true,
+        fn: ({ workflowId }, type) => void visits.get(workflowId)?.events.add(type as InstanceEvent['type']),
+      },
     },
   };
-  await Worker.runReplayHistory({ workflowBundle, sinks }, history, name);
-  return visited;
+  const named = histories.map(({ name, history }) => ({ workflowId: name, history }));
+  for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle, sinks }, named)) {
+    if (error) throw new Error(`The history ${workflowId} does not replay.`, { cause: error });
+  }
+  removeReplayHooks();
+  return visits;
 }

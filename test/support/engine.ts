@@ -174,8 +174,15 @@ function noteRuns(runs: Map<string, Run>): ClientSettings {
   return { interceptors: { workflow: [{ signalWithStart }] } };
 }
 
-/** Tests make activities fail on purpose, so that only errors that break the worker are logged. */
+const installed = globalThis as { quietEngine?: true };
+
+/**
+ * Tests make activities fail on purpose, so that only errors that break the worker are logged. This is done once for all test files
+ * of a process.
+ */
 function installQuietRuntime(): void {
+  if (installed.quietEngine) return;
+  installed.quietEngine = true;
   Runtime.install({
     logger: new DefaultLogger('ERROR'),
     telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } },

@@ -3,6 +3,7 @@ import { NativeConnection } from '@temporalio/worker';
 import { inject } from 'vitest';
 import { checkReplay, type ReplayFailure } from '../../cli/replay-gate/check-replay.ts';
 import type { Run } from '../../cli/replay-gate/fetch-histories.ts';
+import { removeReplayHooks } from './replay-hooks.ts';
 
 /**
  * Replays every run of a task queue, ended or not, and fails where the workflow code would not repeat one.
@@ -38,7 +39,7 @@ export async function replayRuns(
     workflowBundle: { codePath: workflowBundle },
     runs,
     onFailure: (failure) => failures.push(failure),
-  });
+  }).finally(removeReplayHooks);
   if (failures.length === 0) return replayed;
   const lines = failures.map(({ workflowId, runId, message }) => `- run ${runId} of ${workflowId}: ${message}`);
   throw new Error(`${failures.length} of the workflows that were started do not replay:\n${lines.join('\n')}`);
