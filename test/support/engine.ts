@@ -64,7 +64,13 @@ export function useEngine({ program, open, bundle }: EngineOptions) {
     installQuietRuntime();
     workflowBundle = await (bundle?.() ?? inject('workflowBundle'));
     // The SDK gives a server five seconds to start, which is not enough on a busy machine.
-    environment = await pRetry(() => open(program.path, noteRuns(runs)), { retries: 4, minTimeout: 500 });
+    environment = await pRetry(() => open(program.path, noteRuns(runs)), {
+      retries: 9,
+      minTimeout: 500,
+      maxTimeout: 2_000,
+      // Files that begin at the same moment must not get in each other's way again and again.
+      randomize: true,
+    });
     worker = await Worker.create({
       connection: environment.nativeConnection,
       taskQueue,

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 import { findOnPath, runCommand, withProgress } from '../../stack/command.ts';
@@ -7,7 +7,10 @@ import { downloadBySdk, findKept } from '../../stack/kept-program.ts';
 import type { Progress } from '../../stack/server.ts';
 
 const version = '1.31.0';
+const programName = 'temporal-test-server';
 const javaName = `temporal-test-server-java-${version}`;
+/** A server that lives for seconds does not earn back what Java's optimizing compiler and its parallel collector cost. */
+const javaOptions = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
 
 /**
  * Finds the server that `TestWorkflowEnvironment.createTimeSkipping` needs, and returns the path of its program: the SDK's
@@ -24,7 +27,12 @@ export async function findTimeSkippingServer({
 }): Promise<string> {
   const folder = resolve(toolsDirectory);
   mkdirSync(folder, { recursive: true });
-  const kept = (): string | undefined => findKept(folder, 'temporal-test-server');
+  const kept = (): string | undefined => {
+    const program = findKept(folder, programName);
+    // An earlier version of this file may have written it.
+    if (program !== undefined && existsSync(join(folder, javaName))) writeProgram(folder);
+    return program;
+  };
   const { found } = await findFirst(
     "Temporal's time-skipping test server",
     [
@@ -71,16 +79,20 @@ async function fromMaven(folder: string): Promise<void> {
       cwd: home,
     },
   );
+  writeProgram(folder);
+}
+
+function writeProgram(folder: string): void {
   // The port alone is passed on: with the SDK's second argument time runs away, and every workflow times out at once.
   const lines = [
     '#!/bin/sh',
-    `exec java -cp "$(dirname "$0")/${javaName}/lib/*" io.temporal.testserver.TestServer "$1"`,
+    `exec java ${javaOptions.join(' ')} -cp "$(dirname "$0")/${javaName}/lib/*" io.temporal.testserver.TestServer "$1"`,
     '',
   ];
-  const unfinished = join(home, 'start');
+  const unfinished = join(folder, javaName, `start-${process.pid}`);
   writeFileSync(unfinished, lines.join('\n'));
   chmodSync(unfinished, 0o755);
-  renameSync(unfinished, join(folder, 'temporal-test-server'));
+  renameSync(unfinished, join(folder, programName));
 }
 
 const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
