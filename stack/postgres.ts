@@ -12,6 +12,8 @@ import { runServer, type Server } from './server.ts';
 
 const database = 'shared_psql';
 const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=200'];
+/** Where hundreds of databases live for seconds, writing them to disk and analyzing each of them costs more than their tests. */
+const settingsOfTemporaryData = ['fsync=off', 'full_page_writes=off', 'autovacuum=off'];
 
 export interface PostgresServer extends Server {
   /** Names the database `shared_psql`; its user may create others. */
@@ -23,6 +25,8 @@ export interface PostgresServer extends Server {
 interface PostgresOptions {
   directory: string;
   ports: Ports;
+  /** Whether the data may be lost in a crash of the machine. */
+  temporaryData?: boolean | undefined;
   signal?: AbortSignal;
 }
 
@@ -30,6 +34,7 @@ interface PostgresOptions {
 export async function startPostgres({
   directory,
   ports: { postgres: port },
+  temporaryData = false,
   signal,
 }: PostgresOptions): Promise<PostgresServer> {
   const folder = closedFolder(resolve(directory, 'postgres'));
@@ -44,11 +49,12 @@ export async function startPostgres({
   const user = isRoot ? await findPostgresUser() : undefined;
   const password = await ensurePassword({ folder, data, program: command, user });
   const urlOf = (name: string): string => `postgres://${superuser}:${password}@127.0.0.1:${port}/${name}`;
+  const allSettings = [...settings, ...(temporaryData ? settingsOfTemporaryData : [])];
   const server = await runServer({
     name: 'PostgreSQL',
     folder,
     command,
-    args: ['-D', data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])],
+    args: ['-D', data, '-p', String(port), ...allSettings.flatMap((setting) => ['-c', setting])],
     user,
     signal,
     probe: () => createDatabase(urlOf('postgres')),

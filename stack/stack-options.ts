@@ -18,6 +18,8 @@ export interface StackOptions {
   broker?: Found<FoundRabbitmq> | undefined;
   /** False when the caller has a Temporal server already. */
   temporal?: boolean;
+  /** True when the data may be lost in a crash: servers then keep it in memory or do not wait for the disk, which takes less time. */
+  temporaryData?: boolean;
   onProgress?: Progress;
 }
 

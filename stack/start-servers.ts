@@ -25,7 +25,9 @@ export async function startServers(options: StartOptions, started: StartedServer
   const { directory, toolsDirectory, databaseUrl, amqpUrl, managementUrl, broker, onProgress } = options;
   const ports = await choosePorts(options.portBase ?? defaultPortBase);
   const failed = new AbortController();
-  const shared = { directory, ports, onProgress, signal: AbortSignal.any([options.signal, failed.signal]) };
+  const { temporaryData } = options;
+  const signal = AbortSignal.any([options.signal, failed.signal]);
+  const shared = { directory, ports, temporaryData, onProgress, signal };
   const problems: string[] = [];
 
   const orProblem = async <T>(start: () => Promise<T>): Promise<T | undefined> => {

@@ -27,13 +27,15 @@ interface TemporalOptions {
   directory: string;
   toolsDirectory: string;
   ports: Ports;
+  /** Whether the data may be lost when the server ends. */
+  temporaryData?: boolean | undefined;
   onProgress?: Progress;
   signal?: AbortSignal;
 }
 
-/** Runs Temporal's dev server with its Web UI on 127.0.0.1, its database in `<directory>/temporal`. */
+/** Runs Temporal's dev server with its Web UI on 127.0.0.1, its database in `<directory>/temporal` or, if temporary, in memory. */
 export async function startTemporal(options: TemporalOptions): Promise<TemporalServer> {
-  const { directory, toolsDirectory, ports, onProgress = () => {}, signal } = options;
+  const { directory, toolsDirectory, ports, temporaryData = false, onProgress = () => {}, signal } = options;
   const folder = closedFolder(resolve(directory, 'temporal'));
   const { way, found: command } = await findTemporal({ toolsDirectory: resolve(toolsDirectory), onProgress, signal });
   const address = `127.0.0.1:${ports.temporal}`;
@@ -42,17 +44,21 @@ export async function startTemporal(options: TemporalOptions): Promise<TemporalS
   const server = await runServer({
     name: 'Temporal',
     folder,
-    command,
+    command: 'env',
     args: [
+      // Where memory is no concern, garbage is collected less often.
+      ...(temporaryData ? ['GOGC=400'] : []),
+      command,
       'server',
       'start-dev',
       '--ip=127.0.0.1',
       `--port=${ports.temporal}`,
       `--ui-port=${ports.temporalUi}`,
-      `--db-filename=${join(folder, 'temporal.db')}`,
       '--log-level=warn',
       ...dynamicConfig.map((setting) => `--dynamic-config-value=${setting}`),
-      ...pragmas.map((pragma) => `--sqlite-pragma=${pragma}`),
+      ...(temporaryData
+        ? []
+        : [`--db-filename=${join(folder, 'temporal.db')}`, ...pragmas.map((pragma) => `--sqlite-pragma=${pragma}`)]),
     ],
     signal,
     probe: async () => {

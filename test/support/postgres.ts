@@ -35,7 +35,7 @@ export default async function setUp(project: TestProject): Promise<() => Promise
     // Of a run that was killed.
     await endLeftServers(directory);
     rmSync(resolve(directory, 'postgres'), { recursive: true, force: true });
-    const server = await startPostgres({ directory, ports: await choosePorts('free') });
+    const server = await startPostgres({ directory, ports: await choosePorts('free'), temporaryData: true });
     project.provide('postgresUrl', server.url);
     return async () => {
       await server.stop();

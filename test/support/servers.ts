@@ -75,7 +75,14 @@ async function startRabbitmq4(main: Promise<Servers>): Promise<Shared> {
 async function open(name: string, options: Partial<StackOptions>): Promise<{ stack: Stack; stop: Shared['stop'] }> {
   const directory = resolve(stackRoot, name);
   await resetStack(directory);
-  const stack = await startStack({ directory, toolsDirectory, portBase: 'free', onProgress, ...options });
+  const stack = await startStack({
+    directory,
+    toolsDirectory,
+    portBase: 'free',
+    temporaryData: true,
+    onProgress,
+    ...options,
+  });
   const stop = async (): Promise<void> => {
     await stack.stop();
     await resetStack(directory);
