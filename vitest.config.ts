@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 import { removeMachineSettings } from './test/support/environment.ts';
-import { QuietLast } from './test/support/quiet-last.ts';
+import { FileOrder } from './test/support/file-order.ts';
 import { rabbitmq4Project, testsOfTheBus } from './test/support/rabbitmq-4.ts';
 
 removeMachineSettings({ process: 'main' });
@@ -44,6 +44,8 @@ export default defineConfig({
       {
         test: {
           name: 'workflow',
+          // Files share processes, because to import Temporal's SDK takes longer than some of the files.
+          isolate: false,
           include: ['test/workflow/**/*.test.ts'],
           globalSetup: ['test/support/workflow-bundle.ts', 'test/support/temporal-programs.ts'],
           setupFiles,
@@ -132,7 +134,10 @@ export default defineConfig({
         },
       },
     ],
-    maxWorkers: 3,
-    sequence: { sequencer: QuietLast },
+    // Two more than the cores of the smallest machine, because many files wait for servers, processes and limits of time.
+    maxWorkers: 4,
+    // Modules are compiled once for all projects, and not again in the next run unless they have changed.
+    experimental: { fsModuleCache: true },
+    sequence: { sequencer: FileOrder },
   },
 });
