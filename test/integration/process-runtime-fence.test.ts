@@ -5,6 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { describe, expect, vi } from 'vitest';
 import { bootSeconds } from '../../runtimes/boot-clock.ts';
 import { readLeaseStamp } from '../../runtimes/host-lease.ts';
+import { listProcesses } from '../../runtimes/process/process-table.ts';
 import { context, processesOf, type AgentRig } from '../support/process-agents.ts';
 import { readReports, workerTest, type ServingWorker } from '../support/serving-workers.ts';
 
@@ -49,6 +50,13 @@ function watchdogsOf({ directory }: AgentRig): number[] {
       return false;
     }
   });
+}
+
+/** Processes of the instances. */
+async function runningOf(requests: { instanceId: string }[]): Promise<number[]> {
+  const names = new Set(requests.map(({ instanceId }) => `instance-${instanceId}`));
+  const all = await listProcesses();
+  return all.filter(({ instanceName = '' }) => names.has(instanceName)).map(({ pid }) => pid);
 }
 
 const untilWithoutWatchdog = (rig: AgentRig) =>
@@ -163,6 +171,22 @@ describe.skipIf(process.platform !== 'linux')('the fence', () => {
       await writeFile(file, JSON.stringify({ ...intent, phase: 'starting' }));
       await untilEnded(request.instanceId);
       await untilWithoutWatchdog(rig);
+    },
+  );
+
+  workerTest.concurrent(
+    'leaves nothing of starts in the middle of which the worker was killed',
+    async ({ rig, startWorker }) => {
+      const worker = await startWorker('killed');
+      await worker.ask({ keepLeaseOf: leaseSeconds });
+      await provision(worker, fencedRequest(rig));
+      const begun = Array.from({ length: 40 }, () => fencedRequest(rig));
+      for (const request of begun) worker.send({ provision: request });
+      await vi.waitUntil(async () => (await runningOf(begun)).length > 0, { interval: 5 });
+      await worker.kill();
+      await vi.waitUntil(async () => (await runningOf(begun)).length === 0, { timeout: 30_000, interval: 200 });
+      await untilWithoutWatchdog(rig);
+      expect(await runningOf(begun)).toEqual([]);
     },
   );
 

@@ -49,6 +49,8 @@ async function startServingWorker(directory: string, name: string) {
 
   return {
     pid: child.pid ?? Number.NaN,
+    /** Gives a command whose answer nobody awaits. */
+    send,
     /** Resolves with the answer, which may be an error. */
     ask: (command: Omit<ServingWorkerCommand, 'id'>): Promise<Answer> => answerTo(send(command)),
     /** Resolves once the worker is about to start the agent. */
