@@ -6,10 +6,13 @@ export function id(description: string) {
 }
 
 /** The host of an instance, as a field that older messages and log entries lack. */
-export const hostId = id(
-  'Host on which the agent runs or may run; null if the instance has no host. Messages that are older than hosts lack it.',
-)
+export const hostId = z
+  .guid()
   .nullable()
+  .meta({
+    description:
+      'Host on which the agent runs or may run; null if the instance has no host. Messages that are older than hosts lack it.',
+  })
   .optional();
 
 /** A time in UTC, e.g. `2025-01-01T12:00:00.000Z`. */

@@ -68,6 +68,26 @@ describe('every kind of write is an event of the documented form', () => {
     expect(events[0]?.metadata).toMatchObject({ causationId: cause.event_id, correlationId: cause.correlation_id });
   });
 
+  test('of an instance that is placed on a host: its events name the host, and the placement alone is no event', async () => {
+    const [id, host] = [await insertInstance(), randomUUID()];
+    await log.query(`select renew_host_lease($1, 'a host', 'process', '{}', null, true, 60, $1, 'a build')`, [host]);
+    await log.query('select adopt_instances($1, $2)', [host, [id]]);
+    await log.query(`select record_instance_status($1, 'running', 1, null, null)`, [id]);
+    await log.query('select forget_placement($1, $2)', [id, host]);
+    await update('instances', id, `metadata = '{"note": 1}'`);
+    await log.query('select adopt_instances($1, $2)', [host, [id]]);
+    await log.query('delete from instances where id = $1', [id]);
+    await log.query('select record_final_status($1, null)', [id]);
+    const events = await log.expectDocumented();
+    expect(events.map(({ metadata, body }) => [metadata.type, (body as { host_id?: unknown }).host_id])).toEqual([
+      ['instance.created', null],
+      ['instance.updated', host],
+      ['instance.updated', null],
+      ['instance.deleted', host],
+      ['instance.updated', host],
+    ]);
+  });
+
   test('of an agent, from its insert to the next one', async () => {
     const id = await insertAgent();
     await update('agents', id, `version = '2'`);
