@@ -6,10 +6,19 @@ type Line = Explanation['timeline'][number];
 
 /** The timeline, the missing parts and the verdict as lines. */
 export function toLines(explanation: Explanation, { formatTime, width }: Layout): string[] {
-  const { instance_id: id, verdict, timeline, earlier_lines: earlier, missing, not_looked_at: unseen } = explanation;
+  const {
+    instance_id: id,
+    host,
+    verdict,
+    timeline,
+    earlier_lines: earlier,
+    missing,
+    not_looked_at: unseen,
+  } = explanation;
   const wrapped = (text: string): string[] => (width === undefined ? [plainLine(text)] : wrap(plainLine(text), width));
   return [
     colors.bold(`instance ${id}`),
+    ...(host && !(host.is_here && host.lease_holds) ? wrapped(hostInWords(host, formatTime)) : []),
     ...(earlier > 0 ? [colors.dim(`${earlier} or more earlier lines: give a larger --last`)] : []),
     ...table(
       width === undefined
@@ -21,6 +30,14 @@ export function toLines(explanation: Explanation, { formatTime, width }: Layout)
     ...unseen.flatMap((what) => wrapped(`not looked at ${what}`).map(colors.yellow)),
     ...wrapped(plainLine(verdict.sentence)).map((line) => colors.bold(verdictColors[verdict.state](line))),
   ];
+}
+
+function hostInWords(
+  { name, id, is_here: isHere, lease_holds: holds, lease_until: until }: NonNullable<Explanation['host']>,
+  formatTime: FormatTime,
+): string {
+  const lease = holds ? 'its lease holds' : `it is lost since ${formatTime(new Date(until))}`;
+  return `placed on ${isHere ? 'this host,' : 'the host'} ${name} (${id}): ${lease}`;
 }
 
 /** Prints each day once above its entries, which leaves more of the width to their texts. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { runtimeSettings } from '../runtimes/registry.ts';
-import { pickRuntimeVariables } from './configuration.ts';
+import { defaultTaskQueue, pickRuntimeVariables } from './configuration.ts';
 import { InvalidConfiguration, parseSettings, requireEnvironment } from './environment.ts';
 import { readRunningStart } from './running-start.ts';
 import { serviceSettings } from './settings.ts';
@@ -25,6 +25,12 @@ export function readCommandLineConfiguration() {
       return temporal;
     },
     taskQueue: () => read(serviceSettings.pick({ TASK_QUEUE: true })).TASK_QUEUE,
+    /** The namespace and task queue, as agents_worker joins them. */
+    scope: () => {
+      const temporal = findTemporal(environment);
+      const { TASK_QUEUE: taskQueue } = read(serviceSettings.pick({ TASK_QUEUE: true }));
+      return `${'problem' in temporal ? 'default' : temporal.namespace}/${taskQueue ?? defaultTaskQueue}`;
+    },
     runtimeVariables: () => {
       read(z.object(runtimeSettings));
       return pickRuntimeVariables(environment);

@@ -35,6 +35,8 @@ export function readConfiguration(overrides: Environment = {}, { needsTokens = f
   throw new InvalidConfiguration(`The configuration is not complete:\n${lines.map((line) => `- ${line}`).join('\n')}`);
 }
 
+export const defaultTaskQueue = 'instances';
+
 function toConfiguration(settings: ServiceSettings, temporal: TemporalServer, environment: Environment) {
   return {
     databaseUrl: settings.DATABASE_URL,
@@ -43,7 +45,7 @@ function toConfiguration(settings: ServiceSettings, temporal: TemporalServer, en
     controlAmqpUrl: settings.CONTROL_AMQP_URL,
     controlHeadStartSeconds: settings.CONTROL_HEAD_START_SECONDS,
     temporal,
-    taskQueue: settings.TASK_QUEUE ?? 'instances',
+    taskQueue: settings.TASK_QUEUE ?? defaultTaskQueue,
     /** The task queue without its default. */
     givenTaskQueue: settings.TASK_QUEUE,
     allowedRuntimes: settings.ALLOWED_RUNTIMES,

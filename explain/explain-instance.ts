@@ -25,11 +25,17 @@ export async function explainInstance({
   last,
   past,
   sources,
+  withHost = false,
   now = new Date(),
   formatTime = (time) => time.toISOString(),
-  actions = { retry: () => 'a retry', explain: () => 'look' },
+  actions = {
+    retry: () => 'a retry',
+    explain: () => 'look',
+    findHost: () => 'ask an admin',
+    forgetHost: () => 'ask an admin',
+  },
 }: ExplainOptions): Promise<Explained | undefined> {
-  const findings = await gather({ instanceId, last, ...(past && { past }), sources });
+  const findings = await gather({ instanceId, last, ...(past && { past }), sources, withHost });
   const verdict = judge(findings, { now, formatTime, actions });
   return (
     verdict && {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { instanceView, type InstanceView } from '../database/instances/view.ts';
 import type { RuntimeDescription } from '../runtimes/runtime.ts';
 import { logTimeline } from './event-log.ts';
-import { missingParts, partNames, valueOf, type Findings } from './findings.ts';
+import { missingParts, partNames, valueOf, type Findings, type Host } from './findings.ts';
 import { runtimeTimeline } from './runtime.ts';
 import { deadLetterTimeline } from './dead-letter-timeline.ts';
 import { sortTimeline, timelineSources, type TimelineEntry } from './timeline.ts';
@@ -41,6 +41,19 @@ export const explanation = z.object({
     .extend({ created_at: time, updated_at: time })
     .nullable()
     .meta({ description: 'Null when the row is deleted or could not be read.' }),
+  host: z
+    .object({
+      id: z.string(),
+      name: z.string(),
+      is_here: z.boolean().meta({ description: 'Whether it is the host of the caller, which `runtime` describes.' }),
+      lease_holds: z.boolean().meta({ description: 'False when the host is lost.' }),
+      lease_until: time,
+    })
+    .nullable()
+    .meta({
+      description:
+        'Host that the instance is placed on; null when there is none, it could not be read, or the caller is a user.',
+    }),
   runtime: runtimeView
     .nullable()
     .meta({ description: 'Null when no runtime keeps anything for the instance, or when it could not be read.' }),
@@ -66,11 +79,13 @@ export function toExplanation(findings: Findings, verdict: Verdict, last: number
   const lines = linesOf(findings);
   const shown = lines.slice(-last);
   const row = valueOf(findings.database)?.row;
+  const { host } = findings;
   const runtime = valueOf(findings.runtime);
   return {
     instance_id: findings.instanceId,
     verdict,
     row: row ? rowToJson(row) : null,
+    host: host ? hostToJson(host) : null,
     runtime: runtime ? runtimeToJson(runtime) : null,
     earlier_lines: lines.length - shown.length,
     timeline: shown.map(({ time: at, source, text, bad = false }) => ({
@@ -98,6 +113,10 @@ function linesOf(findings: Findings): TimelineEntry[] {
 
 function rowToJson({ created_at: created, updated_at: updated, ...row }: InstanceView) {
   return { ...row, created_at: created.toISOString(), updated_at: updated.toISOString() };
+}
+
+function hostToJson({ id, name, isHere, leaseHolds, leaseUntil }: Host) {
+  return { id, name, is_here: isHere, lease_holds: leaseHolds, lease_until: leaseUntil.toISOString() };
 }
 
 function runtimeToJson({ runtimeId, since, output, ...others }: RuntimeDescription) {

@@ -1,4 +1,5 @@
 import type { DeadLetters } from '../bridge/dead-letters/list-letters.ts';
+import type { HostOfInstance } from '../database/hosts/host-of-instance.ts';
 import type { InstanceView } from '../database/instances/view.ts';
 import type { RuntimeDescription } from '../runtimes/runtime.ts';
 import type { RowVersion } from './event-log.ts';
@@ -7,12 +8,21 @@ import type { WorkflowReading } from './workflow.ts';
 /** The value that one part of the system returned, or the reason why it could not be read. */
 export type Knowledge<Value> = { value: Value } | { missing: string };
 
+/** The host that an instance is placed on. */
+export type Host = HostOfInstance & {
+  /** Whether it is the host of the caller. */
+  isHere: boolean;
+};
+
 /** A part for which the caller has no source is undefined. */
 export interface Findings {
   instanceId: string;
   database: Knowledge<{ row: InstanceView | undefined; log: RowVersion[] }> | undefined;
   deadLetters: Knowledge<DeadLetters> | undefined;
   workflow: Knowledge<WorkflowReading | undefined> | undefined;
+  /** Undefined when the instance is placed on no host, when that could not be read, and when the caller may not see hosts. */
+  host: Host | undefined;
+  /** What the host of the caller keeps for the instance. */
   runtime: Knowledge<RuntimeDescription | undefined> | undefined;
 }
 

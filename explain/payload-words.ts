@@ -38,6 +38,16 @@ export function messageInWords(signalName: string | null | undefined, input: Pay
       return 'its agent is published';
     case 'agentDrained':
       return `its agent ends all instances: ${message.message}`;
+    case 'hostLost':
+      return `host ${message.hostId} is lost: ${message.message}`;
+    case 'hostBack':
+      return `host ${message.hostId} is back`;
+    case 'hostReplaceable':
+      return `host ${message.hostId} has given its instances up`;
+    case 'moveRequested':
+      return `move away from host ${message.hostId}: ${message.message}`;
+    case 'agentFound':
+      return `host ${message.hostId} holds an agent of it`;
     // The signal is of another version of the workflow, or a codec wrote it.
     case undefined:
     default:
@@ -45,13 +55,18 @@ export function messageInWords(signalName: string | null | undefined, input: Pay
   }
 }
 
-/** The outcome that an activity of this project returned, with its runtime id and message. */
+/** The outcome that an activity of this project returned, with its host, runtime id and message. */
 export function resultInWords(result: Payloads | null | undefined): string {
   const value = readPayload(result?.payloads?.[0]);
   if (typeof value !== 'object' || value === null) return '';
-  const { outcome, runtimeId, message } = value as { outcome?: string; runtimeId?: string; message?: string };
+  const { outcome, ...facts } = value as { outcome?: string; hostId?: string; runtimeId?: string; message?: string };
   if (outcome === undefined) return '';
-  return `: ${outcome}${runtimeId === undefined ? '' : ` as runtime ${runtimeId}`}${message === undefined ? '' : `: ${message}`}`;
+  return [
+    `: ${outcome}`,
+    ...(facts.hostId === undefined ? [] : [` on host ${facts.hostId}`]),
+    ...(facts.runtimeId === undefined ? [] : [` as runtime ${facts.runtimeId}`]),
+    ...(facts.message === undefined ? [] : [`: ${facts.message}`]),
+  ].join('');
 }
 
 export function failureInWords(failure: Failure | null | undefined): string {

@@ -2,24 +2,45 @@ import { pino } from 'pino';
 import type { Variables } from '../runtimes/kind.ts';
 import { openRuntimes } from '../runtimes/registry.ts';
 import type { RuntimeDescription } from '../runtimes/runtime.ts';
+import { errorMessage } from '../supervision/errors.ts';
+import type { Knowledge } from './findings.ts';
 import type { TimelineEntry } from './timeline.ts';
 
-/**
- * Asks the runtimes of every kind about an instance. At most one knows anything; undefined when none does.
- *
- * @throws Error when none knows anything and one could not be asked
- */
-export async function readRuntime(variables: Variables, instanceId: string): Promise<RuntimeDescription | undefined> {
+export interface RuntimeSettings {
+  /** The variables of the environment that the kinds of runtimes read. */
+  variables: Variables;
+  /** The namespace and the task queue, as agents_worker has them: a Docker engine is a host of each system that uses it. */
+  scope: string;
+}
+
+export interface LocalRuntimes {
+  /** The hosts that the caller's settings name: the folder and the Docker engine. */
+  hostIds: string[];
+  description: Knowledge<RuntimeDescription | undefined>;
+}
+
+/** Asks the runtimes of every kind about an instance. At most one knows anything. Missing when none does and one could not be asked. */
+export async function readRuntimes({ variables, scope }: RuntimeSettings, instanceId: string): Promise<LocalRuntimes> {
   const logger = pino({ level: 'silent' });
-  const options = { scope: '', logger, hostEnvironment: {}, readOnly: true };
-  const runtimes = Object.values(await openRuntimes(variables, options));
-  const results = await Promise.allSettled(runtimes.map((runtime) => runtime.describe(instanceId)));
+  const runtimes = Object.values(await openRuntimes(variables, { scope, logger, hostEnvironment: {}, readOnly: true }));
+  const [identities, results] = await Promise.all([
+    Promise.allSettled(runtimes.map((runtime) => runtime.identify())),
+    Promise.allSettled(runtimes.map((runtime) => runtime.describe(instanceId))),
+  ]);
   await Promise.allSettled(runtimes.map((runtime) => runtime.close()));
+  const hostIds = identities.flatMap((identity) =>
+    identity.status === 'fulfilled' && identity.value !== undefined ? [identity.value] : [],
+  );
+  return { hostIds, description: descriptionIn(results) };
+}
+
+function descriptionIn(
+  results: PromiseSettledResult<RuntimeDescription | undefined>[],
+): Knowledge<RuntimeDescription | undefined> {
   const found = results.find((result) => result.status === 'fulfilled' && result.value !== undefined);
-  if (found?.status === 'fulfilled') return found.value;
+  if (found?.status === 'fulfilled') return { value: found.value };
   const failed = results.find((result) => result.status === 'rejected');
-  if (failed) throw failed.reason;
-  return undefined;
+  return failed ? { missing: errorMessage(failed.reason) } : { value: undefined };
 }
 
 export function runtimeTimeline({

@@ -20,6 +20,10 @@ export interface Actions {
   retry: (instanceId: string) => string;
   /** An imperative, e.g. `look`. */
   explain: (instanceId: string) => string;
+  /** An imperative for somebody whose instance fits on no host, e.g. `see that agents_worker runs`. */
+  findHost: () => string;
+  /** An imperative for a host that is gone for good. */
+  forgetHost: (hostId: string) => string;
 }
 
 export const stuck = (sentence: string): Verdict => ({ state: 'stuck', sentence });

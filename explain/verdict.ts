@@ -1,8 +1,9 @@
 import type { InstanceView } from '../database/instances/view.ts';
 import type { RowVersion } from './event-log.ts';
 import { missingParts, valueOf, wasRead, type Findings } from './findings.ts';
+import { hostIsLost, onAnotherHost } from './host-words.ts';
 import { onTheWay } from './on-the-way.ts';
-import { stuck, waiting, type Actions, type Verdict, type VerdictOptions } from './verdict-form.ts';
+import { stuck, waiting, type Verdict, type VerdictOptions } from './verdict-form.ts';
 import { activityNow, unattended } from './workflow-progress.ts';
 
 /** Judges the state of an instance and says what to do. Undefined when no part knows the instance. */
@@ -57,8 +58,12 @@ function ofRow(row: InstanceView, log: RowVersion[], findings: Findings, options
           sentence: `stopped since ${since}${reason ? `: ${reasonOf(row)}` : ', as desired.'}`,
         };
       case 'running':
-        return runningVerdict(row, since, findings, actions);
+        return runningVerdict(row, since, findings, options);
       case 'pending':
+        if (reason?.code === 'host_lost')
+          return waiting(hostIsLost(findings, options) ?? `its host: ${reason.message}`);
+        if (reason?.code === 'no_host') return waiting(`a host: ${reason.message} To find one: ${actions.findHost()}.`);
+        if (reason?.code === 'moving') return waiting(`its move to another host: ${reason.message}`);
         if (reason?.code === 'agent_unknown')
           return waiting(`its agent: ${reason.message} Publish it (see examples/README.md).`);
         if (reason?.code === 'restarting')
@@ -71,23 +76,30 @@ function ofRow(row: InstanceView, log: RowVersion[], findings: Findings, options
 function runningVerdict(
   { generation, id }: InstanceView,
   since: string,
-  { runtime, workflow }: Findings,
-  actions: Actions,
+  findings: Findings,
+  options: VerdictOptions,
 ): Verdict {
-  const agent = valueOf(runtime);
-  const running = `running generation ${generation} since ${since}`;
+  const { runtime, workflow } = findings;
+  const lost = hostIsLost(findings, options);
+  if (lost !== undefined) return waiting(lost);
+  const elsewhere = onAnotherHost(findings);
+  const agent = elsewhere === '' ? valueOf(runtime) : undefined;
+  const running = `running generation ${generation} since ${since}${elsewhere}`;
   const noWorkflow = unattended(valueOf(workflow));
   if (wasRead(workflow) && noWorkflow)
     return waiting(`the sweeper of agents_worker, which starts a workflow again: ${running}, but ${noWorkflow}.`);
-  if (wasRead(runtime) && agent?.phase !== 'running') {
+  if (elsewhere === '' && wasRead(runtime) && agent?.phase !== 'running') {
     const found = agent ? `its agent is ${agent.phase}` : 'nothing of it is on this host';
-    return stuck(`${running}, but ${found}: see that agents_worker runs, then ${actions.explain(id)} again.`);
+    return stuck(`${running}, but ${found}: see that agents_worker runs, then ${options.actions.explain(id)} again.`);
   }
   return { state: 'running', sentence: `${running}${agent?.pid === undefined ? '' : ` as process ${agent.pid}`}.` };
 }
 
 /** The verdict while the status does not show the desired state yet. */
-function underWay(row: InstanceView, { workflow }: Findings, options: VerdictOptions): Verdict {
+function underWay(row: InstanceView, findings: Findings, options: VerdictOptions): Verdict {
+  const { workflow } = findings;
+  const lost = hostIsLost(findings, options);
+  if (lost !== undefined) return waiting(lost);
   const goal = `generation ${row.generation} to be ${row.desired_state}`;
   if (!workflow) return waiting(`${goal}.`);
   if ('missing' in workflow) return waiting(`${goal}; what its workflow does cannot be read: bring Temporal back.`);
@@ -98,7 +110,8 @@ function underWay(row: InstanceView, { workflow }: Findings, options: VerdictOpt
   return waiting(`${goal}: ${found ? activityNow(found, options) : ''}`);
 }
 
-function ofDeleted(log: RowVersion[], { workflow, runtime }: Findings, options: VerdictOptions): Verdict {
+function ofDeleted(log: RowVersion[], findings: Findings, options: VerdictOptions): Verdict {
+  const { workflow, runtime } = findings;
   const last = log.at(-1);
   const since = last ? options.formatTime(last.occurred_at) : '?';
   if (last?.change === 'update') {
@@ -107,6 +120,8 @@ function ofDeleted(log: RowVersion[], { workflow, runtime }: Findings, options: 
       return stuck(`deleted and recorded as cleaned up at ${since}, but its agent still runs.`);
     return { state: 'deleted', sentence: `deleted; cleaned up since ${since}.` };
   }
+  const lost = hostIsLost(findings, options);
+  if (lost !== undefined) return waiting(`its clean-up, since its row was deleted at ${since}, on ${lost}`);
   const found = valueOf(workflow);
   const noWorkflow = wasRead(workflow) ? unattended(found) : undefined;
   if (noWorkflow)

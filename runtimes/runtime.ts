@@ -126,7 +126,7 @@ export interface Runtime<Spec extends RuntimeSpec = RuntimeSpec> {
   lease: HostLease | undefined;
   /**
    * The id of the host where these agents run: a uuid, the same for every worker that works with the same folder or engine. Undefined
-   * where this kind of runtime is not configured. Rejects, to be tried again, while the engine does not answer.
+   * where this kind of runtime is not configured, or where no worker has made it and the runtime is opened to read. Rejects, to be tried again, while the engine does not answer.
    */
   identify(): Promise<string | undefined>;
   /** Stops watching. Agents keep running. */

@@ -57,7 +57,8 @@ async function readAnswer(client: PoolClient, { userId, key, bodyText }: KeyedRe
       'This Idempotency-Key was used with another body. Use a new key for each instance.',
     );
   }
-  return instance.parse({ ...found.response, config: found.config });
+  // An answer that was stored before there were hosts lacks the field.
+  return instance.parse({ host_id: null, ...found.response, config: found.config });
 }
 
 /** Each new key removes some old ones, so that they do not accumulate. Rows that another request removes are skipped. */

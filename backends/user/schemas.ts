@@ -13,6 +13,7 @@ const instanceFields = {
   agent_version: z.string().nullable(),
   agent_retired: z.boolean(),
   user_id: id('Owner of the instance.'),
+  host_id: id('Host that its agent runs on or may run on; null if it has none.').nullable(),
   desired_state: z.enum(desiredStates).meta({ description: 'State that the owner wants.' }),
   status: z.enum(instanceStatuses).meta({ description: 'Current state.' }),
   reason: z

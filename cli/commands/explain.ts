@@ -51,10 +51,16 @@ async function explain(prefix: IdPrefix, { last, ...options }: ExplainOptions): 
       database: withDatabase,
       deadLetters: async (read) => read({ amqpUrl: configuration.amqpUrl() }),
       workflow: withTemporal,
-      runtime: async (read) => read(configuration.runtimeVariables()),
+      runtime: async (read) => read({ variables: configuration.runtimeVariables(), scope: configuration.scope() }),
     },
+    withHost: true,
     formatTime,
-    actions: { retry: (id) => `npx instances retry ${id}`, explain: (id) => `npx instances explain ${id}` },
+    actions: {
+      retry: (id) => `npx instances retry ${id}`,
+      explain: (id) => `npx instances explain ${id}`,
+      findHost: () => 'npx instances hosts list shows them all',
+      forgetHost: (id) => `npx instances hosts forget ${id}`,
+    },
   });
   if (!explained) throw new CommandError(`Nothing is known of an instance ${instanceId}. See npx instances list.`);
   const { explanation, answered } = explained;

@@ -29,6 +29,8 @@ export const instanceView = z.object({
   /** The kind of runtime, as stored in the agent: it is not validated. */
   agent_runtime: z.string().nullable(),
   user_id: z.string(),
+  /** Host that the instance is placed on. */
+  host_id: z.string().nullable(),
   reason: storedReason,
   created_at: z.date(),
   updated_at: z.date(),
@@ -45,7 +47,7 @@ export type InstanceRow = z.infer<typeof instanceRow>;
 /** No column of `agents` that tells how an agent is run is named here: user_backend may not read them. */
 export const viewColumns = `i.id, i.status, i.desired_state, i.generation, i.observed_generation, i.sequence, i.agent_id,
   a.name as agent_name, a.version as agent_version, a.retired_at is not null as agent_retired,
-  k.runtime as agent_runtime, i.user_id, i.metadata -> 'status_reason' as reason, i.created_at, i.updated_at`;
+  k.runtime as agent_runtime, i.user_id, i.host_id, i.metadata -> 'status_reason' as reason, i.created_at, i.updated_at`;
 
 /** @param source the table, or the name of a statement of a `with` that returned its rows */
 export function joinedWithAgents(source = 'instances'): string {

@@ -16,12 +16,17 @@ const maxBytes = 100;
  */
 export async function identifyFolder(root: string): Promise<string> {
   await mkdir(root, { recursive: true, mode: 0o700 });
+  const found = await findIdentity(root);
+  if (found !== undefined) return found;
+  await offer(root, join(root, fileName), randomUUID());
+  return identifyFolder(root);
+}
+
+/** The same for a reader, which makes no identity. Undefined where no worker of the folder has made one. */
+export async function findIdentity(root: string): Promise<string | undefined> {
   const file = join(root, fileName);
   const found = await readText(file, maxBytes).catch(unlessMissing);
-  if (found === undefined) {
-    await offer(root, file, randomUUID());
-    return identifyFolder(root);
-  }
+  if (found === undefined) return undefined;
   const parsed = identity.safeParse(found.trim());
   if (parsed.success) return parsed.data;
   throw new Error(

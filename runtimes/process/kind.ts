@@ -28,6 +28,6 @@ export const processKind = defineKind({
   async open({ RUNTIME_DIRECTORY: directory, AGENT_UIDS }, { logger, hostEnvironment, readOnly }) {
     const { createProcessRuntime } = await import('./process-runtime.ts');
     const agentUsers = readOnly ? undefined : AGENT_UIDS;
-    return createProcessRuntime({ directory, agentUsers, hostEnvironment, logger });
+    return createProcessRuntime({ directory, agentUsers, hostEnvironment, readOnly, logger });
   },
 });

@@ -17,7 +17,7 @@ import { exclusively } from './exclusive.ts';
 import { ensureWatchdog } from './fence/start-watchdog.ts';
 import { createHostLease } from './fence/renew-lease.ts';
 import { createFolderWorkers } from './folder-workers.ts';
-import { identifyFolder } from './host-identity.ts';
+import { findIdentity, identifyFolder } from './host-identity.ts';
 import { instanceFolder } from './instance-folder.ts';
 import { repeat, type Repeating } from './repeat.ts';
 import type { HostEnvironment } from './start-agent.ts';
@@ -33,6 +33,8 @@ export interface ProcessRuntimeOptions {
   agentUsers?: UserRange | undefined;
   /** The source of PATH, HOME, LANG and TZ of the agents. No other variable reaches an agent. */
   hostEnvironment?: HostEnvironment;
+  /** Makes no folder and no identity where there is none yet. */
+  readOnly?: boolean;
   /** The interval at which agents that other workers started are polled. Every third poll looks for new ones. The worker sees the end of its own at once. */
   pollIntervalMs?: number;
 }
@@ -45,6 +47,7 @@ export function createProcessRuntime({
   directory,
   logger,
   hostEnvironment = {},
+  readOnly = false,
   agentUsers,
   pollIntervalMs = 1000,
 }: ProcessRuntimeOptions): Runtime<ProcessSpec> {
@@ -89,7 +92,7 @@ export function createProcessRuntime({
     list,
 
     lease: createHostLease(root, logger),
-    identify: () => identifyFolder(root),
+    identify: () => (readOnly ? findIdentity(root) : identifyFolder(root)),
 
     async describe(instanceId) {
       const folder = folderOf(instanceId);

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { exchangeNames, queueNames } from '../../contracts/names.ts';
 import { deadLetterQueueOf } from '../../contracts/topology.ts';
 import { explanation, type Explanation } from '../../explain/explanation.ts';
 import { runInstances, startInstances } from '../support/command-line.ts';
+import { loseHost, registerHost } from '../support/hosts.ts';
 import { killAgent } from '../support/process-agents.ts';
 import { useRig } from '../support/rig.ts';
 
@@ -227,4 +229,49 @@ test('an id that nobody has heard of is an error', async () => {
     out: '',
     errors: expect.stringContaining(`Nothing is known of an instance ${id}.`),
   });
+});
+
+test('of an instance on another host, it says which, and whether that is lost, instead of describing this one', async () => {
+  const here = await running();
+  expect(await explain(here)).toMatchObject({
+    host: { is_here: true, lease_holds: true },
+    runtime: { phase: 'running' },
+  });
+
+  const host = await registerHost(rig.pool, { name: 'worker-9', runtime: 'process' });
+  const { rows } = await rig.pool.query<{ host_id: string }>('select host_id from placements where instance_id = $1', [
+    here,
+  ]);
+  const isOn = (id: string | undefined) =>
+    rig.pool.query('update placements set host_id = $2 where instance_id = $1', [here, id]);
+  const other = await mkdtemp(join(tmpdir(), 'another-folder-'));
+  try {
+    // The command runs on a machine whose folder is another host.
+    const elsewhere = { RUNTIME_DIRECTORY: other };
+    const found = await explain(here, elsewhere);
+    expect(found).toMatchObject({
+      host: { id: rows[0]?.host_id, is_here: false, lease_holds: true },
+      runtime: null,
+      missing: [],
+    });
+    expect(found.verdict).toEqual({ state: 'running', sentence: expect.stringMatching(/^running generation 1 since \S+ on the host \S+\.$/) }); // prettier-ignore
+    expect(await readdir(other), 'a reader makes no identity').toEqual([]);
+
+    await isOn(host);
+    await loseHost(rig.pool, host);
+    const lost = await explain(here, elsewhere);
+    expect(lost).toMatchObject({ host: { id: host, name: 'worker-9', is_here: false, lease_holds: false } });
+    expect(lost.verdict).toEqual({
+      state: 'waiting',
+      sentence: expect.stringMatching(new RegExp(`^waiting for its host worker-9, which is lost since \\S+Z: start agents_worker there again\\. If it is gone for good: npx instances hosts forget ${host}\\.$`)), // prettier-ignore
+    });
+    const { out } = await runInstances(['explain', here, '--utc'], { ...rig.environment, ...elsewhere });
+    expect(out.split('\n')[1]).toMatch(
+      new RegExp(`^placed on the host worker-9 \\(${host}\\): it is lost since \\S+Z$`),
+    );
+  } finally {
+    await isOn(rows[0]?.host_id);
+    await rig.pool.query('delete from hosts where id = $1', [host]);
+    await rm(other, { recursive: true });
+  }
 });

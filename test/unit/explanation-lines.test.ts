@@ -7,6 +7,7 @@ const explanation: Explanation = {
   instance_id: '11111111-1111-4111-8111-111111111111',
   verdict: { state: 'unknown', sentence: 'the row cannot be read: bring PostgreSQL back.' },
   row: null,
+  host: null,
   runtime: null,
   earlier_lines: 0,
   timeline: [

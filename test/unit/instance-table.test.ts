@@ -16,6 +16,7 @@ const instance: InstanceView = {
   agent_retired: false,
   agent_runtime: 'process',
   user_id: '33333333-3333-4333-8333-333333333333',
+  host_id: null,
   reason: { code: 'provisioning_failed', message: 'no disk' },
   created_at: at,
   updated_at: at,

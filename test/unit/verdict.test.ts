@@ -2,7 +2,9 @@ import { expect, test } from 'vitest';
 import type { DeadLetter } from '../../bridge/dead-letters/letter.ts';
 import type { InstanceView } from '../../database/instances/view.ts';
 import type { RowVersion } from '../../explain/event-log.ts';
-import type { Findings } from '../../explain/findings.ts';
+import type { ReasonCode } from '../../contracts/names.ts';
+import type { Findings, Host } from '../../explain/findings.ts';
+import type { Verdict } from '../../explain/verdict-form.ts';
 import { judge } from '../../explain/verdict.ts';
 import type { WorkflowReading } from '../../explain/workflow.ts';
 
@@ -11,7 +13,12 @@ const at = new Date('2026-01-01T12:00:00Z');
 const options = {
   now: new Date('2026-01-01T12:01:00Z'),
   formatTime: (time: Date) => time.toISOString().slice(11, 19),
-  actions: { retry: () => 'a retry', explain: () => 'look' },
+  actions: {
+    retry: () => 'a retry',
+    explain: () => 'look',
+    findHost: () => 'list the hosts',
+    forgetHost: (id: string) => `forget ${id}`,
+  },
 };
 
 const row: InstanceView = {
@@ -27,6 +34,7 @@ const row: InstanceView = {
   agent_retired: false,
   agent_runtime: 'process',
   user_id: 'a-user',
+  host_id: null,
   reason: null,
   created_at: at,
   updated_at: at,
@@ -59,6 +67,7 @@ const healthy: Findings = {
   database: { value: { row, log: [created, ran] } },
   deadLetters: { value: { letters: [], notes: [] } },
   workflow: { value: workflow },
+  host: { id: 'a-host', name: 'worker-1', isHere: true, leaseHolds: true, leaseUntil: at, replaceAfterSeconds: null }, // prettier-ignore
   runtime: { value: { phase: 'running', generation: 1, pid: 7, runtimeId: 'a-runtime' } },
 };
 
@@ -97,6 +106,34 @@ test.each<[string, Partial<Findings>, string, RegExp]>([
   ['a dead letter of the latest wish', { ...pendingRow, deadLetters: { value: { notes: [], letters: [letter] } } }, 'stuck', /could not take in #1 \(too long\)/], // prettier-ignore
 ])('%s is named', (_, findings, state, sentence) => {
   expect(judged(findings)).toEqual({ state, sentence: expect.stringMatching(sentence) });
+});
+
+/** The instance is placed on another host than this one. */
+const elsewhere = (host: Partial<Host> = {}): Partial<Findings> => ({
+  host: { id: 'a-host', name: 'worker-1', isHere: false, leaseHolds: true, leaseUntil: at, replaceAfterSeconds: null, ...host }, // prettier-ignore
+  runtime: { value: undefined },
+});
+const because = (code: ReasonCode): Partial<Findings> => ({
+  database: { value: { row: { ...row, status: 'pending', reason: { code, message: 'So it is.' } }, log: [created] } },
+});
+const lost = { leaseHolds: false };
+const lostAndForgettable =
+  'its host worker-1, which is lost since 12:00:00: start agents_worker there again. If it is gone for good: forget a-host.';
+
+test.each<[string, Partial<Findings>, Verdict['state'], string]>([
+  ['runs on another host', elsewhere(), 'running', 'running generation 1 since 12:00:00 on the host worker-1.'],
+  ['has left an agent on this host, too', { ...elsewhere(), runtime: healthy.runtime }, 'running', 'running generation 1 since 12:00:00 on the host worker-1.'], // prettier-ignore
+  ['says running although its host is lost', elsewhere(lost), 'waiting', `waiting for ${lostAndForgettable}`],
+  ['says that its host is lost', { ...because('host_lost'), ...elsewhere(lost) }, 'waiting', `waiting for ${lostAndForgettable}`], // prettier-ignore
+  ['is to stop on a host that is lost', { ...pendingRow, ...elsewhere(lost) }, 'waiting', `waiting for ${lostAndForgettable}`], // prettier-ignore
+  ['is replaced by itself', { ...because('host_lost'), ...elsewhere({ ...lost, replaceAfterSeconds: 60 }) }, 'waiting', 'waiting for its host worker-1, which is lost since 12:00:00: start agents_worker there again. It is replaced 60 s after that.'], // prettier-ignore
+  ['is deleted', { database: { value: { row: undefined, log: [created, ran, deleted] } }, ...elsewhere(lost) }, 'waiting', `waiting for its clean-up, since its row was deleted at 12:00:00, on ${lostAndForgettable}`], // prettier-ignore
+  ['says that its host is lost, to somebody who may see no hosts', { ...because('host_lost'), host: undefined }, 'waiting', 'waiting for its host: So it is.'], // prettier-ignore
+  ['says that its host is lost, although it is back', { ...because('host_lost'), ...elsewhere() }, 'waiting', 'waiting for its host: So it is.'], // prettier-ignore
+  ['fits on no host', { ...because('no_host'), host: undefined }, 'waiting', 'waiting for a host: So it is. To find one: list the hosts.'], // prettier-ignore
+  ['moves', { ...because('moving'), ...elsewhere() }, 'waiting', 'waiting for its move to another host: So it is.'],
+])('the host counts, where an instance %s', (_, findings, state, sentence) => {
+  expect(judged(findings)).toEqual({ state, sentence });
 });
 
 test('parts that are missing are not taken for parts that know nothing', () => {
