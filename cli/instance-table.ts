@@ -1,12 +1,9 @@
 import type { InstanceView } from '../database/instances/view.ts';
 import { duration } from '../explain/duration.ts';
-import { clipped, colorOfStatus, colors, table, visibleLength, type Layout } from './terminal.ts';
+import { clipped, colorOfStatus, fittingTable, type Column as ColumnOf, type Layout } from './terminal.ts';
 import { plainLine } from './plain-text.ts';
 
-interface Column {
-  head: string;
-  cell: (instance: InstanceView) => string;
-}
+type Column = ColumnOf<InstanceView>;
 
 interface TableOptions extends Layout {
   now?: Date;
@@ -15,10 +12,13 @@ interface TableOptions extends Layout {
 /** A terminal gets the first of several forms that fits its width, a file or a pipe gets everything. */
 export function toTable(
   instances: readonly InstanceView[],
-  { formatTime, width = Infinity, now = new Date() }: TableOptions,
+  { formatTime, width, now = new Date() }: TableOptions,
 ): string[] {
   const short = shortest(instances.map(({ id }) => id));
-  const status: Column = { head: 'STATUS', cell: (instance) => colorOfStatus(instance.status)(instance.status) };
+  const status: Column = {
+    head: 'STATUS',
+    cell: (instance) => colorOfStatus(instance.status)(instance.status),
+  };
   const wanted: Column = { head: 'WANTED', cell: (instance) => instance.desired_state };
   const generation: Column = { head: 'GENERATION', cell: generations };
   const reason: Column = { head: 'REASON', cell: (instance) => plainLine(instance.reason?.code ?? '') };
@@ -27,8 +27,14 @@ export function toTable(
     head: 'UPDATED',
     cell: (instance) => `${duration(now.getTime() - instance.updated_at.getTime())} ago`,
   };
-  const id = (length?: number): Column => ({ head: 'ID', cell: (instance) => instance.id.slice(0, length) });
-  const user = (length?: number): Column => ({ head: 'USER', cell: (instance) => instance.user_id.slice(0, length) });
+  const id = (length?: number): Column => ({
+    head: 'ID',
+    cell: (instance) => instance.id.slice(0, length),
+  });
+  const user = (length?: number): Column => ({
+    head: 'USER',
+    cell: (instance) => instance.user_id.slice(0, length),
+  });
   const agent = (length?: number): Column => ({
     head: 'AGENT',
     cell: (instance) => clipped(agentOf(instance), length),
@@ -39,13 +45,7 @@ export function toTable(
     [id(short), status, wanted, generation, agent(22), user(8), updated, reason],
     [id(short), status, wanted, agent(19), ago, reason],
   ];
-  const tables = forms.map((columns) =>
-    table([
-      columns.map(({ head }) => colors.bold(head)),
-      ...instances.map((instance) => columns.map(({ cell }) => cell(instance))),
-    ]),
-  );
-  return tables.find((lines) => lines.every((line) => visibleLength(line) <= width)) ?? tables.at(-1) ?? [];
+  return fittingTable(instances, forms, width);
 }
 
 /** Length of the id column: eight characters, or more where the listed ids begin alike. */

@@ -91,3 +91,23 @@ export function table(rows: readonly (readonly string[])[]): string[] {
       .trimEnd(),
   );
 }
+
+export interface Column<Item> {
+  head: string;
+  cell: (item: Item) => string;
+}
+
+/** The table with the first of several sets of columns that fits the width, or with the last set if none fits. */
+export function fittingTable<Item>(
+  items: readonly Item[],
+  forms: readonly (readonly Column<Item>[])[],
+  width = Infinity,
+): string[] {
+  const tables = forms.map((columns) =>
+    table([
+      columns.map(({ head }) => colors.bold(head)),
+      ...items.map((item) => columns.map(({ cell }) => cell(item))),
+    ]),
+  );
+  return tables.find((lines) => lines.every((line) => visibleLength(line) <= width)) ?? tables.at(-1) ?? [];
+}

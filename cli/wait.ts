@@ -18,7 +18,7 @@ export const waitOption = (until: string) => new Option('--wait', `wait until ${
 export const timeoutOption = () =>
   new Option('--timeout <seconds>', 'wait so long at most').argParser(parseSeconds).default(60).implies({ wait: true });
 
-function parseSeconds(typed: string): number {
+export function parseSeconds(typed: string): number {
   const seconds = z.coerce.number().positive().max(86_400).safeParse(typed);
   if (!seconds.success) throw new InvalidArgumentError('It must be a number of seconds, at most 86400.');
   return seconds.data;
@@ -72,7 +72,8 @@ export async function waitForEnd({ client, id, timeoutSeconds }: Waiting): Promi
   if (!done) throw timedOut(`The instance ${id} is not cleaned up after ${timeoutSeconds} s.`, id);
 }
 
-async function poll(timeoutSeconds: number, isDone: () => Promise<boolean>): Promise<boolean> {
+/** Asks until the answer is true. False when the time is over. */
+export async function poll(timeoutSeconds: number, isDone: () => Promise<boolean>): Promise<boolean> {
   const deadline = Date.now() + timeoutSeconds * 1000;
   for (;;) {
     if (await isDone()) return true;

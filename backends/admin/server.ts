@@ -4,6 +4,7 @@ import { addAgentRoutes } from './agents/routes.ts';
 import { addAuditRoutes } from './audit/routes.ts';
 import type { DeadLetters } from './dead-letters/dead-letters.ts';
 import { addDeadLetterRoutes } from './dead-letters/routes.ts';
+import { addHostRoutes } from './hosts/routes.ts';
 
 export interface AdminServerOptions extends Pick<
   HttpServerOptions,
@@ -13,17 +14,18 @@ export interface AdminServerOptions extends Pick<
   deadLetters: DeadLetters;
 }
 
-/** Creates the HTTP interface for agents, the audit log and dead letters. The caller lets it listen. */
+/** Creates the HTTP interface for agents, the audit log, dead letters and hosts. The caller lets it listen. */
 export async function createAdminServer({ pool, deadLetters, ...options }: AdminServerOptions): Promise<HttpServer> {
   const app = await createHttpServer({
     ...options,
     access: 'admin',
     title: 'admin_backend',
     description:
-      'Publish and retire agents, search the audit log and resend dead letters. Only admins may call these routes.',
+      'Publish and retire agents, search the audit log, resend dead letters and drain hosts. Only admins may call these routes.',
   });
   addAgentRoutes(app, pool);
   addAuditRoutes(app, pool);
   addDeadLetterRoutes(app, deadLetters);
+  addHostRoutes(app, pool);
   return app;
 }

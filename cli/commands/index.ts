@@ -5,6 +5,7 @@ import { addContracts } from './contracts.ts';
 import { addCreate } from './create.ts';
 import { addDeadLetters } from './dead-letters.ts';
 import { addExplain } from './explain.ts';
+import { addHosts } from './hosts.ts';
 import { addList } from './list.ts';
 import { addMigrate } from './migrate.ts';
 import { addReplay } from './replay.ts';
@@ -18,6 +19,7 @@ export const commands: readonly ((program: Command) => void)[] = [
   addChanges,
   addWatch,
   addExplain,
+  addHosts,
   addDeadLetters,
   addAudit,
   addToken,

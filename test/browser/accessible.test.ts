@@ -4,7 +4,7 @@ import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { usePages, statusInView, type SignIn } from '../support/open-page.ts';
 
-const views = ['#/instances', '#/new', '#/agents', '#/agents/new', '#/audit', '#/dead-letters', '#/nowhere'];
+const views = ['#/instances', '#/new', '#/agents', '#/agents/new', '#/hosts', '#/audit', '#/dead-letters', '#/nowhere'];
 
 describe.skipIf(inject('chromium') === null)('the page can be used', () => {
   const userId = randomUUID();

@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, inject, test } from 'vitest';
+import { adoptInstance } from '../../database/hosts/leases.ts';
+import { forgetPlacement } from '../../database/hosts/placements.ts';
+import { loseHost, registerHost } from '../support/hosts.ts';
 import { usePages, statusInList } from '../support/open-page.ts';
 
 describe.skipIf(inject('chromium') === null)('an admin', () => {
@@ -54,6 +57,46 @@ describe.skipIf(inject('chromium') === null)('an admin', () => {
     await expect.poll(() => row.locator('.badge').textContent()).toBe('in use');
     // The refusal of the empty command, which the console tells of as well.
     expect(pages.errors).toHaveLength(1);
+  });
+
+  test('sees hosts live, drains one, takes that back, and forgets one that is lost', async () => {
+    const hostId = await registerHost(rig.pool, {
+      name: 'worker-9',
+      labels: { zone: 'b' },
+      capacity: 5,
+      build: 'a-build',
+    });
+    const placed = randomUUID();
+    await adoptInstance(rig.pool, hostId, placed);
+    const page = await pages.signIn({ isAdmin: true });
+    await page.getByRole('link', { name: 'Hosts' }).click();
+    const row = page.locator(`[data-host="${hostId}"]`);
+    await row.getByText('1 of 5 instances · 1 worker of build a-build · zone=b').waitFor();
+    expect(await row.locator('.badge').textContent()).toBe('in use');
+    await row.getByText(/^lease holds for/).waitFor();
+
+    await row.getByRole('button', { name: 'Drain … worker-9' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Instances that move at the same time').fill('3');
+    await dialog.getByRole('button', { name: 'Drain' }).click();
+    await page.getByRole('status').getByText('worker-9 drains.').waitFor();
+    await row.getByText('1 left, 0 moving').waitFor();
+    expect(await row.locator('.badge').textContent()).toBe('drains');
+    const { rows } = await rig.pool.query('select drain_at_once from hosts where id = $1', [hostId]);
+    expect(rows).toEqual([{ drain_at_once: 3 }]);
+    await forgetPlacement(rig.pool, placed, hostId);
+    await row.getByText('Nothing is left: its agents_worker can be ended.').waitFor();
+    await row.getByRole('button', { name: 'Undrain worker-9' }).click();
+    await expect.poll(() => row.locator('.badge').textContent()).toBe('in use');
+    expect(await row.getByRole('button', { name: 'Forget' }).count()).toBe(0);
+
+    await loseHost(rig.pool, hostId);
+    await row.getByText('lost 5 min ago').waitFor();
+    await row.getByRole('button', { name: 'Forget … worker-9' }).click();
+    await dialog.getByText('Confirm only if you know that no agent runs on worker-9 any more').waitFor();
+    await dialog.getByRole('button', { name: 'Forget' }).click();
+    await page.getByText('worker-9 is forgotten.').waitFor();
+    expect(pages.errors).toEqual([]);
   });
 
   test('reads the audit trail with filters that are in the address, and verifies it', async () => {

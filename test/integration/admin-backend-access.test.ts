@@ -20,6 +20,8 @@ const agent = { id, name: 'a', version: '1', runtime: { kind: 'process', command
 
 const noLetter = '/v1/dead-letters/agents_worker.agent.dead/0123456789abcdef';
 
+const noHost = `/v1/hosts/${randomUUID()}`;
+
 interface Route {
   route: string;
   path: string;
@@ -40,6 +42,10 @@ const routes: Route[] = [
   { route: 'get /v1/dead-letters', path: '/v1/dead-letters', status: 200 },
   { route: 'get /v1/dead-letters/{queue}/{letter_id}', path: noLetter, status: 404 },
   { route: 'post /v1/dead-letters/{queue}/{letter_id}/send', path: `${noLetter}/send`, status: 404 },
+  { route: 'get /v1/hosts', path: '/v1/hosts', status: 200 },
+  { route: 'post /v1/hosts/{id}/drain', path: `${noHost}/drain`, json: {}, status: 404 },
+  { route: 'post /v1/hosts/{id}/undrain', path: `${noHost}/undrain`, status: 404 },
+  { route: 'delete /v1/hosts/{id}', path: noHost, status: 404 },
   { route: 'get /v1/audit/verification', path: '/v1/audit/verification', status: 200 },
 ];
 

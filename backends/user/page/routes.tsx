@@ -6,6 +6,7 @@ import { AuditView } from './views/audit.tsx';
 import { CreateInstanceView } from './views/create-instance.tsx';
 import { DeadLetterView } from './views/dead-letter.tsx';
 import { DeadLettersView } from './views/dead-letters.tsx';
+import { HostsView } from './views/hosts.tsx';
 import { InstanceView } from './views/instance.tsx';
 import { InstancesView } from './views/instances.tsx';
 import { NotFoundView } from './views/not-found.tsx';
@@ -32,6 +33,7 @@ export const routes: Route[] = [
   route('/agents', 'Agents', AgentsView, { link: 'Agents', forAdmins: true }),
   route('/agents/new', 'Publish an agent', PublishAgentView, { forAdmins: true }),
   route('/agents/:id', 'A new version', NewVersionView, { forAdmins: true }),
+  route('/hosts', 'Hosts', HostsView, { link: 'Hosts', forAdmins: true }),
   route('/audit', 'Audit trail', AuditView, { link: 'Audit trail', forAdmins: true }),
   route('/dead-letters', 'Dead letters', DeadLettersView, { link: 'Dead letters', forAdmins: true }),
   route('/dead-letters/:queue/:id', 'A dead letter', DeadLetterView, { forAdmins: true }),

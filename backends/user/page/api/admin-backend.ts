@@ -12,6 +12,7 @@ export interface LetterAddress {
 /** The routes of admin_backend that the page calls; `/openapi.json` describes them. */
 export function createAdminBackend(send: Send) {
   const agentAt = (id: string): string => `/v1/agents/${encodeURIComponent(id)}`;
+  const hostAt = (id: string): string => `/v1/hosts/${encodeURIComponent(id)}`;
   const letterAt = ({ queue, id }: LetterAddress): string =>
     `/v1/dead-letters/${encodeURIComponent(queue)}/${encodeURIComponent(id)}`;
   return {
@@ -23,6 +24,11 @@ export function createAdminBackend(send: Send) {
     /** `drain` also stops the instances of the agent. */
     retire: (id: string, body: { drain: boolean }) => send<types.Agent>('POST', `${agentAt(id)}/retire`, { body }),
     takeBack: (id: string) => send<types.Agent>('POST', `${agentAt(id)}/publish`),
+    /** By name, also lost ones. */
+    hosts: (signal: AbortSignal) => send<types.HostList>('GET', '/v1/hosts', { signal }),
+    drain: (id: string, body: { at_once: number }) => send<types.Host>('POST', `${hostAt(id)}/drain`, { body }),
+    undrain: (id: string) => send<types.Host>('POST', `${hostAt(id)}/undrain`),
+    forgetHost: (id: string) => send<types.Host>('DELETE', hostAt(id)),
     /** Newest first. */
     audit: (query: Record<string, string>, signal: AbortSignal) =>
       send<types.AuditPage>('GET', '/v1/audit', { query, signal }),

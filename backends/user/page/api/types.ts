@@ -3,6 +3,7 @@ import type { deadLetterJson, inspectedLetterJson } from '../../../../bridge/dea
 import type { explanation } from '../../../../explain/explanation.ts';
 import type * as agents from '../../../admin/agents/schemas.ts';
 import type * as audit from '../../../admin/audit/schemas.ts';
+import type * as hosts from '../../../admin/hosts/schemas.ts';
 import type { letterList } from '../../../admin/dead-letters/schemas.ts';
 import type * as user from '../../schemas.ts';
 
@@ -34,6 +35,9 @@ export type AuditPage = z.infer<typeof audit.auditPage>;
 export type AuditEntry = AuditPage['entries'][number];
 export type AuditVerification = z.infer<typeof audit.verificationAnswer>;
 
+export type HostList = z.infer<typeof hosts.hostList>;
+export type Host = HostList['hosts'][number];
+
 export type DeadLetters = z.infer<typeof letterList>;
 export type DeadLetter = z.infer<typeof deadLetterJson>;
 export type DeadLetterContent = z.infer<typeof inspectedLetterJson>;
@@ -53,5 +57,6 @@ export interface InstanceEvent extends Pick<
     status?: Instance['status'];
     metadata?: { status_reason?: Instance['reason'] };
     updated_at?: string;
+    host_id?: string | null;
   };
 }

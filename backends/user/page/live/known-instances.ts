@@ -96,6 +96,7 @@ function updated({ config, ...before }: Instance, event: InstanceEvent): Instanc
     status: instance.status,
     reason: instance.metadata.status_reason ?? null,
     updated_at: instance.updated_at ?? before.updated_at,
+    ...(instance.host_id !== undefined && { host_id: instance.host_id }),
     sequence,
     generation,
     observed_generation,

@@ -31,18 +31,27 @@ export function useLoading() {
 
 interface LoadProps<Value> {
   from: (signal: AbortSignal) => Promise<Value>;
+  /** Loads it again so often while the page is seen. */
+  everyMs?: number;
   children: (value: Value, reload: () => Promise<void>) => ComponentChildren;
 }
 
 /** Loads a value when it appears, and shows what its children make of the value. */
-export function Load<Value>({ from, children }: LoadProps<Value>) {
+export function Load<Value>({ from, everyMs, children }: LoadProps<Value>) {
   const loading = useLoading();
   const value = useSignal<Value | undefined>(undefined);
   const reload = (): Promise<void> =>
     loading.run(async (signal) => {
       value.value = await from(signal);
     });
-  useEffect(() => void reload(), []);
+  const refresh = useRefresher(async () => {
+    if (!document.hidden) await reload();
+    refresh(everyMs);
+  });
+  useEffect(() => {
+    void reload();
+    if (everyMs !== undefined) refresh(everyMs);
+  }, []);
   return <Loaded loading={loading}>{value.value !== undefined && children(value.value, reload)}</Loaded>;
 }
 

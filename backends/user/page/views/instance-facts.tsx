@@ -77,7 +77,7 @@ export function InstanceFacts({ id, instance }: { id: string; instance: Instance
 }
 
 function RowFacts({ instance }: { instance: Instance }) {
-  const { me } = useSession();
+  const { me, admin } = useSession();
   const { generation, observed_generation: observed, user_id: owner } = instance;
   return (
     <>
@@ -87,6 +87,17 @@ function RowFacts({ instance }: { instance: Instance }) {
       </Fact>
       {me.is_admin && (
         <Fact name="User">{owner === me.user_id ? 'you' : <code title={owner}>{shortId(owner)}</code>}</Fact>
+      )}
+      {instance.host_id !== null && (
+        <Fact name="Host">
+          {admin ? (
+            <a href={addressOf(['hosts'])}>
+              <Id of={instance.host_id} />
+            </a>
+          ) : (
+            <Id of={instance.host_id} />
+          )}
+        </Fact>
       )}
       <Fact name="Wanted">{instance.desired_state}</Fact>
       <Fact name="Generation">
