@@ -47,22 +47,27 @@ async function liveOnce(): Promise<void> {
     assert.ok(await until(isReached, 30_000), `the instance is not ${status} after 30 s`);
   };
   await untilStatus('running');
-  await refuseSecrets(String(id));
+  const { host_id: hostId } = await user('GET', `/v1/instances/${String(id)}`);
+  const { hosts } = (await admin('GET', '/v1/hosts')) as { hosts: { id: string; name: string }[] };
+  assert.deepEqual(hosts.map(({ name }) => name).toSorted(), ['agents-worker', 'agents-worker-2']);
+  const service = hosts.find((host) => host.id === hostId)?.name;
+  assert.ok(service, `the instance runs on the host ${String(hostId)}, which is not listed`);
+  await refuseSecrets(String(id), service);
   await user('POST', `/v1/instances/${String(id)}/stop`);
   await untilStatus('stopped');
   await user('DELETE', `/v1/instances/${String(id)}`);
 }
 
 /** The agent of the instance runs as a user of its own, which cannot read the environment of any other process. */
-async function refuseSecrets(id: string): Promise<void> {
+async function refuseSecrets(id: string, service: string): Promise<void> {
   const inWorker = async (...command: string[]): Promise<string> =>
     (await promisify(execFile)('docker', [...compose, 'exec', '-T', ...command], { cwd: root })).stdout;
   const state = `/var/lib/instances/instance-${id}/state`;
-  const uid = (await inWorker('agents-worker', 'stat', '--format=%u', state)).trim();
-  assert.match(uid, /^2\d{4}$/);
+  const uid = (await inWorker(service, 'stat', '--format=%u', state)).trim();
+  assert.match(uid, /^[23]\d{4}$/);
   const script = 'cat /proc/[0-9]*/environ 2>/dev/null | grep -c DATABASE_URL=; ls /var/lib/instances 2>&1 || true';
   // `exec` hands the environment of the container to what it starts.
-  const asAgent = ['--user', uid, 'agents-worker', 'env', '-i', 'PATH=/usr/bin:/bin', 'sh', '-c', script];
+  const asAgent = ['--user', uid, service, 'env', '-i', 'PATH=/usr/bin:/bin', 'sh', '-c', script];
   assert.match(await inWorker(...asAgent), /^0\n.*denied/s);
   say('an agent runs as a user of its own, which reads no environment of a service and no list of instances');
 }

@@ -5,9 +5,11 @@ import { z } from 'zod';
 const service = z.object({
   image: z.string(),
   build: z.string().optional(),
+  container_name: z.string().optional(),
   command: z.array(z.string()).default([]),
   environment: z.record(z.string(), z.string()).default({}),
   ports: z.array(z.string()).default([]),
+  volumes: z.array(z.string()).default([]),
   networks: z.array(z.string()).default([]),
 });
 export type Service = z.infer<typeof service>;

@@ -31,6 +31,7 @@ test('every variable that docker-compose.yml sets for the own processes is one t
 test.each([
   ['event-broker', 'event_broker'],
   ['agents-worker', 'agents_worker'],
+  ['agents-worker-2', 'agents_worker'],
   ['user-backend', 'user_backend'],
   ['admin-backend', 'admin_backend'],
 ])('what docker-compose.yml sets is all that %s needs, as its own login', (name, login) => {
@@ -52,6 +53,22 @@ test('every login of docker-compose.yml is given the password that its URLs have
   for (const { protocol, username, password } of logins) {
     expect(password).toBe(given[passwordVariable(username, protocol === 'amqp:' ? 'AMQP' : 'DATABASE')]);
   }
+});
+
+test('each agents_worker is a host of its own: it shares neither its name, nor its folder, nor the users of its agents', () => {
+  const workers = own
+    .filter(([, { command }]) => command.includes('workers/agents-worker.ts'))
+    .map(([, found]) => found);
+  const facts = workers.map(({ container_name, environment, volumes }) => [
+    container_name,
+    environment['HOST_NAME'],
+    environment['AGENT_UIDS'],
+    ...volumes,
+  ]);
+  expect(facts).toHaveLength(2);
+  const [first = [], second = []] = facts;
+  for (const each of facts) expect(each).toEqual(Array(4).fill(expect.any(String)));
+  expect(first.filter((fact) => second.includes(fact))).toEqual([]);
 });
 
 test('every server image is pinned to a minor version at least', () => {
@@ -170,6 +187,7 @@ test('no server is reached by a container that does not use it', () => {
     topology: ['rabbitmq'],
     'event-broker': ['postgres', 'rabbitmq'],
     'agents-worker': ['postgres', 'rabbitmq', 'temporal'],
+    'agents-worker-2': ['postgres', 'rabbitmq', 'temporal'],
     'user-backend': ['postgres', 'rabbitmq', 'temporal'],
     'admin-backend': ['postgres', 'rabbitmq'],
   });
