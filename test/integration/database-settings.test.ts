@@ -69,13 +69,15 @@ async function liveOnce({ databaseUrl }: { databaseUrl: (url: string) => string 
     const { DATABASE_URL } = environment;
     return { ...environment, DATABASE_URL: databaseUrl(DATABASE_URL), DATABASE_DIRECT_URL: DATABASE_URL };
   };
-  const processes = (
-    [
-      ['event-broker', 'event_broker'],
-      ['agents-worker', 'agents_worker'],
-    ] as const
-  ).map(([entry, service]) => startWorkerProcess(entry, environmentOf(service)));
-  cleanUps.push(() => Promise.all(processes.map(({ kill }) => kill('SIGTERM'))));
+  const start = (entry: string, service: (typeof serviceNames)[number]) => {
+    const started = startWorkerProcess(entry, environmentOf(service));
+    cleanUps.push(() => started.kill('SIGTERM'));
+    return started;
+  };
+  const broker = start('event-broker', 'event_broker');
+  // The others would say that they wait for the queues that event_broker has not declared yet.
+  await vi.waitFor(() => expect(broker.output()).toContain('event_broker is ready'), { timeout: 60_000 });
+  const processes = [broker, start('agents-worker', 'agents_worker')];
   const users = await startUserBackend(rig, { DATABASE_URL: environmentOf('user_backend').DATABASE_URL });
   cleanUps.push(users.stop);
   const admins = await startAdminBackend(rig, { DATABASE_URL: environmentOf('admin_backend').DATABASE_URL });
