@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
-import { locatePlacement, placeInstance } from '../database/hosts/placements.ts';
+import { locatePlacement, placeInstance, readPlacement } from '../database/hosts/placements.ts';
 import { readRowState, recordFinalStatus, recordStatus } from '../database/instances/status.ts';
 import type { RuntimeName } from '../runtimes/registry.ts';
 import type { HostActivities, InstanceActivities, PlacementActivities } from '../workflows/activities.ts';
@@ -28,7 +28,11 @@ export function createActivities({ pool, allowedRuntimes, control }: ActivityDep
       return result.outcome === 'noHost' ? { ...result, row: found.row } : result;
     },
 
-    locate: ({ instanceId }) => locatePlacement(pool, instanceId),
+    locate: async ({ instanceId }) => {
+      const before = await readPlacement(pool, instanceId);
+      const now = await locatePlacement(pool, instanceId);
+      return now.outcome === 'none' && before ? { ...now, leftHostId: before.hostId } : now;
+    },
 
     readRow: ({ instanceId }) => readRowState(pool, instanceId),
 

@@ -70,6 +70,8 @@ export function useLoggerInTemporal(logger: Logger): void {
   Runtime.install({
     shutdownSignals: [],
     logger: new DefaultLogger('WARN', ({ level, message, meta }) => {
+      // The task queue of a host has no workflows on purpose.
+      if (message.startsWith('No workflows registered')) return;
       const { error, ...others } = { ...meta };
       logger[level === 'ERROR' ? 'error' : 'warn']({ ...others, ...(error !== undefined && { err: error }) }, message);
     }),

@@ -106,9 +106,10 @@ export async function openRig({
   const start = async (
     who: ServiceName,
     startService: (options: ServiceOptions) => Promise<Service>,
+    own: Record<string, string> = {},
   ): Promise<Service> => {
     const service = await startService({
-      configuration: readConfiguration(environmentOf(who)),
+      configuration: readConfiguration({ ...environmentOf(who), ...own }),
       logger,
       onFatal: (error) => fatal.push(error),
     });
@@ -152,7 +153,8 @@ export async function openRig({
             'apply-to': 'queues',
           }),
     startEventBroker: () => start('event_broker', startEventBroker),
-    startAgentsWorker: () => start('agents_worker', startAgentsWorker),
+    /** `own`: settings of this one alone, such as a folder of its own. */
+    startAgentsWorker: (own?: Record<string, string>) => start('agents_worker', startAgentsWorker, own),
     startServices: async (names: readonly EngineService[]) => {
       const starts = { event_broker: rig.startEventBroker, agents_worker: rig.startAgentsWorker };
       const services = await Promise.all(names.map((service) => starts[service]()));

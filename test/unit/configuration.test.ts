@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { rootCertificates } from 'node:tls';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -15,7 +15,7 @@ const complete = {
   TEMPORAL_ADDRESS: '127.0.0.1:7233',
 };
 const own =
-  /^(DATABASE|AMQP|CONTROL|RABBITMQ|TEMPORAL|STACK|TASK|RUNTIME|WORKFLOW|HEALTH|EVENT|AGENTS|LOG|USER|ADMIN|HTTP|JWT|ALLOWED|REQUESTS|TRUSTED)_/;
+  /^(DATABASE|AMQP|CONTROL|RABBITMQ|TEMPORAL|STACK|TASK|RUNTIME|WORKFLOW|HEALTH|EVENT|AGENTS|LOG|USER|ADMIN|HTTP|JWT|ALLOWED|HOST|REQUESTS|TRUSTED)_/;
 let home: string;
 
 // What the machine running the tests has set, or keeps in its home, is not what is tested.
@@ -47,6 +47,28 @@ function rootCertificateFile(): string {
   writeFileSync(file, rootCertificates[0] ?? '');
   return file;
 }
+
+test('a host has the name of its machine, no labels and no limit, unless it is told otherwise', () => {
+  const { host } = readConfiguration(complete);
+  expect(host).toEqual({ name: hostname(), labels: {}, capacity: null, leaseSeconds: 15 });
+  const settings = {
+    HOST_NAME: 'anna',
+    HOST_LABELS: 'zone=a, disk=,if=x=y',
+    HOST_CAPACITY: '7',
+    HOST_LEASE_SECONDS: '4.5',
+  };
+  expect(readConfiguration({ ...complete, ...settings }).host).toEqual({
+    name: 'anna',
+    labels: { zone: 'a', disk: '', if: 'x=y' },
+    capacity: 7,
+    leaseSeconds: 4.5,
+  });
+  expect(problemsOf({ ...complete, HOST_LABELS: 'zone', HOST_CAPACITY: '-1', HOST_LEASE_SECONDS: '0' })).toEqual([
+    expect.stringContaining('HOST_LABELS.0 must be labels such as zone=a,disk=ssd'),
+    expect.stringContaining('HOST_CAPACITY'),
+    expect.stringContaining('HOST_LEASE_SECONDS'),
+  ]);
+});
 
 test('three addresses are enough', () => {
   expect(readConfiguration(complete)).toMatchObject({

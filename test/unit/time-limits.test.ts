@@ -6,7 +6,7 @@ import { leadership } from '../../bridge/event-broker/time-limits.ts';
 import { acceptanceLimits } from '../../bridge/signals/time-limits.ts';
 import { stopLimits } from '../../supervision/time-limits.ts';
 import { commandLineLimits, leaderLimits, poolLimits } from '../../database/time-limits.ts';
-import { temporalLimits } from '../../workers/services/time-limits.ts';
+import { hostLimits, temporalLimits } from '../../workers/services/time-limits.ts';
 
 const root = new URL('../../', import.meta.url);
 const unitsMs: Record<string, number> = {
@@ -104,7 +104,11 @@ test('what a stop waits for fits into the time that the compose file gives it', 
   expect(abandonMs).toBeLessThan(partMs);
   expect(temporalLimits.shutdownGraceMs).toBeLessThan(temporalLimits.shutdownForceMs);
   expect(temporalLimits.shutdownForceMs).toBeLessThan(partMs);
-  // agents_worker: its consumers, then the activities, then the commands to agents, then all else.
-  expect(abandonMs + temporalLimits.shutdownForceMs + goodbyeMs + closeMs).toBeLessThan(processMs);
+  // agents_worker: it leaves its hosts, then it ends its consumers, the activities, the commands to agents, and all else.
+  const { leaveMs, startingMs } = hostLimits;
+  expect(leaveMs + abandonMs + temporalLimits.shutdownForceMs + goodbyeMs + closeMs).toBeLessThan(processMs);
+  // What was placed a moment ago is started while the consumers end, and the leases end beside the commands.
+  expect(startingMs).toBeLessThan(abandonMs);
+  expect(leaveMs).toBeLessThan(goodbyeMs);
   expect(processMs).toBeLessThan(await composeGraceMs());
 });

@@ -88,8 +88,8 @@ export function startFleetWatch({ pool, workerId, signalInstance, logger, onFata
       }
     } finally {
       // Otherwise the next worker would have to wait for the end of the claim.
-      await within(hostLimits.leaveMs, claimFleetWatch(pool, workerId, 0)).catch(() => undefined);
+      await within(hostLimits.leaveMs / 2, claimFleetWatch(pool, workerId, 0)).catch(() => undefined);
     }
   };
-  return supervise({ name: 'fleet_watch', logger, run, onFatal });
+  return supervise({ name: 'fleet_watch', logger, run, onFatal, stopMs: hostLimits.leaveMs });
 }

@@ -17,7 +17,6 @@ import { within } from '../../supervision/within.ts';
 import { hostLimits } from '../services/time-limits.ts';
 
 export interface HostLeaseOptions {
-  /** Connections of its own, or queries that wait for others could cost the lease. */
   pool: Pool;
   host: Omit<ServedHost, 'id'>;
   settings: Pick<RegisteredHost, 'name' | 'labels' | 'capacity' | 'leaseSeconds'>;
@@ -111,6 +110,7 @@ export function keepHostLease({
     logger,
     run,
     onFatal: options.onFatal,
+    stopMs: hostLimits.leaveMs,
     maxDelayMs: Math.min(5_000, intervalMs),
   });
   return {
@@ -123,9 +123,11 @@ export function keepHostLease({
     leave: async () => {
       worker = undefined;
       if (hostId === undefined || !isServed) return;
+      const id = hostId;
       try {
-        await renewing;
-        await within(hostLimits.leaveMs, leaveHost(pool, hostId, options.worker.id));
+        // A renewal that is under way may still count this worker in.
+        const left = renewing.then(() => leaveHost(pool, id, options.worker.id));
+        await within(hostLimits.leaveMs, left);
       } catch (error) {
         logger.warn(
           { err: error, host: hostId },

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { countStarting, type ServingWorker } from '../../database/hosts/leases.ts';
 import type { Configuration } from '../../configuration/configuration.ts';
@@ -6,15 +7,15 @@ import { findMissingSetting, runtimeNames, type Runtimes } from '../../runtimes/
 import type { FatalError } from '../../supervision/errors.ts';
 import { within } from '../../supervision/within.ts';
 import type { Part } from '../health.ts';
-import { closeAll } from '../services/close-all.ts';
-import { openPool } from '../services/open-pool.ts';
 import { hostLimits } from '../services/time-limits.ts';
 import { startFleetWatch, type FleetWatchOptions } from './fleet-watch.ts';
 import { keepHostLease } from './host-lease.ts';
 import { createServedHosts, type ServedHosts } from './served-hosts.ts';
 
 export interface HostsOptions {
-  configuration: Pick<Configuration, 'databaseUrl' | 'host' | 'runtimeVariables'>;
+  /** Connections of its own, or queries that wait for others could cost the leases. */
+  pool: Pool;
+  configuration: Pick<Configuration, 'host' | 'runtimeVariables'>;
   runtimes: Runtimes;
   worker: ServingWorker;
   signalInstance: FleetWatchOptions['signalInstance'];
@@ -25,14 +26,23 @@ export interface HostsOptions {
 export interface Hosts {
   parts: Part[];
   served: ServedHosts;
-  /** Must be called before anything else stops: from then on nothing is placed here, and what was placed before is being started. */
+  /** Must be called before anything else stops: from then on nothing is placed here. */
   leave(): Promise<void>;
+  /** Resolves once everything that was placed here before is being started, or after a limit. */
+  untilNothingStarts(): Promise<void>;
   stop(): Promise<void>;
 }
 
 /** Serves the host of each kind of runtime that is configured, and watches all hosts together with the other workers. */
-export function startHosts({ configuration, runtimes, worker, signalInstance, logger, onFatal }: HostsOptions): Hosts {
-  const pool = openPool({ databaseUrl: configuration.databaseUrl, service: 'agents_worker', logger, max: 3 });
+export function startHosts({
+  pool,
+  configuration,
+  runtimes,
+  worker,
+  signalInstance,
+  logger,
+  onFatal,
+}: HostsOptions): Hosts {
   const served = createServedHosts();
   const kinds = runtimeNames.filter((kind) => findMissingSetting(kind, configuration.runtimeVariables) === undefined);
   const leases = kinds.map((kind) =>
@@ -51,20 +61,21 @@ export function startHosts({ configuration, runtimes, worker, signalInstance, lo
     parts: [...leases, watch],
     served,
     leave: async () => {
-      await Promise.all([within(hostLimits.leaveMs, watch.stop()), ...leases.map((lease) => lease.leave())]);
-      await within(hostLimits.startingMs, untilNothingStarts());
+      await Promise.all([watch.stop(), ...leases.map((lease) => lease.leave())]);
     },
+    untilNothingStarts: async () => void (await within(hostLimits.startingMs, untilNothingStarts())),
     stop: async () => {
       await Promise.all([watch, ...leases].map((part) => part.stop()));
-      await closeAll([pool.end()]);
     },
   };
 
   /** What was placed here a moment ago may not be on its way to this worker yet, and no other worker may be there for it. */
   async function untilNothingStarts(): Promise<void> {
     const ids = served.list().map(({ id }) => id);
+    const end = Date.now() + hostLimits.startingMs;
     try {
-      while ((await countStarting(pool, ids)) > 0) await delay(hostLimits.startingPollMs, undefined, { ref: false });
+      while (Date.now() < end && (await countStarting(pool, ids)) > 0)
+        await delay(hostLimits.startingPollMs, undefined, { ref: false });
     } catch (error) {
       logger.warn({ err: error }, 'instances that are being started here may have to wait for the next worker');
     }

@@ -33,6 +33,7 @@ import { untilReady } from './until-ready.ts';
 export async function startAgentsWorker({ configuration, logger, onFatal }: ServiceOptions): Promise<Service> {
   const { temporal, taskQueue } = configuration;
   const pool = openPool({ databaseUrl: configuration.databaseUrl, service: 'agents_worker', logger });
+  const hostPool = openPool({ databaseUrl: configuration.databaseUrl, service: 'agents_worker', logger, max: 3 });
   const { client, connection } = openTemporal(temporal);
   const acceptance = watchAcceptance({ namespace: temporal.namespace, logger });
   const stopping = new AbortController();
@@ -69,6 +70,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
       onFatal,
     });
     const hosts = startHosts({
+      pool: hostPool,
       configuration,
       runtimes,
       signalInstance: workflows.signalOrStart,
@@ -135,7 +137,13 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
     parts.push(...hosts.parts, control, worker, consumer, agentConsumer, sweeper, namespaceWatch);
     const stop = async (): Promise<void> => {
       await hosts.leave();
-      await Promise.all([consumer.stop(), agentConsumer.stop(), sweeper.stop(), namespaceWatch.stop()]);
+      await Promise.all([
+        hosts.untilNothingStarts(),
+        consumer.stop(),
+        agentConsumer.stop(),
+        sweeper.stop(),
+        namespaceWatch.stop(),
+      ]);
       await worker.stop();
       await Promise.all([control.stop(), hosts.stop()]);
     };
@@ -164,7 +172,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
       stopping.abort();
       await Promise.all([claim.stop(), begun.stop()]);
       await closeAll(everyRuntime.map((runtime) => runtime.close()));
-      await closeAll([pool.end(), connection.close(), health.close()]);
+      await closeAll([pool.end(), hostPool.end(), connection.close(), health.close()]);
     },
   };
 }

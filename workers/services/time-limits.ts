@@ -19,9 +19,9 @@ export const temporalLimits = {
 /** Limits of hosts, in milliseconds. */
 export const hostLimits = {
   /** Time for PostgreSQL to note that the worker leaves. */
-  leaveMs: 2_000,
+  leaveMs: 1_500,
   /** Time that a stop leaves to instances that were placed on the host a moment ago. */
-  startingMs: 2_000,
+  startingMs: 5_000,
   startingPollMs: 100,
   /** Interval at which the hosts are watched. */
   watchIntervalMs: 2_000,
