@@ -3,7 +3,7 @@ import type { Pool } from 'pg';
 import { locatePlacement, placeInstance, readPlacement } from '../database/hosts/placements.ts';
 import { readRowState, recordFinalStatus, recordStatus } from '../database/instances/status.ts';
 import type { RuntimeName } from '../runtimes/registry.ts';
-import type { HostActivities, InstanceActivities, PlacementActivities } from '../workflows/activities.ts';
+import type { HostActivities, InstanceActivities } from '../workflows/activities.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { readRunnable } from './read-runnable.ts';
 
@@ -14,8 +14,7 @@ export interface ActivityDependencies {
   control: Pick<ControlPlane, 'removeQueue'>;
 }
 
-type SharedActivities = Omit<InstanceActivities, keyof HostActivities | keyof PlacementActivities> &
-  PlacementActivities;
+type SharedActivities = Omit<InstanceActivities, keyof HostActivities>;
 
 /** The activities of the shared task queue. */
 export function createActivities({ pool, allowedRuntimes, control }: ActivityDependencies): SharedActivities {

@@ -37,6 +37,7 @@ export async function sweepOnce(dependencies: SweepDependencies): Promise<SweepR
     rowsWithoutWorkflow: 0,
     workflowsWithoutRow: 0,
     placementsWithoutOwner: 0,
+    rowsWithoutPlacement: 0,
     rowsAwaitingPublishedAgent: 0,
     rowsOfDrainedAgent: 0,
     hostIds: await listLiveHosts(pool),
@@ -106,6 +107,7 @@ function driftOf(row: SweptRow, hasWorkflow: boolean): RowDrift | undefined {
   if (!row.observed) return 'rowsNotObserved';
   if (row.isToBeDrained) return 'rowsOfDrainedAgent';
   if (row.awaitsPublishedAgent) return 'rowsAwaitingPublishedAgent';
+  if (row.isPlacementLost) return 'rowsWithoutPlacement';
   return undefined;
 }
 
@@ -116,6 +118,7 @@ async function messageAbout(drift: RowDrift, row: SweptRow, pool: Pool): Promise
     case 'rowsWithoutWorkflow':
       return { type: 'rowChanged', sequence, generation, desiredState, cause: newCause() };
     case 'rowsNotObserved':
+    case 'rowsWithoutPlacement':
       return { type: 'checkRequested' };
     case 'rowsAwaitingPublishedAgent':
       return { type: 'agentPublished' };

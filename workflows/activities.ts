@@ -3,7 +3,16 @@ import type { Cause, RowReading, RowState } from './messages.ts';
 import type { RestartPolicy } from './restart-policy.ts';
 
 /** The effects of the workflow. `activities/` implements them. */
-export interface InstanceActivities extends Partial<PlacementActivities> {
+export interface InstanceActivities {
+  /**
+   * Where the instance is placed: on the host that holds its agent, or may. A placement is made if there is none. Reads the row and the
+   * agent itself.
+   *
+   * @throws ApplicationFailure whose type is a `ProvisioningFailureCode` when the instance cannot run
+   */
+  place(input: { instanceId: string }): Promise<PlaceResult>;
+  /** The placement as it is. One on a host that may be replaced is removed first. */
+  locate(input: { instanceId: string }): Promise<LocateResult>;
   /**
    * Starts the agent, or takes over one that runs. Reads the row and the agent itself, so that config enters no history.
    *
@@ -16,18 +25,6 @@ export interface InstanceActivities extends Partial<PlacementActivities> {
   readRow(input: { instanceId: string }): Promise<RowState | null>;
   recordStatus(input: RecordStatusInput): Promise<RecordStatusResult>;
   recordFinalStatus(input: { instanceId: string; cause?: Cause }): Promise<RowReading | null>;
-}
-
-/** Where an instance is placed: on the host that holds its agent, or may. */
-export interface PlacementActivities {
-  /**
-   * The placement of the instance, which is made if there is none. Reads the row and the agent itself.
-   *
-   * @throws ApplicationFailure whose type is a `ProvisioningFailureCode` when the instance cannot run
-   */
-  place(input: { instanceId: string }): Promise<PlaceResult>;
-  /** The placement as it is. One on a host that may be replaced is removed first. */
-  locate(input: { instanceId: string }): Promise<LocateResult>;
 }
 
 export interface HostLostResult {
@@ -47,7 +44,9 @@ export type PlaceResult =
   | { outcome: 'notWanted'; row: RowReading }
   | { outcome: 'gone' };
 
-export type LocateResult = { outcome: 'none' } | { outcome: 'on'; hostId: string } | HostLostResult;
+export type LocateResult =
+  /** `leftHostId`: the placement was on this host, which may be replaced, and was removed now. */
+  { outcome: 'none'; leftHostId?: string } | { outcome: 'on'; hostId: string } | HostLostResult;
 
 /** The effects that the workers of a host carry out for the agents there. */
 export type HostActivities = Pick<InstanceActivities, 'provision' | 'cleanUp'>;
@@ -105,6 +104,8 @@ export interface SweepResult {
   placementsWithoutOwner: number;
   /** A row says that its agent is not published, although it is published by now. */
   rowsAwaitingPublishedAgent: number;
+  /** A row names a host, and its instance is placed nowhere, as after a backup was restored. */
+  rowsWithoutPlacement: number;
   /** An instance may run although its agent was retired with a drain. */
   rowsOfDrainedAgent: number;
   /** The hosts that are there to be swept. Absent in the answer of a worker from before there were hosts. */

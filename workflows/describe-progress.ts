@@ -4,10 +4,14 @@ import type { InstanceState } from './state.ts';
 /** The current step as a sentence, for Temporal's Web UI. */
 export function describeProgress(state: InstanceState, effect: Effect): string {
   switch (effect.type) {
+    case 'place':
+      return `Finding a host for generation ${effect.generation}.`;
+    case 'locate':
+      return 'Reading on which host the instance is placed.';
     case 'provision':
-      return `Provisioning generation ${effect.generation}.`;
+      return `Provisioning generation ${effect.generation}${onHost(effect)}.`;
     case 'cleanUp':
-      return 'Stopping the agent and removing everything that was created for it.';
+      return `Stopping the agent and removing everything that was created for it${onHost(effect)}.`;
     case 'readRow':
       return 'Reading the row.';
     case 'recordStatus':
@@ -21,8 +25,14 @@ export function describeProgress(state: InstanceState, effect: Effect): string {
   }
 }
 
-function describeRest({ knownRow, obstacle, runtime, recorded }: InstanceState, until?: number): string {
+function onHost({ hostId }: { hostId?: string }): string {
+  return hostId === undefined ? '' : ` on the host ${hostId}`;
+}
+
+function describeRest(state: InstanceState, until?: number): string {
+  const { knownRow, obstacle, runtime, recorded, lostHost } = state;
   if (knownRow.kind === 'unknown') return 'Waiting for the first event of the row.';
+  if (lostHost) return `Waiting for the host ${lostHost.hostId}: ${lostHost.message}`;
   if (obstacle) {
     const { generation, reason } = obstacle;
     const at = until === undefined ? '' : new Date(until).toISOString();
@@ -30,6 +40,7 @@ function describeRest({ knownRow, obstacle, runtime, recorded }: InstanceState, 
     const next = at && ` Next start at ${at}.`;
     return `\`${recorded.status}\` in generation ${generation} (\`${reason.code}\`): ${reason.message}${next}`;
   }
-  if (runtime.kind === 'running') return `Running generation ${runtime.generation}, as runtime ${runtime.runtimeId}.`;
+  if (runtime.kind === 'running')
+    return `Running generation ${runtime.generation}, as runtime ${runtime.runtimeId}${onHost(state)}.`;
   return `At rest: \`${recorded.status}\`.`;
 }

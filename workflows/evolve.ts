@@ -1,12 +1,29 @@
 import type { StatusReason } from '../contracts/names.ts';
+import { contradicted, doubted, placementDoubted, settled } from './doubts.ts';
 import type { RowReading, RowState, RuntimeExited } from './messages.ts';
+import {
+  cleanedUp,
+  heardOfHost,
+  located,
+  placed,
+  placementNotRead,
+  stepEnded,
+  unplaced,
+  unsureWhileLost,
+} from './placement.ts';
 import { afterExit } from './restart-policy.ts';
 import { initialState, type InstanceEvent, type InstanceState, type Obstacle } from './state.ts';
+
+type Of<Type extends InstanceEvent['type']> = Extract<InstanceEvent, { type: Type }>;
 
 const earlyExitsKept = 8;
 
 /** The pause between a clean-up that did not succeed and the next try. */
 const cleanUpPauseMs = 10 * 60_000;
+
+/** The pause after a host was looked for in vain. It doubles up to the longest one. */
+const placingPauseMs = 1_000;
+const longestPlacingPauseMs = 30_000;
 
 /**
  * Folds one event, which came at `now` (milliseconds), into the state. Sequences order the events of a row. But a restored row
@@ -25,9 +42,11 @@ export function evolve(state: InstanceState, event: InstanceEvent, now: number):
     case 'rowDeletedUnread':
       return event.sequence > state.sequence ? { ...gone(state, event.sequence), cause: event.cause } : state;
     case 'rowGone':
-      return gone(state, state.sequence);
-    case 'checkRequested':
-      return contradicted(doubted(state));
+      return unsureWhileLost(gone(state, state.sequence));
+    case 'checkRequested': {
+      const checked = contradicted(doubted(state));
+      return state.lostHost ? placementDoubted(checked) : checked;
+    }
     case 'rowRead':
       return overruled(state, event.row);
     case 'rowNotRead':
@@ -36,7 +55,7 @@ export function evolve(state: InstanceState, event: InstanceEvent, now: number):
       return exited(state, event, now);
     case 'retryRequested': {
       if (event.requestId === state.lastRetryRequest) return state;
-      const tried = without(unhidden(state), 'failed', 'restarting');
+      const { placingTries: _, ...tried } = without(unhidden(state), 'failed', 'restarting', 'unplaced');
       return {
         // A drain is finished first, because the agent that ends may have been started before the retirement.
         ...(state.runtime.kind === 'none' ? without(tried, 'drained') : tried),
@@ -59,50 +78,55 @@ export function evolve(state: InstanceState, event: InstanceEvent, now: number):
     case 'hostReplaceable':
     case 'moveRequested':
     case 'agentFound':
-      return state;
-    case 'provisioningStarted':
-      return { ...state, runtime: { kind: 'unknown' }, publishedMeanwhile: false };
-    case 'provisioned': {
-      const { runtimeId, restart, row } = event;
-      // The row was deleted meanwhile, and another one may have come. The agent may belong to either, so it stays obsolete.
-      if (state.runtime.kind === 'obsolete') return observe(state, row);
-      const { generation } = row;
-      const running = { kind: 'running', generation, runtimeId, since: now, restart } as const;
-      const observed = observe({ ...state, runtime: running }, row);
-      // A generation that was drained meanwhile may not go on.
-      const provisioned = observed.obstacle ? observed : { ...observed, ranGeneration: generation };
-      return state.earlyExits.reduce<InstanceState>((before, exit) => exited(before, exit, now), {
-        ...provisioned,
-        earlyExits: [],
-      });
+      return heardOfHost(state, event);
+    case 'placingStarted':
+      return { ...stepEnded(state), runtime: { kind: 'unknown' }, publishedMeanwhile: false };
+    case 'placed':
+      return placed(state, event);
+    case 'noHost':
+      return notPlaced(state, event, now);
+    case 'located':
+      return located(state, event);
+    case 'placementNotRead':
+      return placementNotRead(state);
+    case 'provisioningStarted': {
+      const { leaving: _, ...rest } = state;
+      return { ...rest, runtime: { kind: 'unknown' }, publishedMeanwhile: false };
     }
+    case 'provisioned':
+      return provisioned(stepEnded(state), event, now);
     case 'notWanted':
-      return observe(state, event.row);
+      return observe(stepEnded(state), event.row);
     case 'agentMissing': {
-      const observed = observe(state, event.row);
+      const observed = observe(stepEnded(state), event.row);
       if (state.publishedMeanwhile || observed.obstacle) return observed;
       const reason = { code: 'agent_unknown', message: event.message } as const;
       return blocked(observed, { kind: 'awaitingAgent', generation: event.row.generation, reason });
     }
     case 'provisioningFailed':
-      return blocked(state, { kind: 'failed', generation: event.generation, reason: event.reason });
+      return blocked(stepEnded(state), { kind: 'failed', generation: event.generation, reason: event.reason });
+    case 'cleanUpStarted':
+      return event.hostId !== undefined && event.hostId === state.hostId ? { ...state, leaving: true } : state;
     case 'cleanedUp':
-      return { ...state, runtime: { kind: 'none' }, earlyExits: [] };
+      return cleanedUp(state, event.hostId);
+    case 'stepEnded':
+      return stepEnded(state);
     case 'cleanUpFailed': {
       const { obstacle: known, runtime } = state;
       const hides = known?.kind === 'failed' || known?.kind === 'drained' ? known : undefined;
       const reason = { code: 'cleanup_failed', message: event.message } as const;
       const generation = hides?.generation ?? desiredGeneration(state);
       const dueAt = now + cleanUpPauseMs;
+      // The clean-up may have removed a part.
+      const isElsewhere = event.hostId !== undefined && event.hostId !== state.hostId;
       return {
-        ...state,
-        // The clean-up may have removed a part.
-        runtime: runtime.kind === 'obsolete' ? runtime : { kind: 'unknown' },
+        ...stepEnded(state),
+        runtime: runtime.kind === 'obsolete' || isElsewhere ? runtime : { kind: 'unknown' },
         obstacle: { kind: 'stuck', generation, reason, dueAt, ...(hides && { hides }) },
       };
     }
     case 'pauseOver':
-      return without(unhidden(state), 'restarting');
+      return without(unhidden(state), 'restarting', 'unplaced');
     case 'statusRecorded': {
       const { status, generation, reason, row } = event;
       return observe({ ...state, recorded: { status, generation, ...(reason && { reason }) } }, row);
@@ -118,7 +142,10 @@ function observe(state: InstanceState, row: RowReading): InstanceState {
   const { sequence, generation, desiredState } = row;
   const observed: InstanceState = { ...state, sequence, knownRow: { kind: 'present', generation, desiredState } };
   if (observed.doubt === 'heard') delete observed.doubt;
-  if (generation > desiredGeneration(state)) observed.restarts = initialState.restarts;
+  if (generation > desiredGeneration(state)) {
+    observed.restarts = initialState.restarts;
+    delete observed.placingTries;
+  }
   if (!state.obstacle || state.obstacle.generation >= generation) return observed;
   const { obstacle: _, ...unblocked } = observed;
   return unblocked;
@@ -127,21 +154,6 @@ function observe(state: InstanceState, row: RowReading): InstanceState {
 /** A generation has one desired state. After a backup was restored, the row may give the same generation to another one. */
 function contradictsKnownRow({ knownRow }: InstanceState, { generation, desiredState }: RowReading): boolean {
   return knownRow.kind === 'present' && knownRow.generation === generation && knownRow.desiredState !== desiredState;
-}
-
-function contradicted(state: InstanceState): InstanceState {
-  return { ...state, doubt: 'contradicted' };
-}
-
-function settled(state: InstanceState): InstanceState {
-  const { doubt: _, ...rest } = state;
-  return rest;
-}
-
-/** Forgets whether an agent runs. Provisioning then takes over an agent that does. */
-function doubted(state: InstanceState): InstanceState {
-  const { runtime } = state;
-  return runtime.kind === 'running' || runtime.kind === 'none' ? { ...state, runtime: { kind: 'unknown' } } : state;
 }
 
 /** The current row is the truth, even with an earlier sequence or generation: a restored backup has such a row. */
@@ -165,7 +177,7 @@ function overruled(state: InstanceState, row: RowState | null): InstanceState {
 
 /** What the workflow knows of the deleted row does not hold for a later row of the same id. */
 function gone(state: InstanceState, sequence: number): InstanceState {
-  const { obstacle: _, runtime, ...rest } = state;
+  const { obstacle: _, placingTries: __, runtime, ...rest } = stepEnded(state);
   return {
     ...rest,
     sequence,
@@ -175,6 +187,35 @@ function gone(state: InstanceState, sequence: number): InstanceState {
     restarts: initialState.restarts,
     ranGeneration: 0,
   };
+}
+
+function provisioned(state: InstanceState, event: Of<'provisioned'>, now: number): InstanceState {
+  const { runtimeId, restart, row, hostId } = event;
+  // The row was deleted meanwhile, and another one may have come. The agent may belong to either, so it stays obsolete.
+  if (state.runtime.kind === 'obsolete') return observe(state, row);
+  // The instance left the host meanwhile, which ends the agent.
+  if (hostId !== undefined && hostId !== state.hostId) return observe(state, row);
+  const { generation } = row;
+  const running = { kind: 'running', generation, runtimeId, since: now, restart } as const;
+  const observed = observe({ ...state, runtime: running }, row);
+  // A generation that was drained meanwhile may not go on.
+  const begun = observed.obstacle ? observed : { ...observed, ranGeneration: generation };
+  return state.earlyExits.reduce<InstanceState>((before, exit) => exited(before, exit, now), {
+    ...begun,
+    earlyExits: [],
+  });
+}
+
+function notPlaced(state: InstanceState, { row, message }: Of<'noHost'>, now: number): InstanceState {
+  const observed = observe(unplaced(state), row);
+  if (observed.obstacle) return observed;
+  const { placingTries = 0 } = observed;
+  const dueAt = now + Math.min(placingPauseMs * 2 ** placingTries, longestPlacingPauseMs);
+  const reason = { code: 'no_host', message } as const;
+  return blocked(
+    { ...observed, placingTries: placingTries + 1 },
+    { kind: 'unplaced', generation: row.generation, reason, dueAt },
+  );
 }
 
 function exited(state: InstanceState, event: RuntimeExited, now: number): InstanceState {

@@ -1,3 +1,4 @@
+import { stepEnded } from './placement.ts';
 import type { InstanceState, KnownRow } from './state.ts';
 
 /**
@@ -12,5 +13,5 @@ export function handOn({ knownRow, ...rest }: InstanceState): HandedOnState {
 }
 
 export function takeOver({ wanted, ...rest }: HandedOnState): InstanceState {
-  return { ...rest, knownRow: wanted };
+  return stepEnded({ ...rest, knownRow: wanted });
 }

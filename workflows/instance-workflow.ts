@@ -1,5 +1,4 @@
 import {
-  ActivityCancellationType,
   ActivityFailure,
   ApplicationFailure,
   CancellationScope,
@@ -7,8 +6,6 @@ import {
   continueAsNew,
   isCancellation,
   patched,
-  proxyActivities,
-  proxyLocalActivities,
   rootCause,
   setCurrentDetails,
   setHandler,
@@ -16,7 +13,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { provisioningFailureCodes, type ProvisioningFailureCode, type StatusReason } from '../contracts/names.ts';
-import type { InstanceActivities } from './activities.ts';
+import { activitiesOn, readRow, place, locate, recordFinalStatus, recordStatus } from './effects.ts';
 import { decide, type Effect } from './decide.ts';
 import { describeProgress } from './describe-progress.ts';
 import { evolve } from './evolve.ts';
@@ -26,34 +23,6 @@ import { instanceMessageSignal, type InstanceMessage } from './messages.ts';
 import { showStatus } from './show-status.ts';
 import { initialState, type InstanceEvent } from './state.ts';
 import { stopReasonOf } from './stop-reason.ts';
-
-const { provision } = proxyActivities<InstanceActivities>({
-  summary: 'Run the agent',
-  // Longer than the longest `ready_timeout_seconds` of a spec, which is one hour.
-  startToCloseTimeout: '65 minutes',
-  scheduleToCloseTimeout: '3 hours',
-  heartbeatTimeout: '10 seconds',
-  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds', maximumAttempts: 5 },
-});
-
-const { cleanUp } = proxyActivities<InstanceActivities>({
-  summary: 'Stop the agent and remove what was made for it',
-  startToCloseTimeout: '15 minutes',
-  scheduleToCloseTimeout: '1 hour',
-  heartbeatTimeout: '10 seconds',
-  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
-});
-
-const { readRow, recordStatus, recordFinalStatus } = proxyLocalActivities<InstanceActivities>({
-  startToCloseTimeout: '15 seconds',
-  // A cancelled write must have ended before the next run writes, or it could overwrite a newer status.
-  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-  // Longer waits become timers of the server. Otherwise an outage would keep a workflow task open, and signals would wait.
-  localRetryThreshold: '1 second',
-  retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '2 minutes' },
-});
 
 /** In events. Lower than Temporal's own suggestion, because a worker without the run in its cache replays the whole history at once. */
 const longestHistory = 1_000;
@@ -65,6 +34,7 @@ const longestHistory = 1_000;
 const mostMessages = 2_000;
 
 /** Names of patches. Runs that began before a patch go on as they did then (docs/replay.md). */
+const hasHosts = 'has-hosts';
 const rowIsRead = 'row-is-read';
 const workHasPauses = 'work-has-pauses';
 const workIsHandedOn = 'work-is-handed-on';
@@ -72,6 +42,8 @@ const workIsHandedOn = 'work-is-handed-on';
 /** The most steps that lead from a message to a wait, when nothing fails (test/unit/decide.property.test.ts). */
 const longestWork = 24;
 const longestPauseMs = 60_000;
+
+type Of<Type extends Effect['type']> = Extract<Effect, { type: Type }>;
 
 export interface InstanceWorkflowInput {
   instanceId: string;
@@ -135,19 +107,33 @@ async function live({ instanceId, state: handedOn }: InstanceWorkflowInput): Pro
     }
   };
 
-  /** The next step. Unless the run is full, the row was read where the state was in doubt. */
+  /** Settles the doubt that the step settles. @returns whether there was time for it */
+  const settleDoubt = async (effect: Effect): Promise<boolean> => {
+    if (effect.type !== 'readRow' && effect.type !== 'locate' && effect.type !== 'place') return false;
+    if (effect.type !== 'readRow' && !patched(hasHosts)) {
+      apply({ type: 'placementNotRead' });
+      return true;
+    }
+    if (effect.type === 'place') return false;
+    stepsSinceMessage += 1;
+    if (effect.type === 'locate') {
+      const result = await unlessFull(() => locate({ instanceId }));
+      if (result) apply({ type: 'located', ...result });
+    } else if (patched(rowIsRead)) {
+      const row = await unlessFull(() => readRow({ instanceId }));
+      if (row !== undefined) apply({ type: 'rowRead', row });
+    } else {
+      apply({ type: 'rowNotRead' });
+    }
+    return true;
+  };
+
+  /** The next step. Unless the run is full, the row and the placement were read where the state was in doubt. */
   const nextEffect = async (): Promise<Effect> => {
     for (;;) {
       absorbInbox();
       const effect = decide(state);
-      if (effect.type !== 'readRow' || isFull) return effect;
-      stepsSinceMessage += 1;
-      if (!patched(rowIsRead)) {
-        apply({ type: 'rowNotRead' });
-        continue;
-      }
-      const row = await unlessFull(() => readRow({ instanceId }));
-      if (row !== undefined) apply({ type: 'rowRead', row });
+      if (isFull || !(await settleDoubt(effect))) return effect;
     }
   };
 
@@ -161,8 +147,34 @@ async function live({ instanceId, state: handedOn }: InstanceWorkflowInput): Pro
 
   const caused = () => state.cause && { cause: state.cause };
 
-  const provisionWhileDesired = async (generation: number, resume: boolean): Promise<InstanceEvent | undefined> => {
+  const find = async (generation: number): Promise<InstanceEvent | undefined> => {
+    apply({ type: 'placingStarted' });
+    try {
+      const result = await unlessFull(() => place({ instanceId }));
+      if (!result) return undefined;
+      switch (result.outcome) {
+        case 'placed':
+          return { ...result, type: 'placed' };
+        case 'noHost':
+          return { type: 'noHost', row: result.row, message: result.message };
+        case 'hostLost':
+          return { ...result, type: 'located' };
+        case 'agentMissing':
+          return { type: 'agentMissing', row: result.row, message: result.message };
+        case 'notWanted':
+          return { type: 'notWanted', row: result.row };
+        case 'gone':
+          return { type: 'rowGone' };
+      }
+    } catch (error) {
+      const reason = failureReason(error);
+      return reason && { type: 'provisioningFailed', generation, reason };
+    }
+  };
+
+  const provisionWhileDesired = async ({ generation, resume, hostId }: Of<'provision'>): Promise<InstanceEvent> => {
     apply({ type: 'provisioningStarted' });
+    const { provision } = activitiesOn(hostId);
     const scope = new CancellationScope();
     let ended = false;
     const attempt = scope
@@ -174,39 +186,71 @@ async function live({ instanceId, state: handedOn }: InstanceWorkflowInput): Pro
     while (!ended) {
       await condition(() => ended || inbox.length > 0);
       const next = await nextEffect();
-      if (isFull || next.type !== 'provision' || next.generation !== generation) scope.cancel();
+      const isStart = next.type === 'provision' || next.type === 'place';
+      const isElsewhere = hostId !== undefined && state.hostId !== hostId;
+      if (isFull || !isStart || next.generation !== generation || isElsewhere) scope.cancel();
     }
     try {
       const result = await attempt;
       switch (result.outcome) {
-        case 'provisioned':
-          return { type: 'provisioned', row: result.row, runtimeId: result.runtimeId, restart: result.restart };
+        case 'provisioned': {
+          const { row, runtimeId, restart } = result;
+          return { type: 'provisioned', row, runtimeId, restart, ...(hostId !== undefined && { hostId }) };
+        }
         case 'agentMissing':
           return { type: 'agentMissing', row: result.row, message: result.message };
         case 'notWanted':
           return { type: 'notWanted', row: result.row };
         case 'misplaced':
-          return undefined;
+          return { type: 'stepEnded' };
         case 'gone':
           return { type: 'rowGone' };
       }
     } catch (error) {
-      if (isCancellation(error)) return undefined;
+      if (isCancellation(error)) return { type: 'stepEnded' };
       const reason = failureReason(error);
-      return reason && { type: 'provisioningFailed', generation, reason };
+      return reason ? { type: 'provisioningFailed', generation, reason } : { type: 'stepEnded' };
+    }
+  };
+
+  /** Waits for the host as long as it takes, unless somebody says that it is lost. */
+  const cleanUpUnlessLost = async ({ hostId }: Of<'cleanUp'>): Promise<InstanceEvent> => {
+    const reason = stopReasonOf(state);
+    const on = hostId === undefined ? {} : { hostId };
+    apply({ type: 'cleanUpStarted', ...on });
+    const { cleanUp } = activitiesOn(hostId);
+    const isLost = () => inbox.some((message) => saysThatHostIsLost(message, hostId));
+    const scope = new CancellationScope();
+    let ended = false;
+    const attempt = scope
+      .run(() => cleanUp({ instanceId, reason, ...caused() }))
+      .finally(() => {
+        ended = true;
+      });
+    attempt.catch(() => undefined);
+    await condition(() => ended || isFull || isLost());
+    const isGivenUp = !ended;
+    if (isGivenUp) scope.cancel();
+    try {
+      await attempt;
+      return { type: 'cleanedUp', ...on };
+    } catch (error) {
+      if (isCancellation(error) || isAway(error)) return { type: 'stepEnded' };
+      if (isGivenUp && isTimeout(error)) return { type: 'stepEnded' };
+      return { type: 'cleanUpFailed', message: rootMessage(error), ...on };
     }
   };
 
   const perform = async (
-    effect: Exclude<Effect, { type: 'wait' | 'complete' | 'readRow' }>,
+    effect: Exclude<Effect, { type: 'wait' | 'complete' | 'readRow' | 'locate' }>,
   ): Promise<InstanceEvent | undefined> => {
     switch (effect.type) {
+      case 'place':
+        return find(effect.generation);
       case 'provision':
-        return provisionWhileDesired(effect.generation, effect.resume);
+        return provisionWhileDesired(effect);
       case 'cleanUp':
-        return unlessFull<InstanceEvent>(() =>
-          cleanUp({ instanceId, reason: stopReasonOf(state), ...caused() }).then(() => ({ type: 'cleanedUp' })),
-        ).catch((error: unknown) => ({ type: 'cleanUpFailed', message: rootMessage(error) }));
+        return cleanUpUnlessLost(effect);
       case 'recordStatus': {
         const { status, generation, reason } = effect;
         showStatus(status, reason);
@@ -230,7 +274,13 @@ async function live({ instanceId, state: handedOn }: InstanceWorkflowInput): Pro
     if (effect.type === 'complete') return;
     // `nextEffect` has emptied the inbox, so no message is lost when only the state is handed on.
     const { continueAsNewSuggested, historyLength } = workflowInfo();
-    if (effect.type === 'readRow' || isFull || continueAsNewSuggested || historyLength > longestHistory)
+    if (
+      effect.type === 'readRow' ||
+      effect.type === 'locate' ||
+      isFull ||
+      continueAsNewSuggested ||
+      historyLength > longestHistory
+    )
       return continueAsNew<typeof instanceWorkflow>({ instanceId, state: handOn(state) });
     if (effect.type === 'wait') {
       stepsSinceMessage = 0;
@@ -255,6 +305,19 @@ function failureReason(error: unknown): StatusReason | undefined {
   }
   if (!(cause instanceof ApplicationFailure)) return undefined;
   return isProvisioningFailure(cause.type) ? { code: cause.type, message: cause.message } : undefined;
+}
+
+/** Nobody took the step from the task queue of the host for a while. */
+function isAway(error: unknown): boolean {
+  return isTimeout(error) && error.cause.timeoutType === 'SCHEDULE_TO_START';
+}
+
+function isTimeout(error: unknown): error is ActivityFailure & { cause: TimeoutFailure } {
+  return error instanceof ActivityFailure && error.cause instanceof TimeoutFailure;
+}
+
+function saysThatHostIsLost(message: InstanceMessage, hostId: string | undefined): boolean {
+  return (message.type === 'hostLost' || message.type === 'hostReplaceable') && message.hostId === hostId;
 }
 
 function rootMessage(error: unknown): string {

@@ -1,4 +1,5 @@
 import type { DesiredState, InstanceStatus, StatusReason } from '../contracts/names.ts';
+import type { LocateResult } from './activities.ts';
 import type { Cause, InstanceMessage, RowReading, RowState, RuntimeExited } from './messages.ts';
 import type { RestartPolicy } from './restart-policy.ts';
 
@@ -29,6 +30,35 @@ export interface InstanceState {
   /** The generation that ran last. It may go on after its agent was retired. */
   ranGeneration: number;
   lastRetryRequest?: string;
+  /** The host on which the instance is placed, as far as the workflow knows. It holds the agent, or may. */
+  hostId?: string;
+  /**
+   * Whether `hostId` is what the placement says now.
+   * - absent: the placement is read before the next step on a host
+   * - `doubted`: somebody said that it changed, so it is read before any other step
+   * - `read`: it was read for the next step
+   * - `shared`: the next step is one of a run from before there were hosts, on the task queue of all workers
+   */
+  placement?: 'doubted' | 'read' | 'shared';
+  /** Further hosts that may hold an agent of the instance. They are cleaned up before anything is started. */
+  strayHosts?: string[];
+  /** The host of the instance gives no sign of life. */
+  lostHost?: HostNotice;
+  /** The instance is to move away from this host. */
+  moving?: HostNotice;
+  /**
+   * The host of the instance holds nothing any more once the placement no longer names it: its clean-up was begun, or it was lost or
+   * given up. Otherwise a placement that names another host comes from a restored backup.
+   */
+  leaving?: true;
+  /** Tries in a row that found no host for the instance. */
+  placingTries?: number;
+}
+
+export interface HostNotice {
+  hostId: string;
+  /** A sentence for people. */
+  message: string;
 }
 
 /** The row, as far as the workflow knows it. */
@@ -54,6 +84,8 @@ export type Obstacle = { generation: number; reason: StatusReason } & (
   /** Provisioning did not find the agent. The workflow waits until the agent is published. */
   | { kind: 'awaitingAgent' }
   | { kind: 'restarting'; dueAt: number }
+  /** No host can take the instance. Placing it is tried again. */
+  | { kind: 'unplaced'; dueAt: number }
   /** The agent was retired, and its retirement asked running instances to end. */
   | { kind: 'drained' }
   /** Clean-up did not succeed in time. The obstacle in `hides` holds again after a clean-up that succeeds. */
@@ -63,8 +95,14 @@ export type Obstacle = { generation: number; reason: StatusReason } & (
 /** What happened: messages from outside, and how the workflow's own effects ended. */
 export type InstanceEvent =
   | InstanceMessage
+  | { type: 'placingStarted' }
+  | { type: 'placed'; hostId: string; leftHostId?: string }
+  | { type: 'noHost'; row: RowReading; message: string }
+  | ({ type: 'located' } & LocateResult)
+  /** Runs that began before there were hosts read no placement (docs/replay.md). */
+  | { type: 'placementNotRead' }
   | { type: 'provisioningStarted' }
-  | { type: 'provisioned'; row: RowReading; runtimeId: string; restart: RestartPolicy }
+  | { type: 'provisioned'; row: RowReading; runtimeId: string; restart: RestartPolicy; hostId?: string }
   /** Provisioning found that the desired state of the row is `stopped` by now. */
   | { type: 'notWanted'; row: RowReading }
   | { type: 'agentMissing'; row: RowReading; message: string }
@@ -75,8 +113,11 @@ export type InstanceEvent =
   /** Runs that began before the workflow read rows believe what they hear (docs/replay.md). */
   | { type: 'rowNotRead' }
   | { type: 'rowDeletedUnread'; sequence: number; cause: Cause }
-  | { type: 'cleanedUp' }
-  | { type: 'cleanUpFailed'; message: string }
+  | { type: 'cleanUpStarted'; hostId?: string }
+  | { type: 'cleanedUp'; hostId?: string }
+  | { type: 'cleanUpFailed'; message: string; hostId?: string }
+  /** A step on a host was cancelled, or ended through no fault of the instance. It may have done its work. */
+  | { type: 'stepEnded' }
   /** The pause of the obstacle is over. */
   | { type: 'pauseOver' }
   | { type: 'statusRecorded'; status: InstanceStatus; generation: number; reason?: StatusReason; row: RowReading }

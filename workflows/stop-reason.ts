@@ -1,6 +1,6 @@
 import type { StopReason } from '../contracts/names.ts';
 import type { InstanceState } from './state.ts';
-import { desiredStateOf } from './transitions.ts';
+import { conditionOf, desiredStateOf } from './transitions.ts';
 
 /** The reason for a clean-up. An agent with a control queue is told it. */
 export function stopReasonOf(state: InstanceState): StopReason {
@@ -11,7 +11,10 @@ export function stopReasonOf(state: InstanceState): StopReason {
     case 'stopped':
       return 'stopped';
     case 'running':
-    case 'unknown':
+    case 'unknown': {
+      const condition = conditionOf(state);
+      if (condition === 'moving' || condition === 'astray') return 'replaced';
       return state.obstacle?.kind === 'drained' ? 'agent_retired' : 'failed';
+    }
   }
 }

@@ -6,6 +6,10 @@ export type KnownDesiredState = 'unknown' | DesiredState | 'gone';
 
 /** What runs, and what keeps the desired generation from running. */
 export type Condition =
+  /** The host of the instance gives no sign of life: whether an agent runs is not known. */
+  | 'hostLost'
+  /** Another host than that of the instance may hold an agent of it. */
+  | 'astray'
   /** The agent that runs, or may run, belongs to a deleted row. */
   | 'obsolete'
   /** The desired generation runs. */
@@ -24,6 +28,10 @@ export type Condition =
   | 'awaitingAgentUncertain'
   /** The agent is not published yet, and nothing is left of the attempt. */
   | 'awaitingAgent'
+  /** An agent runs, or may run, on a host that is drained. */
+  | 'moving'
+  /** No host can take the instance, and placing it is tried again after a pause. */
+  | 'unplaced'
   /** The agent ended, and is started again after a pause. */
   | 'restarting'
   /** Clean-up did not succeed, and is tried again after a pause. */
@@ -38,6 +46,10 @@ export type Step =
   | 'wait'
   | 'provision'
   | 'cleanUp'
+  /** Cleans up the hosts that are not that of the instance. */
+  | 'cleanUpStrays'
+  /** Cleans up the host, so that the instance can be placed on another one. */
+  | 'leaveHost'
   | 'recordRunning'
   | 'recordPending'
   | 'recordFailed'
@@ -49,6 +61,8 @@ export type Step =
  * desired state.
  */
 export const transitions: Readonly<Record<Condition, Readonly<Record<KnownDesiredState, Step>>>> = {
+  hostLost: { unknown: 'wait', running: 'recordPending', stopped: 'recordPending', gone: 'wait' },
+  astray: { unknown: 'wait', running: 'cleanUpStrays', stopped: 'cleanUp', gone: 'cleanUp' },
   obsolete: { unknown: 'wait', running: 'cleanUp', stopped: 'cleanUp', gone: 'cleanUp' },
   current: { unknown: 'wait', running: 'recordRunning', stopped: 'cleanUp', gone: 'cleanUp' },
   outdated: { unknown: 'wait', running: 'provision', stopped: 'cleanUp', gone: 'cleanUp' },
@@ -58,6 +72,8 @@ export const transitions: Readonly<Record<Condition, Readonly<Record<KnownDesire
   failed: { unknown: 'wait', running: 'recordFailed', stopped: 'recordStopped', gone: 'recordFinal' },
   awaitingAgentUncertain: { unknown: 'wait', running: 'cleanUp', stopped: 'cleanUp', gone: 'cleanUp' },
   awaitingAgent: { unknown: 'wait', running: 'recordPending', stopped: 'recordStopped', gone: 'recordFinal' },
+  moving: { unknown: 'wait', running: 'leaveHost', stopped: 'cleanUp', gone: 'cleanUp' },
+  unplaced: { unknown: 'wait', running: 'recordPending', stopped: 'cleanUp', gone: 'cleanUp' },
   restarting: { unknown: 'wait', running: 'recordPending', stopped: 'cleanUp', gone: 'cleanUp' },
   stuck: { unknown: 'wait', running: 'recordFailed', stopped: 'recordFailed', gone: 'wait' },
   drainedUncertain: { unknown: 'wait', running: 'cleanUp', stopped: 'cleanUp', gone: 'cleanUp' },
@@ -68,9 +84,13 @@ export function desiredStateOf({ knownRow }: InstanceState): KnownDesiredState {
   return knownRow.kind === 'present' ? knownRow.desiredState : knownRow.kind;
 }
 
-export function conditionOf({ knownRow, runtime, obstacle }: InstanceState): Condition {
+export function conditionOf(state: InstanceState): Condition {
+  const { knownRow, runtime, obstacle, lostHost, strayHosts } = state;
+  if (lostHost) return 'hostLost';
   if (obstacle?.kind === 'stuck') return 'stuck';
+  if (strayHosts) return 'astray';
   if (runtime.kind === 'obsolete') return 'obsolete';
+  if (isMoving(state)) return 'moving';
   if (obstacle) {
     const clean = runtime.kind === 'none';
     switch (obstacle.kind) {
@@ -82,6 +102,8 @@ export function conditionOf({ knownRow, runtime, obstacle }: InstanceState): Con
         return clean ? 'drained' : 'drainedUncertain';
       case 'restarting':
         return 'restarting';
+      case 'unplaced':
+        return 'unplaced';
     }
   }
   switch (runtime.kind) {
@@ -92,4 +114,17 @@ export function conditionOf({ knownRow, runtime, obstacle }: InstanceState): Con
     case 'running':
       return knownRow.kind === 'present' && runtime.generation !== knownRow.generation ? 'outdated' : 'current';
   }
+}
+
+/** A generation that cannot run leaves its host anyway. */
+function isMoving({ knownRow, runtime, obstacle, moving, hostId }: InstanceState): boolean {
+  const mayRun = runtime.kind === 'running' || runtime.kind === 'unknown';
+  const isRunDesired = knownRow.kind === 'present' && knownRow.desiredState === 'running';
+  return (
+    moving !== undefined &&
+    moving.hostId === hostId &&
+    mayRun &&
+    isRunDesired &&
+    (!obstacle || obstacle.kind === 'restarting')
+  );
 }

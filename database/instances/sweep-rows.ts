@@ -22,6 +22,8 @@ const sweptRow = z.object({
   awaitsPublishedAgent: z.boolean(),
   /** The instance may run, although its agent was retired with `drain`. */
   isToBeDrained: z.boolean(),
+  /** The row names a host, on which the instance is not placed any more. */
+  isPlacementLost: z.boolean(),
   /** The instance runs, and its agent has a control queue. */
   listens: z.boolean(),
 });
@@ -41,6 +43,7 @@ export async function* readSweptRows(pool: Pool, graceSeconds: number, pageSize 
            as "awaitsPublishedAgent",
          desired_state = 'running' and status in ('pending', 'running') and a.retired_at is not null and a.drain is true
            as "isToBeDrained",
+         i.host_id is not null and not exists (select from placements p where p.instance_id = i.id) as "isPlacementLost",
          desired_state = 'running' and status = 'running' and coalesce(a.runtime -> 'control' = 'true', false) as listens
        from instances i left join agents a on a.id = i.agent_id where i.id > $1 order by i.id limit $2`,
       [after, pageSize, graceSeconds],

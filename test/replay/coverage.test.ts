@@ -9,7 +9,7 @@ import { unreachableCells } from './unreachable.ts';
 import { allCells, bundleObservedWorkflows, visitsOf, type Visits } from './visits.ts';
 import { walk } from './walk.ts';
 
-/** False for events that only runs from before a patch get, and for messages that have no effect yet. */
+/** False for events that only runs from before a patch get. */
 const eventTypes: Record<InstanceEvent['type'], boolean> = {
   rowChanged: true,
   rowDeleted: true,
@@ -22,11 +22,18 @@ const eventTypes: Record<InstanceEvent['type'], boolean> = {
   retryRequested: true,
   agentPublished: true,
   agentDrained: true,
-  hostLost: false,
-  hostBack: false,
-  hostReplaceable: false,
-  moveRequested: false,
-  agentFound: false,
+  hostLost: true,
+  hostBack: true,
+  hostReplaceable: true,
+  moveRequested: true,
+  agentFound: true,
+  placingStarted: true,
+  placed: true,
+  noHost: true,
+  located: true,
+  placementNotRead: true,
+  cleanUpStarted: true,
+  stepEnded: true,
   provisioningStarted: true,
   provisioned: true,
   notWanted: true,

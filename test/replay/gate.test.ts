@@ -17,14 +17,14 @@ async function brokenBy(...changes: Change[]): Promise<string[]> {
 
 test('a reordered activity is caught', async () => {
   // The final status is recorded before the clean-up instead of after it.
-  const endedBefore = "knownRow.kind === 'gone' && knownRow.finalStatusRecorded && runtime.kind === 'none'";
+  const endedBefore = "knownRow.kind === 'gone' && knownRow.finalStatusRecorded && isClean";
   const broken = await brokenBy(
     { file: 'transitions.ts', from: "gone: 'cleanUp'", to: "gone: 'recordFinal'" },
     {
       file: 'decide.ts',
       from: `if (${endedBefore}) return { type: 'complete' };`,
       to: `if (${endedBefore}) return { type: 'complete' };
-  if (knownRow.kind === 'gone' && knownRow.finalStatusRecorded) return { type: 'cleanUp' };`,
+  if (knownRow.kind === 'gone' && knownRow.finalStatusRecorded) return cleanUpOf(state);`,
     },
   );
   expect(broken).toContain('runs-and-is-deleted');
@@ -37,7 +37,7 @@ test('a removed timer is caught', async () => {
 });
 
 test('a changed activity name is caught', async () => {
-  const change = { file: workflow, from: 'const { provision } = ', to: 'const { runAgent: provision } = ' };
+  const change = { file: 'effects.ts', from: 'taskQueue }).provision', to: 'taskQueue }).runAgent' };
   expect(await brokenBy(change)).toContain('runs-on');
 });
 
@@ -67,7 +67,7 @@ test('so is one that ends a run with many messages where runs from before it wen
 
 test('a change that alters no command is let through', async () => {
   const broken = await brokenBy(
-    { file: workflow, from: "summary: 'Run the agent'", to: "summary: 'Start the agent'" },
+    { file: 'effects.ts', from: "summary: 'Run the agent'", to: "summary: 'Start the agent'" },
     { file: 'describe-progress.ts', from: 'At rest', to: 'Resting' },
   );
   expect(broken).toEqual([]);

@@ -39,7 +39,11 @@ try {
     servers: { databaseUrl, amqpUrl, managementUrl, temporalAddress: temporal.address },
     workflowBundle: bundle,
     // One sweep is a scenario; others must not come between.
-    settings: { SWEEP_INTERVAL_SECONDS: String(24 * 60 * 60), RUNTIME_DIRECTORY: agentsDirectory(directory) },
+    settings: {
+      SWEEP_INTERVAL_SECONDS: String(24 * 60 * 60),
+      RUNTIME_DIRECTORY: agentsDirectory(directory),
+      HOST_LEASE_SECONDS: '3',
+    },
   });
   const stage = await openStage(rig);
   try {

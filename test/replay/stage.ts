@@ -7,6 +7,7 @@ import {
   instanceWorkflowType,
   type DesiredState,
   type InstanceStatus,
+  type ReasonCode,
 } from '../../contracts/names.ts';
 import { instanceStateQuery } from '../../workflows/instance-state-query.ts';
 import { until } from '../../stack/until.ts';
@@ -25,6 +26,7 @@ export async function openStage(rig: Rig) {
   const flags = await mkdtemp(join(rig.environment.RUNTIME_DIRECTORY, 'flags-'));
   let broker: Service | undefined;
   let worker: Service | undefined;
+  let second: Service | undefined;
 
   const stage = {
     rig,
@@ -48,6 +50,51 @@ export async function openStage(rig: Rig) {
       await worker?.stop();
       worker = undefined;
     },
+
+    /** Another host, in a folder of its own, whose label is `host=second`. */
+    startSecondHost: async () => {
+      second ??= await rig.startAgentsWorker({
+        RUNTIME_DIRECTORY: join(rig.environment.RUNTIME_DIRECTORY, 'second'),
+        HOST_LABELS: 'host=second',
+      });
+      await second.ready();
+      await stage.untilHosts(2);
+    },
+    /** Its agents go on, and its lease runs out. */
+    loseSecondHost: async () => {
+      await second?.stop();
+      second = undefined;
+      await stage.untilHosts(1);
+    },
+    untilHosts: async (count: number) => {
+      const isReached = async () => (await stage.hosts()).length === count;
+      if (!(await until(isReached, limitMs))) throw new Error(`there are not ${count} hosts for new instances`);
+    },
+    /** Ids of the hosts that hold their lease. */
+    hosts: async () => {
+      const { rows } = await rig.pool.query<{ id: string }>(
+        'select id from hosts where adopted_at is not null and lease_until > clock_timestamp()',
+      );
+      return rows.map(({ id }) => id);
+    },
+    hostOf: async (id: string) => {
+      const { rows } = await rig.pool.query<{ host_id: string }>(
+        'select host_id from placements where instance_id = $1',
+        [id],
+      );
+      return one(rows).host_id;
+    },
+    otherHostOf: async (id: string) => {
+      const home = await stage.hostOf(id);
+      return one((await stage.hosts()).filter((host) => host !== home));
+    },
+    drain: (hostId: string, isDraining: boolean) =>
+      rig.pool.query('update hosts set draining_since = case when $2 then clock_timestamp() end where id = $1', [
+        hostId,
+        isDraining,
+      ]),
+    untilReason: (id: string, code: ReasonCode, generation: number) =>
+      stage.untilState(id, ({ recorded }) => recorded.reason?.code === code && recorded.generation === generation),
 
     insert: async (agentId: string, desiredState: DesiredState = 'running', id: string = randomUUID()) => {
       const values = [id, agentId, randomUUID(), desiredState];
@@ -178,23 +225,12 @@ export async function openStage(rig: Rig) {
       );
     },
 
-    /**
-     * Provisions for an agent that nobody has published, and holds the answer up, by a lock on the table, while something
-     * else happens. The answer then is what it would have been before that.
-     */
-    withoutAnswerToProvision: async (agentId: string, meanwhile: (id: string) => Promise<void>) => {
+    /** A lock on the table of agents holds up whatever looks for the agent of an instance, while something else happens. */
+    whileAgentsAreLocked: async (meanwhile: () => Promise<void>) => {
       const locker = await rig.pool.connect();
       try {
         await locker.query('begin; lock table agents in access exclusive mode');
-        const id = await stage.insert(agentId);
-        const activityId = await stage.untilPending(id, 'provision');
-        const { sequence, generation, desiredState } = await stage.latestMessage(id);
-        await meanwhile(id);
-        const { workflowId } = rig.workflow(id);
-        const row = { sequence, generation, desiredState };
-        const message = `The agent ${agentId} is not published yet.`;
-        await rig.client.activity.complete({ workflowId, activityId }, { outcome: 'agentMissing', row, message });
-        return id;
+        await meanwhile();
       } finally {
         await locker.query('rollback');
         locker.release();

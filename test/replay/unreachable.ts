@@ -10,13 +10,23 @@ const gone = 'The agent of a deleted row is obsolete, and only its clean-up can 
 /** The conditions that are possible with each desired state. A drain may name a generation that the workflow does not know yet. */
 const reachable: Readonly<Record<KnownDesiredState, { conditions: readonly Condition[] | 'all'; otherwise: string }>> =
   {
-    unknown: { conditions: ['uncertain'], otherwise: beginnings },
+    unknown: { conditions: ['uncertain', 'astray'], otherwise: beginnings },
     running: { conditions: 'all', otherwise: '' },
     stopped: {
-      conditions: ['obsolete', 'outdated', 'uncertain', 'clean', 'stuck', 'drainedUncertain', 'drained'],
+      conditions: [
+        'hostLost',
+        'astray',
+        'obsolete',
+        'outdated',
+        'uncertain',
+        'clean',
+        'stuck',
+        'drainedUncertain',
+        'drained',
+      ],
       otherwise: stop,
     },
-    gone: { conditions: ['obsolete', 'clean', 'stuck'], otherwise: gone },
+    gone: { conditions: ['hostLost', 'astray', 'obsolete', 'clean', 'stuck'], otherwise: gone },
   };
 
 /** The cells of the table of transitions that no order of events reaches, each with the reason. */

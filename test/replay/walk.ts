@@ -8,6 +8,7 @@ import type { Cell } from './visits.ts';
 
 type LogEntry = ({ kind: 'row' } & RowReading) | { kind: 'deleted'; sequence: number };
 
+const hostIds = ['host-1', 'host-2'];
 const cause = { eventId: 'event', correlationId: 'event', traceparent: 'trace' };
 const restart: RestartPolicy = { policy: 'never', maxRestarts: 1, backoffMs: 1, maxBackoffMs: 1, resetAfterMs: 1_000 };
 
@@ -52,7 +53,10 @@ export function walk(choices: readonly number[]): Set<Cell> {
     if (effect.type === 'complete') return cells;
     if (begun || (effect.type === 'wait' && effect.until === undefined)) continue;
     begun = { effect, since: Math.max(log.length - 1, 0) };
+    const { hostId } = { hostId: undefined, ...effect };
+    if (effect.type === 'place') apply({ type: 'placingStarted' });
     if (effect.type === 'provision') apply({ type: 'provisioningStarted' });
+    if (effect.type === 'cleanUp') apply({ type: 'cleanUpStarted', ...(hostId !== undefined && { hostId }) });
   }
   return cells;
 }
@@ -88,6 +92,13 @@ function messages({ runtime }: InstanceState, log: readonly LogEntry[]): Instanc
     ),
     { ...exit, kind: 'exited' },
     { ...exit, kind: 'lost' },
+    ...hostIds.flatMap((hostId): InstanceEvent[] => [
+      { type: 'hostLost', hostId, message: '' },
+      { type: 'hostBack', hostId },
+      { type: 'hostReplaceable', hostId },
+      { type: 'moveRequested', hostId, message: '' },
+      { type: 'agentFound', hostId },
+    ]),
     { type: 'retryRequested', requestId: `after ${log.length}` },
     { type: 'agentPublished' },
     ...log.flatMap((entry): InstanceEvent[] =>
@@ -106,12 +117,23 @@ function endings(
 ): (InstanceEvent | undefined)[] {
   const row = log.at(-1);
   switch (effect.type) {
+    case 'place':
+      return [undefined, ...log.slice(since).flatMap((entry) => placeEndings(entry))];
+    case 'locate':
+      return [{ type: 'located', outcome: 'none' }, ...placements];
     case 'provision':
-      return [undefined, ...log.slice(since).flatMap((entry) => provisionEndings(effect.generation, entry))];
+      return [
+        { type: 'stepEnded' },
+        ...log.slice(since).flatMap((entry) => provisionEndings(effect.generation, entry, effect.hostId)),
+      ];
     case 'readRow':
       return [{ type: 'rowRead', row: row?.kind === 'row' ? { ...readingOf(row), ...said(recorded) } : null }];
     case 'cleanUp':
-      return [{ type: 'cleanedUp' }, { type: 'cleanUpFailed', message: '' }];
+      return [
+        { ...effect, type: 'cleanedUp' },
+        { ...effect, type: 'cleanUpFailed', message: '' },
+        { type: 'stepEnded' },
+      ];
     case 'recordStatus':
       return row?.kind === 'row' ? [{ ...effect, type: 'statusRecorded', row: readingOf(row) }] : [{ type: 'rowGone' }];
     case 'recordFinalStatus':
@@ -123,13 +145,36 @@ function endings(
   }
 }
 
-function provisionEndings(generation: number, entry: LogEntry): InstanceEvent[] {
+const placements = hostIds.flatMap((hostId): InstanceEvent[] => [
+  { type: 'located', outcome: 'on', hostId },
+  { type: 'located', outcome: 'hostLost', hostId, message: '' },
+]);
+
+function placeEndings(entry: LogEntry): InstanceEvent[] {
+  if (entry.kind === 'deleted') return [{ type: 'rowGone' }];
+  const row = readingOf(entry);
+  if (row.desiredState === 'stopped') return [{ type: 'notWanted', row }];
+  return [
+    { type: 'agentMissing', row, message: '' },
+    { type: 'noHost', row, message: '' },
+    ...hostIds.map((hostId): InstanceEvent => ({ type: 'placed', hostId })),
+    ...placements,
+  ];
+}
+
+function provisionEndings(generation: number, entry: LogEntry, hostId = ''): InstanceEvent[] {
   if (entry.kind === 'deleted') return [{ type: 'rowGone' }];
   const row = readingOf(entry);
   if (row.desiredState === 'stopped') return [{ type: 'notWanted', row }];
   const policies = (['never', 'always'] as const).map((policy) => ({ ...restart, policy }));
   return [
-    ...policies.map((policy): InstanceEvent => ({ type: 'provisioned', row, runtimeId: 'runtime', restart: policy })),
+    ...policies.map((policy): InstanceEvent => ({
+      type: 'provisioned',
+      row,
+      runtimeId: 'runtime',
+      restart: policy,
+      hostId,
+    })),
     { type: 'agentMissing', row, message: '' },
     { type: 'provisioningFailed', generation, reason: { code: 'provisioning_failed', message: '' } },
   ];

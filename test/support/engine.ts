@@ -1,6 +1,6 @@
 import type { ClientOptions, WorkflowClientInterceptor } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { DefaultLogger, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import pRetry from 'p-retry';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, type ProvidedContext } from 'vitest';
@@ -8,13 +8,19 @@ import { toMessage } from '../../bridge/signals/instance-router.ts';
 import { watchAcceptance } from '../../bridge/signals/acceptance.ts';
 import { createInstanceWorkflows, type InstanceWorkflows } from '../../bridge/signals/instance-workflows.ts';
 import { untilAccepted } from '../../bridge/signals/until-accepted.ts';
-import { instanceWorkflowId } from '../../contracts/names.ts';
+import { hostTaskQueue, instanceWorkflowId } from '../../contracts/names.ts';
 import { instanceStateQuery } from '../../workflows/instance-state-query.ts';
 import type { Run } from '../../cli/replay-gate/fetch-histories.ts';
 import { instanceMessageSignal, type InstanceMessage } from '../../workflows/messages.ts';
 import * as attributes from '../../workflows/search-attributes.ts';
 import type { RestartPolicy } from '../../workflows/restart-policy.ts';
-import { createFakeActivities, createFakeInstance, type FakeInstance } from './fake-instance.ts';
+import {
+  createFakeActivities,
+  createFakeHostActivities,
+  createFakeInstance,
+  type FakeInstance,
+} from './fake-instance.ts';
+import { hostIds } from './instance-fleet.ts';
 import { neverRestart } from './instance-events.ts';
 import { replayRuns } from './replay.ts';
 import { asIncoming } from './row-model.ts';
@@ -53,8 +59,7 @@ export function openDevServer(...settings: string[]): EngineOptions['open'] {
 export function useEngine({ program, open, bundle }: EngineOptions) {
   let workflowBundle = '';
   let environment: TestWorkflowEnvironment;
-  let worker: Worker;
-  let working: Promise<void>;
+  const workers = new Map<string, { worker: Worker; ended: Promise<void> }>();
   let workflows: InstanceWorkflows;
   const instances = new Map<string, FakeInstance>();
   const runs = new Map<string, Run>();
@@ -71,15 +76,11 @@ export function useEngine({ program, open, bundle }: EngineOptions) {
       // Files that begin at the same moment must not get in each other's way again and again.
       randomize: true,
     });
-    worker = await Worker.create({
-      connection: environment.nativeConnection,
-      taskQueue,
+    await startWorker(taskQueue, {
       workflowBundle: { codePath: workflowBundle },
       activities: { ...createFakeActivities(find) },
-      maxHeartbeatThrottleInterval: '100 milliseconds',
-      shutdownForceTime: '5 seconds',
     });
-    working = worker.run();
+    for (const hostId of hostIds) await engine.startHost(hostId);
     workflows = createInstanceWorkflows({ client: environment.client, taskQueue });
   });
 
@@ -95,10 +96,26 @@ export function useEngine({ program, open, bundle }: EngineOptions) {
   });
 
   afterAll(async () => {
-    worker?.shutdown();
-    await working;
+    await Promise.all([...workers.keys()].map(stopWorker));
     await environment?.teardown();
   });
+
+  const startWorker = async (queue: string, own: Partial<WorkerOptions>): Promise<void> => {
+    const worker = await Worker.create({
+      ...own,
+      connection: environment.nativeConnection,
+      taskQueue: queue,
+      maxHeartbeatThrottleInterval: '100 milliseconds',
+      shutdownForceTime: '5 seconds',
+    });
+    workers.set(queue, { worker, ended: worker.run() });
+  };
+  const stopWorker = async (queue: string): Promise<void> => {
+    const stopping = workers.get(queue);
+    workers.delete(queue);
+    stopping?.worker.shutdown();
+    await stopping?.ended;
+  };
 
   const find = (instanceId: string): FakeInstance => {
     const found = instances.get(instanceId);
@@ -108,6 +125,7 @@ export function useEngine({ program, open, bundle }: EngineOptions) {
   /** By deletion, as in life: to terminate a workflow in mid-step was seen to hold up the clock of the tests after it. */
   const end = async (instance: FakeInstance): Promise<void> => {
     instance.before = {};
+    for (const index of hostIds.keys()) instance.fleet.recover(index);
     if (instance.rows.row()) {
       instance.rows.remove();
       await engine.announce(instance);
@@ -118,6 +136,10 @@ export function useEngine({ program, open, bundle }: EngineOptions) {
   const handle = ({ id }: FakeInstance) => environment.client.workflow.getHandle(instanceWorkflowId(id));
 
   const engine = {
+    /** Starts the worker of a host, which all instances share. */
+    startHost: (hostId: string) =>
+      startWorker(hostTaskQueue(taskQueue, hostId), { activities: { ...createFakeHostActivities(find, hostId) } }),
+    stopHost: (hostId: string) => stopWorker(hostTaskQueue(taskQueue, hostId)),
     create: (): FakeInstance => {
       const instance = createFakeInstance();
       instances.set(instance.id, instance);

@@ -2,30 +2,37 @@ import { randomUUID } from 'node:crypto';
 import { Context, heartbeat } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { InstanceStatus, ProvisioningFailureCode } from '../../contracts/names.ts';
-import type { InstanceActivities } from '../../workflows/activities.ts';
+import type { HostActivities, InstanceActivities } from '../../workflows/activities.ts';
 import type { RuntimeExited } from '../../workflows/messages.ts';
 import type { RestartPolicy } from '../../workflows/restart-policy.ts';
 import { neverRestart } from './instance-events.ts';
+import { createFleet } from './instance-fleet.ts';
 import { createRowModel } from './row-model.ts';
 
 /** Those that change the world, and that trouble can befall. */
-type Activity = Exclude<keyof InstanceActivities, 'readRow'>;
+type Activity = Exclude<keyof InstanceActivities, 'readRow' | 'place' | 'locate'>;
 
 export type FakeInstance = ReturnType<typeof createFakeInstance>;
 
-/** One instance in memory: its row, its agent, and what its activities do before they do what they should. */
+/** One instance in memory: its row, the hosts with its agent, and what its activities do before they do what they should. */
 export function createFakeInstance() {
   const id = randomUUID();
   const rows = createRowModel();
+  const fleet = createFleet();
   let started = 0;
   const instance = {
     id,
     rows,
+    fleet,
+    /** Whether another host may take the instance when its host is lost for long. */
+    replaces: false,
     /** Attempts of activities that do something, oldest first. */
     calls: [] as Activity[],
     /** How often the row was read, which changes nothing. */
     reads: 0,
-    agent: undefined as { runtimeId: string; generation: number } | undefined,
+    get agent() {
+      return fleet.agent();
+    },
     /** What is published of its agent; undefined before its publication. */
     definition: { retired: false, restart: neverRestart } as { retired: boolean; restart: RestartPolicy } | undefined,
     /** Trouble: runs first in every attempt, counted from 1 for each activity. What it throws fails the attempt. */
@@ -38,35 +45,42 @@ export function createFakeInstance() {
     },
     /** The agent ends without having been asked to. @returns what the runtime reports */
     endAgent: (kind: RuntimeExited['kind'], { failed = true } = {}): RuntimeExited => {
-      if (!instance.agent) throw new Error('no agent is running');
-      const { runtimeId } = instance.agent;
-      instance.agent = undefined;
+      const { runtimeId } = instance.agent ?? {};
+      if (runtimeId === undefined) throw new Error('no agent is running');
+      fleet.removeAgent();
       return { type: 'runtimeExited', runtimeId, kind, failed, message: 'It ended.' };
     },
+    /** Starts the agent where the instance is placed. */
     startAgent: (generation: number): string => {
-      if (instance.agent?.generation !== generation) {
-        started += 1;
-        instance.agent = { runtimeId: `runtime-${started}`, generation };
-      }
-      return instance.agent.runtimeId;
+      const { hostId } = fleet.placement() ?? {};
+      if (hostId === undefined) throw new Error('the instance is placed nowhere');
+      const running = fleet.agentOn(hostId);
+      if (running?.generation === generation) return running.runtimeId;
+      started += 1;
+      const runtimeId = `runtime-${started}`;
+      fleet.start(hostId, { runtimeId, generation, alive: true, restart: neverRestart });
+      return runtimeId;
     },
   };
   return instance;
 }
 
-/** Activities over such instances. */
-export function createFakeActivities(find: (instanceId: string) => FakeInstance): InstanceActivities {
-  const begin = async (activity: Activity, instanceId: string): Promise<FakeInstance> => {
-    const instance = find(instanceId);
-    instance.calls.push(activity);
-    await instance.before[activity]?.(instance.count(activity));
-    return instance;
-  };
+type Find = (instanceId: string) => FakeInstance;
+
+async function begin(activity: Activity, instance: FakeInstance): Promise<FakeInstance> {
+  instance.calls.push(activity);
+  await instance.before[activity]?.(instance.count(activity));
+  return instance;
+}
+
+/** The activities of the task queue of a host, over such instances. */
+export function createFakeHostActivities(find: Find, hostId: string): HostActivities {
   return {
     provision: async ({ instanceId, resumeGeneration }) => {
       const { rows, definition } = find(instanceId);
       const row = rows.read();
-      const { startAgent } = await begin('provision', instanceId);
+      const { startAgent, fleet } = await begin('provision', find(instanceId));
+      if (fleet.placement()?.hostId !== hostId) return { outcome: 'misplaced' };
       if (!row) return { outcome: 'gone' };
       if (row.desiredState === 'stopped') return { outcome: 'notWanted', row };
       if (!definition) return { outcome: 'agentMissing', row, message: 'The agent is not published yet.' };
@@ -75,17 +89,33 @@ export function createFakeActivities(find: (instanceId: string) => FakeInstance)
       return { outcome: 'provisioned', row, runtimeId: startAgent(row.generation), restart };
     },
     cleanUp: async ({ instanceId }) => {
-      const instance = await begin('cleanUp', instanceId);
-      instance.agent = undefined;
+      const { fleet } = await begin('cleanUp', find(instanceId));
+      fleet.empty(hostId);
     },
+  };
+}
+
+/** The activities of the task queue that all workers share. */
+export function createFakeActivities(find: Find): Omit<InstanceActivities, keyof HostActivities> {
+  return {
+    place: async ({ instanceId }) => {
+      const { rows, fleet, definition, replaces } = find(instanceId);
+      const row = rows.read();
+      if (!row) return { outcome: 'gone' };
+      if (row.desiredState === 'stopped') return { outcome: 'notWanted', row };
+      if (!definition) return { outcome: 'agentMissing', row, message: 'The agent is not published yet.' };
+      const result = fleet.place(replaces);
+      return result.outcome === 'noHost' ? { ...result, row, message: 'All hosts are full.' } : result;
+    },
+    locate: async ({ instanceId }) => find(instanceId).fleet.locate(),
     readRow: async ({ instanceId }) => {
       const instance = find(instanceId);
       instance.reads += 1;
       return instance.rows.readState() ?? null;
     },
-    recordStatus: async (input) => (await begin('recordStatus', input.instanceId)).rows.recordStatus(input),
+    recordStatus: async (input) => (await begin('recordStatus', find(input.instanceId))).rows.recordStatus(input),
     recordFinalStatus: async ({ instanceId }) =>
-      (await begin('recordFinalStatus', instanceId)).rows.recordFinalStatus(),
+      (await begin('recordFinalStatus', find(instanceId))).rows.recordFinalStatus(),
   };
 }
 

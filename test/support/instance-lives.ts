@@ -3,11 +3,12 @@ import type { RestartPolicy } from '../../workflows/restart-policy.ts';
 import { createSimulation, type Simulation, type Step } from './instance-simulation.ts';
 
 /** From any state, with nothing new to hear and nothing going wrong, fewer steps than this lead to rest. */
-export const stepsToRest = 24;
+export const stepsToRest = 32;
 
 export interface Life {
   published: boolean;
   restart: RestartPolicy;
+  replaces?: boolean;
   steps: Step[];
 }
 
@@ -46,6 +47,16 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 18, arbitrary: fc.record({ do: fc.constant('advance'), ending }) },
 );
 
+const host = fc.nat({ max: 2 });
+const hostStep: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('loseHost'), host: fc.constantFrom(0, 0, 1, 2) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('recoverHost'), host }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('forgetHost', 'drainHost', 'undrainHost'), host }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('watch') }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('deliverNotice'), pick }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('terminate', 'continueAsNew') }) },
+);
+
 const number = fc.oneof(fc.nat({ max: 12 }), fc.constantFrom(999, Number.MAX_SAFE_INTEGER));
 const betrayal: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ do: fc.constant('restore'), pick }),
@@ -62,14 +73,20 @@ const lifeOf = (steps: fc.Arbitrary<Step>): fc.Arbitrary<Life> =>
   fc.record({
     published: fc.constantFrom(true, true, true, false),
     restart,
+    replaces: fc.boolean(),
     steps: fc.array(steps, { maxLength: 60, size: 'max' }),
   });
 
 /** Anything that may happen to an instance, in any order. */
 export const life = lifeOf(step);
 
+/** The same on hosts that are lost, come back, are drained and given up, with workflows that are terminated. */
+export const lifeOnHosts = lifeOf(fc.oneof({ weight: 3, arbitrary: step }, { weight: 2, arbitrary: hostStep }));
+
 /** The same, with restored backups and false messages in between. */
-export const betrayedLife = lifeOf(fc.oneof({ weight: 8, arbitrary: step }, { weight: 1, arbitrary: betrayal }));
+export const betrayedLife = lifeOf(
+  fc.oneof({ weight: 8, arbitrary: step }, { weight: 3, arbitrary: hostStep }, { weight: 1, arbitrary: betrayal }),
+);
 
 export function play({ steps, ...world }: Life, onEvent?: OnEvent): Simulation {
   const simulation = createSimulation({ ...world, ...(onEvent && { onEvent }) });

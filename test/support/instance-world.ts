@@ -3,6 +3,7 @@ import type { Effect } from '../../workflows/decide.ts';
 import type { InstanceMessage, RowReading, RuntimeExited } from '../../workflows/messages.ts';
 import type { RestartPolicy } from '../../workflows/restart-policy.ts';
 import type { InstanceEvent } from '../../workflows/state.ts';
+import { createFleet } from './instance-fleet.ts';
 import { createRowModel } from './row-model.ts';
 
 /** How an attempt ends. `answerLost` has done its work, but its answer is lost. */
@@ -12,12 +13,16 @@ export interface WorldOptions {
   /** Whether the agent is there from the beginning. */
   published: boolean;
   restart: RestartPolicy;
+  /** Whether the agent is placed on another host when its host is lost for long. */
+  replaces?: boolean;
 }
 
 /** What the activity read when it began. */
 export interface Looked {
   row: RowReading | undefined;
   agent: AgentDefinition | undefined;
+  /** How often the host had been lost. */
+  losses: number;
 }
 
 interface AgentDefinition {
@@ -28,8 +33,9 @@ interface AgentDefinition {
 
 type AgentEvent = { type: 'published' } | { type: 'retired'; drain: boolean };
 
-/** The world of an instance: its row, its published agent, at most one running agent, and the activities. */
-export function createInstanceWorld({ published, restart: firstRestart }: WorldOptions) {
+/** The world of an instance: its row, its published agent, the hosts with what runs on them, and the activities. */
+export function createInstanceWorld({ published, restart: firstRestart, replaces = false }: WorldOptions) {
+  const fleet = createFleet();
   const rows = createRowModel();
   const agentEvents: AgentEvent[] = [];
   const exits: RuntimeExited[] = [];
@@ -38,21 +44,23 @@ export function createInstanceWorld({ published, restart: firstRestart }: WorldO
   const drained = new Set<number>();
   const ran = new Set<number>();
   const exitCounts = new Map<number, number>();
-  const happened = { agentWasMissing: false, cleanUpFailed: false };
+  const happened = { agentWasMissing: false, cleanUpFailed: false, noHost: false };
   let definition: AgentDefinition | undefined = published
     ? { retired: false, drain: false, restart: firstRestart }
     : undefined;
-  let agent: { runtimeId: string; generation: number; alive: boolean; restart: RestartPolicy } | undefined;
   let started = 0;
 
-  const startAgent = ({ generation }: RowReading, restart: RestartPolicy): string => {
-    if (agent?.alive !== true || agent.generation !== generation) {
-      started += 1;
-      ran.add(generation);
-      agent = { runtimeId: `runtime-${started}`, generation, alive: true, restart };
+  const startAgent = (hostId: string, { generation }: RowReading, restart: RestartPolicy): string => {
+    const agent = fleet.agentOn(hostId);
+    if (agent?.alive === true && agent.generation === generation) {
+      agent.restart = restart;
+      return agent.runtimeId;
     }
-    agent.restart = restart;
-    return agent.runtimeId;
+    started += 1;
+    ran.add(generation);
+    const runtimeId = `runtime-${started}`;
+    fleet.start(hostId, { runtimeId, generation, alive: true, restart });
+    return runtimeId;
   };
   const cannotRun = (generation: number, code: 'agent_retired' | 'provisioning_failed'): InstanceEvent => {
     blamed.add(generation);
@@ -62,6 +70,7 @@ export function createInstanceWorld({ published, restart: firstRestart }: WorldO
 
   return {
     rows,
+    fleet,
     agentEvents: agentEvents as readonly AgentEvent[],
     exits: exits as readonly RuntimeExited[],
     blamed: blamed as ReadonlySet<number>,
@@ -69,7 +78,7 @@ export function createInstanceWorld({ published, restart: firstRestart }: WorldO
     ran: ran as ReadonlySet<number>,
     exitCounts: exitCounts as ReadonlyMap<number, number>,
     happened: happened as Readonly<typeof happened>,
-    agent: () => agent,
+    agent: fleet.agent,
     definition: () => definition,
 
     publish: (restart: RestartPolicy): void => {
@@ -99,7 +108,8 @@ export function createInstanceWorld({ published, restart: firstRestart }: WorldO
 
     /** The agent ends without having been asked to. */
     exit: (kind: RuntimeExited['kind'], failed: boolean): void => {
-      if (!agent?.alive) return;
+      const agent = fleet.agents().find(({ alive }) => alive);
+      if (!agent) return;
       agent.alive = false;
       const { runtimeId, generation, restart } = agent;
       exits.push({ type: 'runtimeExited', runtimeId, kind, failed, message: 'ended' });
@@ -110,24 +120,34 @@ export function createInstanceWorld({ published, restart: firstRestart }: WorldO
       if (!mayRestart || count > restart.maxRestarts) blamed.add(generation);
     },
 
-    look: (): Looked => ({ row: rows.read(), agent: definition }),
-    /** Undefined where the workflow does not learn how provisioning ended. */
+    /** A host is lost, or a loss goes on; it ends the agents that may be replaced elsewhere, and reports that when it is back. */
+    loseHost: (index: number): void => {
+      const ended = fleet.lose(index);
+      if (!ended) return;
+      const { runtimeId } = ended;
+      exits.push({ type: 'runtimeExited', runtimeId, kind: 'lost', failed: true, message: 'ended by its host' });
+    },
+
+    look: (hostId: string): Looked => ({ row: rows.read(), agent: definition, losses: fleet.losses(hostId) }),
+    /** What an activity on the host answers, which holds its lease. */
     provision: (
       { generation, resume }: Extract<Effect, { type: 'provision' }>,
-      { row, agent: found }: Looked,
+      hostId: string,
+      { row, agent: found, losses }: Looked,
       ending: Ending,
-    ): InstanceEvent | undefined => {
+    ): InstanceEvent => {
+      if (fleet.placement()?.hostId !== hostId) return { type: 'stepEnded' };
       if (!row) return { type: 'rowGone' };
       if (row.desiredState === 'stopped') return { type: 'notWanted', row };
-      if (ending === 'error') return undefined;
+      if (ending === 'error' || fleet.losses(hostId) !== losses) return { type: 'stepEnded' };
       if (!found) {
         happened.agentWasMissing = true;
         return { type: 'agentMissing', row, message: 'missing' };
       }
       if (found.retired && !(resume && row.generation === generation)) return cannotRun(generation, 'agent_retired');
-      const runtimeId = startAgent(row, found.restart);
-      if (ending === 'answerLost') return undefined;
-      if (ending === 'done') return { type: 'provisioned', row, runtimeId, restart: found.restart };
+      const runtimeId = startAgent(hostId, row, found.restart);
+      if (ending === 'answerLost') return { type: 'stepEnded' };
+      if (ending === 'done') return { type: 'provisioned', row, runtimeId, restart: found.restart, hostId };
       return cannotRun(generation, 'provisioning_failed');
     },
     /** Performs all other effects. A clean-up that fails has removed nothing. */
@@ -136,13 +156,32 @@ export function createInstanceWorld({ published, restart: firstRestart }: WorldO
       ending: Exclude<Ending, 'error'>,
     ): InstanceEvent => {
       switch (effect.type) {
-        case 'cleanUp':
+        case 'place': {
+          const row = rows.read();
+          if (!row) return { type: 'rowGone' };
+          if (row.desiredState === 'stopped') return { type: 'notWanted', row };
+          if (!definition) {
+            happened.agentWasMissing = true;
+            return { type: 'agentMissing', row, message: 'missing' };
+          }
+          if (ending === 'failed') return cannotRun(effect.generation, 'provisioning_failed');
+          const result = fleet.place(replaces);
+          if (result.outcome === 'placed') return { type: 'placed', ...result };
+          if (result.outcome === 'hostLost') return { type: 'located', ...result };
+          happened.noHost = true;
+          return { type: 'noHost', row, message: 'no host' };
+        }
+        case 'locate':
+          return { type: 'located', ...fleet.locate() };
+        case 'cleanUp': {
+          const { hostId = '' } = effect;
           if (ending === 'failed') {
             happened.cleanUpFailed = true;
-            return { type: 'cleanUpFailed', message: 'stuck' };
+            return { type: 'cleanUpFailed', message: 'stuck', hostId };
           }
-          agent = undefined;
-          return { type: 'cleanedUp' };
+          fleet.empty(hostId);
+          return { type: 'cleanedUp', hostId };
+        }
         case 'readRow':
           return { type: 'rowRead', row: rows.readState() ?? null };
         case 'recordStatus': {

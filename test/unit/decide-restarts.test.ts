@@ -1,14 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { decide } from '../../workflows/decide.ts';
 import type { RestartPolicy } from '../../workflows/restart-policy.ts';
 import type { InstanceEvent } from '../../workflows/state.ts';
-import { after, agentExited, begun, exit, neverRestart, pauseOver, provisioned, record, recorded, retry, row, rowChanged } from '../support/instance-events.ts'; // prettier-ignore
+import { after, agentExited, begun, exit, neverRestart, pauseOver, provisioned, record, recorded, retry, row, rowChanged, stepOf } from '../support/instance-events.ts'; // prettier-ignore
 
 const always: RestartPolicy = { ...neverRestart, policy: 'always' };
 const onFailure: RestartPolicy = { ...neverRestart, policy: 'on_failure' };
 
 const started = (restart: RestartPolicy, runtimeId = 'first'): InstanceEvent[] => [
-  begun,
+  ...begun,
   provisioned(row(1, 1), runtimeId, restart),
 ];
 /** Starts that each end as soon as they are up; the times of the pauses are kept. */
@@ -48,16 +47,21 @@ describe('an agent that ends by itself', () => {
       recorded('pending', row(2, 1)),
       exit('lost'),
     ];
-    expect(decide(after(...life))).toEqual({ type: 'provision', generation: 1, resume: true });
+    expect(stepOf(after(...life))).toEqual({ type: 'provision', generation: 1, resume: true, hostId: 'host-1' });
   });
 
   test('is pending with a reason until the pause is over, and then goes on where it was', () => {
     const life = [rowChanged(1, 1), ...started(onFailure), recorded('running', row(2, 1)), 5_000, exit('exited')];
     const why = { code: 'restarting', message: `${agentExited.message} Restart 1 of 3 after 1 s.` } as const;
-    expect(decide(after(...life))).toEqual(record('pending', 1, why));
+    expect(stepOf(after(...life))).toEqual(record('pending', 1, why));
     const told = [...life, recorded('pending', row(3, 1), why)];
-    expect(decide(after(...told))).toEqual({ type: 'wait', until: 6_000 });
-    expect(decide(after(...told, 6_000, pauseOver))).toEqual({ type: 'provision', generation: 1, resume: true });
+    expect(stepOf(after(...told))).toEqual({ type: 'wait', until: 6_000 });
+    expect(stepOf(after(...told, 6_000, pauseOver))).toEqual({
+      type: 'provision',
+      generation: 1,
+      resume: true,
+      hostId: 'host-1',
+    });
   });
 
   test('is failed once it was restarted as often as it may', () => {

@@ -13,8 +13,21 @@ import {
 } from '../../workflows/transitions.ts';
 import {
   agentMissing,
-  begun,
-  cleanedUp,
+  agentFound,
+  cleanedUpOn,
+  cleanUpBegun,
+  foundLost,
+  hostBack,
+  hostLost,
+  hostReplaceable,
+  locatedOn,
+  moveRequested,
+  noHost,
+  nowhere,
+  placed,
+  placing,
+  provisioningStarted,
+  stepOf,
   cleanUpFailed,
   checkRequested,
   deletionHeard,
@@ -35,15 +48,20 @@ import {
   rowRead,
   rowChanged,
 } from '../support/instance-events.ts';
-import { conditions, desiredStates, generation, stateIn } from '../support/instance-states.ts';
+import { conditions, desiredStates, elsewhere, generation, here, stateIn } from '../support/instance-states.ts';
 
-/** An agent of a generation that is not desired would be `current` where no generation is desired. */
+/** The desired states without which another condition holds: an agent of no desired generation is `current`, for example. */
+const neededFor: Partial<Record<Condition, readonly KnownDesiredState[]>> = {
+  outdated: ['running', 'stopped'],
+  moving: ['running'],
+};
 const cells = conditions
   .flatMap((condition) => desiredStates.map((desiredState) => ({ condition, desiredState })))
-  .filter(({ condition, desiredState }) => condition !== 'outdated' || ['running', 'stopped'].includes(desiredState));
+  .filter(({ condition, desiredState }) => neededFor[condition]?.includes(desiredState) ?? true);
 
+const paused: readonly Condition[] = ['restarting', 'unplaced'];
 const isReachable = ({ condition, desiredState }: (typeof cells)[number]): boolean =>
-  condition !== 'restarting' || desiredState === 'unknown' || desiredState === 'running';
+  !paused.includes(condition) || desiredState === 'unknown' || desiredState === 'running';
 
 interface Story {
   steps: Effect[];
@@ -53,13 +71,15 @@ interface Story {
 
 /**
  * Plays on from a state in a world in which every step succeeds and nothing else happens, and holds each step to what it claims of
- * the agent. Where the agent may run, it does.
+ * the agent. Where the agent may run, it does; so it does on hosts that may hold one.
  */
 function playOn(beginning: InstanceState): Story {
   const story: Story = { steps: [], statuses: [], ending: 'waits' };
   const { knownRow } = beginning;
   const { desiredState = 'running' } = knownRow.kind === 'present' ? knownRow : {};
   let agent = beginning.runtime.kind;
+  let placement = beginning.hostId;
+  const strays = new Set(beginning.strayHosts);
   let state = beginning;
   let now = 0;
   let { sequence } = beginning;
@@ -70,27 +90,44 @@ function playOn(beginning: InstanceState): Story {
     switch (effect.type) {
       case 'provision':
         demand(agent !== 'obsolete', 'the agent of a deleted row is never taken over');
+        demand(effect.hostId === placement, 'the agent is started where the instance is placed');
+        demand(strays.size === 0, 'nothing is started while another host may hold an agent');
         agent = 'running';
-        state = from(state, begun, now, provisioned(row(sequence, effect.generation)));
+        state = from(state, provisioningStarted, now, provisioned(row(sequence, effect.generation)));
         break;
-      case 'cleanUp':
-        demand(agent !== 'none', 'a clean-up has something to remove');
-        agent = 'none';
-        state = from(state, cleanedUp);
+      case 'place':
+        placement ??= here;
+        state = from(state, placing, placed(placement));
         break;
+      case 'locate':
+        state = from(state, placement === undefined ? nowhere : locatedOn(placement));
+        break;
+      case 'cleanUp': {
+        const { hostId = '' } = effect;
+        if (hostId === placement) {
+          demand(agent !== 'none', 'a clean-up has something to remove');
+          demand(strays.size === 0, 'other hosts are cleaned up before');
+          agent = 'none';
+          placement = undefined;
+        } else {
+          demand(strays.delete(hostId), 'a clean-up has something to remove');
+        }
+        state = from(state, cleanUpBegun(hostId), cleanedUpOn(hostId));
+        break;
+      }
       case 'recordStatus': {
         const { status, reason } = effect;
         const { runtime } = state;
         const runs = runtime.kind === 'running' && runtime.generation === generation;
         demand(status !== 'running' || runs, 'the desired generation runs when the row says so');
         const claimsNone = status === 'stopped' || (status === 'failed' && reason?.code !== 'cleanup_failed');
-        demand(!claimsNone || agent === 'none', 'no agent runs when the row says so');
+        demand(!claimsNone || (agent === 'none' && strays.size === 0), 'no agent runs when the row says so');
         story.statuses.push([status, reason?.code]);
         state = from(state, recorded(status, row((sequence += 1), effect.generation, desiredState), reason));
         break;
       }
       case 'recordFinalStatus':
-        demand(agent === 'none', 'no agent runs when the end is recorded');
+        demand(agent === 'none' && strays.size === 0, 'no agent runs when the end is recorded');
         story.statuses.push(['stopped', undefined]);
         state = from(state, finalRecorded);
         break;
@@ -101,7 +138,8 @@ function playOn(beginning: InstanceState): Story {
         state = from(state, pauseOver);
         break;
       case 'complete':
-        demand(agent === 'none', 'no agent runs when the workflow ends');
+        demand(agent === 'none' && strays.size === 0, 'no agent runs when the workflow ends');
+        demand(placement === undefined, 'the instance is placed nowhere when the workflow ends');
         return { ...story, ending: 'completes' };
       case 'readRow':
         throw new Error('nothing is in doubt');
@@ -118,18 +156,26 @@ const blockedStatuses: Record<Obstacle['kind'], Story['statuses']> = {
   failed: [['failed', 'agent_exited']],
   awaitingAgent: [['pending', 'agent_unknown']],
   drained: [['stopped', 'agent_retired']],
+  unplaced: [['pending', 'no_host'], ['running', undefined]], // prettier-ignore
   restarting: [['pending', 'restarting'], ['running', undefined]], // prettier-ignore
   stuck: [['failed', 'cleanup_failed'], ['pending', undefined], ['running', undefined]], // prettier-ignore
 };
 
 /** What has to happen, by the README's account of the life of an instance. */
-function expectedStory({ obstacle, runtime }: InstanceState, desiredState: KnownDesiredState): object {
-  const pauses = obstacle?.kind === 'stuck' || obstacle?.kind === 'restarting';
+function expectedStory(state: InstanceState, desiredState: KnownDesiredState): object {
+  const { obstacle, runtime, strayHosts = [], lostHost, moving } = state;
+  const pauses = obstacle !== undefined && 'dueAt' in obstacle;
+  if (lostHost) {
+    const statuses = desiredState === 'running' || desiredState === 'stopped' ? [['pending', 'host_lost']] : [];
+    return { steps: { provision: 0, cleanUp: 0 }, statuses, ending: 'waits', pauses };
+  }
   const isLasting = obstacle?.kind === 'failed' || obstacle?.kind === 'awaitingAgent' || obstacle?.kind === 'drained';
   const mayRun = runtime.kind !== 'none';
-  const provisions = desiredState === 'running' && !isLasting && !(runtime.kind === 'running' && runtime.generation === generation); // prettier-ignore
-  const cleansUp = mayRun && desiredState !== 'unknown' && (desiredState !== 'running' || isLasting || runtime.kind === 'obsolete'); // prettier-ignore
-  const steps = { provision: Number(provisions), cleanUp: Number(cleansUp) };
+  const moves = moving !== undefined && desiredState === 'running';
+  const provisions = moves || desiredState === 'running' && !isLasting && !(runtime.kind === 'running' && runtime.generation === generation); // prettier-ignore
+  const cleansUp = mayRun && desiredState !== 'unknown' && (desiredState !== 'running' || isLasting || moves || runtime.kind === 'obsolete'); // prettier-ignore
+  const strays = desiredState === 'unknown' ? 0 : strayHosts.length;
+  const steps = { provision: Number(provisions), cleanUp: Number(cleansUp) + strays };
   const stuck: Story['statuses'] = obstacle?.kind === 'stuck' ? [['failed', 'cleanup_failed']] : [];
   switch (desiredState) {
     case 'unknown':
@@ -141,6 +187,7 @@ function expectedStory({ obstacle, runtime }: InstanceState, desiredState: Known
       return { steps, statuses: [...stuck, ...stopped], ending: 'waits', pauses };
     }
     case 'running':
+      if (moves) return { steps, statuses: [['pending', 'moving'], ['running', undefined]], ending: 'waits', pauses };
       return { steps, statuses: obstacle ? blockedStatuses[obstacle.kind] : [['running', undefined]], ending: 'waits', pauses }; // prettier-ignore
   }
 }
@@ -181,11 +228,13 @@ describe('the table of transitions', () => {
     },
   );
 
-  // A new generation clears the pause of a restart, so no order of events leads here, and only the first step has a meaning.
-  test.each(['stopped', 'gone'] as const)('cleans up first when a restart is due and the row is %s', (desiredState) => {
-    const state = stateIn('restarting', desiredState);
-    expect([conditionOf(state), desiredStateOf(state)]).toEqual(['restarting', desiredState]);
-    expect(decide(state)).toEqual({ type: 'cleanUp' });
+  // A new generation clears the pause, so no order of events leads here, and only the first step has a meaning.
+  test.each(
+    paused.flatMap((condition) => (['stopped', 'gone'] as const).map((desiredState) => ({ condition, desiredState }))),
+  )('cleans up first when it is $condition and the row is $desiredState', ({ condition, desiredState }) => {
+    const state = stateIn(condition, desiredState);
+    expect([conditionOf(state), desiredStateOf(state)]).toEqual([condition, desiredState]);
+    expect(stepOf(state)).toEqual({ type: 'cleanUp', hostId: here });
   });
 });
 
@@ -203,7 +252,7 @@ type Answer = Partial<Record<Condition, Condition>>;
 
 const unblocked: Answer = { failedUncertain: 'uncertain', failed: 'clean', drainedUncertain: 'uncertain', drained: 'clean' }; // prettier-ignore
 const found: Answer = { awaitingAgentUncertain: 'uncertain', awaitingAgent: 'clean' };
-const resumed: Answer = { restarting: 'uncertain', stuck: 'uncertain' };
+const resumed: Answer = { unplaced: 'clean', restarting: 'uncertain', stuck: 'uncertain' };
 /** Whether something runs is to be found out. */
 const unsure: Answer = {
   current: 'uncertain',
@@ -213,16 +262,47 @@ const unsure: Answer = {
   awaitingAgent: 'awaitingAgentUncertain',
   drained: 'drainedUncertain',
 };
+/** Where nothing ran, the placement says that something may. */
+const mayRunNow: Answer = { clean: 'uncertain', failed: 'failedUncertain', awaitingAgent: 'awaitingAgentUncertain', drained: 'drainedUncertain' }; // prettier-ignore
+const begins: Answer = { ...mayRunNow, obsolete: 'uncertain', current: 'uncertain', outdated: 'uncertain' };
+const unsureOfRunning: Answer = { hostLost: 'uncertain', astray: 'uncertain', current: 'uncertain', outdated: 'uncertain', moving: 'uncertain' }; // prettier-ignore
+/** The placement names another host than the one that was known, or none, and nobody has left it on purpose. */
+const leftBehind: Answer = {
+  obsolete: 'astray',
+  current: 'astray',
+  outdated: 'astray',
+  uncertain: 'astray',
+  failedUncertain: 'astray',
+  awaitingAgentUncertain: 'astray',
+  moving: 'astray',
+  restarting: 'astray',
+  drainedUncertain: 'astray',
+};
+/** A host that may be replaced was left. */
+const vanished: Answer = {
+  obsolete: 'clean',
+  current: 'clean',
+  outdated: 'clean',
+  uncertain: 'clean',
+  failedUncertain: 'failed',
+  awaitingAgentUncertain: 'awaitingAgent',
+  moving: 'clean',
+  drainedUncertain: 'drained',
+};
+const foundWhereNothingWas: Answer = { clean: 'astray', failed: 'astray', awaitingAgent: 'astray', unplaced: 'astray', drained: 'astray' }; // prettier-ignore
+const lost: Answer = Object.fromEntries(conditions.map((condition) => [condition, 'hostLost']));
 /** From where something may be left, and from where nothing is. */
 const all = (uncertain: Condition, clean: Condition): Answer => ({
   current: uncertain,
   outdated: uncertain,
   uncertain,
+  moving: uncertain,
   restarting: uncertain,
   stuck: uncertain,
   failedUncertain: uncertain,
   awaitingAgentUncertain: uncertain,
   drainedUncertain: uncertain,
+  unplaced: clean,
   clean,
   failed: clean,
   awaitingAgent: clean,
@@ -256,7 +336,7 @@ const answers: Record<InstanceEvent['type'], readonly [InstanceEvent, Answer][]>
   checkRequested: [[checkRequested, unsure]],
   rowGone: [[rowGone, all('obsolete', 'clean')]],
   runtimeExited: [
-    [exit('exited'), { current: 'failedUncertain', outdated: 'uncertain' }],
+    [exit('exited'), { current: 'failedUncertain', outdated: 'uncertain', moving: 'failedUncertain' }],
     [exit('lost'), { current: 'uncertain', outdated: 'uncertain' }],
     [exit('exited', 'other'), {}],
   ],
@@ -268,14 +348,44 @@ const answers: Record<InstanceEvent['type'], readonly [InstanceEvent, Answer][]>
       { ...all('drainedUncertain', 'drained'), failedUncertain: 'failedUncertain', failed: 'failed' },
     ],
   ],
-  hostLost: [[{ type: 'hostLost', hostId: 'first', message: 'It is lost.' }, {}]],
-  hostBack: [[{ type: 'hostBack', hostId: 'first' }, {}]],
-  hostReplaceable: [[{ type: 'hostReplaceable', hostId: 'first' }, {}]],
-  moveRequested: [[{ type: 'moveRequested', hostId: 'first', message: 'It is drained.' }, {}]],
-  agentFound: [[{ type: 'agentFound', hostId: 'first' }, {}]],
+  hostLost: [[hostLost(here), {}]],
+  hostBack: [[hostBack(here), {}]],
+  hostReplaceable: [
+    [hostReplaceable(here), {}],
+    [hostReplaceable(elsewhere), { astray: 'current' }],
+  ],
+  moveRequested: [
+    [moveRequested(here), { current: 'moving', outdated: 'moving', uncertain: 'moving', restarting: 'moving' }],
+    [moveRequested(elsewhere), {}],
+  ],
+  agentFound: [
+    [agentFound(elsewhere), { ...all('astray', 'astray'), obsolete: 'astray', stuck: 'stuck' }],
+    [agentFound(here), foundWhereNothingWas],
+  ],
+  placingStarted: [[placing, begins]],
+  placed: [
+    [placed(here), { hostLost: 'current', ...mayRunNow }],
+    [placed(elsewhere), { hostLost: 'uncertain', ...mayRunNow, ...leftBehind }],
+    [placed(elsewhere, here), { ...unsureOfRunning, ...mayRunNow }],
+  ],
+  noHost: [[noHost(row(4, 2)), { hostLost: 'unplaced', clean: 'unplaced', ...leftBehind }]],
+  located: [
+    [nowhere, { hostLost: 'clean', ...leftBehind }],
+    [
+      { type: 'located', outcome: 'none', leftHostId: here },
+      { hostLost: 'clean', ...vanished },
+    ],
+    [locatedOn(here), { hostLost: 'uncertain', ...mayRunNow }],
+    [locatedOn(elsewhere), { hostLost: 'uncertain', ...mayRunNow, ...leftBehind }],
+    [foundLost(here), lost],
+    [foundLost(elsewhere), lost],
+  ],
+  placementNotRead: [[{ type: 'placementNotRead' }, {}]],
+  cleanUpStarted: [[cleanUpBegun(here), {}]],
+  stepEnded: [[{ type: 'stepEnded' }, {}]],
   provisioningStarted: [
     [
-      begun,
+      provisioningStarted,
       {
         obsolete: 'uncertain',
         current: 'uncertain',
@@ -300,7 +410,9 @@ const answers: Record<InstanceEvent['type'], readonly [InstanceEvent, Answer][]>
       },
     ],
   ],
-  notWanted: [[notWanted(row(5, 3, 'stopped')), { current: 'outdated', ...unblocked, ...found, ...resumed }]],
+  notWanted: [
+    [notWanted(row(5, 3, 'stopped')), { current: 'outdated', moving: 'outdated', ...unblocked, ...found, ...resumed }],
+  ],
   agentMissing: [
     [
       agentMissing(row(4, 2)),
@@ -309,6 +421,7 @@ const answers: Record<InstanceEvent['type'], readonly [InstanceEvent, Answer][]>
         outdated: 'awaitingAgentUncertain',
         uncertain: 'awaitingAgentUncertain',
         clean: 'awaitingAgent',
+        moving: 'awaitingAgentUncertain',
       },
     ],
   ],
@@ -318,19 +431,21 @@ const answers: Record<InstanceEvent['type'], readonly [InstanceEvent, Answer][]>
   ],
   cleanedUp: [
     [
-      cleanedUp,
+      cleanedUpOn(here),
       {
         obsolete: 'clean',
         current: 'clean',
         outdated: 'clean',
         uncertain: 'clean',
+        hostLost: 'clean',
+        moving: 'clean',
         failedUncertain: 'failed',
         awaitingAgentUncertain: 'awaitingAgent',
         drainedUncertain: 'drained',
       },
     ],
   ],
-  cleanUpFailed: [[cleanUpFailed, { ...all('stuck', 'stuck'), obsolete: 'stuck' }]],
+  cleanUpFailed: [[cleanUpFailed, { ...all('stuck', 'stuck'), obsolete: 'stuck', astray: 'stuck' }]],
   pauseOver: [[pauseOver, resumed]],
   statusRecorded: [[recorded('running', row(5, 2)), {}]],
   finalStatusRecorded: [

@@ -5,7 +5,16 @@ import { decide } from '../../workflows/decide.ts';
 import { evolve } from '../../workflows/evolve.ts';
 import { initialState, type InstanceEvent, type InstanceState } from '../../workflows/state.ts';
 import { neverRestart } from '../support/instance-events.ts';
-import { betrayedLife, life, play, settled, stepsToRest, type Life, type OnEvent } from '../support/instance-lives.ts';
+import {
+  betrayedLife,
+  life,
+  lifeOnHosts,
+  play,
+  settled,
+  stepsToRest,
+  type Life,
+  type OnEvent,
+} from '../support/instance-lives.ts';
 import type { Simulation } from '../support/instance-simulation.ts';
 import { propertyRuns } from '../support/property-runs.ts';
 import { asIncoming, createRowModel } from '../support/row-model.ts';
@@ -59,6 +68,28 @@ test('whatever is shuffled, repeated or missing, the world comes to agree with t
       expect(falsehoods(simulation)).toEqual([]);
     }),
     { ...propertyRuns(20_000), examples: [[diedWhileItsRowWasReplaced]] },
+  );
+});
+
+test('whatever happens to hosts, an instance never has two agents, and in the end the one that its row wants', () => {
+  fc.assert(
+    fc.property(lifeOnHosts, (given) => {
+      const simulation = play(given);
+      const { fleet, rows, settle } = simulation;
+      settle({ limit: stepsToRest, hostsComeBack: false });
+      expect(isFalseOfHost(simulation)).toBe(false);
+      settle({ limit: stepsToRest });
+      const { agentGeneration, alive, status } = reality(simulation);
+      const expected = expectedAtRest(simulation);
+      expect({ agentGeneration, alive }).toEqual({ agentGeneration: expected.agentGeneration, alive: expected.alive });
+      expect(rows.row() && status).toEqual(rows.row() && expected.status);
+      expect(falsehoods(simulation)).toEqual([]);
+      expect(fleet.mostAlive()).toBeLessThanOrEqual(1);
+      expect(fleet.agents().length).toBe(alive ? 1 : 0);
+      expect(fleet.placement() !== undefined).toBe(alive === true);
+      expect(simulation.state()?.hostId).toBe(fleet.placement()?.hostId);
+    }),
+    propertyRuns(20_000),
   );
 });
 
@@ -129,7 +160,7 @@ test('what failed or was drained runs again only with a new generation or when t
 
 test('a state is plain data: what continue-as-new hands on is what there was', () => {
   fc.assert(
-    fc.property(life, (given) => {
+    fc.property(lifeOnHosts, (given) => {
       play(given, (_before, _event, after) => expect(JSON.parse(JSON.stringify(after))).toStrictEqual(after));
     }),
     propertyRuns(2_000),
@@ -138,7 +169,7 @@ test('a state is plain data: what continue-as-new hands on is what there was', (
 
 test('hearing a message twice is hearing it once', () => {
   fc.assert(
-    fc.property(life, (given) => {
+    fc.property(lifeOnHosts, (given) => {
       play(given, (_before, event, after, now) => {
         // What is heard again may make the row be read again, and nothing else.
         const { doubt: _, ...again } = isMessage(event) ? evolve(after, event, now) : after;
@@ -194,6 +225,11 @@ const messageTypes: ReadonlySet<InstanceEvent['type']> = new Set([
   'retryRequested',
   'agentPublished',
   'agentDrained',
+  'hostLost',
+  'hostBack',
+  'hostReplaceable',
+  'moveRequested',
+  'agentFound',
 ]);
 
 function isMessage({ type }: InstanceEvent): boolean {
@@ -224,8 +260,17 @@ function expectedAtRest({ rows, state, blamed, drained, definition }: Simulation
   return { status: 'running', observedGeneration, agentGeneration: row.generation, alive: true, working: true };
 }
 
+/** Whether the row says other things of the host of the instance than are true. */
+function isFalseOfHost({ fleet, rows }: Simulation): boolean {
+  const home = fleet.placement();
+  const row = rows.row();
+  if (!home || !row) return false;
+  const saysRunning = row.status === 'running' && fleet.agentOn(home.hostId)?.alive !== true;
+  return saysRunning || (row.reason?.code === 'host_lost') === fleet.holdsLease(home.hostId);
+}
+
 /** Events whose status was never true. */
-function falsehoods({ rows, blamed, drained, ran, exitCounts, happened }: Simulation) {
+function falsehoods({ rows, fleet, blamed, drained, ran, exitCounts, happened }: Simulation) {
   const desiredStateOf = (generation: number) =>
     rows.log.find(({ row }) => row.generation === generation)?.row.desiredState;
   // A later generation than the known one may have been told to drain.
@@ -239,9 +284,11 @@ function falsehoods({ rows, blamed, drained, ran, exitCounts, happened }: Simula
       case 'cleanup_failed':
         return status !== 'failed' || !happened.cleanUpFailed;
       case 'no_host':
+        return status !== 'pending' || !happened.noHost;
       case 'host_lost':
+        return status !== 'pending' || !fleet.happened.hostWasLost;
       case 'moving':
-        return true;
+        return status !== 'pending' || !fleet.happened.hostWasDrained;
       case 'agent_retired':
         return status === 'stopped'
           ? !wasDrained(observedGeneration)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { decide, type Effect } from '../../workflows/decide.ts';
+import type { Effect } from '../../workflows/decide.ts';
 import { describeProgress } from '../../workflows/describe-progress.ts';
 import { evolve } from '../../workflows/evolve.ts';
 import type { RowState } from '../../workflows/messages.ts';
@@ -35,6 +35,7 @@ import {
   rowGone,
   rowRead,
   rowChanged,
+  stepOf,
 } from '../support/instance-events.ts';
 
 /** Lives up to a point, to be gone on from. */
@@ -55,12 +56,13 @@ const cleanUpPauseMs = 10 * 60_000;
 const wait: Effect = { type: 'wait' };
 const waitForCleanUp: Effect = { type: 'wait', until: cleanUpPauseMs };
 const complete: Effect = { type: 'complete' };
-const cleanUp: Effect = { type: 'cleanUp' };
+const hostId = 'host-1';
+const cleanUp: Effect = { type: 'cleanUp', hostId };
 const recordFinalStatus: Effect = { type: 'recordFinalStatus' };
-const provision = (generation: number): Effect => ({ type: 'provision', generation, resume: false });
-const resume = (generation: number): Effect => ({ type: 'provision', generation, resume: true });
+const provision = (generation: number): Effect => ({ type: 'provision', generation, resume: false, hostId });
+const resume = (generation: number): Effect => ({ type: 'provision', generation, resume: true, hostId });
 
-test.each<[situation: string, life: (InstanceEvent | InstanceEvent[] | number)[], next: Effect]>([
+test.each<[situation: string, life: Parameters<typeof after>, next: Effect]>([
   ['nothing was heard', [], wait],
   ['an exit came before any event of the row', [exit('exited')], wait],
 
@@ -188,8 +190,8 @@ test.each<[situation: string, life: (InstanceEvent | InstanceEvent[] | number)[]
   ['recording the end found a new row', [...running, deleted(3), cleanedUp, { type: 'finalStatusRecorded', row: row(4, 4) }], provision(4)], // prettier-ignore
   ['the new row was deleted too', [deleted(2), cleanedUp, finalRecorded, deleted(5)], recordFinalStatus],
 ])('when %s', (_situation, life, next) => {
-  const { doubt: _, ...state } = after(...life.flat());
-  expect(decide(state)).toEqual(next);
+  const { doubt: _, ...state } = after(...life);
+  expect(stepOf(state)).toEqual(next);
   expect(describeProgress(state, next)).toMatch(/\.$/);
 });
 
@@ -208,7 +210,8 @@ describe('what was heard', () => {
   test('never changes the state that it is applied to', () => {
     const state = after(...running, exit('lost'));
     const copy = structuredClone(state);
-    for (const event of [rowChanged(3, 2), ...deleted(9), exit('exited'), begun, cleanedUp]) evolve(state, event, 0);
+    for (const event of [rowChanged(3, 2), ...deleted(9), exit('exited'), ...begun, ...cleanedUp])
+      evolve(state, event, 0);
     expect(state).toEqual(copy);
   });
 
@@ -249,27 +252,27 @@ describe('before anything is stopped or removed', () => {
     ],
   ])('%s: the row is read, and decides', (_situation, heard, read, next) => {
     const doubtful = after(...running, heard);
-    expect(decide(doubtful)).toEqual(readRow);
+    expect(stepOf(doubtful)).toEqual(readRow);
     expect(describeProgress(doubtful, readRow)).toMatch(/\.$/);
-    expect(decide(from(doubtful, read))).toEqual(next);
+    expect(stepOf(from(doubtful, read))).toEqual(next);
   });
 
   test('a row that was restored to an earlier generation gets an agent of that generation, and later events count', () => {
     const later = [...running, rowChanged(11, 7), begun, provisioned(row(11, 7)), recorded('running', row(12, 7))];
     const restored = after(...later, checkRequested, seen(2, 1));
     expect(restored).toMatchObject({ sequence: 2, knownRow: { generation: 1 } });
-    expect(decide(restored)).toEqual(record('pending', 1));
-    expect(decide(from(restored, recorded('pending', row(3, 1))))).toEqual(provision(1));
+    expect(stepOf(restored)).toEqual(record('pending', 1));
+    expect(stepOf(from(restored, recorded('pending', row(3, 1))))).toEqual(provision(1));
     expect(from(restored, rowChanged(3, 2)).knownRow).toMatchObject({ generation: 2 });
   });
 
   test('a row that says running although it was stopped since gets its agent back', () => {
     const restored = after(...stopped, checkRequested, seen(2, 1));
-    expect(decide(restored)).toEqual(record('pending', 1));
+    expect(stepOf(restored)).toEqual(record('pending', 1));
   });
 
   test('the end of a row that is there after all is not recorded again and again', () => {
     const found = after(...running, ...deleted(999), cleanedUp, { type: 'finalStatusRecorded', row: row(2, 1) });
-    expect(decide(found)).toEqual(provision(1));
+    expect(stepOf(found)).toEqual(provision(1));
   });
 });

@@ -9,6 +9,7 @@ test('a state is handed on under the names that earlier releases read', () => {
   expect(Object.keys(handOn(state)).toSorted()).toEqual([
     'cause',
     'earlyExits',
+    'hostId',
     'publishedMeanwhile',
     'ranGeneration',
     'recorded',

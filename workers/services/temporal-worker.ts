@@ -10,7 +10,6 @@ import type {
   HostActivities,
   HostSweepActivities,
   InstanceActivities,
-  PlacementActivities,
   SweepActivities,
 } from '../../workflows/activities.ts';
 import { hostTaskQueue } from '../../contracts/names.ts';
@@ -24,7 +23,7 @@ export interface TemporalWorkerOptions {
   temporal: Configuration['temporal'];
   taskQueue: string;
   /** The activities of the shared task queue, among them those of hosts for workflows from before there were hosts. */
-  activities: InstanceActivities & PlacementActivities & SweepActivities;
+  activities: InstanceActivities & SweepActivities;
   /** The activities of the task queue of a host. */
   activitiesOf: (host: ServedHost) => HostActivities & HostSweepActivities;
   hosts: Pick<ServedHosts, 'onEach'>;

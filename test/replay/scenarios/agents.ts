@@ -21,9 +21,10 @@ export const agents: Scenarios = {
   },
   'agent-is-published-while-it-is-looked-for': {
     play: async (stage) => {
-      const id = await stage.withoutAnswerToProvision(randomUUID(), async (pending) => {
-        await stage.tell(pending, { type: 'agentPublished' });
-        await stage.untilState(pending, ({ publishedMeanwhile }) => publishedMeanwhile);
+      const id = randomUUID();
+      await stage.whileAgentsAreLocked(async () => {
+        await stage.insert(randomUUID(), 'running', id);
+        await stage.start(id, { type: 'agentPublished' });
       });
       await stage.untilState(id, ({ recorded }) => recorded.reason?.code === 'agent_unknown');
       return id;

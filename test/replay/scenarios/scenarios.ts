@@ -3,6 +3,7 @@ import { cleanUp } from './clean-up.ts';
 import { desiredStates } from './desired-states.ts';
 import { doubts } from './doubts.ts';
 import { ends } from './ends.ts';
+import { hosts } from './hosts.ts';
 import { longLives } from './long-lives.ts';
 import { provisioning } from './provisioning.ts';
 import type { Scenarios } from './scenario.ts';
@@ -15,4 +16,5 @@ export const scenarios: Scenarios = {
   ...agents,
   ...cleanUp,
   ...doubts,
+  ...hosts,
 };

@@ -1,0 +1,146 @@
+import { expect, test, vi } from 'vitest';
+import { hang, workUntilCancelled, type FakeInstance } from '../support/fake-instance.ts';
+import { hostIds } from '../support/instance-fleet.ts';
+import { useTimeSkipping } from '../support/time-skipping.ts';
+
+const engine = useTimeSkipping();
+const hourMs = 60 * 60_000;
+const [first, second] = hostIds;
+const message = 'It is lost.';
+
+const reasonOf = ({ rows }: FakeInstance) => rows.row()?.reason?.code;
+const lose = async (instance: FakeInstance, times = 1): Promise<void> => {
+  for (let time = 0; time < times; time += 1) instance.fleet.lose(0);
+  await engine.tell(instance, { type: 'hostLost', hostId: first, message });
+};
+
+test('an instance on a lost host says so, and goes on untouched when the host is back', async () => {
+  const instance = await engine.createRunning();
+  const { runtimeId } = instance.agent ?? {};
+  await lose(instance);
+  await engine.until(() => expect(reasonOf(instance)).toBe('host_lost'));
+  await engine.skip(24 * hourMs);
+  expect(instance.count('provision')).toBe(1);
+
+  instance.fleet.recover(0);
+  await engine.tell(instance, { type: 'hostBack', hostId: first });
+  await engine.until(() => expect(instance.rows.row()?.status).toBe('running'));
+  expect(instance.agent?.runtimeId).toBe(runtimeId);
+  expect(instance.statuses()).toEqual(['running', 'pending', 'running']);
+});
+
+test('a false message that the host is lost is not written down', async () => {
+  const instance = await engine.createRunning();
+  await engine.tell(instance, { type: 'hostLost', hostId: first, message });
+  await engine.tell(instance, { type: 'hostReplaceable', hostId: first });
+  await engine.until(async () => expect((await engine.state(instance)).placement).toBeUndefined());
+  expect(instance.calls).toEqual(['provision', 'recordStatus']);
+});
+
+test('an instance is started on another host only when the lost one may be replaced', async () => {
+  const instance = engine.create();
+  instance.replaces = true;
+  instance.rows.insert();
+  await engine.announce(instance);
+  await engine.until(() => expect(instance.rows.row()?.status).toBe('running'));
+  await lose(instance);
+  await engine.tell(instance, { type: 'hostReplaceable', hostId: first });
+  await engine.until(() => expect(reasonOf(instance)).toBe('host_lost'));
+  expect(instance.count('provision')).toBe(1);
+
+  instance.fleet.lose(0);
+  instance.fleet.lose(0);
+  await engine.tell(instance, { type: 'hostReplaceable', hostId: first });
+  await engine.until(() => expect(instance.rows.row()?.status).toBe('running'));
+  expect(instance.fleet.placement()?.hostId).toBe(second);
+  expect(instance.fleet.mostAlive()).toBe(1);
+
+  instance.fleet.recover(0);
+  await engine.tell(instance, { type: 'agentFound', hostId: first });
+  await engine.until(() => expect(instance.fleet.agentOn(first)).toBeUndefined());
+  expect(instance.fleet.agentOn(second)?.alive).toBe(true);
+});
+
+test('provisioning on a host that is lost is cancelled, so that the status can be written', async () => {
+  const instance = engine.create();
+  instance.before.provision = () => workUntilCancelled();
+  instance.rows.insert();
+  await engine.announce(instance);
+  await vi.waitFor(() => expect(instance.count('provision')).toBe(1));
+  await lose(instance);
+  await engine.until(() => expect(reasonOf(instance)).toBe('host_lost'));
+});
+
+test('a clean-up on a host that is lost is cancelled, and done when the host is back', async () => {
+  const instance = await engine.createRunning();
+  instance.before.cleanUp = () => hang();
+  instance.rows.desire('stopped');
+  await engine.announce(instance);
+  await vi.waitFor(() => expect(instance.count('cleanUp')).toBe(1));
+  await lose(instance);
+  await engine.until(() => expect(reasonOf(instance)).toBe('host_lost'));
+
+  instance.before = {};
+  instance.fleet.recover(0);
+  await engine.tell(instance, { type: 'hostBack', hostId: first });
+  await engine.until(() => expect(instance.rows.row()?.status).toBe('stopped'));
+  expect(instance.agent).toBeUndefined();
+});
+
+test('a clean-up and a start wait for the worker of their host, however long it is away', async () => {
+  const instance = await engine.createRunning();
+  await engine.stopHost(first);
+  try {
+    instance.rows.desire('stopped');
+    await engine.announce(instance);
+    await engine.skip(5 * hourMs);
+    expect(instance.statuses()).toEqual(['running']);
+    await engine.startHost(first);
+    await engine.until(() => expect(instance.rows.row()?.status).toBe('stopped'));
+
+    await engine.stopHost(first);
+    instance.rows.desire('running');
+    await engine.announce(instance);
+    await engine.until(() => expect(instance.rows.row()?.status).toBe('pending'));
+    await engine.skip(5 * hourMs);
+    expect(instance.rows.row()).toMatchObject({ status: 'pending', reason: undefined });
+  } finally {
+    await engine.startHost(first);
+  }
+  await engine.until(() => expect(instance.rows.row()?.status).toBe('running'));
+});
+
+test('an instance moves from a host that is drained: it is stopped there before it is started elsewhere', async () => {
+  const instance = await engine.createRunning();
+  instance.fleet.drain(0, true);
+  await engine.tell(instance, { type: 'moveRequested', hostId: first, message: 'It is drained.' });
+  await engine.until(() => expect(instance.fleet.agentOn(second)?.alive).toBe(true));
+  await engine.until(() => expect(instance.rows.row()?.status).toBe('running'));
+  expect(instance.fleet.agentOn(first)).toBeUndefined();
+  expect(instance.fleet.mostAlive()).toBe(1);
+  expect(instance.calls).toEqual(['provision', 'recordStatus', 'recordStatus', 'cleanUp', 'provision', 'recordStatus']);
+});
+
+test('an instance that no host can take is pending with the reason, and runs when one can', async () => {
+  const instance = engine.create();
+  for (const index of hostIds.keys()) instance.fleet.drain(index, true);
+  instance.rows.insert();
+  await engine.announce(instance);
+  await engine.until(() => expect(reasonOf(instance)).toBe('no_host'));
+  await engine.skip(hourMs);
+  expect(instance.count('recordStatus')).toBe(1);
+  instance.fleet.drain(1, false);
+  await engine.until(() => expect(instance.rows.row()?.status).toBe('running'));
+  expect(instance.fleet.placement()?.hostId).toBe(second);
+});
+
+test('a terminated workflow that is started anew finds the host of its agent', async () => {
+  const instance = await engine.createRunning();
+  const { runtimeId } = instance.agent ?? {};
+  instance.fleet.drain(0, true);
+  await engine.handle(instance).terminate();
+  await engine.announce(instance);
+  await engine.until(async () => expect((await engine.state(instance)).runtime.kind).toBe('running'));
+  expect(instance.agent?.runtimeId).toBe(runtimeId);
+  expect(instance.fleet.mostAlive()).toBe(1);
+});

@@ -1,0 +1,66 @@
+import {
+  ActivityCancellationType,
+  proxyActivities,
+  proxyLocalActivities,
+  workflowInfo,
+  type ActivityOptions,
+} from '@temporalio/workflow';
+import { hostTaskQueue } from '../contracts/names.ts';
+import type { HostActivities, InstanceActivities } from './activities.ts';
+
+const provisionOptions = {
+  summary: 'Run the agent',
+  // Longer than the longest `ready_timeout_seconds` of a spec, which is one hour.
+  startToCloseTimeout: '65 minutes',
+  heartbeatTimeout: '10 seconds',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds', maximumAttempts: 5 },
+} satisfies ActivityOptions;
+
+const cleanUpOptions = {
+  summary: 'Stop the agent and remove what was made for it',
+  startToCloseTimeout: '15 minutes',
+  heartbeatTimeout: '10 seconds',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
+} satisfies ActivityOptions;
+
+/** The most tries of a clean-up: those that fail at once fill an hour. */
+const cleanUpTries = 64;
+
+/**
+ * The steps on a host, which wait until its worker takes them: no limit ends them because the host is away. A clean-up that nobody takes
+ * for a while is given up, so that the workflow reads the placement again.
+ *
+ * Without a host, they are those of runs from before there were hosts, on the task queue of all workers.
+ */
+export function activitiesOn(hostId: string | undefined): HostActivities {
+  if (hostId === undefined) {
+    return {
+      provision: proxyActivities<HostActivities>({ ...provisionOptions, scheduleToCloseTimeout: '3 hours' }).provision,
+      cleanUp: proxyActivities<HostActivities>({ ...cleanUpOptions, scheduleToCloseTimeout: '1 hour' }).cleanUp,
+    };
+  }
+  const taskQueue = hostTaskQueue(workflowInfo().taskQueue, hostId);
+  const retry = { ...cleanUpOptions.retry, maximumAttempts: cleanUpTries };
+  return {
+    provision: proxyActivities<HostActivities>({ ...provisionOptions, taskQueue }).provision,
+    cleanUp: proxyActivities<HostActivities>({
+      ...cleanUpOptions,
+      taskQueue,
+      scheduleToStartTimeout: '10 minutes',
+      retry,
+    }).cleanUp,
+  };
+}
+
+export const { place, locate, readRow, recordStatus, recordFinalStatus } = proxyLocalActivities<
+  Omit<InstanceActivities, keyof HostActivities>
+>({
+  startToCloseTimeout: '15 seconds',
+  // A cancelled write must have ended before the next run writes, or it could overwrite a newer status.
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  // Longer waits become timers of the server. Otherwise an outage would keep a workflow task open, and signals would wait.
+  localRetryThreshold: '1 second',
+  retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '2 minutes' },
+});
