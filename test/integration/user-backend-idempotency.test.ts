@@ -40,6 +40,12 @@ describe('an idempotency key', () => {
     expect(await countInstances()).toBe(0);
   });
 
+  test('gives an answer again that was stored before there were hosts', async () => {
+    const first = await keyed({});
+    await rig.pool.query("update idempotency_keys set response = response - 'host_id' where user_id = $1", [userId]);
+    expect(await keyed({})).toMatchObject({ status: 201, body: { ...first.body, host_id: null } });
+  });
+
   test('of ten requests at once lets one create, and gives all the same answer', async () => {
     const answers = await Promise.all(Array.from({ length: 10 }, () => keyed({})));
     expect(new Set(answers.map(({ text }) => text)).size).toBe(1);
