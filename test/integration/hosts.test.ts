@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
-import { listHosts, undrainHost } from '../../database/hosts/hosts.ts';
+import { drainHost, forgetHost, listHosts, undrainHost } from '../../database/hosts/hosts.ts';
 import { endAgents } from '../../runtimes/process/end-agents.ts';
 import { createProcessRuntime } from '../../runtimes/process/process-runtime.ts';
 import { useRig } from '../support/rig.ts';
@@ -94,6 +94,117 @@ const runOn = async (host: Host, agent = agentId): Promise<string> => {
   await untilState(id, { status: 'running', host_id: host.id });
   return id;
 };
+
+test('instances spread over the hosts, and their stop, change and deletion reach the host of each', async () => {
+  const hosts = [await openHost('anna'), await openHost('bert'), await openHost('cleo')];
+  const ids = await Promise.all(Array.from({ length: 9 }, () => rig.insertInstance(agentId)));
+  await Promise.all(ids.map((id) => untilState(id, { status: 'running' })));
+  expect((await Promise.all(hosts.map((host) => host.agents()))).map((agents) => agents.length)).toEqual([3, 3, 3]);
+  const before = await Promise.all(ids.map(rig.processes));
+  const [stopped = '', changed = '', deleted = '', ...others] = ids;
+  await rig.pool.query(`update instances set desired_state = 'stopped' where id = $1`, [stopped]);
+  await rig.pool.query(`update instances set config = '{"a": 1}' where id = $1`, [changed]);
+  await rig.deleteInstance(deleted);
+  await untilState(stopped, { status: 'stopped', host_id: null });
+  await vi.waitFor(async () => {
+    const { rows } = await rig.pool.query(
+      `select from instances where id = $1 and status = 'running' and observed_generation = 2`,
+      [changed],
+    );
+    expect(rows).toHaveLength(1);
+  }, patience);
+  await vi.waitFor(async () => expect(await rig.processes(deleted)).toEqual([]), patience);
+  expect(await rig.processes(stopped)).toEqual([]);
+  expect(await rig.processes(changed)).toHaveLength(1);
+  expect(await rig.processes(changed)).not.toEqual(before[1]);
+  expect(await Promise.all(others.map(rig.processes))).toEqual(before.slice(3));
+}, 120_000);
+
+test('instances of a lost host say so within its lease, and come back untouched when it does', async () => {
+  const [anna, bert] = [await openHost('anna'), await openHost('bert')];
+  await drainHost(rig.pool, bert.id, 1);
+  const ids = [await runOn(anna), await runOn(anna)];
+  await undrainHost(rig.pool, bert.id);
+  const before = await Promise.all(ids.map(rig.processes));
+  await anna.stop();
+  for (const id of ids) {
+    await untilState(id, {
+      status: 'pending',
+      code: 'host_lost',
+      host_id: anna.id,
+      message: expect.stringContaining('anna'),
+    });
+  }
+  expect(await Promise.all(ids.map(rig.processes))).toEqual(before);
+  // A wish that comes meanwhile waits for the host.
+  await rig.deleteInstance(ids[1] ?? '');
+  await anna.start();
+  await untilState(ids[0] ?? '', { status: 'running', code: null, host_id: anna.id });
+  expect(await rig.processes(ids[0] ?? '')).toEqual(before[0]);
+  await vi.waitFor(async () => expect(await rig.processes(ids[1] ?? '')).toEqual([]), patience);
+}, 120_000);
+
+test('an instance says why no host takes it, and runs as soon as one does', async () => {
+  await openHost('anna', { HOST_CAPACITY: '1', HOST_LABELS: 'zone=a' });
+  const ids = [await rig.insertInstance(agentId), await rig.insertInstance(agentId)];
+  await vi.waitFor(async () => {
+    const states = await Promise.all(ids.map(stateOf));
+    expect(states.map(({ code }) => code).toSorted((one, other) => String(one).localeCompare(String(other)))).toEqual([
+      'no_host',
+      null,
+    ]);
+  }, patience);
+  const special = await rig.insertInstance(await rig.publishAgent({ host_labels: { zone: 'b' } }));
+  await untilState(special, { status: 'pending', code: 'no_host', message: expect.stringContaining('zone=b') });
+  const bert = await openHost('bert', { HOST_LABELS: 'zone=b,disk=ssd' });
+  await untilState(special, { status: 'running', host_id: bert.id });
+  for (const id of ids) await untilState(id, { status: 'running' });
+}, 120_000);
+
+test('a drained host is left by one instance after the other, and gets none', async () => {
+  const anna = await openHost('anna');
+  const ids = [await runOn(anna), await runOn(anna), await runOn(anna)];
+  await drainHost(rig.pool, anna.id, 1);
+  await vi.waitFor(async () => {
+    const [host] = await listHosts(rig.pool);
+    expect(host?.drain).toMatchObject({ moving: 0, waiting: 3, left: 3 });
+  }, patience);
+  const bert = await openHost('bert');
+  let mostMoving = 0;
+  await vi.waitFor(async () => {
+    const hosts = await listHosts(rig.pool);
+    const drain = hosts.find(({ id }) => id === anna.id)?.drain;
+    mostMoving = Math.max(mostMoving, drain?.moving ?? 0);
+    expect(drain).toMatchObject({ left: 0 });
+  }, patience);
+  expect(mostMoving).toBe(1);
+  for (const id of ids) {
+    await untilState(id, { status: 'running', code: null, host_id: bert.id });
+    expect(await rig.processes(id)).toHaveLength(1);
+  }
+  await runOn(bert);
+  expect(await anna.agents()).toEqual([]);
+}, 120_000);
+
+test('a forgotten host gives its instances away, and what it still holds is removed when it comes back', async () => {
+  const anna = await openHost('anna');
+  const [goes, ends] = [await runOn(anna), await runOn(anna)];
+  const bert = await openHost('bert');
+  expect(await forgetHost(rig.pool, anna.id)).toBe('alive');
+  await anna.stop();
+  await untilState(goes, { code: 'host_lost' });
+  await rig.deleteInstance(ends);
+  const left = await rig.processes(goes);
+  expect(await forgetHost(rig.pool, anna.id)).toBe('forgotten');
+  await untilState(goes, { status: 'running', host_id: bert.id });
+  await vi.waitFor(async () => expect((await listHosts(rig.pool)).map(({ id }) => id)).toEqual([bert.id]), patience);
+  await anna.start();
+  await vi.waitFor(async () => expect(await anna.agents()).toEqual([]), patience);
+  const [pid, ...others] = await rig.processes(goes);
+  expect(others).toEqual([]);
+  expect(left).not.toContain(pid);
+  await untilState(goes, { status: 'running', host_id: bert.id });
+}, 120_000);
 
 test('agents from before there were hosts are taken over where they run', async () => {
   const anna = await openHost('anna');
