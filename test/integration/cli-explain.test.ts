@@ -275,3 +275,17 @@ test('of an instance on another host, it says which, and whether that is lost, i
     await rm(other, { recursive: true });
   }
 });
+
+test('of an instance that fits on no host, it says why, and where the hosts are listed', async () => {
+  const id = await rig.insertInstance(await rig.publishAgent({ host_labels: { zone: 'nowhere' } }));
+  const found = await vi.waitFor(async () => {
+    const explained = await explain(id);
+    expect(explained.row?.reason?.code).toBe('no_host');
+    return explained;
+  }, patience);
+  expect(found.host).toBeNull();
+  expect(found.verdict).toEqual({
+    state: 'waiting',
+    sentence: expect.stringMatching(/^waiting for a host: .*zone=nowhere.*\. To find one: npx instances hosts list shows them all\.$/), // prettier-ignore
+  });
+});
