@@ -171,7 +171,7 @@ export function createAgentLifecycle({
     if (record.phase === 'running') await folder.writeRecord({ ...record, phase: 'stopping' });
     const { process: leader, stopGraceSeconds: graceSeconds } = record;
     if (leader && graceSeconds > 0 && isAlive(leader)) await beforeStop?.();
-    await endProcesses({ name: folder.name, leader, uid: await users?.find(folder.name), graceSeconds, signal });
+    await endProcesses({ folder, leader, uid: await users?.find(folder.name), graceSeconds, signal });
     await folder.removeRecord();
   }
 

@@ -1,10 +1,12 @@
+import { belongsTo } from './belongs-to.ts';
+import type { InstanceFolder } from './instance-folder.ts';
 import { isAlive, listProcesses, signalGroup, signalProcess } from './process-table.ts';
 import type { MarkedProcess, ProcessIdentity } from './process-entry.ts';
 import { waitUntil } from './wait-until.ts';
 
 interface EndOptions {
-  /** The value of `INSTANCE_NAME` in the environment of all processes of the instance. */
-  name: string;
+  /** The folder of the instance, which all of its processes have in their environment. */
+  folder: Pick<InstanceFolder, 'name' | 'path'>;
   /** The agent itself, if known. */
   leader: ProcessIdentity | undefined;
   /** The user that only this instance has, if any. */
@@ -22,7 +24,7 @@ const killMs = 1000;
  * process remains.
  * @throws the reason of the signal when aborted; a later call continues
  */
-export async function endProcesses({ name, leader, uid, graceSeconds, signal }: EndOptions): Promise<void> {
+export async function endProcesses({ folder, leader, uid, graceSeconds, signal }: EndOptions): Promise<void> {
   const deadlineMs = performance.now() + graceSeconds * 1000;
   const asked = new Set<number>();
   const leaderRan = leader !== undefined && isAlive(leader);
@@ -32,7 +34,7 @@ export async function endProcesses({ name, leader, uid, graceSeconds, signal }: 
     signalGroup(leader, 'SIGKILL');
   }
   for (;;) {
-    const left = belonging(await listProcesses(), { name, leader, uid });
+    const left = belonging(await listProcesses(), { folder, leader, uid });
     if (left.length === 0) return;
     const byForce = performance.now() >= deadlineMs;
     for (const found of left) {
@@ -47,13 +49,13 @@ export async function endProcesses({ name, leader, uid, graceSeconds, signal }: 
 
 function belonging(
   all: MarkedProcess[],
-  { name, leader, uid }: Pick<EndOptions, 'name' | 'leader' | 'uid'>,
+  { folder, leader, uid }: Pick<EndOptions, 'folder' | 'leader' | 'uid'>,
 ): MarkedProcess[] {
   // A reused pid can lead a new group only after the old group of that number is empty.
   const groupIsTaken = all.some(({ pid, startedAt }) => pid === leader?.pid && startedAt !== leader.startedAt);
   return all.filter(
     (found) =>
-      found.instanceName === name ||
+      belongsTo(folder, found) ||
       (found.group === leader?.pid && !groupIsTaken) ||
       (uid !== undefined && found.uid === uid),
   );

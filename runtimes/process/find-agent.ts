@@ -1,3 +1,4 @@
+import { belongsTo } from './belongs-to.ts';
 import { untilForksHaveExecuted } from './forked-children.ts';
 import type { InstanceFolder, StartRecord } from './instance-folder.ts';
 import { isAlive, listProcesses } from './process-table.ts';
@@ -11,14 +12,14 @@ import type { ProcessIdentity } from './process-entry.ts';
 export async function findAgent(folder: InstanceFolder, record: StartRecord): Promise<ProcessIdentity | undefined> {
   if (record.process) return isAlive(record.process) ? record.process : undefined;
   await untilForksHaveExecuted(folder);
-  const [leader, ...more] = await findLeaders(folder.name);
+  const [leader, ...more] = await findLeaders(folder);
   return more.length === 0 ? leader : undefined;
 }
 
 /** An agent leads a process group, in which its descendants normally stay. */
-async function findLeaders(name: string): Promise<ProcessIdentity[]> {
+async function findLeaders(folder: InstanceFolder): Promise<ProcessIdentity[]> {
   const found = await listProcesses();
   return found
-    .filter(({ instanceName, pid, group }) => instanceName === name && pid === group)
+    .filter((process) => process.pid === process.group && belongsTo(folder, process))
     .map(({ pid, startedAt }) => ({ pid, startedAt }));
 }

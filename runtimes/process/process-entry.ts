@@ -12,10 +12,16 @@ export interface ProcessEntry extends ProcessIdentity {
   zombie: boolean;
 }
 
-/** A living process, and which instance it belongs to. */
-export interface MarkedProcess extends ProcessEntry {
+/** What the environment of a process says about the instance that it belongs to. */
+export interface InstanceMarks {
   /** The variable `INSTANCE_NAME` of its environment. */
   instanceName?: string;
+  /** The folder of the instance, from the variable `INSTANCE_CONFIG_FILE` of its environment. */
+  instanceFolder?: string;
+}
+
+/** A living process, and which instance it belongs to. */
+export interface MarkedProcess extends ProcessEntry, InstanceMarks {
   /** The real user. Only Linux tells it. */
   uid?: number;
 }

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { setImmediate, setTimeout } from 'node:timers/promises';
-import type { MarkedProcess, ProcessEntry } from './process-entry.ts';
+import type { InstanceMarks, MarkedProcess, ProcessEntry } from './process-entry.ts';
 
 /** After this many processes, a scan lets other work have its turn. One batch takes about a millisecond. */
 const scanBatch = 64;
@@ -32,16 +33,15 @@ export async function listBySystemFiles(): Promise<MarkedProcess[]> {
     const inspected = inspect(pid);
     if (!inspected || inspected.zombie) continue;
     const { flags: _, ...entry } = inspected;
-    const instanceName = await readInstanceName(pid);
     const uid = userOf(pid);
-    found.push({ ...entry, ...(instanceName !== undefined && { instanceName }), ...(uid !== undefined && { uid }) });
+    found.push({ ...entry, ...(await readInstanceMarks(pid)), ...(uid !== undefined && { uid }) });
   }
   return found;
 }
 
-/** The variable `INSTANCE_NAME` that a process was started with. */
-export async function readInstanceName(pid: number): Promise<string | undefined> {
-  return nameIn(await environmentOf(pid));
+/** The marks of an instance in the environment that a process was started with. */
+export async function readInstanceMarks(pid: number): Promise<InstanceMarks> {
+  return marksIn(await environmentOf(pid));
 }
 
 /** Pids of the processes for which `mayBecome` is true. */
@@ -56,7 +56,7 @@ export function listForksBySystemFiles(instanceName: string): number[] {
 export function mayBecome(pid: number, instanceName: string): boolean {
   const found = inspect(pid);
   if (!found || found.zombie || (found.flags & flag.forkedWithoutExec) === 0) return false;
-  return nameIn(read(`/proc/${pid}/environ`)) !== instanceName;
+  return marksIn(read(`/proc/${pid}/environ`)).instanceName !== instanceName;
 }
 
 const allPids = (): number[] => readdirSync('/proc').map(Number).filter(Number.isInteger);
@@ -96,10 +96,16 @@ async function environmentOf(pid: number): Promise<Buffer | undefined> {
   }
 }
 
-function nameIn(environment: Buffer | undefined): string | undefined {
-  const variable = 'INSTANCE_NAME=';
-  const entries = environment?.toString('latin1').split('\0');
-  return entries?.find((entry) => entry.startsWith(variable))?.slice(variable.length);
+function marksIn(environment: Buffer | undefined): InstanceMarks {
+  const entries = environment?.toString().split('\0') ?? [];
+  const valueOf = (variable: string): string | undefined =>
+    entries.find((entry) => entry.startsWith(`${variable}=`))?.slice(variable.length + 1);
+  const instanceName = valueOf('INSTANCE_NAME');
+  const configFile = valueOf('INSTANCE_CONFIG_FILE');
+  return {
+    ...(instanceName !== undefined && { instanceName }),
+    ...(configFile !== undefined && { instanceFolder: dirname(configFile) }),
+  };
 }
 
 function userOf(pid: number): number | undefined {

@@ -29,5 +29,10 @@ function parse(text: string): MarkedProcess | undefined {
   if (!pid || !group || !state || !startedAt) return undefined;
   const entry = { pid: Number(pid), group: Number(group), startedAt, zombie: state.startsWith('Z') };
   const instanceName = / INSTANCE_NAME=(\S+)/.exec(command ?? '')?.[1];
-  return instanceName === undefined ? entry : { ...entry, instanceName };
+  const instanceFolder = / INSTANCE_CONFIG_FILE=(.*?)\/config\.json(?: |$)/.exec(command ?? '')?.[1];
+  return {
+    ...entry,
+    ...(instanceName !== undefined && { instanceName }),
+    ...(instanceFolder !== undefined && { instanceFolder }),
+  };
 }

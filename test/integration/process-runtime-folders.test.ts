@@ -9,12 +9,14 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { ProcessSpec } from '../../runtimes/process/spec.ts';
 import { endAgents } from '../../runtimes/process/end-agents.ts';
 import { removeFolder } from '../../runtimes/process/remove-folder.ts';
-import type { Runtime } from '../../runtimes/runtime.ts';
+import type { ProvisionRequest, Runtime } from '../../runtimes/runtime.ts';
 import { collectExits, context, createAgentRig, killAgent, processesOf } from '../support/process-agents.ts';
 
 let rig: Awaited<ReturnType<typeof createAgentRig>>;
 let runtime: Runtime<ProcessSpec>;
 let secret: string;
+
+type Request = ProvisionRequest<ProcessSpec>;
 
 beforeEach(async () => {
   rig = await createAgentRig();
@@ -152,4 +154,33 @@ test('folders that their user can no longer read are removed all the same', asyn
   await removeFolder(folder);
   expect(existsSync(folder)).toBe(false);
   expect(existsSync(secret)).toBe(true);
+});
+
+test.each([
+  {
+    what: 'a clean-up',
+    act: (own: Runtime<ProcessSpec>, { instanceId }: Request) => own.cleanUp(instanceId, context()),
+  },
+  { what: 'a start', act: (own: Runtime<ProcessSpec>, request: Request) => own.provision(request, context()) },
+])('$what leaves the agent alone that another host on this machine runs for the instance', async ({ act }) => {
+  const other = await createAgentRig();
+  try {
+    const request = rig.request({ script: 'sleep 1000 & sleep 1000' });
+    const neighbour = other.openRuntime();
+    await runtime.provision(request, context());
+    // A record without a pid, as a worker leaves behind that is killed during a start, makes the next call search all processes.
+    const record = join(rig.folderOf(request.instanceId), 'start.json');
+    const { process: _, ...intent } = JSON.parse(await readFile(record, 'utf8')) as { process: unknown };
+    const before = new Set(await processesOf(request.instanceId));
+    await neighbour.provision(request, context());
+    const untouched = (await processesOf(request.instanceId)).filter((pid) => !before.has(pid));
+    await writeFile(record, JSON.stringify({ ...intent, phase: 'starting' }));
+    await act(runtime, request);
+    expect(await processesOf(request.instanceId)).toEqual(expect.arrayContaining(untouched));
+    await neighbour.cleanUp(request.instanceId, context());
+    const left = await processesOf(request.instanceId);
+    expect(left.filter((pid) => untouched.includes(pid))).toEqual([]);
+  } finally {
+    await other.dispose();
+  }
 });

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { afterEach, expect, test } from 'vitest';
-import { readInstanceName } from '../../runtimes/process/process-table-linux.ts';
+import { readInstanceMarks } from '../../runtimes/process/process-table-linux.ts';
 import { inspectByPs, listByPs } from '../../runtimes/process/process-table-ps.ts';
 import { identify, isAlive, listProcesses } from '../../runtimes/process/process-table.ts';
 
@@ -29,7 +29,9 @@ test.skipIf(process.platform !== 'linux')(
     const executing = spawn('sh', ['-c', script], { env });
     try {
       for (let reads = 0; reads < 2_000; reads += 1) {
-        expect(await readInstanceName(executing.pid ?? Number.NaN)).toBe('instance-that-executes');
+        expect(await readInstanceMarks(executing.pid ?? Number.NaN)).toEqual({
+          instanceName: 'instance-that-executes',
+        });
       }
     } finally {
       executing.kill('SIGKILL');

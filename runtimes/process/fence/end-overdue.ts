@@ -80,7 +80,7 @@ export function createFence(directory: string, log: Log) {
     }
     if (!leader) await untilForksHaveExecuted(folder);
     const uid = await findAgentUser(directory, folder.name);
-    await endProcesses({ name: folder.name, leader, uid, graceSeconds: 0, signal: new AbortController().signal });
+    await endProcesses({ folder, leader, uid, graceSeconds: 0, signal: new AbortController().signal });
     ended.add(keyOf(id, record));
   }
 
