@@ -80,7 +80,10 @@ export function useEngine({ program, open, bundle }: EngineOptions) {
       workflowBundle: { codePath: workflowBundle },
       activities: { ...createFakeActivities(find) },
     });
-    for (const hostId of hostIds) await engine.startHost(hostId);
+    for (const hostId of hostIds)
+      await startWorker(hostTaskQueue(taskQueue, hostId), {
+        activities: { ...createFakeHostActivities(find, hostId) },
+      });
     workflows = createInstanceWorkflows({ client: environment.client, taskQueue });
   });
 
@@ -125,7 +128,10 @@ export function useEngine({ program, open, bundle }: EngineOptions) {
   /** By deletion, as in life: to terminate a workflow in mid-step was seen to hold up the clock of the tests after it. */
   const end = async (instance: FakeInstance): Promise<void> => {
     instance.before = {};
+    const { hostId } = instance.fleet.placement() ?? {};
     for (const index of hostIds.keys()) instance.fleet.recover(index);
+    // The watch of the fleet would say so.
+    if (hostId !== undefined) await engine.tell(instance, { type: 'hostBack', hostId });
     if (instance.rows.row()) {
       instance.rows.remove();
       await engine.announce(instance);
@@ -136,10 +142,6 @@ export function useEngine({ program, open, bundle }: EngineOptions) {
   const handle = ({ id }: FakeInstance) => environment.client.workflow.getHandle(instanceWorkflowId(id));
 
   const engine = {
-    /** Starts the worker of a host, which all instances share. */
-    startHost: (hostId: string) =>
-      startWorker(hostTaskQueue(taskQueue, hostId), { activities: { ...createFakeHostActivities(find, hostId) } }),
-    stopHost: (hostId: string) => stopWorker(hostTaskQueue(taskQueue, hostId)),
     create: (): FakeInstance => {
       const instance = createFakeInstance();
       instances.set(instance.id, instance);

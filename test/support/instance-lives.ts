@@ -3,7 +3,7 @@ import type { RestartPolicy } from '../../workflows/restart-policy.ts';
 import { createSimulation, type Simulation, type Step } from './instance-simulation.ts';
 
 /** From any state, with nothing new to hear and nothing going wrong, fewer steps than this lead to rest. */
-export const stepsToRest = 32;
+export const stepsToRest = 40;
 
 export interface Life {
   published: boolean;
