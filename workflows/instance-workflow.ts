@@ -19,7 +19,7 @@ import { describeProgress } from './describe-progress.ts';
 import { evolve } from './evolve.ts';
 import { handOn, takeOver, type HandedOnState } from './handed-on-state.ts';
 import { instanceStateQuery } from './instance-state-query.ts';
-import { instanceMessageSignal, type InstanceMessage } from './messages.ts';
+import { instanceMessageSignal, isKnown, type InstanceMessage } from './messages.ts';
 import { showStatus } from './show-status.ts';
 import { initialState, type InstanceEvent } from './state.ts';
 import { stopReasonOf } from './stop-reason.ts';
@@ -68,7 +68,7 @@ async function live({ instanceId, state: handedOn }: InstanceWorkflowInput): Pro
   let isFull = false;
   let stepsSinceMessage = 0;
   setHandler(instanceMessageSignal, (message) => {
-    inbox.push(message);
+    if (isKnown(message)) inbox.push(message);
     received += 1;
     isFull ||= received >= mostMessages && patched(workIsHandedOn);
   });

@@ -128,4 +128,24 @@ export type InstanceMessage =
   | MoveRequested
   | AgentFound;
 
+const knownTypes: Readonly<Record<InstanceMessage['type'], true>> = {
+  rowChanged: true,
+  rowDeleted: true,
+  checkRequested: true,
+  runtimeExited: true,
+  retryRequested: true,
+  agentPublished: true,
+  agentDrained: true,
+  hostLost: true,
+  hostBack: true,
+  hostReplaceable: true,
+  moveRequested: true,
+  agentFound: true,
+};
+
+/** A later release may send messages that this one does not know. They are ignored while workers of both run. */
+export function isKnown({ type }: { type: string }): boolean {
+  return Object.hasOwn(knownTypes, type);
+}
+
 export const instanceMessageSignal = defineSignal<[InstanceMessage]>('instanceMessage');

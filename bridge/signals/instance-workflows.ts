@@ -3,6 +3,7 @@ import { WorkflowNotFoundError, type Client, type WorkflowHandle } from '@tempor
 import { instanceWorkflowId, instanceWorkflowType } from '../../contracts/names.ts';
 import { instanceMessageSignal, type InstanceMessage } from '../../workflows/messages.ts';
 import { agentIdAttribute, instanceStatusAttribute, userIdAttribute } from '../../workflows/search-attributes.ts';
+import { kindOfRefusal } from './temporal-refusal.ts';
 
 /** Agent and user of an instance, which a new workflow shows as search attributes. */
 export interface Owner {
@@ -17,7 +18,7 @@ const callTimeoutMs = 10_000;
 
 /** Signals, starts and lists the workflows of instances on the task queue of an engine. */
 export function createInstanceWorkflows({ client, taskQueue }: { client: Client; taskQueue: string }) {
-  return {
+  const workflows = {
     signal: (instanceId: string, message: InstanceMessage): Promise<boolean> =>
       signalInstance(client, instanceId, message),
 
@@ -42,6 +43,18 @@ export function createInstanceWorkflows({ client, taskQueue }: { client: Client;
       );
     },
 
+    /**
+     * The same for a caller that tells the workflow again as long as it has not acted. A run that takes no more signals at the moment is
+     * left out, so that it does not keep other workflows from theirs.
+     */
+    remind: async (instanceId: string, message: InstanceMessage, owner?: Owner): Promise<void> => {
+      try {
+        await workflows.signalOrStart(instanceId, message, owner);
+      } catch (error) {
+        if (kindOfRefusal(error) !== 'run') throw error;
+      }
+    },
+
     async *listRunning(this: void): AsyncGenerator<string> {
       const query = `WorkflowType = '${instanceWorkflowType}' and ExecutionStatus = 'Running' and TaskQueue = '${taskQueue}'`;
       for await (const { workflowId } of client.workflow.list({ query })) {
@@ -49,6 +62,7 @@ export function createInstanceWorkflows({ client, taskQueue }: { client: Client;
       }
     },
   };
+  return workflows;
 }
 
 /** Signals the running workflow of an instance. @returns whether there is one */

@@ -38,6 +38,14 @@ test('an instance at rest does nothing, however long', async () => {
   expect(instance.calls).toEqual(['provision', 'recordStatus']);
 });
 
+test('a message of a later release is ignored, and the ones after it are not', async () => {
+  const instance = await engine.createRunning();
+  await engine.handle(instance).signal('instanceMessage', { type: 'promotedToEmperor', hostId: 'elba' });
+  instance.rows.desire('stopped');
+  await engine.announce(instance);
+  await engine.until(() => expect(instance.rows.row()?.status).toBe('stopped'));
+});
+
 test('the status is shown as a search attribute', async () => {
   const instance = await engine.createRunning();
   const shown = async () => (await engine.handle(instance).describe()).typedSearchAttributes.getAll();

@@ -73,7 +73,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
       pool: hostPool,
       configuration,
       runtimes,
-      signalInstance: workflows.signalOrStart,
+      signalInstance: workflows.remind,
       worker: { id: randomUUID(), build: buildOf(await workflowBundle()) },
       logger,
       onFatal,
@@ -93,7 +93,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
           const sweeping = {
             pool,
             listWorkflows: workflows.listRunning,
-            signalInstance: workflows.signalOrStart,
+            signalInstance: workflows.remind,
             keepControlQueue: control.keepQueue,
             removeUnusedControlQueue: control.removeUnusedQueue,
             logger,
@@ -103,7 +103,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
       },
       activitiesOf: (host) => ({
         ...createHostActivities({ ...dependencies, host }),
-        sweepHost: () => sweepHostOnce({ pool, host, signalInstance: workflows.signalOrStart }),
+        sweepHost: () => sweepHostOnce({ pool, host, signalInstance: workflows.remind }),
       }),
       hosts: hosts.served,
       workflowBundle,
