@@ -31,12 +31,15 @@ export function createFakeInstance() {
     /** How often the row was read, which changes nothing. */
     reads: 0,
     get agent() {
-      return fleet.agent();
+      const { runtimeId, generation } = fleet.agent() ?? {};
+      return runtimeId === undefined || generation === undefined ? undefined : { runtimeId, generation };
     },
     /** What is published of its agent; undefined before its publication. */
     definition: { retired: false, restart: neverRestart } as { retired: boolean; restart: RestartPolicy } | undefined,
     /** Trouble: runs first in every attempt, counted from 1 for each activity. What it throws fails the attempt. */
-    before: {} as Partial<Record<Activity, (attempt: number) => Promise<void> | void>>,
+    before: {} as Partial<Record<Activity | 'place', (attempt: number) => Promise<void> | void>>,
+    /** How often a host was looked for. */
+    placings: 0,
     count: (activity: Activity): number => instance.calls.filter((call) => call === activity).length,
     /** Every status that the row was said to have, oldest first. */
     statuses: (): InstanceStatus[] => {
@@ -99,8 +102,10 @@ export function createFakeHostActivities(find: Find, hostId: string): HostActivi
 export function createFakeActivities(find: Find): Omit<InstanceActivities, keyof HostActivities> {
   return {
     place: async ({ instanceId }) => {
-      const { rows, fleet, definition, replaces } = find(instanceId);
+      const instance = find(instanceId);
+      const { rows, fleet, definition, replaces } = instance;
       const row = rows.read();
+      await instance.before.place?.((instance.placings += 1));
       if (!row) return { outcome: 'gone' };
       if (row.desiredState === 'stopped') return { outcome: 'notWanted', row };
       if (!definition) return { outcome: 'agentMissing', row, message: 'The agent is not published yet.' };

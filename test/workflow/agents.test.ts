@@ -33,22 +33,23 @@ test('an instance of an unknown agent is pending with a reason until the agent i
   const instance = await createAwaiting();
   expect(instance.rows.row()).toMatchObject({ status: 'pending', observedGeneration: 1 });
   await engine.skip(24 * 60 * minuteMs);
-  expect(instance.calls).toEqual(['provision', 'cleanUp', 'recordStatus']);
+  expect(instance.calls).toEqual(['recordStatus']);
 
   await publish(instance);
   await untilStatus(instance, 'running');
   expect(instance.rows.row()?.reason).toBeUndefined();
-  expect(instance.count('provision')).toBe(2);
+  expect(instance.count('provision')).toBe(1);
 });
 
 test('a publication while the agent is looked for is not missed', async () => {
   const instance = engine.create();
   instance.definition = undefined;
-  instance.before.provision = (attempt) => (attempt === 1 ? publish(instance) : undefined);
+  instance.before.place = (attempt) => (attempt === 1 ? publish(instance) : undefined);
   instance.rows.insert();
   await engine.announce(instance);
   await untilStatus(instance, 'running');
-  expect(instance.calls).toEqual(['provision', 'provision', 'recordStatus']);
+  expect(instance.placings).toBe(2);
+  expect(instance.count('provision')).toBe(1);
 });
 
 test('a publication before the agent is looked for changes nothing', async () => {
