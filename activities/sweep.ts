@@ -70,6 +70,8 @@ export async function sweepOnce(dependencies: SweepDependencies): Promise<SweepR
     heartbeat();
     result[workflows.has(id) ? 'workflowsWithoutRow' : 'placementsWithoutOwner'] += 1;
     await signalInstance(id, { type: 'rowDeleted', sequence, cause: newCause() });
+    // One that waits for a lost host looks whether it still has to.
+    await signalInstance(id, { type: 'checkRequested' });
   }
   return result;
 }

@@ -40,6 +40,21 @@ export async function findOnReturnedHosts(database: Queryable): Promise<Finding[
   return find(database, `${holds} and (${saysLost} or (i.id is null and p.lost_at is not null))`);
 }
 
+/**
+ * Ids of instances whose rows say that their host is lost although they are placed nowhere: the host ended what it was asked to end
+ * before, and the workflow had given up waiting for it. The workflow of each has `patienceSeconds` to act.
+ */
+export async function findFreed(database: Queryable): Promise<string[]> {
+  const { rows } = await database.query<{ id: string }>(
+    `select i.id from instances i
+     where i.status = 'pending' and ${reason} = 'host_lost' and i.updated_at < clock_timestamp() - make_interval(secs => $1)
+       and not exists (select from placements p where p.instance_id = i.id)
+     limit $2`,
+    [patienceSeconds, batchSize],
+  );
+  return rows.map(({ id }) => id);
+}
+
 /** Instances whose lost host has ended their agents by itself or was forgotten, unless they already know that no other host fits. */
 export const findReplaceable = (database: Queryable): Promise<Finding[]> =>
   find(database, `${isReplaceable} and not coalesce(i.status = 'pending' and ${reason} = 'no_host', false)`);

@@ -63,8 +63,15 @@ create table fleet_watch (
   until timestamptz not null
 );
 
+-- One placement is made at a time. A row, because any login may take an advisory lock: nobody but place_instance may lock this one.
+create table placing_turn (only_row boolean primary key default true check (only_row));
+insert into placing_turn default values;
+
 -- A copy of the placement for readers of the row and of its events. A change of this column alone makes no version and no event.
 alter table instances add column host_id uuid;
+
+create index instances_host_lost on instances (id)
+  where status = 'pending' and metadata #>> '{status_reason,code}' = 'host_lost';
 
 create or replace function instances_version() returns trigger language plpgsql as $$
 declare
@@ -329,7 +336,7 @@ begin
   end if;
 
   -- One placement at a time, so that each sees what the one before has taken.
-  perform pg_advisory_xact_lock(hashtextextended('place_instance', 0));
+  perform from placing_turn for update;
   loop
     select h.* into chosen from open_hosts h where h.runtime = p_runtime and h.labels @> p_labels
       order by h.placed, h.id limit 1 for no key update;
@@ -439,7 +446,8 @@ drop view open_hosts;
 drop trigger placements_counted on placements;
 drop function record_final_status, place_instance, locate_placement, is_replaceable, say_host_lost, say_no_host, renew_host_lease,
   adopt_instances, open_host, leave_host, forget_placement, claim_fleet_watch, remove_forgotten_hosts, placements_counted;
-drop table fleet_watch, moves, placements, host_workers, hosts;
+drop index instances_host_lost;
+drop table placing_turn, fleet_watch, moves, placements, host_workers, hosts;
 alter table instances drop column host_id;
 create or replace function instances_version() returns trigger language plpgsql as $$
 begin

@@ -5,6 +5,7 @@ import {
   beginMove,
   claimFleetWatch,
   endMoves,
+  findFreed,
   findMoving,
   findOnLostHosts,
   findOnReturnedHosts,
@@ -72,6 +73,7 @@ export function startFleetWatch({ pool, workerId, signalInstance, logger, onFata
         await tell(found, say);
       }
     }
+    for (const id of await findFreed(pool)) await signalInstance(id, { type: 'checkRequested' });
     for (const { id, name } of await removeForgottenHosts(pool)) {
       logger.info({ host: id }, `the forgotten host ${name} has no instances any more and is removed`);
     }

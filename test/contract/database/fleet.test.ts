@@ -5,6 +5,7 @@ import {
   beginMove,
   claimFleetWatch,
   endMoves,
+  findFreed,
   findMoving,
   findOnLostHosts,
   findOnReturnedHosts,
@@ -47,6 +48,22 @@ describe('instances of a lost host', () => {
     await record(id, 'running');
     await forgetTellings();
     expect(await findOnReturnedHosts(pool)).toEqual([]);
+  });
+
+  test('that were removed there before it was lost are told that they wait for nothing', async () => {
+    const host = await openHost();
+    const [freed, waits] = [await insertInstance(), await insertInstance()];
+    for (const id of [freed, waits]) await place(id);
+    await lose(host.id);
+    for (const id of [freed, waits]) await record(id, 'pending', 'host_lost');
+    await forgetPlacement(pool, freed, host.id);
+    expect(await findFreed(pool)).toEqual([]);
+    // As if the rows had been written a while ago, which the triggers would not allow to say.
+    await pool.query(
+      `begin; set local session_replication_role = replica;
+       update instances set updated_at = updated_at - interval '1 minute'; commit`,
+    );
+    expect(await findFreed(pool)).toEqual([freed]);
   });
 
   test('without a row wait for the host, too', async () => {
