@@ -120,6 +120,21 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'fleet',
+          include: ['test/fleet/**/*.test.ts'],
+          globalSetup: [
+            'test/support/workflow-bundle.ts',
+            'test/support/worker-programs.ts',
+            'test/support/servers.ts',
+          ],
+          setupFiles: quietSetupFiles,
+          expect,
+          testTimeout: 90_000,
+          hookTimeout: 90_000,
+        },
+      },
+      {
+        test: {
           name: 'model',
           include: ['test/model/**/*.test.ts'],
           globalSetup: [

@@ -8,18 +8,30 @@ export interface Refusal {
   details: string;
 }
 
+export type Moment = 'before' | 'after';
+
 export interface GrpcGate {
   /** `host:port` to be used in place of the target's. */
   address: string;
   /** Answers calls of these methods with that status, until `open`. All other calls go through. */
   refuse(methods: readonly string[], refusal: Refusal): void;
   open(): void;
+  /** Calls `act` once, at the next call of the method: `before` the server sees it, or `after` it has answered and before the client knows. */
+  once(method: string, moment: Moment, act: () => boolean): void;
   close(): Promise<void>;
 }
 
 /** Stands before the gRPC server at `target` (`host:port`) and decides who may call what, as an authorizing proxy does. */
 export async function openGrpcGate(target: string): Promise<GrpcGate> {
   let refused: { methods: readonly string[]; refusal: Refusal } | undefined;
+  let trap: { method: string; moment: Moment; act: () => boolean } | undefined;
+  /** What the trap does, if it is set for this call at this moment. It is set for one call alone. */
+  const spring = (method: string, moment: Moment): boolean => {
+    if (trap?.method !== method || trap.moment !== moment) return false;
+    const { act } = trap;
+    trap = undefined;
+    return act();
+  };
   const sessions = new Set<ServerHttp2Session>();
   const server = createServer();
 
@@ -41,6 +53,7 @@ export async function openGrpcGate(target: string): Promise<GrpcGate> {
         stream.respond({ ':status': 200, 'content-type': 'application/grpc', ...status }, { endStream: true });
         return;
       }
+      if (spring(method, 'before')) return;
       const { ':authority': _, ...rest } = headers;
       const call = upstream.request(rest);
       call.on('error', () => stream.destroy());
@@ -48,7 +61,7 @@ export async function openGrpcGate(target: string): Promise<GrpcGate> {
       let trailers = {};
       call.on('trailers', (received) => (trailers = received));
       call.on('response', ({ ':status': status, ...answer }, flags) => {
-        if (stream.destroyed) return;
+        if (stream.destroyed || spring(method, 'after')) return;
         // Without a body, the answer is all trailers.
         const isAll = (flags & 1) === 1;
         stream.respond({ ':status': status, ...answer }, { endStream: isAll, waitForTrailers: !isAll });
@@ -64,6 +77,7 @@ export async function openGrpcGate(target: string): Promise<GrpcGate> {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     refuse: (methods, refusal) => (refused = { methods, refusal }),
     open: () => (refused = undefined),
+    once: (method, moment, act) => (trap = { method, moment, act }),
     close: async () => {
       server.close();
       for (const session of sessions) session.destroy();

@@ -14,8 +14,8 @@ export interface TcpProxy {
   release(): void;
 }
 
-/** Stands between a client and the server at `target` (`host:port`), so that a test can take the server away. */
-export async function openTcpProxy(target: string): Promise<TcpProxy> {
+/** Stands between a client and the server at `target` (`host:port`), so that a test can take the server away. It listens at `ownHost`. */
+export async function openTcpProxy(target: string, ownHost = '127.0.0.1'): Promise<TcpProxy> {
   const { hostname, port } = new URL(`tcp://${target}`);
   const sockets = new Set<Socket>();
   const relays = new Map<Socket, Socket>();
@@ -43,7 +43,7 @@ export async function openTcpProxy(target: string): Promise<TcpProxy> {
       relay(client, upstream);
       relay(upstream, client);
     });
-    server.listen(at, '127.0.0.1');
+    server.listen(at, ownHost);
     await once(server, 'listening');
     return server;
   };
@@ -51,7 +51,7 @@ export async function openTcpProxy(target: string): Promise<TcpProxy> {
   let server = await listen(0);
   const own = (server.address() as AddressInfo).port;
   return {
-    address: `127.0.0.1:${own}`,
+    address: `${ownHost}:${own}`,
     cut: async () => {
       if (!server.listening) return;
       const closed = once(server, 'close');

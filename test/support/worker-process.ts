@@ -18,6 +18,8 @@ export interface WorkerProcessOptions {
   node?: string;
   /** Folder of the compiled processes; null to start the process as production does, which compiles itself. */
   programs?: string | null;
+  /** What goes before the command, such as a program that runs it in another network. */
+  prefix?: readonly string[];
 }
 
 /** A process of `workers/` with exactly this environment (and PATH and HOME). */
@@ -25,11 +27,12 @@ export function startWorkerProcess(
   entry: string,
   environment: Record<string, string>,
   args: readonly string[] = [],
-  { node = process.execPath, programs = inject('workerPrograms') }: WorkerProcessOptions = {},
+  { node = process.execPath, programs = inject('workerPrograms'), prefix = [] }: WorkerProcessOptions = {},
 ): WorkerProcess {
   const { PATH = '', HOME = '' } = process.env;
   const program = programs === null ? ['--import', 'tsx', `workers/${entry}.ts`] : [`${programs}/${entry}.mjs`];
-  const child = spawn(node, [...program, ...args], {
+  const [command, ...rest] = [...prefix, node, ...program, ...args] as [string, ...string[]];
+  const child = spawn(command, rest, {
     cwd: root,
     env: { PATH, HOME, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
