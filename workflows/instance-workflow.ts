@@ -62,6 +62,8 @@ export async function instanceWorkflow(input: InstanceWorkflowInput): Promise<vo
 }
 
 async function live({ instanceId, state: handedOn }: InstanceWorkflowInput): Promise<void> {
+  // Asked for before anything else, and once: after a local activity, a replay may answer otherwise than the run did (docs/replay.md).
+  const isOnHosts = patched(hasHosts);
   let state = handedOn ? takeOver(handedOn) : initialState;
   const inbox: InstanceMessage[] = [];
   let received = 0;
@@ -81,7 +83,11 @@ async function live({ instanceId, state: handedOn }: InstanceWorkflowInput): Pro
     const messages = inbox.splice(0);
     if (messages.length > 0) stepsSinceMessage = 0;
     for (const message of messages) {
-      apply(message.type === 'rowDeleted' && !patched(rowIsRead) ? { ...message, type: 'rowDeletedUnread' } : message);
+      apply(
+        message.type === 'rowDeleted' && !isOnHosts && !patched(rowIsRead)
+          ? { ...message, type: 'rowDeletedUnread' }
+          : message,
+      );
     }
   };
 
@@ -110,7 +116,7 @@ async function live({ instanceId, state: handedOn }: InstanceWorkflowInput): Pro
   /** Settles the doubt that the step settles. @returns whether there was time for it */
   const settleDoubt = async (effect: Effect): Promise<boolean> => {
     if (effect.type !== 'readRow' && effect.type !== 'locate' && effect.type !== 'place') return false;
-    if (effect.type !== 'readRow' && !patched(hasHosts)) {
+    if (effect.type !== 'readRow' && !isOnHosts) {
       apply({ type: 'placementNotRead' });
       return true;
     }
@@ -119,7 +125,7 @@ async function live({ instanceId, state: handedOn }: InstanceWorkflowInput): Pro
     if (effect.type === 'locate') {
       const result = await unlessFull(() => locate({ instanceId }));
       if (result) apply({ type: 'located', ...result });
-    } else if (patched(rowIsRead)) {
+    } else if (isOnHosts || patched(rowIsRead)) {
       const row = await unlessFull(() => readRow({ instanceId }));
       if (row !== undefined) apply({ type: 'rowRead', row });
     } else {
@@ -253,7 +259,7 @@ async function live({ instanceId, state: handedOn }: InstanceWorkflowInput): Pro
         return cleanUpUnlessLost(effect);
       case 'recordStatus': {
         const { status, generation, reason } = effect;
-        showStatus(status, reason);
+        showStatus(isOnHosts, status, reason);
         const input = { instanceId, status, generation, ...(reason && { reason }), ...caused() };
         const result = await unlessFull(() => recordStatus(input));
         if (!result) return undefined;
@@ -261,7 +267,7 @@ async function live({ instanceId, state: handedOn }: InstanceWorkflowInput): Pro
         return { type: 'statusRecorded', status, generation, row: result.row, ...(reason && { reason }) };
       }
       case 'recordFinalStatus': {
-        showStatus('stopped');
+        showStatus(isOnHosts, 'stopped');
         const row = await unlessFull(() => recordFinalStatus({ instanceId, ...caused() }));
         return row === undefined ? undefined : { type: 'finalStatusRecorded', ...(row && { row }) };
       }
@@ -274,7 +280,10 @@ async function live({ instanceId, state: handedOn }: InstanceWorkflowInput): Pro
     if (effect.type === 'complete') return;
     // `nextEffect` has emptied the inbox, so no message is lost when only the state is handed on.
     const { continueAsNewSuggested, historyLength } = workflowInfo();
+    // A run from before there were hosts ends at its first step after the upgrade.
+    const isOutdated = !isOnHosts && patched(hasHosts);
     if (
+      isOutdated ||
       effect.type === 'readRow' ||
       effect.type === 'locate' ||
       isFull ||

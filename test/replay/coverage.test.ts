@@ -31,7 +31,7 @@ const eventTypes: Record<InstanceEvent['type'], boolean> = {
   placed: true,
   noHost: true,
   located: true,
-  placementNotRead: true,
+  placementNotRead: false,
   cleanUpStarted: true,
   stepEnded: true,
   provisioningStarted: true,

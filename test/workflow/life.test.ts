@@ -56,7 +56,7 @@ test('the status is shown as a search attribute', async () => {
     AgentId: 'agent',
     UserId: 'user',
     // The SDK sets this one for `patched`.
-    TemporalChangeVersion: ['has-hosts', 'status-reason-attribute'],
+    TemporalChangeVersion: ['has-hosts'],
   });
 
   instance.rows.remove();

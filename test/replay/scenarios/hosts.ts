@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Scenarios } from './scenario.ts';
 
-/** More than one host: one is lost, drained, or does not fit. The placement decides, whatever the messages say. */
+/** More than one host: one is lost, drained, or does not fit, of which the watch of the fleet tells. */
 export const hosts: Scenarios = {
   'its-host-is-lost-and-comes-back': {
     shows: ['hostLost × running', 'hostLost × stopped', 'hostLost × gone'],
@@ -9,16 +9,13 @@ export const hosts: Scenarios = {
       await stage.startSecondHost();
       const spec = { command: ['sleep', '100000'], host_labels: { host: 'second' } };
       const id = await stage.insertUntil('running', await stage.rig.publishAgent(spec));
-      const hostId = await stage.hostOf(id);
       await stage.loseSecondHost();
-      await stage.tell(id, { type: 'hostLost', hostId, message: 'The host is lost.' });
       await stage.untilReason(id, 'host_lost', 1);
       await stage.want(id, 'stopped');
       await stage.untilReason(id, 'host_lost', 2);
       await stage.rig.deleteInstance(id);
       await stage.untilState(id, ({ knownRow }) => knownRow.kind === 'gone');
       await stage.startSecondHost();
-      await stage.tell(id, { type: 'hostBack', hostId });
       await stage.rig.workflow(id).result();
       await stage.loseSecondHost();
       return id;
@@ -31,7 +28,6 @@ export const hosts: Scenarios = {
       const id = await stage.insertUntil('running', await stage.rig.publishAgent());
       const hostId = await stage.hostOf(id);
       await stage.drain(hostId, true);
-      await stage.tell(id, { type: 'moveRequested', hostId, message: 'The host is drained.' });
       await stage.untilState(id, (state) => state.hostId !== hostId && state.recorded.status === 'running');
       await stage.drain(hostId, false);
       await stage.deleteAndComplete(id);
