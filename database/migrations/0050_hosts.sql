@@ -292,7 +292,8 @@ begin
         select from host_workers w where w.host_id = k.id and w.seen_until > clock_timestamp()) as is_alive
       from hosts k where k.runtime = p_runtime and k.forgotten_at is null) h;
   return case
-    when of_kind = 0 then format('No host runs agents of the kind %s.', p_runtime)
+    when of_kind = 0 then format(
+      'No host runs agents of the kind %s: start an agents_worker with the settings that this kind needs.', p_runtime)
     when fitting = 0 then format('None of the hosts that run agents of the kind %s has the labels %s.', p_runtime,
       (select string_agg(l.key || '=' || l.value, ',' order by l.key) from jsonb_each_text(p_labels) l))
     when alive = 0 then format('No host for the agent is served by a worker now; %s would fit.', fitting)

@@ -46,6 +46,7 @@ test('insert, update and delete of an instance write the documented JSON', async
     generation: 1,
     status: 'pending',
     observed_generation: 0,
+    host_id: null,
     metadata: {},
     sequence: 1,
     created_at: utc,

@@ -125,9 +125,9 @@ describe('agents', () => {
 
   test('an instance whose agent is a container waits where no worker has an engine, and can be deleted', async () => {
     const id = await rig.insertInstance(await rig.publishAgent({ kind: 'docker', image: 'heartbeat:1' }));
-    await rig.bus.until(id, 'instance.updated', 'pending');
-    const message = 'No host runs agents of the kind docker.';
-    expect(await reasonOf(id)).toMatchObject({ code: 'no_host', message });
+    const message =
+      'No host runs agents of the kind docker: start an agents_worker with the settings that this kind needs.';
+    await vi.waitFor(async () => expect(await reasonOf(id)).toEqual({ code: 'no_host', message }));
     await rig.deleteInstance(id);
     await rig.bus.until(id, 'instance.updated', 'stopped');
     expect(outline(rig.bus.of(id))).not.toContain('failed');

@@ -23,7 +23,11 @@ describe('an instance', () => {
   });
 
   test.for([
-    [{ runtime: 'docker' }, {}, 'No host runs agents of the kind process.'],
+    [
+      { runtime: 'docker' },
+      {},
+      'No host runs agents of the kind process: start an agents_worker with the settings that this kind needs.',
+    ],
     [
       { labels: { zone: 'a' } },
       { labels: { zone: 'b', disk: 'ssd' } },
