@@ -9,6 +9,7 @@ import {
   rootCause,
   setCurrentDetails,
   setHandler,
+  TemporalFailure,
   TimeoutFailure,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -307,8 +308,9 @@ async function live({ instanceId, state: handedOn }: InstanceWorkflowInput): Pro
 
 /** Undefined when a server or a worker failed rather than the instance. Provisioning is then begun again. */
 function failureReason(error: unknown): StatusReason | undefined {
-  if (!(error instanceof ActivityFailure)) throw error;
-  const { cause } = error;
+  // The failure of a local activity comes as it is, and that of another activity within an ActivityFailure.
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  if (!(cause instanceof TemporalFailure)) throw error;
   if (cause instanceof TimeoutFailure && cause.timeoutType !== 'HEARTBEAT') {
     return { code: 'provisioning_failed', message: `Provisioning took too long (${cause.timeoutType}).` };
   }

@@ -20,7 +20,7 @@ let ended: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'replay-gate-'));
   changed = join(folder, 'changed.js');
-  const change = { file: 'instance-workflow.ts', from: 'const { cleanUp } = ', to: 'const { tidyUp: cleanUp } = ' };
+  const change = { file: 'effects.ts', from: '}).cleanUp', to: '}).tidyUp' };
   await writeFile(changed, (await bundleChangedWorkflows([change])).code);
   const agentId = await rig.publishAgent();
   [running, ended] = await Promise.all([rig.insertInstance(agentId), rig.insertInstance(agentId)]);

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { workUntilCancelled, type FakeInstance } from '../support/fake-instance.ts';
+import { blame, workUntilCancelled, type FakeInstance } from '../support/fake-instance.ts';
 import { hostIds } from '../support/instance-fleet.ts';
 import { useTimeSkipping } from '../support/time-skipping.ts';
 
@@ -27,6 +27,18 @@ test('an instance on a lost host says so, and goes on untouched when the host is
   await engine.until(() => expect(instance.rows.row()?.status).toBe('running'));
   expect(instance.agent?.runtimeId).toBe(runtimeId);
   expect(instance.statuses()).toEqual(['running', 'pending', 'running']);
+});
+
+test('an instance that cannot run is failed with the reason before it is placed anywhere', async () => {
+  const instance = engine.create();
+  instance.before.place = () => {
+    throw blame('spec_rejected', 'No host may run this agent.', true);
+  };
+  instance.rows.insert();
+  await engine.announce(instance);
+  await engine.until(() => expect(instance.rows.row()?.status).toBe('failed'));
+  expect(reasonOf(instance)).toBe('spec_rejected');
+  expect(instance.count('provision')).toBe(0);
 });
 
 test('a false message that the host is lost is not written down', async () => {
