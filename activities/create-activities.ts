@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
-import { locatePlacement, placeInstance, readPlacement } from '../database/hosts/placements.ts';
+import { findUnheardLoss, locatePlacement, placeInstance, readPlacement } from '../database/hosts/placements.ts';
 import { readRowState, recordFinalStatus, recordStatus } from '../database/instances/status.ts';
 import type { RuntimeName } from '../runtimes/registry.ts';
 import type { HostActivities, InstanceActivities } from '../workflows/activities.ts';
@@ -19,15 +19,19 @@ type SharedActivities = Omit<InstanceActivities, keyof HostActivities>;
 /** The activities of the shared task queue. */
 export function createActivities({ pool, allowedRuntimes, control }: ActivityDependencies): SharedActivities {
   return {
-    place: async ({ instanceId }) => {
+    place: async ({ instanceId, leavingHostId }) => {
       const found = await readRunnable(pool, instanceId, allowedRuntimes);
       if (found.outcome !== 'runnable') return found;
+      const loss = await findUnheardLoss(pool, instanceId, leavingHostId);
+      if (loss) return { outcome: 'hostLost', ...loss };
       const { kind, host_labels: labels, replace_after_seconds: replaceAfterSeconds = null } = found.spec;
       const result = await placeInstance(pool, { instanceId, runtime: kind, labels, replaceAfterSeconds });
       return result.outcome === 'noHost' ? { ...result, row: found.row } : result;
     },
 
-    locate: async ({ instanceId }) => {
+    locate: async ({ instanceId, leavingHostId }) => {
+      const loss = await findUnheardLoss(pool, instanceId, leavingHostId);
+      if (loss) return { outcome: 'hostLost', ...loss };
       const before = await readPlacement(pool, instanceId);
       const now = await locatePlacement(pool, instanceId);
       return now.outcome === 'none' && before ? { ...now, leftHostId: before.hostId } : now;

@@ -10,9 +10,9 @@ export interface InstanceActivities {
    *
    * @throws ApplicationFailure whose type is a `ProvisioningFailureCode` when the instance cannot run
    */
-  place(input: { instanceId: string }): Promise<PlaceResult>;
+  place(input: PlacementInput): Promise<PlaceResult>;
   /** The placement as it is. One on a host that may be replaced is removed first. */
-  locate(input: { instanceId: string }): Promise<LocateResult>;
+  locate(input: PlacementInput): Promise<LocateResult>;
   /**
    * Starts the agent, or takes over one that runs. Reads the row and the agent itself, so that config enters no history.
    *
@@ -25,6 +25,15 @@ export interface InstanceActivities {
   readRow(input: { instanceId: string }): Promise<RowState | null>;
   recordStatus(input: RecordStatusInput): Promise<RecordStatusResult>;
   recordFinalStatus(input: { instanceId: string; cause?: Cause }): Promise<RowReading | null>;
+}
+
+export interface PlacementInput {
+  instanceId: string;
+  /**
+   * The host that the workflow is ready to leave. A placement on another host that may be replaced is only reported (`hostLost`): if it was
+   * given up and the answer was lost, the workflow would wait for that host for good.
+   */
+  leavingHostId?: string;
 }
 
 export interface HostLostResult {

@@ -14,6 +14,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { provisioningFailureCodes, type ProvisioningFailureCode, type StatusReason } from '../contracts/names.ts';
+import type { PlacementInput } from './activities.ts';
 import { activitiesOn, readRow, place, locate, recordFinalStatus, recordStatus } from './effects.ts';
 import { decide, type Effect } from './decide.ts';
 import { describeProgress } from './describe-progress.ts';
@@ -114,6 +115,11 @@ async function live({ instanceId, state: handedOn }: InstanceWorkflowInput): Pro
     }
   };
 
+  const placementInput = (): PlacementInput => {
+    const { leaving, hostId } = state;
+    return { instanceId, ...(leaving && hostId !== undefined && { leavingHostId: hostId }) };
+  };
+
   /** Settles the doubt that the step settles. @returns whether there was time for it */
   const settleDoubt = async (effect: Effect): Promise<boolean> => {
     if (effect.type !== 'readRow' && effect.type !== 'locate' && effect.type !== 'place') return false;
@@ -124,7 +130,7 @@ async function live({ instanceId, state: handedOn }: InstanceWorkflowInput): Pro
     if (effect.type === 'place') return false;
     stepsSinceMessage += 1;
     if (effect.type === 'locate') {
-      const result = await unlessFull(() => locate({ instanceId }));
+      const result = await unlessFull(() => locate(placementInput()));
       if (result) apply({ type: 'located', ...result });
     } else if (isOnHosts || patched(rowIsRead)) {
       const row = await unlessFull(() => readRow({ instanceId }));
@@ -157,7 +163,7 @@ async function live({ instanceId, state: handedOn }: InstanceWorkflowInput): Pro
   const find = async (generation: number): Promise<InstanceEvent | undefined> => {
     apply({ type: 'placingStarted' });
     try {
-      const result = await unlessFull(() => place({ instanceId }));
+      const result = await unlessFull(() => place(placementInput()));
       if (!result) return undefined;
       switch (result.outcome) {
         case 'placed':

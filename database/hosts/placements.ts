@@ -60,6 +60,22 @@ export async function locatePlacement(database: Queryable, instanceId: string): 
   return located.parse(rows[0]);
 }
 
+/** The lost host of an instance that may be replaced, unless it is the one that the caller knows to be lost. */
+export async function findUnheardLoss(
+  database: Queryable,
+  instanceId: string,
+  knownHostId: string | undefined,
+): Promise<{ hostId: string; message: string } | undefined> {
+  const { rows } = await database.query<{ hostId: string; message: string }>(
+    `select h.id as "hostId", format('The host %s is lost.', h.name) as message
+     from placements p join hosts h on h.id = p.host_id
+     where p.instance_id = $1 and h.id is distinct from $2 and h.lease_until < clock_timestamp() and (h.forgotten_at is not null
+       or h.lease_until + make_interval(secs => p.replace_after_seconds) < clock_timestamp())`,
+    [instanceId, knownHostId],
+  );
+  return rows[0];
+}
+
 /** Must be called after everything of the instance was removed on the host. */
 export async function forgetPlacement(database: Queryable, instanceId: string, host: string): Promise<void> {
   await database.query('select forget_placement($1, $2)', [instanceId, host]);

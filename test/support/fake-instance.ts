@@ -101,7 +101,7 @@ export function createFakeHostActivities(find: Find, hostId: string): HostActivi
 /** The activities of the task queue that all workers share. */
 export function createFakeActivities(find: Find): Omit<InstanceActivities, keyof HostActivities> {
   return {
-    place: async ({ instanceId }) => {
+    place: async ({ instanceId, leavingHostId }) => {
       const instance = find(instanceId);
       const { rows, fleet, definition, replaces } = instance;
       const row = rows.read();
@@ -109,10 +109,10 @@ export function createFakeActivities(find: Find): Omit<InstanceActivities, keyof
       if (!row) return { outcome: 'gone' };
       if (row.desiredState === 'stopped') return { outcome: 'notWanted', row };
       if (!definition) return { outcome: 'agentMissing', row, message: 'The agent is not published yet.' };
-      const result = fleet.place(replaces);
+      const result = fleet.place(replaces, leavingHostId);
       return result.outcome === 'noHost' ? { ...result, row, message: 'All hosts are full.' } : result;
     },
-    locate: async ({ instanceId }) => find(instanceId).fleet.locate(),
+    locate: async ({ instanceId, leavingHostId }) => find(instanceId).fleet.locate(leavingHostId),
     readRow: async ({ instanceId }) => {
       const instance = find(instanceId);
       instance.reads += 1;

@@ -85,19 +85,19 @@ export function createFleet() {
       (placement && host(placement.hostId).agent) ?? hosts.find(({ agent }) => agent)?.agent,
     agents: (): Agent[] => hosts.flatMap(({ agent }) => agent ?? []),
 
-    place: (replaces: boolean) => {
+    place: (replaces: boolean, leavingHostId?: string) => {
       const at = placement;
       if (at && holdsLease(host(at.hostId))) return { outcome: 'placed', hostId: at.hostId } as const;
-      if (at && !isReplaceable(at)) return lost(at);
+      if (at && !(isReplaceable(at) && at.hostId === leavingHostId)) return lost(at);
       const [chosen] = openHosts();
       if (!chosen) return { outcome: 'noHost' } as const;
       placement = { hostId: chosen.id, isReplaceable: replaces };
       return { outcome: 'placed', hostId: chosen.id, ...(at && { leftHostId: at.hostId }) } as const;
     },
-    locate: (): LocateResult => {
+    locate: (leavingHostId?: string): LocateResult => {
       if (!placement) return { outcome: 'none' };
       if (holdsLease(host(placement.hostId))) return { outcome: 'on', hostId: placement.hostId };
-      if (!isReplaceable(placement)) return lost(placement);
+      if (!isReplaceable(placement) || placement.hostId !== leavingHostId) return lost(placement);
       const { hostId: leftHostId } = placement;
       placement = undefined;
       return { outcome: 'none', leftHostId };

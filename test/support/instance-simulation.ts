@@ -74,6 +74,7 @@ export function createSimulation({ onEvent = () => {}, ...options }: SimulationO
     run.state = evolve(state, event, now);
     onEvent(state, event, run.state, now);
   };
+  const leavingHost = (): string | undefined => (run?.state.leaving ? run.state.hostId : undefined);
   const absorb = (): void => run?.inbox.splice(0).forEach(apply);
   /** What the workflow wants while a provisioning is under way, for which it reads what is in doubt. */
   const stillWanted = ({ generation, hostId }: Extract<Effect, { type: 'provision' }>): boolean => {
@@ -82,7 +83,7 @@ export function createSimulation({ onEvent = () => {}, ...options }: SimulationO
       if (!run) return false;
       const next = decide(run.state);
       if (next.type === 'readRow' || next.type === 'locate') {
-        apply(world.perform(next, 'done'));
+        apply(world.perform(next, 'done', leavingHost()));
         continue;
       }
       const isStart = next.type === 'provision' || next.type === 'place';
@@ -125,7 +126,7 @@ export function createSimulation({ onEvent = () => {}, ...options }: SimulationO
   /** Runs the activity of the effect. After an `error` it is begun again. */
   const perform = (effect: Extract<InFlight, { kind: 'repeat' }>['effect'], ending: Ending): InFlight => {
     if (ending === 'error') return { kind: 'repeat', effect };
-    const event = world.perform(effect, ending);
+    const event = world.perform(effect, ending, leavingHost());
     return ending === 'answerLost' ? { kind: 'repeat', effect } : { kind: 'answer', event };
   };
 
@@ -167,7 +168,7 @@ export function createSimulation({ onEvent = () => {}, ...options }: SimulationO
         run.inFlight = inFlight;
         return true;
       }
-      const event = world.perform(effect, ending);
+      const event = world.perform(effect, ending, leavingHost());
       if (ending === 'answerLost' && !isLost) run.inFlight = inFlight;
       else run.inFlight = { kind: 'answer', event: isLost ? { type: 'stepEnded' } : event };
       return true;

@@ -154,6 +154,7 @@ export function createInstanceWorld({ published, restart: firstRestart, replaces
     perform: (
       effect: Exclude<Effect, { type: 'provision' | 'wait' | 'complete' }>,
       ending: Exclude<Ending, 'error'>,
+      leavingHostId?: string,
     ): InstanceEvent => {
       switch (effect.type) {
         case 'place': {
@@ -165,14 +166,14 @@ export function createInstanceWorld({ published, restart: firstRestart, replaces
             return { type: 'agentMissing', row, message: 'missing' };
           }
           if (ending === 'failed') return cannotRun(effect.generation, 'provisioning_failed');
-          const result = fleet.place(replaces);
+          const result = fleet.place(replaces, leavingHostId);
           if (result.outcome === 'placed') return { type: 'placed', ...result };
           if (result.outcome === 'hostLost') return { type: 'located', ...result };
           happened.noHost = true;
           return { type: 'noHost', row, message: 'no host' };
         }
         case 'locate':
-          return { type: 'located', ...fleet.locate() };
+          return { type: 'located', ...fleet.locate(leavingHostId) };
         case 'cleanUp': {
           const { hostId = '' } = effect;
           if (ending === 'failed') {

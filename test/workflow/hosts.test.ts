@@ -73,6 +73,22 @@ test('an instance is started on another host only when the lost one may be repla
   expect(instance.fleet.agentOn(second)?.alive).toBe(true);
 });
 
+test('a host that may be replaced already is left only once the workflow knows that it is lost', async () => {
+  const instance = engine.create();
+  instance.replaces = true;
+  instance.rows.insert();
+  await engine.announce(instance);
+  await engine.until(() => expect(instance.rows.row()?.status).toBe('running'));
+  for (const _ of ['lost', 'fenced', 'replaceable']) instance.fleet.lose(0);
+  instance.rows.changeConfig();
+  await engine.announce(instance);
+  await engine.until(() => expect(reasonOf(instance)).toBe('host_lost'));
+  expect(instance.fleet.placement()?.hostId).toBe(first);
+  await engine.tell(instance, { type: 'hostReplaceable', hostId: first });
+  await engine.until(() => expect(instance.rows.row()).toMatchObject({ status: 'running', observedGeneration: 2 }));
+  expect(instance.fleet.placement()?.hostId).toBe(second);
+});
+
 test('provisioning on a host that is lost is cancelled, so that the status can be written', async () => {
   const instance = engine.create();
   instance.before.provision = () => workUntilCancelled();
