@@ -87,6 +87,10 @@ test('a host that may be replaced already is left only once the workflow knows t
   await engine.tell(instance, { type: 'hostReplaceable', hostId: first });
   await engine.until(() => expect(instance.rows.row()).toMatchObject({ status: 'running', observedGeneration: 2 }));
   expect(instance.fleet.placement()?.hostId).toBe(second);
+
+  instance.fleet.recover(0);
+  await engine.tell(instance, { type: 'agentFound', hostId: first });
+  await engine.until(() => expect(instance.fleet.agentOn(first)).toBeUndefined());
 });
 
 test('provisioning on a host that is lost is cancelled, so that the status can be written', async () => {
