@@ -9,20 +9,25 @@ const scanBatch = 64;
 /** Flags of proc(5), field 9: https://github.com/torvalds/linux/blob/v6.1/include/linux/sched.h */
 const flag = { exiting: 0x4, forkedWithoutExec: 0x40, kernelThread: 0x20_0000 };
 
-/** How often an empty environment is read before it counts as empty. */
-const maxReads = { withArguments: 3, withoutArguments: 2_000 };
+/** The longest wait, in milliseconds, for a process in the middle of execve(2). */
+const maxExecutionMs = 2_000;
 
 let bootId: string | undefined;
 
 interface Inspected extends ProcessEntry {
   flags: number;
+  /**
+   * Where the code and the stack of its program begin, which is random. Undefined in the middle of execve(2), because the kernel notes
+   * this last.
+   */
+  program: string | undefined;
 }
 
 /** Reads /proc/<pid>/stat. Undefined when there is no such process. */
 export function inspectBySystemFiles(pid: number): ProcessEntry | undefined {
   const found = inspect(pid);
   if (!found) return undefined;
-  const { flags: _, ...entry } = found;
+  const { flags: _, program: __, ...entry } = found;
   return entry;
 }
 
@@ -32,7 +37,7 @@ export async function listBySystemFiles(): Promise<MarkedProcess[]> {
     if (index % scanBatch === scanBatch - 1) await setImmediate();
     const inspected = inspect(pid);
     if (!inspected || inspected.zombie) continue;
-    const { flags: _, ...entry } = inspected;
+    const { flags: _, program: __, ...entry } = inspected;
     const uid = userOf(pid);
     found.push({ ...entry, ...(await readInstanceMarks(pid)), ...(uid !== undefined && { uid }) });
   }
@@ -76,22 +81,25 @@ function inspect(pid: number): Inspected | undefined {
     // When only the main thread has ended, the state is the same, but other threads go on.
     zombie: 'ZXx'.includes(field(3)) && Number(field(20)) <= 1,
     flags: Number(field(9)),
+    program: field(26) === '0' ? undefined : `${field(26)}-${field(28)}`,
   };
 }
 
 /**
  * Reads the environment that a process was started with. The environment of other users' processes is unreadable, and no agent is
- * among those. In the middle of execve(2), which may take long on a busy host, a process shows neither an environment nor arguments:
- * the function waits until it does.
+ * among those. In the middle of execve(2), which may take long on a busy host, a process shows no environment: the function waits for the
+ * end of that.
  */
 async function environmentOf(pid: number): Promise<Buffer | undefined> {
-  for (let reads = 1; ; reads += 1) {
+  const deadlineMs = performance.now() + maxExecutionMs;
+  for (;;) {
+    const before = inspect(pid);
     const environment = read(`/proc/${pid}/environ`);
     if (environment === undefined || environment.length > 0) return environment;
-    const found = inspect(pid);
-    if (!found || found.zombie || (found.flags & (flag.exiting | flag.kernelThread)) !== 0) return undefined;
-    const hasArguments = read(`/proc/${pid}/cmdline`)?.length !== 0;
-    if (reads >= (hasArguments ? maxReads.withArguments : maxReads.withoutArguments)) return undefined;
+    if (!before || before.zombie || (before.flags & (flag.exiting | flag.kernelThread)) !== 0) return undefined;
+    // The environment is that of one program, and not of the time between two.
+    if (before.program !== undefined && inspect(pid)?.program === before.program) return undefined;
+    if (performance.now() > deadlineMs) return undefined;
     await setTimeout(1);
   }
 }
