@@ -150,7 +150,7 @@ export default defineConfig({
       },
     ],
     // Two more than the cores of the smallest machine, because many files wait for servers, processes and limits of time.
-    maxWorkers: 4,
+    maxWorkers: 3,
     // Modules are compiled once for all projects, and not again in the next run unless they have changed.
     experimental: { fsModuleCache: true },
     sequence: { sequencer: FileOrder },
