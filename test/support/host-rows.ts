@@ -11,6 +11,8 @@ export function useHostRows() {
   let pool: pg.Pool;
   beforeAll(async () => {
     pool = new pg.Pool({ connectionString: await createMigratedDatabase(inject('postgresUrl'), name), max: 25 });
+    // The database is dropped while the server may still be closing connections of the pool.
+    pool.on('error', () => undefined);
   });
   beforeEach(() => pool.query('delete from placements; delete from instances; delete from hosts; delete from agents'));
   afterAll(async () => {
