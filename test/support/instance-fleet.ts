@@ -42,7 +42,7 @@ interface Placement {
   toldOfLoss?: number;
 }
 
-/** The hosts, and where the one instance of the world is placed, by the rules of database/migrations/0050_hosts.sql. */
+/** The hosts, and where the one instance of the world is placed, by the rules of database/migrations/0051_placements.sql. */
 export function createFleet() {
   const hosts: Host[] = hostIds.map((id) => ({
     id,
