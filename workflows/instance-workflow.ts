@@ -42,7 +42,7 @@ const workHasPauses = 'work-has-pauses';
 const workIsHandedOn = 'work-is-handed-on';
 
 /** The most steps that lead from a message to a wait, when nothing fails (test/unit/decide.property.test.ts). */
-const longestWork = 24;
+const longestWork = { onHosts: 40, before: 24 };
 const longestPauseMs = 60_000;
 
 type Of<Type extends Effect['type']> = Extract<Effect, { type: Type }>;
@@ -153,8 +153,9 @@ async function live({ instanceId, state: handedOn }: InstanceWorkflowInput): Pro
   /** Slows down a workflow that takes step after step without a message: the steps do not lead to a wait, and haste would not help. */
   const pauseUnlessProgress = async (): Promise<void> => {
     stepsSinceMessage += 1;
-    if (stepsSinceMessage <= longestWork || !patched(workHasPauses)) return;
-    const pauseMs = Math.min(1_000 * 2 ** (stepsSinceMessage - longestWork - 1), longestPauseMs);
+    const stepsTooMany = stepsSinceMessage - (isOnHosts ? longestWork.onHosts : longestWork.before);
+    if (stepsTooMany <= 0 || !patched(workHasPauses)) return;
+    const pauseMs = Math.min(1_000 * 2 ** (stepsTooMany - 1), longestPauseMs);
     await condition(() => inbox.length > 0, pauseMs);
   };
 
@@ -299,6 +300,9 @@ async function live({ instanceId, state: handedOn }: InstanceWorkflowInput): Pro
     )
       return continueAsNew<typeof instanceWorkflow>({ instanceId, state: handOn(state) });
     if (effect.type === 'wait') {
+      // The row may hold a status that this run did not write: another run did, or a step of this one whose answer was lost.
+      if (isOnHosts && state.knownRow.kind === 'present')
+        showStatus(isOnHosts, state.recorded.status, state.recorded.reason);
       stepsSinceMessage = 0;
       if (effect.until === undefined) await condition(() => inbox.length > 0);
       else if (!(await condition(() => inbox.length > 0, Math.max(effect.until - Date.now(), 1))))

@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import { workUntilCancelled } from '../support/fake-instance.ts';
 import { useTimeSkipping } from '../support/time-skipping.ts';
+import { instanceStatusAttribute } from '../../workflows/search-attributes.ts';
 
 const engine = useTimeSkipping();
 
@@ -63,6 +64,21 @@ test('the status is shown as a search attribute', async () => {
   await engine.announce(instance);
   await engine.handle(instance).result();
   expect(await attributes()).toMatchObject({ InstanceStatus: 'stopped' });
+});
+
+test('a run that finds a status in the row shows it, although it did not write it', async () => {
+  const instance = await engine.createRunning();
+  instance.rows.desire('stopped');
+  const stop = instance.rows.log.length;
+  await engine.announce(instance);
+  await engine.until(() => expect(instance.rows.row()?.status).toBe('stopped'));
+  await engine.handle(instance).terminate();
+  await engine.announce(instance, stop);
+  await engine.until(async () => {
+    const { status, typedSearchAttributes } = await engine.handle(instance).describe();
+    const shown = typedSearchAttributes.get(instanceStatusAttribute);
+    expect({ status: status.name, shown }).toEqual({ status: 'RUNNING', shown: 'stopped' });
+  });
 });
 
 test('a deletion cancels the provisioning under way, and what it began is cleaned up', async () => {
