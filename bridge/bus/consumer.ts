@@ -46,6 +46,11 @@ export function startConsumer<Queue extends DomainQueueName>(options: ConsumerOp
     const start = async ({ channel, fail }: Bus): Promise<void> => {
       let deliveries = 0;
       let checked = 0;
+      let isReady = false;
+      const ready = (): void => {
+        if (!isReady) session.ready();
+        isReady = true;
+      };
       const take = (message: Message): void => {
         const handled = settle({
           message,
@@ -63,8 +68,10 @@ export function startConsumer<Queue extends DomainQueueName>(options: ConsumerOp
       };
       const onMessage = (message: ConsumeMessage | null): void => {
         deliveries += 1;
-        if (message) take(message);
-        else
+        if (message) {
+          ready();
+          take(message);
+        } else
           fail(new CannotWork(`RabbitMQ cancelled the consumer of ${queue}, because the queue was deleted or moved`));
       };
       const isIdle = (): boolean => {
@@ -79,7 +86,7 @@ export function startConsumer<Queue extends DomainQueueName>(options: ConsumerOp
         // RabbitMQ answers `consume` before the queue knows the consumer, and this call after that.
         channel.prefetch(prefetch),
       ]);
-      session.ready();
+      ready();
       const takeForgotten = (message: Message): Promise<unknown> => {
         take(message);
         return untilHandled();
