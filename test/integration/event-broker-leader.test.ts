@@ -51,7 +51,8 @@ test('of two brokers one publishes, and the other takes over when it is stopped 
   const second = await start();
   const before = await insertMany();
   await expectOnceEach(before);
-  expect(await brokers()).toEqual({ connected: 2, leading: 1 });
+  // Nothing says when the second one has connected: it is no leader, so it is not ready.
+  await vi.waitFor(async () => expect(await brokers()).toEqual({ connected: 2, leading: 1 }));
   expect([await readiness(first), await readiness(second)]).toEqual([200, 503]);
   await vi.waitFor(async () =>
     expect(await health(second)).toMatchObject({

@@ -13,6 +13,13 @@ const reportedWithin = { timeout: 15_000, interval: 50 };
 const untilReported = ({ directory }: AgentRig, ends: number) =>
   vi.waitUntil(async () => (await readReports(directory)).length >= ends, reportedWithin);
 
+/** Resolves once the folder of the instance notes that the end of this start was reported. */
+const untilNoted = (rig: AgentRig, { instanceId, runtimeId }: { instanceId: string; runtimeId: string }) =>
+  vi.waitUntil(
+    async () => (await readFile(join(rig.folderOf(instanceId), 'reported'), 'utf8').catch(() => '')) === runtimeId,
+    reportedWithin,
+  );
+
 /** Every end was reported once, by whom. A marker's end comes after all of them, and is reported by the worker that started it. */
 async function expectReports(
   rig: AgentRig,
@@ -102,7 +109,8 @@ workerTest.concurrent(
     if (!first || !second) throw new Error('there are two agents');
     const right = await startWorker('right');
     await killAgent(first.instanceId);
-    await untilReported(rig, 1);
+    // A report that is not noted yet when its worker dies is made again.
+    await untilNoted(rig, first);
     await left.kill();
     await killAgent(second.instanceId);
     await expectReports(

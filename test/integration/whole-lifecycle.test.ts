@@ -150,6 +150,8 @@ describe('agents', () => {
     'an instance whose row is committed after the retirement of its agent was handled fails (drain: %s)',
     async (drain) => {
       const agent = await rig.publishAgent();
+      const witness = await rig.insertInstance(agent);
+      await rig.bus.until(witness, 'instance.updated', 'running');
       const late = await rig.connect();
       await late.query('begin');
       const { rows } = await late.query<{ id: string }>(
@@ -162,6 +164,8 @@ describe('agents', () => {
       await vi.waitFor(async () =>
         expect(await rig.bus.channel.checkQueue('agents_worker.agent')).toMatchObject({ messageCount: 0 }),
       );
+      // A retirement that drains was handled once the instances that it found are drained; any other concerns no instance.
+      if (drain) await rig.bus.until(witness, 'instance.updated', 'stopped');
       await late.query('commit');
       await rig.bus.until(id, 'instance.updated', 'failed');
       expect(await reasonOf(id)).toMatchObject({ code: 'agent_retired' });
