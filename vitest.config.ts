@@ -11,6 +11,13 @@ const quietSetupFiles = [
   'test/support/quiet-temporal.ts',
   'test/support/patience.ts',
 ];
+/** Servers of their own, and the engine's processes beside them. */
+const withServers = {
+  globalSetup: ['test/support/workflow-bundle.ts', 'test/support/worker-programs.ts', 'test/support/servers.ts'],
+  setupFiles: quietSetupFiles,
+  testTimeout: 90_000,
+  hookTimeout: 90_000,
+};
 /** Vitest's default of one second is too short where several test files with servers of their own share two cores. */
 const expect = { poll: { timeout: 20_000 } };
 
@@ -90,15 +97,8 @@ export default defineConfig({
           name: rabbitmq4Project,
           isolate: false,
           include: testsOfTheBus,
-          globalSetup: [
-            'test/support/workflow-bundle.ts',
-            'test/support/worker-programs.ts',
-            'test/support/servers.ts',
-          ],
-          setupFiles: quietSetupFiles,
+          ...withServers,
           expect,
-          testTimeout: 90_000,
-          hookTimeout: 90_000,
         },
       },
       {
@@ -122,30 +122,16 @@ export default defineConfig({
         test: {
           name: 'fleet',
           include: ['test/fleet/**/*.test.ts'],
-          globalSetup: [
-            'test/support/workflow-bundle.ts',
-            'test/support/worker-programs.ts',
-            'test/support/servers.ts',
-          ],
-          setupFiles: quietSetupFiles,
+          ...withServers,
           expect,
-          testTimeout: 90_000,
-          hookTimeout: 90_000,
         },
       },
       {
         test: {
           name: 'model',
           include: ['test/model/**/*.test.ts'],
-          globalSetup: [
-            'test/support/workflow-bundle.ts',
-            'test/support/worker-programs.ts',
-            'test/support/servers.ts',
-          ],
-          setupFiles: quietSetupFiles,
+          ...withServers,
           expect,
-          testTimeout: 90_000,
-          hookTimeout: 90_000,
         },
       },
     ],
