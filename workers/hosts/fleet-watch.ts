@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import pLimit from 'p-limit';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import {
@@ -54,15 +55,13 @@ export function startFleetWatch({ pool, workerId, signalInstance, logger, onFata
   ];
 
   const tell = async (findings: Finding[], say: (finding: Finding) => InstanceMessage): Promise<void> => {
-    const waiting = [...findings];
-    const tellNext = async (): Promise<void> => {
-      for (let next = waiting.shift(); next; next = waiting.shift()) {
-        const { instanceId, agentId, userId } = next;
-        const owner = agentId === null || userId === null ? undefined : { agentId, userId };
-        await signalInstance(instanceId, say(next), owner);
-      }
+    const inTurn = pLimit(concurrency);
+    const tellOne = async (finding: Finding): Promise<void> => {
+      const { instanceId, agentId, userId } = finding;
+      const owner = agentId === null || userId === null ? undefined : { agentId, userId };
+      await signalInstance(instanceId, say(finding), owner);
     };
-    await Promise.all(Array.from({ length: concurrency }, tellNext));
+    await Promise.all(findings.map((finding) => inTurn(() => tellOne(finding))));
   };
 
   const watch = async (signal: AbortSignal): Promise<void> => {
