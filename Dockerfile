@@ -18,6 +18,7 @@ COPY activities/ activities/
 COPY runtimes/ runtimes/
 COPY database/ database/
 COPY bridge/ bridge/
+COPY replay/ replay/
 COPY explain/ explain/
 COPY backends/ backends/
 COPY workers/ workers/
@@ -32,12 +33,14 @@ RUN install -d -o node -g node -m 700 /var/lib/instances
 COPY --from=build /app/ ./
 # Each container runs one process, so all can have the same port. LANG and TZ are passed to the agents.
 ENV WORKFLOW_BUNDLE=/app/dist/workflow-bundle.js \
+    DEPLOYMENT_BUNDLE=/app/dist/deployment-bundle.js \
     RUNTIME_DIRECTORY=/var/lib/instances \
     HEALTH_HOST=0.0.0.0 \
     EVENT_BROKER_HEALTH_PORT=8080 \
     AGENTS_WORKER_HEALTH_PORT=8080 \
     USER_BACKEND_HEALTH_PORT=8080 \
     ADMIN_BACKEND_HEALTH_PORT=8080 \
+    DEPLOYER_HEALTH_PORT=8080 \
     LANG=C.UTF-8 \
     TZ=UTC
 USER node

@@ -128,6 +128,16 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'long',
+          isolate: false,
+          include: ['test/long/**/*.test.ts'],
+          ...withServers,
+          globalSetup: [...withServers.globalSetup, 'test/support/docker-engine.ts'],
+          expect,
+        },
+      },
+      {
+        test: {
           name: 'model',
           include: ['test/model/**/*.test.ts'],
           ...withServers,

@@ -36,7 +36,8 @@ export async function readRunnable(
   if (!agent) return { outcome: 'agentMissing', row, message: `The agent ${agentId} is not published yet.` };
   const spec = runtimeSpec.safeParse(agent.runtime);
   if (!spec.success) {
-    throw cannotRun('spec_rejected', `What agent ${agentId} needs to run is invalid: ${z.prettifyError(spec.error)}`);
+    const needed = `What version ${agent.version} of the agent ${agentId} needs to run`;
+    throw cannotRun('spec_rejected', `${needed} is invalid: ${z.prettifyError(spec.error)}`);
   }
   const { kind } = spec.data;
   if (!allowedRuntimes.includes(kind)) {

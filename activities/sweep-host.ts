@@ -55,7 +55,7 @@ export async function sweepHostOnce({
 }
 
 function driftOf(
-  { status, generation, isStuck, settled }: PlacedInstance,
+  { status, generation, isStuck, hasReason, settled }: PlacedInstance,
   found: KeptInstance | undefined,
 ): Exclude<keyof HostSweepResult, 'strayAgents'> | undefined {
   if (!settled || status === null) return undefined;
@@ -68,7 +68,8 @@ function driftOf(
       // The workflow itself retries a failed clean-up.
       return found && !isStuck ? 'rowsUnlikeRuntime' : undefined;
     case 'pending':
-      return undefined;
+      // The agent takes long to become ready, or it is and the row does not say so.
+      return found?.generation === generation && !hasReason ? 'rowsUnlikeRuntime' : undefined;
   }
 }
 

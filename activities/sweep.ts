@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import type { SweepResult } from '../workflows/activities.ts';
 import { toAgentDrained, type Cause, type InstanceMessage } from '../workflows/messages.ts';
 import { listLiveHosts, listPlacementsWithoutRow } from '../database/hosts/sweep.ts';
+import { findAgentsWithRollout } from '../database/rollouts/find.ts';
 import { findDeleted, isAtRest, isDrained, readSweptRows, type SweptRow } from '../database/instances/sweep-rows.ts';
 
 export interface SweepDependencies {
@@ -21,6 +22,11 @@ export interface SweepDependencies {
   keepControlQueue: (binding: { instanceId: string; agentId: string }) => Promise<void>;
   /** Keeps a queue that an agent consumes, and tolerates a missing queue. */
   removeUnusedControlQueue: (instanceId: string) => Promise<void>;
+  rollouts: {
+    /** Ids of all agents whose rollouts have a running workflow. */
+    listWorkflows: () => AsyncIterable<string>;
+    signalWorkflow: (agentId: string) => Promise<void>;
+  };
   /** A row that changed within this time may still be in progress, so it is skipped. */
   graceSeconds?: number;
   logger: Logger;
@@ -73,7 +79,18 @@ export async function sweepOnce(dependencies: SweepDependencies): Promise<SweepR
     // One that waits for a lost host looks whether it still has to.
     await signalInstance(id, { type: 'checkRequested' });
   }
-  return result;
+  return { ...result, rolloutsWithoutWorkflow: await sweepRollouts(dependencies, graceSeconds) };
+}
+
+async function sweepRollouts({ pool, rollouts }: SweepDependencies, graceSeconds: number): Promise<number> {
+  const workflows = new Set<string>();
+  for await (const id of rollouts.listWorkflows()) workflows.add(id);
+  const forgotten = (await findAgentsWithRollout(pool, graceSeconds)).filter((id) => !workflows.has(id));
+  for (const id of forgotten) {
+    heartbeat();
+    await rollouts.signalWorkflow(id);
+  }
+  return forgotten.length;
 }
 
 /**
@@ -98,7 +115,10 @@ function createQueueKeeper(dependencies: SweepDependencies): SweepDependencies['
   };
 }
 
-type RowDrift = Exclude<keyof SweepResult, 'workflowsWithoutRow' | 'placementsWithoutOwner' | 'hostIds'>;
+type RowDrift = Exclude<
+  keyof SweepResult,
+  'workflowsWithoutRow' | 'placementsWithoutOwner' | 'rolloutsWithoutWorkflow' | 'hostIds'
+>;
 
 /**
  * Returns the first drift that it finds. Drift of the agent comes late, because a workflow that reads its row reads the agent, too.

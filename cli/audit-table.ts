@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { AuditEntry } from '../backends/admin/audit/schemas.ts';
 import type { IncomingEvent } from '../bridge/bus/incoming-event.ts';
 import { isEventType } from '../contracts/catalog.ts';
@@ -12,11 +13,16 @@ export function toAuditTable(entries: readonly AuditEntry[], { formatTime, width
     String(entry.position),
     formatTime(entry.time),
     plainLine(entry.type),
-    (entry.instance_id ?? entry.agent_id ?? '').slice(0, idLength),
+    (entry.instance_id ?? entry.agent_id ?? deploymentIn(entry) ?? '').slice(0, idLength),
     inWords(entry),
   ]);
   const [head = '', ...lines] = table([['POSITION', 'TIME', 'TYPE', 'SUBJECT', 'SAYS'], ...rows]);
   return [colors.bold(clipped(head, width)), ...lines.map((line) => clipped(line, width))];
+}
+
+/** Events of deployments are about no agent. */
+function deploymentIn({ body }: AuditEntry): string | undefined {
+  return z.object({ deployment_id: z.string() }).safeParse(body).data?.deployment_id;
 }
 
 /** An entry of the audit log keeps the headers of its event, such as `desired_state`, in columns. */

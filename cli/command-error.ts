@@ -6,8 +6,8 @@ export const exitCodes = {
   error: 1,
   /** The command line is wrong, and nothing was tried; a check could not be carried out. */
   usage: 2,
-  /** `--wait`: the instance became `failed`. */
-  instanceFailed: 3,
+  /** `--wait`: the instance became `failed`, the rollout was not completed, or the build was not promoted. */
+  failed: 3,
   /** `--wait`: not done within the timeout; the engine goes on. */
   timedOut: 4,
 } as const;

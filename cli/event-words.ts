@@ -21,7 +21,37 @@ export function eventInWords({ type, body, metadata }: IncomingEvent): string {
       return `#${metadata.sequence} ${body.name} ${body.version}`;
     case 'agent.retired':
       return `#${metadata.sequence} since ${body.retired_at}`;
+    case 'rollout.requested': {
+      const by = body.requested_by === undefined ? '' : ` by ${body.requested_by}`;
+      return `#${metadata.sequence} version ${body.version} of agent ${body.agent_id}, requested${by}`;
+    }
+    case 'rollout.updated':
+      return `#${metadata.sequence} ${body.status}, ${countsInWords(body)}${inWords(body.reason)}`;
+    case 'rollout.completed':
+      return `#${metadata.sequence} version ${body.version}, ${countsInWords(body)}`;
+    case 'rollout.rolled_back':
+      return `#${metadata.sequence} ${body.reverted} reverted, ${countsInWords(body)}${inWords(body.reason)}`;
+    case 'deployment.requested': {
+      const by = body.requested_by === undefined ? '' : ` by ${body.requested_by}`;
+      return `#${metadata.sequence} build ${body.build_id} of ${body.deployment_name}, requested${by}`;
+    }
+    case 'deployment.updated':
+      return `#${metadata.sequence} ${body.status}, build ${body.build_id} at ${body.percentage} %${inWords(body.reason)}`;
+    case 'deployment.promoted':
+      return `#${metadata.sequence} build ${body.build_id} of ${body.deployment_name}, ${body.held} held`;
+    case 'deployment.rolled_back':
+      return `#${metadata.sequence} build ${body.build_id}, ${body.reset_instances} reset${inWords(body.reason)}`;
   }
+}
+
+type RolloutCounts = Record<'wave' | 'total' | 'moved' | 'healthy' | 'failed', number>;
+
+function countsInWords({ wave, total, moved, healthy, failed }: RolloutCounts): string {
+  return `wave ${wave}, ${moved} of ${total} moved, ${healthy} healthy, ${failed} failed`;
+}
+
+function inWords(reason: { code: string; message: string } | undefined): string {
+  return reason ? `, ${reason.code}: ${reason.message}` : '';
 }
 
 /** The documented body and the headers, whose names lose their prefix. */

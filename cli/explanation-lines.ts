@@ -1,4 +1,5 @@
 import type { Explanation } from '../explain/explanation.ts';
+import { versionsInWords } from '../explain/version-words.ts';
 import { colors, table, wrap, type FormatTime, type Layout } from './terminal.ts';
 import { plain, plainLine } from './plain-text.ts';
 
@@ -8,6 +9,7 @@ type Line = Explanation['timeline'][number];
 export function toLines(explanation: Explanation, { formatTime, width }: Layout): string[] {
   const {
     instance_id: id,
+    row,
     host,
     verdict,
     timeline,
@@ -16,9 +18,11 @@ export function toLines(explanation: Explanation, { formatTime, width }: Layout)
     not_looked_at: unseen,
   } = explanation;
   const wrapped = (text: string): string[] => (width === undefined ? [plainLine(text)] : wrap(plainLine(text), width));
+  const versions = row ? versionsInWords(row) : undefined;
   return [
     colors.bold(`instance ${id}`),
     ...(host && !(host.is_here && host.lease_holds) ? wrapped(hostInWords(host, formatTime)) : []),
+    ...(versions === undefined ? [] : wrapped(versions)),
     ...(earlier > 0 ? [colors.dim(`${earlier} or more earlier lines: give a larger --last`)] : []),
     ...table(
       width === undefined

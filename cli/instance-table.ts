@@ -53,8 +53,15 @@ function shortest(ids: string[]): number | undefined {
   return [8, 13, 18, 23].find((length) => new Set(ids.map((id) => id.slice(0, length))).size === ids.length);
 }
 
-function agentOf({ agent_id: id, agent_name: name, agent_version: version }: InstanceView): string {
-  return name === null ? id : plainLine(`${name} ${version}`);
+/** E.g. `heartbeat 1.0.0`, or `heartbeat 1.0.0 → 1.1.0` while the version before still runs. */
+function agentOf({
+  agent_id: id,
+  agent_name: name,
+  agent_version: version,
+  running_version: running,
+}: InstanceView): string {
+  const versions = running === null || running === version ? version : `${running} → ${version}`;
+  return name === null ? id : plainLine(`${name} ${versions}`);
 }
 
 /** E.g. `3`, or `2 → 3` while the status still belongs to generation 2. */

@@ -15,7 +15,8 @@ RUNTIME_DIRECTORY and DOCKER_HOST. Where none of the first three is set, the
 commands for instances use the servers of the \`npm start\` in this checkout.
 
 Exit codes: 0 done, 1 not done, 2 wrong usage; with --wait also 3 (the instance
-became failed) and 4 (timed out).
+became failed, the rollout was not completed, the build was not promoted) and 4
+(timed out).
 
 Examples:
   $ npx instances create heartbeat --config '{"fail_after_ms": 5000}' --wait

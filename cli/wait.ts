@@ -19,9 +19,25 @@ export const timeoutOption = () =>
   new Option('--timeout <seconds>', 'wait so long at most').argParser(parseSeconds).default(60).implies({ wait: true });
 
 export function parseSeconds(typed: string): number {
-  const seconds = z.coerce.number().positive().max(86_400).safeParse(typed);
-  if (!seconds.success) throw new InvalidArgumentError('It must be a number of seconds, at most 86400.');
+  const seconds = z.number().positive().max(86_400).safeParse(toSeconds(typed));
+  if (!seconds.success)
+    throw new InvalidArgumentError('It must be a number of seconds, at most 86400, or e.g. 10m or 2h.');
   return seconds.data;
+}
+
+/** Without limits of its own. */
+export function parseTime(typed: string): number {
+  const seconds = z.number().safeParse(toSeconds(typed));
+  if (!seconds.success) throw new InvalidArgumentError('It must be a number of seconds, or e.g. 10m or 2h.');
+  return seconds.data;
+}
+
+const unitSeconds = { s: 1, m: 60, h: 3_600 };
+
+/** @returns undefined unless the text is a number, alone or with a unit */
+function toSeconds(typed: string): number | undefined {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)([smh]?)$/.exec(typed.trim()) ?? [];
+  return number === undefined ? undefined : Number(number) * unitSeconds[(unit || 's') as keyof typeof unitSeconds];
 }
 
 interface Waiting {
@@ -52,7 +68,7 @@ export async function waitForStatus(options: WaitForStatus): Promise<void> {
     }
     if (last.observed_generation < generation || last.sequence <= afterSequence) return false;
     if (last.status === 'failed') {
-      throw new CommandError(`The instance ${id} failed: ${reasonOf(last)}`, { exitCode: exitCodes.instanceFailed });
+      throw new CommandError(`The instance ${id} failed: ${reasonOf(last)}`, { exitCode: exitCodes.failed });
     }
     return last.status === status;
   });

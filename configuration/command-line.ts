@@ -24,6 +24,7 @@ export function readCommandLineConfiguration() {
       if ('problem' in temporal) throw new InvalidConfiguration(`${temporal.problem}${advice}`);
       return temporal;
     },
+    deploymentName: () => read(serviceSettings.pick({ TEMPORAL_DEPLOYMENT_NAME: true })).TEMPORAL_DEPLOYMENT_NAME,
     taskQueue: () => read(serviceSettings.pick({ TASK_QUEUE: true })).TASK_QUEUE,
     /** The namespace and task queue, as agents_worker joins them. */
     scope: () => {

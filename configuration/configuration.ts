@@ -1,7 +1,9 @@
 import { hostname } from 'node:os';
 import type { z } from 'zod';
+import type { BuildOfDeployment } from '../contracts/names.ts';
 import type { Variables } from '../runtimes/kind.ts';
 import { runtimeSettings } from '../runtimes/registry.ts';
+import { findBuild } from './build.ts';
 import { findConflicts } from './conflicts.ts';
 import { InvalidConfiguration, problemsOf, readEnvironment, withoutEmpty, type Environment } from './environment.ts';
 import { serviceSettings } from './settings.ts';
@@ -22,14 +24,17 @@ export function readConfiguration(overrides: Environment = {}, { needsTokens = f
   const { environment, problems } = readEnvironment(overrides);
   const parsed = serviceSettings.safeParse(environment);
   const temporal = findTemporal(environment);
+  const build = findBuild(environment);
   const conflicts = findConflicts(environment, { needsTokens });
-  if (parsed.success && !('problem' in temporal) && problems.length === 0 && conflicts.length === 0) {
-    return toConfiguration(parsed.data, temporal, environment);
+  const areConsistent = problems.length === 0 && conflicts.length === 0 && !('problem' in build);
+  if (parsed.success && !('problem' in temporal) && areConsistent) {
+    return toConfiguration(parsed.data, { temporal, build: build.build }, environment);
   }
   const lines = [
     ...problems,
     ...(parsed.success ? [] : problemsOf(parsed.error)),
     ...('problem' in temporal ? [temporal.problem] : []),
+    ...('problem' in build ? [build.problem] : []),
     ...conflicts,
   ];
   throw new InvalidConfiguration(`The configuration is not complete:\n${lines.map((line) => `- ${line}`).join('\n')}`);
@@ -37,7 +42,11 @@ export function readConfiguration(overrides: Environment = {}, { needsTokens = f
 
 export const defaultTaskQueue = 'instances';
 
-function toConfiguration(settings: ServiceSettings, temporal: TemporalServer, environment: Environment) {
+function toConfiguration(
+  settings: ServiceSettings,
+  { temporal, build }: { temporal: TemporalServer; build: BuildOfDeployment | undefined },
+  environment: Environment,
+) {
   return {
     databaseUrl: settings.DATABASE_URL,
     databaseDirectUrl: settings.DATABASE_DIRECT_URL ?? settings.DATABASE_URL,
@@ -58,6 +67,9 @@ function toConfiguration(settings: ServiceSettings, temporal: TemporalServer, en
     /** The variables of the kinds of runtimes, which parse them themselves. */
     runtimeVariables: pickRuntimeVariables(environment),
     workflowBundle: settings.WORKFLOW_BUNDLE,
+    /** Undefined: agents_worker is unversioned. */
+    build,
+    deploymentBundle: settings.DEPLOYMENT_BUNDLE,
     sweepIntervalSeconds: settings.SWEEP_INTERVAL_SECONDS,
     auditRetentionDays: settings.AUDIT_RETENTION_DAYS,
     healthHost: settings.HEALTH_HOST,
@@ -65,6 +77,7 @@ function toConfiguration(settings: ServiceSettings, temporal: TemporalServer, en
     agentsWorkerHealthPort: settings.AGENTS_WORKER_HEALTH_PORT,
     userBackendHealthPort: settings.USER_BACKEND_HEALTH_PORT,
     adminBackendHealthPort: settings.ADMIN_BACKEND_HEALTH_PORT,
+    deployerHealthPort: settings.DEPLOYER_HEALTH_PORT,
     http: {
       host: settings.HTTP_HOST,
       userBackendPort: settings.USER_BACKEND_PORT,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ServiceName } from '../contracts/names.ts';
+import { buildIdPattern, deploymentNamePattern, type ServiceName } from '../contracts/names.ts';
 import { runtimeNames, runtimeSettings } from '../runtimes/registry.ts';
 
 /** A service, or a command that reads a setting itself. */
@@ -77,9 +77,9 @@ const labels = list
   .transform((pairs): Record<string, string> => Object.fromEntries(pairs));
 
 const backends = ['user_backend', 'admin_backend'] as const;
-const services = ['event_broker', 'agents_worker', ...backends] as const;
+const services = ['event_broker', 'agents_worker', ...backends, 'deployer'] as const;
 const everyProcess = [...services, 'npx instances', 'npm start'] as const;
-const temporalReaders = ['agents_worker', 'user_backend', 'npx instances'] as const;
+const temporalReaders = ['agents_worker', 'user_backend', 'deployer', 'npx instances'] as const;
 const healthPort = (service: ServiceName, number: number) =>
   setting(port.default(number), [service], { description: `Port of \`GET /live\` and \`GET /ready\` of ${service}.` });
 
@@ -166,6 +166,37 @@ export const settingGroups = {
     }),
     WORKFLOW_BUNDLE: setting(file, ['agents_worker'], {
       description: 'File with the workflow code, as `npm run build` makes it.',
+      otherwise: 'the code is bundled at the start',
+    }),
+    TEMPORAL_DEPLOYMENT_NAME: setting(
+      text
+        .regex(
+          deploymentNamePattern,
+          'must be a name such as agents-worker: at most 128 letters, digits, hyphens, underscores and slashes, without a dot',
+        )
+        .optional(),
+      ['agents_worker', 'npx instances deploy'],
+      {
+        description:
+          'Name under which [builds of agents_worker are deployed](docs/deployments.md). It is the same for every build.',
+        otherwise: 'agents_worker is unversioned, and a new build gets work as soon as it starts',
+      },
+    ),
+    TEMPORAL_WORKER_BUILD_ID: setting(
+      text
+        .regex(
+          buildIdPattern,
+          'must be an id such as 1.4.0-3f9a1c02b7de: at most 128 letters, digits, dots, plus signs, hyphens and underscores',
+        )
+        .optional(),
+      ['agents_worker'],
+      {
+        description: 'Id of the build that agents_worker runs. Needs `TEMPORAL_DEPLOYMENT_NAME`.',
+        otherwise: 'content of `dist/build-id`, which `npm run build` writes',
+      },
+    ),
+    DEPLOYMENT_BUNDLE: setting(file, ['deployer'], {
+      description: 'File with the workflow code of the deployer, as `npm run build` makes it.',
       otherwise: 'the code is bundled at the start',
     }),
     SWEEP_INTERVAL_SECONDS: setting(z.coerce.number().int().min(1).default(60), ['agents_worker'], {
@@ -258,6 +289,7 @@ export const settingGroups = {
     AGENTS_WORKER_HEALTH_PORT: healthPort('agents_worker', 27_482),
     USER_BACKEND_HEALTH_PORT: healthPort('user_backend', 27_483),
     ADMIN_BACKEND_HEALTH_PORT: healthPort('admin_backend', 27_484),
+    DEPLOYER_HEALTH_PORT: healthPort('deployer', 27_485),
     LOG_LEVEL: setting(
       z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
       services,

@@ -60,6 +60,7 @@ const serviceAccess = {
     write: [sentAgain],
     read: deadLetterQueueNames,
   }),
+  deployer: consumer('deployer', { configure: [], write: [], read: [] }),
 } satisfies Record<ServiceName, Access>;
 
 export const serviceNames = Object.keys(serviceAccess) as ServiceName[];

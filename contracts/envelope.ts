@@ -15,7 +15,7 @@ const eventHeaders = z.object({
     .min(1)
     .meta({ description: 'Origin of the message, e.g. `/shared_psql/instances`.' }),
   'cloudEvents:type': z.string().min(1).meta({ description: 'Name of the event or command, e.g. `instance.created`.' }),
-  'cloudEvents:subject': id('Id of the instance or agent that the message is about.'),
+  'cloudEvents:subject': id('Id of the instance, agent, rollout or deployment that the message is about.'),
   'cloudEvents:time': timestamp('Time at which the row changed, or the command was issued.'),
   'cloudEvents:sequence': z
     .string()
@@ -49,7 +49,10 @@ const instanceHeaders = z.object({
   agent_id: id('The agent that the instance runs.'),
   user_id: id('Owner of the instance.'),
   desired_state: z.enum(desiredStates).meta({ description: 'State that the instance is asked to reach.' }),
-  generation: z.int().positive().meta({ description: 'Version of agent, config and desired state.' }),
+  generation: z
+    .int()
+    .positive()
+    .meta({ description: 'Counts the changes of the agent, its version, the config and the desired state.' }),
   observed_generation: z.int().nonnegative().meta({ description: 'Generation that `status` refers to.' }),
 });
 
@@ -58,6 +61,8 @@ type InstanceHeaders = z.infer<typeof instanceHeaders>;
 /** The headers of each kind of message, from which the published JSON Schemas are made. */
 export const headerSchemas = {
   'headers.agent_event': eventHeaders,
+  'headers.rollout_event': eventHeaders,
+  'headers.deployment_event': eventHeaders,
   'headers.instance_event': eventHeaders.extend(instanceHeaders.shape),
   'headers.command': commandHeaders,
 } as const;

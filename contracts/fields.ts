@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { versionPolicies } from './names.ts';
 
 /** A UUID as PostgreSQL accepts it, with any version bits. */
 export function id(description: string) {
@@ -12,6 +13,25 @@ export const hostId = z
   .meta({
     description:
       'Host on which the agent runs or may run; null if the instance has no host. Messages that are older than hosts lack it.',
+  })
+  .optional();
+
+/** The version of an agent, as a field that older messages and log entries lack. */
+const version = z.string().min(1).nullable();
+const lackedBefore = 'Messages that are older than versions lack it.';
+export const agentVersion = version
+  .meta({ description: `Version that the instance is to run; null if its agent is not published. ${lackedBefore}` })
+  .optional();
+export const runningVersion = version
+  .meta({ description: `Version that runs; null if none does. ${lackedBefore}` })
+  .optional();
+export const stableVersion = version
+  .meta({ description: `Version that new instances of the agent get. ${lackedBefore}` })
+  .optional();
+export const versionPolicy = z
+  .enum(versionPolicies)
+  .meta({
+    description: `Whether rollouts change the version of the instance (\`follow\`) or leave it (\`hold\`). ${lackedBefore}`,
   })
   .optional();
 

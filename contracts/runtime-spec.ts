@@ -35,8 +35,8 @@ const hostLabels = z
   .default({});
 
 /**
- * The fields of `agents.runtime` that every kind of runtime has. Each kind adds its own in `runtimes/<kind>/spec.ts`.
- * Only the publisher of an agent writes `agents.runtime`; the config of an instance cannot change it.
+ * The fields of `runtime` of a version of an agent that every kind of runtime has. Each kind adds its own in `runtimes/<kind>/spec.ts`.
+ * Only the publisher of an agent writes it; the config of an instance cannot change it.
  */
 export const commonSpecFields = {
   /** How long an agent may take to become ready. */

@@ -88,14 +88,28 @@ function domainQueue<
   return { name, exchange: exchangeNames.events, routingKeys, consumers, arguments: argumentsOf(name) };
 }
 
-const { agentsWorkerInstance, agentsWorkerAgent, userBackendWsUpdates, userBackendAgent, adminBackendAudit } =
-  queueNames;
+const {
+  agentsWorkerInstance,
+  agentsWorkerAgent,
+  agentsWorkerRollout,
+  agentsWorkerDeployment,
+  userBackendWsUpdates,
+  userBackendAgent,
+  adminBackendAudit,
+} = queueNames;
 const domainQueues = [
   domainQueue(agentsWorkerInstance, 'agents_worker', ['instance.*'], refusingWhenFull),
   domainQueue(agentsWorkerAgent, 'agents_worker', ['agent.*'], refusingWhenFull),
+  domainQueue(agentsWorkerRollout, 'agents_worker', ['rollout.*'], refusingWhenFull),
+  domainQueue(agentsWorkerDeployment, 'deployer', ['deployment.*'], refusingWhenFull),
   domainQueue(userBackendWsUpdates, 'user_backend', ['instance.updated', 'instance.deleted'], droppingOldest),
   domainQueue(userBackendAgent, 'user_backend', ['agent.*'], droppingOldest),
-  domainQueue(adminBackendAudit, 'admin_backend', ['agent.*', 'instance.*'], droppingOldest),
+  domainQueue(
+    adminBackendAudit,
+    'admin_backend',
+    ['agent.*', 'instance.*', 'rollout.*', 'deployment.*'],
+    droppingOldest,
+  ),
 ] as const;
 
 type DomainQueue = (typeof domainQueues)[number];

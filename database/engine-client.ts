@@ -31,7 +31,7 @@ class SettledClient extends pg.Client {
   readonly #limits: SessionLimits;
   #serverVersion = 0;
   #sharesItsSession = false;
-  /** Ends with the last query that was handed over: one transaction at a time. */
+  /** Ends with the last query that was handed over. One is under way at a time, and behind a pooler one transaction. */
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(config: pg.ClientConfig, limits: SessionLimits) {
@@ -82,9 +82,10 @@ class SettledClient extends pg.Client {
   // `pg` declares an overload for each form of its arguments; all of them end here.
   override query(...given: unknown[]): never {
     const query = super.query.bind(this) as unknown as (...args: unknown[]) => Promise<unknown>;
-    if (!this.#sharesItsSession) return query(...given) as never;
     const callback = typeof given.at(-1) === 'function' ? (given.pop() as Callback) : undefined;
-    const result = this.#queue.then(() => this.#queryInTransaction(query, given));
+    const result = this.#queue.then(() =>
+      this.#sharesItsSession ? this.#queryInTransaction(query, given) : query(...given),
+    );
     this.#queue = result.catch(() => undefined);
     return (callback ? answerBy(result, callback) : result) as never;
   }

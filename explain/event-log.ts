@@ -2,7 +2,10 @@ import { z } from 'zod';
 import { statusReason, type Queryable } from '../database/instances/view.ts';
 import { duration } from './duration.ts';
 import type { Past } from './past.ts';
+import { readMoves } from './rollout-words.ts';
 import type { TimelineEntry } from './timeline.ts';
+
+const versionField = z.string().nullish().catch(undefined);
 
 /** The row as the trigger wrote it. A field that is missing or malformed has a placeholder, so the rest is still shown. */
 const version = z.looseObject({
@@ -13,6 +16,10 @@ const version = z.looseObject({
   agent_id: z.string().catch('?'),
   user_id: z.string().catch('?'),
   metadata: z.record(z.string(), z.unknown()).catch({}),
+  // Older entries have no versions.
+  agent_version: versionField,
+  running_version: versionField,
+  version_policy: versionField,
 });
 type Version = z.infer<typeof version>;
 
@@ -27,7 +34,10 @@ const logEntry = z.object({
   published_at: z.date().nullable(),
   rejected_reason: z.string().nullable(),
 });
-export type RowVersion = z.infer<typeof logEntry>;
+export type RowVersion = z.infer<typeof logEntry> & {
+  /** What a rollout did to the instance with this version of the row. */
+  move?: string;
+};
 
 /** The latest versions of a row, oldest first. Configs stay in the database, because they may be large and secret. */
 export async function readLog(
@@ -42,7 +52,14 @@ export async function readLog(
      from event_history where entity_id = $1 and user_id is not null and sequence >= $3 order by sequence desc limit $2`,
     [instanceId, last + 1, past.fromSequence],
   );
-  return rows.map((row) => logEntry.parse(row)).toReversed();
+  const moves = await readMoves(database, instanceId);
+  const log = rows.map((row) => logEntry.parse(row)).toReversed();
+  return log.map((entry, index) => {
+    const { generation } = entry.row;
+    const isNew = entry.change === 'update' && generation !== log[index - 1]?.row.generation;
+    const move = isNew ? moves.get(generation) : undefined;
+    return move === undefined ? entry : { ...entry, move };
+  });
 }
 
 export function logTimeline(log: readonly RowVersion[]): TimelineEntry[] {
@@ -55,6 +72,7 @@ export function logTimeline(log: readonly RowVersion[]): TimelineEntry[] {
       source: 'row',
       text: [
         `#${entry.sequence} ${eventNames.get(entry.change) ?? entry.change}: ${changesOf(entry, log[index - 1])}`,
+        ...(entry.move === undefined ? [] : [entry.move]),
         ...(cause === null ? [] : [`caused by ${sequence === undefined ? `event ${cause}` : `#${sequence}`}`]),
         publication(entry),
         // The reason comes last, because it may quote several lines of output.
@@ -79,7 +97,9 @@ function changesOf({ change, row, with_config: withConfig }: RowVersion, before:
   if (change === 'delete') return `deleted in status ${row.status}`;
   if (change === 'insert' || !before) {
     const { agent_id: agent, user_id: user, desired_state: desiredState, status, generation } = row;
-    return `status ${status}, desired state ${desiredState}, generation ${generation}, agent ${agent}, user ${user}`;
+    const ofVersion = row.agent_version == null ? '' : `, version ${row.agent_version}`;
+    const state = `status ${status}, desired state ${desiredState}, generation ${generation}`;
+    return `${state}, agent ${agent}${ofVersion}, user ${user}`;
   }
   const changed = differences(before.row, row);
   if (withConfig) changed.unshift('config changed');
@@ -87,12 +107,17 @@ function changesOf({ change, row, with_config: withConfig }: RowVersion, before:
 }
 
 const compared = ['desired_state', 'agent_id', 'user_id', 'generation', 'status', 'observed_generation'] as const;
+const versionFields = ['agent_version', 'running_version', 'version_policy'] as const;
 
 function differences(before: Version, after: Version): string[] {
   const nameOf = (field: string): string => field.replace(/_id$/, '').replace('_', ' ');
   const changed = compared
     .filter((field) => before[field] !== after[field])
     .map((field) => `${nameOf(field)} ${before[field]} → ${after[field]}`);
+  const versions = versionFields
+    .filter((field) => before[field] !== undefined && after[field] !== undefined && before[field] !== after[field])
+    .map((field) => `${nameOf(field)} ${before[field] ?? 'none'} → ${after[field] ?? 'none'}`);
+  changed.push(...versions);
   const keys = new Set([...Object.keys(before.metadata), ...Object.keys(after.metadata)]);
   keys.delete('status_reason');
   const others = [...keys].filter((key) => !same(before.metadata[key], after.metadata[key]));

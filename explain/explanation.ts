@@ -65,6 +65,10 @@ export const explanation = z.object({
         source: z.enum(timelineSources),
         text: z.string().meta({ description: 'Has several lines when it quotes the output of an agent.' }),
         bad: z.boolean().meta({ description: 'Whether something went wrong.' }),
+        build: z
+          .string()
+          .optional()
+          .meta({ description: 'Build of agents_worker that did it. Absent where workers have no builds.' }),
       }),
     )
     .meta({ description: 'Oldest first. Lines without a time come last.' }),
@@ -88,12 +92,7 @@ export function toExplanation(findings: Findings, verdict: Verdict, last: number
     host: host ? hostToJson(host) : null,
     runtime: runtime ? runtimeToJson(runtime) : null,
     earlier_lines: lines.length - shown.length,
-    timeline: shown.map(({ time: at, source, text, bad = false }) => ({
-      time: at?.toISOString() ?? null,
-      source,
-      text,
-      bad,
-    })),
+    timeline: shown.map(({ time: at, bad = false, ...line }) => ({ ...line, time: at?.toISOString() ?? null, bad })),
     missing: missingParts(findings),
     not_looked_at: notLookedAt(findings),
   };

@@ -18,7 +18,7 @@ export type Source<Server> = <Result>(read: (server: Server) => Promise<Result>)
 
 /** The parts that the caller can read. A part without a source is left out. */
 export interface Sources {
-  /** Needs the right to read `instances`, `agents` (without `runtime`), `agent_runtimes` and `event_history`. */
+  /** Needs the right to read `instances`, `agents` (without `runtime`), `agent_version_runtimes`, `instance_rollouts` and `event_history`. */
   database?: Source<Queryable>;
   /** Needs an account that may read the dead-letter queues. */
   deadLetters?: Source<{ amqpUrl: string }>;

@@ -1,5 +1,6 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { tsToDate, tsToMs } from '@temporalio/common';
+import { buildIdPattern } from '../contracts/names.ts';
 import { duration } from './duration.ts';
 import { failureInWords, messageInWords, readPayload, resultInWords } from './payload-words.ts';
 import type { TimelineEntry } from './timeline.ts';
@@ -7,23 +8,49 @@ import type { TimelineEntry } from './timeline.ts';
 export type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
 type HistoryEvent = NonNullable<History['events']>[number];
 type EventId = HistoryEvent['eventId'];
-type Words = { text: string; bad?: boolean };
+type Words = { text: string; bad?: boolean; build?: string };
 
 interface Begun {
   what: string;
   at: Date;
+  /** The build of the worker that carries it out. */
+  build?: string | undefined;
   /** The number of the attempt that ended, and the failure before it. */
   attempts?: string;
 }
 
-/** The events of one run as lines of a timeline. Workflow tasks are left out unless they failed. */
+/** The events of one run as lines of a timeline. Workflow tasks are left out unless they failed or another build completed them. */
 export function historyTimeline(history: History): TimelineEntry[] {
   const begun = new Map<string, Begun>();
+  let build: string | undefined;
   return (history.events ?? []).flatMap((event) => {
     const time = event.eventTime ? tsToDate(event.eventTime) : new Date(0);
-    const words = ofRun(event) ?? ofActivity(event, time, begun) ?? ofTimer(event, time, begun) ?? ofWorkflow(event);
-    return words ? [{ time, source: 'workflow' as const, ...words }] : [];
+    const started = event.workflowTaskStartedEventAttributes;
+    if (started) begun.set(idOf(event.eventId), { what: 'workflow task', at: time, build: buildOf(started) });
+    const completed = event.workflowTaskCompletedEventAttributes;
+    const before = build;
+    if (completed) build = completed.deploymentVersion?.buildId ?? undefined;
+    const words =
+      ofRun(event) ??
+      ofActivity(event, time, begun) ??
+      ofTimer(event, time, begun) ??
+      (build === before ? ofWorkflow(event, begun) : ofBuild(build));
+    if (!words) return [];
+    const isOfTask = completed ?? isCommand(event);
+    return [{ time, source: 'workflow' as const, ...(isOfTask && build !== undefined && { build }), ...words }];
   });
+}
+
+function ofBuild(build: string | undefined): Words {
+  return { text: build === undefined ? 'a worker without a build goes on' : `the build ${build} goes on from here` };
+}
+
+/** Whether a workflow task led to the event. */
+function isCommand(event: HistoryEvent): boolean {
+  const attributes: unknown[] = Object.values(event);
+  return attributes.some(
+    (value) => typeof value === 'object' && value !== null && 'workflowTaskCompletedEventId' in value,
+  );
 }
 
 function ofRun(event: HistoryEvent): Words | undefined {
@@ -57,22 +84,34 @@ function ofActivity(event: HistoryEvent, time: Date, begun: Map<string, Begun>):
   if (started) {
     const activity = begun.get(idOf(started.scheduledEventId));
     const before = started.lastFailure ? `; before: ${failureInWords(started.lastFailure)}` : '';
-    if (activity) activity.attempts = `attempt ${started.attempt ?? 1}${before}`;
+    if (activity) {
+      activity.attempts = `attempt ${started.attempt ?? 1}${before}`;
+      activity.build = buildOf(started);
+    }
     return undefined;
   }
-  const ended = (id: EventId, how: string): string => {
+  const ended = (id: EventId, how: string): Words => {
     const activity = begun.get(idOf(id));
     const took = activity ? duration(time.getTime() - activity.at.getTime()) : '?';
-    return `${activity?.what ?? 'activity'} ${how} (${took}, ${activity?.attempts ?? 'never started'})`;
+    const { build } = activity ?? {};
+    const by = build === undefined ? '' : `, by the build ${build}`;
+    const text = `${activity?.what ?? 'activity'} ${how} (${took}, ${activity?.attempts ?? 'never started'}${by})`;
+    return { text, ...(build !== undefined && { build }) };
   };
   const completed = event.activityTaskCompletedEventAttributes;
-  if (completed) return { text: ended(completed.scheduledEventId, `done${resultInWords(completed.result)}`) };
+  if (completed) return ended(completed.scheduledEventId, `done${resultInWords(completed.result)}`);
   const failed = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
-  if (failed) return { text: ended(failed.scheduledEventId, `failed: ${failureInWords(failed.failure)}`), bad: true };
+  if (failed) return { ...ended(failed.scheduledEventId, `failed: ${failureInWords(failed.failure)}`), bad: true };
   const cancelling = event.activityTaskCancelRequestedEventAttributes;
-  if (cancelling) return { text: ended(cancelling.scheduledEventId, 'is asked to stop') };
+  if (cancelling) return ended(cancelling.scheduledEventId, 'is asked to stop');
   const cancelled = event.activityTaskCanceledEventAttributes;
-  return cancelled ? { text: ended(cancelled.scheduledEventId, 'cancelled') } : undefined;
+  return cancelled ? ended(cancelled.scheduledEventId, 'cancelled') : undefined;
+}
+
+/** The SDK reports its own name and a digest of the workflow code for a worker without a build. */
+function buildOf({ workerVersion }: { workerVersion?: { buildId?: string | null } | null }): string | undefined {
+  const id = workerVersion?.buildId ?? '';
+  return buildIdPattern.test(id) ? id : undefined;
 }
 
 function ofTimer(event: HistoryEvent, time: Date, begun: Map<string, Begun>): Words | undefined {
@@ -89,7 +128,7 @@ function ofTimer(event: HistoryEvent, time: Date, begun: Map<string, Begun>): Wo
   return cancelled ? { text: `${what(cancelled.startedEventId)} is no longer needed` } : undefined;
 }
 
-function ofWorkflow(event: HistoryEvent): Words | undefined {
+function ofWorkflow(event: HistoryEvent, begun: Map<string, Begun>): Words | undefined {
   const signal = event.workflowExecutionSignaledEventAttributes;
   if (signal) return { text: `told: ${messageInWords(signal.signalName, signal.input)}` };
   const marker = event.markerRecordedEventAttributes;
@@ -105,7 +144,12 @@ function ofWorkflow(event: HistoryEvent): Words | undefined {
     return words.length > 0 ? { text: `search attribute ${words.join(', ')}` } : undefined;
   }
   const failed = event.workflowTaskFailedEventAttributes;
-  if (failed) return { text: `the workflow code could not go on: ${failureInWords(failed.failure)}`, bad: true };
+  if (failed) {
+    const { build } = begun.get(idOf(failed.startedEventId)) ?? {};
+    const code = build === undefined ? 'the workflow code' : `the workflow code of the build ${build}`;
+    const text = `${code} could not go on: ${failureInWords(failed.failure)}`;
+    return { text, bad: true, ...(build !== undefined && { build }) };
+  }
   const timedOut = event.workflowTaskTimedOutEventAttributes;
   if (timedOut) return { text: 'no worker answered in time', bad: true };
   return event.workflowExecutionCancelRequestedEventAttributes

@@ -8,6 +8,8 @@ export interface TimelineEntry {
   /** Has several lines when it quotes the output of an agent. */
   text: string;
   bad?: boolean;
+  /** The build of agents_worker that did it, where workers have builds. */
+  build?: string;
 }
 
 /** Sorts the oldest entry first and entries without a time last. The clocks of the servers may differ. */

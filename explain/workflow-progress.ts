@@ -9,10 +9,12 @@ export function unattended(workflow: WorkflowReading | undefined): string | unde
 
 /** Says what the workflow is doing, or why it makes no progress. */
 export function activityNow(
-  { pendingActivities, workflowTaskAttempt }: WorkflowReading,
+  { pendingActivities, workflowTaskAttempt, nextBuild }: WorkflowReading,
   { formatTime }: VerdictOptions,
 ): string {
-  if (workflowTaskAttempt > 1) return 'the workflow code fails or no worker runs it: see the log of agents_worker.';
+  const ofBuild = nextBuild === undefined ? '' : ` of the build ${nextBuild}`;
+  if (workflowTaskAttempt > 1)
+    return `the workflow code${ofBuild} fails or no worker runs it: see the log of agents_worker${ofBuild}.`;
   const [pending] = pendingActivities;
   if (!pending) return 'the workflow takes its next step; see that agents_worker runs if this lasts.';
   const { name, attempt, lastFailure, nextAttempt } = pending;

@@ -23,6 +23,8 @@ export interface WorkflowReading {
   pendingActivities: PendingActivity[];
   /** Above 1 when workers fail to run the workflow code repeatedly. */
   workflowTaskAttempt: number;
+  /** The build that the run is moving to, until that build has completed a task. */
+  nextBuild?: string;
   timeline: TimelineEntry[];
   unreadRuns: number;
 }
@@ -62,11 +64,13 @@ export async function readWorkflow(
 
 function outline({ status, closeTime, searchAttributes, raw }: WorkflowExecutionDescription) {
   const instanceStatus = searchAttributes[searchAttributeNames.status]?.[0];
+  const nextBuild = raw.workflowExecutionInfo?.versioningInfo?.versionTransition?.deploymentVersion?.buildId;
   return {
     status: status.name,
     ...(closeTime && { closeTime }),
     ...(typeof instanceStatus === 'string' && { instanceStatus }),
     workflowTaskAttempt: raw.pendingWorkflowTask?.attempt ?? 1,
+    ...(nextBuild && { nextBuild }),
   };
 }
 

@@ -17,6 +17,12 @@ const [firstKind, ...otherKinds] = kinds;
 /** What `agents.runtime` may hold: the spec of one of the kinds. */
 export const runtimeSpec = z.discriminatedUnion('kind', [firstKind.spec, ...otherKinds.map(({ spec }) => spec)]);
 
+/** Its `ready_timeout_seconds`. A runtime that no agent can be started with has the default: what is moved to it fails at once. */
+export function readyTimeoutOf(runtime: unknown): number {
+  const spec = runtimeSpec.safeParse(runtime);
+  return spec.success ? spec.data.ready_timeout_seconds : 30;
+}
+
 /** The schemas of all variables of the environment that the kinds read. None is required, as no kind is. */
 export const runtimeSettings: Readonly<Record<string, z.ZodType>> = Object.fromEntries(
   kinds.flatMap(({ settings }) =>

@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { runtimeSpec } from '../runtimes/registry.ts';
+import { publishVersion, VersionRefused, type NewVersion } from '../database/agents/versions.ts';
 import { createClient, type EngineClient } from '../database/engine-client.ts';
 import { createInstance } from '../database/instances/change.ts';
 import { listInstances } from '../database/instances/list.ts';
@@ -20,21 +22,44 @@ const agentFile = z.object({
   runtime: z.record(z.string(), z.unknown()),
 });
 
-/** Publishes `examples/heartbeat-agent`, or brings it up to date. Returns its id. */
+/**
+ * Publishes `examples/heartbeat-agent`, or brings it up to date: its instances then run what is in the folder now. Returns its id.
+ */
 export async function publishExampleAgent(databaseUrl: string): Promise<string> {
-  const { name, version, capabilities, runtime } = agentFile.parse(
-    JSON.parse(await readFile(`${folder}agent.json`, 'utf8')),
-  );
-  const spec = runtimeSpec.parse({ ...runtime, working_directory: folder });
-  await withClient(databaseUrl, (client) =>
-    client.query(
+  const file = agentFile.parse(JSON.parse(await readFile(`${folder}agent.json`, 'utf8')));
+  const { name, version, capabilities } = file;
+  const runtime = runtimeSpec.parse({ ...file.runtime, working_directory: folder });
+  await withClient(databaseUrl, async (client) => {
+    await client.query('begin');
+    await client.query(
       `insert into agents (id, name, version, capabilities, runtime) values ($1, $2, $3, $4, $5)
-       on conflict (id) do update set name = excluded.name, version = excluded.version,
-         capabilities = excluded.capabilities, runtime = excluded.runtime`,
-      [agentId, name, version, JSON.stringify(capabilities), spec],
-    ),
-  );
+       on conflict (id) do update set name = excluded.name`,
+      [agentId, name, version, JSON.stringify(capabilities), runtime],
+    );
+    const published = await publishContent(client, { version, capabilities, runtime });
+    await client.query('update agents set stable_version = $2 where id = $1', [agentId, published]);
+    await client.query(
+      `update instances set agent_version = $2 where agent_id = $1 and agent_version <> $2 and version_policy = 'follow'`,
+      [agentId, published],
+    );
+    await client.query('commit');
+  });
   return agentId;
+}
+
+/** Somebody who changes the example need not change its version: the content then becomes a part of it. Returns the version. */
+async function publishContent(client: EngineClient, content: NewVersion): Promise<string> {
+  const { version } = content;
+  try {
+    await publishVersion(client, agentId, content);
+    return version;
+  } catch (error) {
+    if (!(error instanceof VersionRefused)) throw error;
+    const hash = createHash('sha256').update(JSON.stringify(content)).digest('hex');
+    const changed = `${version}+${hash.slice(0, 8)}`;
+    await publishVersion(client, agentId, { ...content, version: changed });
+    return changed;
+  }
 }
 
 /** Finds the example's instance whose desired state is `running`, or creates one. */

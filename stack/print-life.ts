@@ -17,7 +17,7 @@ export async function printLife(amqpUrl: string, say: (line: string) => void): P
   const channel = await amqp.openChannel();
   await watchEvents({
     channel,
-    keys: ['instance.*', 'agent.*'],
+    keys: ['instance.*', 'agent.*', 'rollout.*'],
     onMessage: (message) => {
       const event = readEvent(message);
       if (!event) return;
@@ -56,5 +56,19 @@ function outline(event: IncomingEvent): string {
       return `${event.body.name} ${event.body.version}`;
     case 'agent.retired':
       return event.body.retired_at;
+    case 'rollout.requested':
+      return event.body.version;
+    case 'rollout.updated':
+      return `${event.body.status}: ${event.body.healthy} of ${event.body.total} healthy`;
+    case 'rollout.completed':
+      return `${event.body.healthy} of ${event.body.total} healthy`;
+    case 'rollout.rolled_back':
+    case 'deployment.rolled_back':
+      return `${event.body.reason.code}: ${event.body.reason.message}`;
+    case 'deployment.requested':
+    case 'deployment.promoted':
+      return event.body.build_id;
+    case 'deployment.updated':
+      return `${event.body.status}: build ${event.body.build_id} at ${event.body.percentage} %`;
   }
 }

@@ -10,6 +10,8 @@ export interface HealthOptions {
   host: string;
   /** The port 0 stands for any free port. */
   port: number;
+  /** The setting that holds the port. */
+  setting: string;
   parts: readonly Part[];
 }
 
@@ -25,8 +27,10 @@ export interface HealthServer {
  * `GET /live` answers 200 while the process runs; `GET /ready` answers 200 when every part is connected and at work,
  * else 503. The body of both is `{ready, parts: [{name, ready, lastError?, standby?}]}`, where
  * `standby` names the process that does the work instead of this one.
+ *
+ * @throws Error that names the setting when the port cannot be used
  */
-export async function serveHealth({ host, port, parts }: HealthOptions): Promise<HealthServer> {
+export async function serveHealth({ host, port, setting, parts }: HealthOptions): Promise<HealthServer> {
   const server = createLimitedServer(limits, (request, response) => {
     const ready = parts.every(({ health }) => health.ready);
     const status = { '/live': 200, '/ready': ready ? 200 : 503 }[request.url ?? ''] ?? 404;
@@ -36,6 +40,9 @@ export async function serveHealth({ host, port, parts }: HealthOptions): Promise
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, resolve);
+  }).catch((cause: NodeJS.ErrnoException) => {
+    const advice = `End what uses it, or give this process another one with ${setting}: two builds on one host need two.`;
+    throw new Error(`The health port ${host}:${port} cannot be listened on: ${cause.code}. ${advice}`, { cause });
   });
   return {
     port: (server.address() as AddressInfo).port,

@@ -5,6 +5,7 @@ import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import { errorMessage } from '../supervision/errors.ts';
 
 const workingTree = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
+const deployments = fileURLToPath(new URL('../workflows/deployments/index.ts', import.meta.url));
 
 /** Workflow code as one script for a Temporal worker. */
 export interface WorkflowBundle {
@@ -29,4 +30,9 @@ export async function loadWorkflowBundle(file?: string, workflowsPath = workingT
     const message = `The workflow bundle ${file} cannot be read: ${errorMessage(error)}. Make it with npm run build.`;
     throw new Error(message, { cause: error });
   }
+}
+
+/** The workflow code of the deployer, which `npm run build` makes as well. */
+export function loadDeploymentBundle(file?: string): Promise<WorkflowBundle> {
+  return loadWorkflowBundle(file, deployments);
 }

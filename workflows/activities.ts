@@ -87,10 +87,16 @@ export interface RecordStatusInput {
   status: InstanceStatus;
   generation: number;
   reason?: StatusReason;
+  /** The sequence of the row that the workflow knows. Absent in the steps of earlier releases. */
+  knownSequence?: number;
   cause?: Cause;
 }
 
-export type RecordStatusResult = { outcome: 'recorded' | 'unchanged' | 'stale'; row: RowReading } | { outcome: 'gone' };
+export type RecordStatusResult =
+  | { outcome: 'recorded' | 'unchanged' | 'stale'; row: RowReading }
+  /** Another status was written after the one that the workflow knows, and nothing is written now. */
+  | { outcome: 'superseded'; row: RowReading }
+  | { outcome: 'gone' };
 
 export interface SweepActivities {
   sweep(): Promise<SweepResult>;
@@ -117,6 +123,8 @@ export interface SweepResult {
   rowsWithoutPlacement: number;
   /** An instance may run although its agent was retired with a drain. */
   rowsOfDrainedAgent: number;
+  /** An agent has a rollout that has not ended, and no workflow drives it. Absent in the answer of a worker from before there were rollouts. */
+  rolloutsWithoutWorkflow?: number;
   /** The hosts that are there to be swept. Absent in the answer of a worker from before there were hosts. */
   hostIds?: string[];
 }
@@ -126,6 +134,9 @@ export interface HostSweepResult {
   strayAgents: number;
   /** A row says `running` of an instance of this host, and the host does not hold its agent. */
   rowsWithoutRuntime: number;
-  /** The host holds another generation than the row says, or holds an agent although the row says `stopped` or `failed`. */
+  /**
+   * The host holds another generation than the row says, or holds an agent although the row says `stopped` or `failed`, or has said
+   * `pending` for a while without a reason.
+   */
   rowsUnlikeRuntime: number;
 }

@@ -54,13 +54,37 @@ export function activitiesOn(hostId: string | undefined): HostActivities {
   };
 }
 
-export const { place, locate, readRow, recordStatus, recordFinalStatus } = proxyLocalActivities<
-  Omit<InstanceActivities, keyof HostActivities>
->({
+type RowActivities = Omit<InstanceActivities, keyof HostActivities>;
+
+const rowOptions = {
   startToCloseTimeout: '15 seconds',
+  // Temporal hands steps to a worker that is cut off, too, until its polls end. Each of them waits that long.
+  heartbeatTimeout: '5 seconds',
   // A cancelled write must have ended before the next run writes, or it could overwrite a newer status.
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '2 minutes' },
+} satisfies ActivityOptions;
+
+const rowActivities = (summary: string) => proxyActivities<RowActivities>({ ...rowOptions, summary });
+
+/**
+ * The steps that read and write rows. They are not local activities: where a workflow task answers a query while a local activity is under
+ * way, the SDK (1.24) tells the workflow of its result one task later than a replay does. If a signal came in between, the two decide
+ * differently, and the run stands still.
+ */
+export const rowSteps: RowActivities = {
+  place: rowActivities('Find the host').place,
+  locate: rowActivities('Read the placement').locate,
+  readRow: rowActivities('Read the row').readRow,
+  recordStatus: rowActivities('Record the status').recordStatus,
+  recordFinalStatus: rowActivities('Record that the instance is gone').recordFinalStatus,
+};
+
+/** The same for runs that began when these steps were local activities. */
+export const localRowSteps: RowActivities = proxyLocalActivities<RowActivities>({
+  startToCloseTimeout: rowOptions.startToCloseTimeout,
+  cancellationType: rowOptions.cancellationType,
+  retry: rowOptions.retry,
   // Longer waits become timers of the server. Otherwise an outage would keep a workflow task open, and signals would wait.
   localRetryThreshold: '1 second',
-  retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '2 minutes' },
 });

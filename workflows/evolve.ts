@@ -131,6 +131,9 @@ export function evolve(state: InstanceState, event: InstanceEvent, now: number):
       const { status, generation, reason, row } = event;
       return observe({ ...state, recorded: { status, generation, ...(reason && { reason }) } }, row);
     }
+    case 'statusSuperseded':
+      // The workflow does not know the status that the row holds, which a worker wrote whose step another one has taken over.
+      return contradicted(state);
     case 'finalStatusRecorded':
       if (event.row) return observe(state, event.row);
       return { ...state, knownRow: { kind: 'gone', finalStatusRecorded: true } };

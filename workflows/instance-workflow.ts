@@ -5,6 +5,7 @@ import {
   condition,
   continueAsNew,
   isCancellation,
+  log,
   patched,
   rootCause,
   setCurrentDetails,
@@ -15,8 +16,9 @@ import {
 } from '@temporalio/workflow';
 import { provisioningFailureCodes, type ProvisioningFailureCode, type StatusReason } from '../contracts/names.ts';
 import type { PlacementInput } from './activities.ts';
-import { activitiesOn, readRow, place, locate, recordFinalStatus, recordStatus } from './effects.ts';
+import { activitiesOn, localRowSteps, rowSteps } from './effects.ts';
 import { decide, type Effect } from './decide.ts';
+import { decisions } from './decision-sink.ts';
 import { describeProgress } from './describe-progress.ts';
 import { evolve } from './evolve.ts';
 import { handOn, takeOver, type HandedOnState } from './handed-on-state.ts';
@@ -40,6 +42,7 @@ const hasHosts = 'has-hosts';
 const rowIsRead = 'row-is-read';
 const workHasPauses = 'work-has-pauses';
 const workIsHandedOn = 'work-is-handed-on';
+const hasNoLocalSteps = 'has-no-local-steps';
 
 /** The most steps that lead from a message to a wait, when nothing fails (test/unit/decide.property.test.ts). */
 const longestWork = { onHosts: 40, before: 24 };
@@ -65,7 +68,9 @@ export async function instanceWorkflow(input: InstanceWorkflowInput): Promise<vo
 
 async function live({ instanceId, state: handedOn }: InstanceWorkflowInput): Promise<void> {
   // Asked for before anything else, and once: after a local activity, a replay may answer otherwise than the run did (docs/replay.md).
-  const isOnHosts = patched(hasHosts);
+  const isWithoutLocalSteps = patched(hasNoLocalSteps);
+  const isOnHosts = isWithoutLocalSteps || patched(hasHosts);
+  const { place, locate, readRow, recordStatus, recordFinalStatus } = isWithoutLocalSteps ? rowSteps : localRowSteps;
   let state = handedOn ? takeOver(handedOn) : initialState;
   const inbox: InstanceMessage[] = [];
   let received = 0;
@@ -73,6 +78,7 @@ async function live({ instanceId, state: handedOn }: InstanceWorkflowInput): Pro
   let stepsSinceMessage = 0;
   setHandler(instanceMessageSignal, (message) => {
     if (isKnown(message)) inbox.push(message);
+    else log.warn(`a message of the type ${message.type}, which only another build knows, is ignored`);
     received += 1;
     isFull ||= received >= mostMessages && patched(workIsHandedOn);
   });
@@ -110,7 +116,8 @@ async function live({ instanceId, state: handedOn }: InstanceWorkflowInput): Pro
     try {
       return await attempt;
     } catch (error) {
-      if (isFull && isCancellation(error)) return undefined;
+      // An activity that fails after its cancellation was requested is not tried again, and its failure is no cancellation.
+      if (isFull && (isWithoutLocalSteps || isCancellation(error))) return undefined;
       throw error;
     }
   };
@@ -268,10 +275,12 @@ async function live({ instanceId, state: handedOn }: InstanceWorkflowInput): Pro
       case 'recordStatus': {
         const { status, generation, reason } = effect;
         showStatus(isOnHosts, status, reason);
-        const input = { instanceId, status, generation, ...(reason && { reason }), ...caused() };
+        const { sequence: knownSequence } = state;
+        const input = { instanceId, status, generation, ...(reason && { reason }), knownSequence, ...caused() };
         const result = await unlessFull(() => recordStatus(input));
         if (!result) return undefined;
         if (result.outcome === 'gone') return { type: 'rowGone' };
+        if (result.outcome === 'superseded') return { type: 'statusSuperseded' };
         return { type: 'statusRecorded', status, generation, row: result.row, ...(reason && { reason }) };
       }
       case 'recordFinalStatus': {
@@ -285,6 +294,7 @@ async function live({ instanceId, state: handedOn }: InstanceWorkflowInput): Pro
   for (;;) {
     const effect = await nextEffect();
     setCurrentDetails(describeProgress(state, effect));
+    decisions.made({ state, effect });
     if (effect.type === 'complete') return;
     // `nextEffect` has emptied the inbox, so no message is lost when only the state is handed on.
     const { continueAsNewSuggested, historyLength } = workflowInfo();
@@ -307,6 +317,11 @@ async function live({ instanceId, state: handedOn }: InstanceWorkflowInput): Pro
       if (effect.until === undefined) await condition(() => inbox.length > 0);
       else if (!(await condition(() => inbox.length > 0, Math.max(effect.until - Date.now(), 1))))
         apply({ type: 'pauseOver' });
+      // Asked for when a message has ended a wait, because no local activity is under way then.
+      if (inbox.length > 0 && !isWithoutLocalSteps && patched(hasNoLocalSteps)) {
+        absorbInbox();
+        return continueAsNew<typeof instanceWorkflow>({ instanceId, state: handOn(state) });
+      }
     } else {
       await pauseUnlessProgress();
       if (inbox.length > 0) continue;
@@ -318,7 +333,7 @@ async function live({ instanceId, state: handedOn }: InstanceWorkflowInput): Pro
 
 /** Undefined when a server or a worker failed rather than the instance. Provisioning is then begun again. */
 function failureReason(error: unknown): StatusReason | undefined {
-  // The failure of a local activity comes as it is, and that of another activity within an ActivityFailure.
+  // The failure of a local activity comes as it is in old runs, and that of an activity within an ActivityFailure.
   const cause = error instanceof ActivityFailure ? error.cause : error;
   if (!(cause instanceof TemporalFailure)) throw error;
   if (cause instanceof TimeoutFailure && cause.timeoutType !== 'HEARTBEAT') {

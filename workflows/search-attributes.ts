@@ -5,3 +5,4 @@ export const instanceStatusAttribute = defineSearchAttributeKey(searchAttributeN
 export const statusReasonAttribute = defineSearchAttributeKey(searchAttributeNames.statusReason, 'KEYWORD');
 export const agentIdAttribute = defineSearchAttributeKey(searchAttributeNames.agentId, 'KEYWORD');
 export const userIdAttribute = defineSearchAttributeKey(searchAttributeNames.userId, 'KEYWORD');
+export const rolloutStatusAttribute = defineSearchAttributeKey(searchAttributeNames.rolloutStatus, 'KEYWORD');

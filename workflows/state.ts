@@ -121,6 +121,8 @@ export type InstanceEvent =
   /** The pause of the obstacle is over. */
   | { type: 'pauseOver' }
   | { type: 'statusRecorded'; status: InstanceStatus; generation: number; reason?: StatusReason; row: RowReading }
+  /** The row holds another status than the one that the workflow knows, and was not changed. */
+  | { type: 'statusSuperseded' }
   /** There is a row when another one of the same id has come meanwhile. */
   | { type: 'finalStatusRecorded'; row?: RowReading };
 

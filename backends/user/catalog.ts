@@ -22,7 +22,7 @@ interface Row extends Omit<CatalogAgent, 'retired_at'> {
   retired_at: Date | null;
 }
 
-const select = 'select id, name, version, capabilities, retired_at from agents';
+const select = 'select id, name, version, stable_version, capabilities, retired_at from agents';
 
 /** Keeps all agents in memory, so that listing them needs no query. The copy may lag behind the table. */
 export function createCatalog({ pool }: { pool: Pool }): Catalog {

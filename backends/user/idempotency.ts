@@ -57,9 +57,17 @@ async function readAnswer(client: PoolClient, { userId, key, bodyText }: KeyedRe
       'This Idempotency-Key was used with another body. Use a new key for each instance.',
     );
   }
-  // An answer that was stored before there were hosts lacks the field.
-  return instance.parse({ host_id: null, ...found.response, config: found.config });
+  return instance.parse({ ...lacking, ...found.response, config: found.config });
 }
+
+/** What an answer lacks that was stored before there were hosts, or versions. */
+const lacking = {
+  host_id: null,
+  running_version: null,
+  stable_version: null,
+  version_policy: 'follow',
+  outdated: false,
+};
 
 /** Each new key removes some old ones, so that they do not accumulate. Rows that another request removes are skipped. */
 async function removeOldKeys(client: PoolClient): Promise<void> {

@@ -11,12 +11,16 @@ import { instance, instanceChange, instanceParams } from './schemas.ts';
 
 const params = instanceParams;
 
-const patchInstance = describeRoute('changeInstance', 'Change the agent, config or desired state of an instance', {
-  description: 'A new config or agent restarts an instance that runs.',
-  params,
-  body: instanceChange,
-  response: { 200: instance, ...problems(404, 422) },
-});
+const patchInstance = describeRoute(
+  'changeInstance',
+  'Change the agent, its version, the config or the desired state of an instance',
+  {
+    description: 'A new config, agent or version restarts an instance that runs.',
+    params,
+    body: instanceChange,
+    response: { 200: instance, ...problems(404, 422) },
+  },
+);
 
 const stopInstance = describeRoute('stopInstance', 'Stop the agent and keep the instance', {
   description: 'Sets `desired_state` to `stopped`. Repeating it changes nothing.',
@@ -51,7 +55,8 @@ export interface ChangeOptions {
 export function addInstanceChanges(app: HttpServer, { pool, temporal, taskQueue }: ChangeOptions): void {
   app.patch('/v1/instances/:id', { schema: patchInstance }, async (request) => {
     const { agent_id: agentId, desired_state: desiredState } = request.body;
-    const change = { agentId, desiredState, json: request.bodyText };
+    const { agent_version: agentVersion, version_policy: versionPolicy } = request.body;
+    const change = { agentId, desiredState, agentVersion, versionPolicy, json: request.bodyText };
     return changeInstance(pool, writingOf(request), request.params.id, change);
   });
 

@@ -11,6 +11,7 @@ import { limitOf } from '../http/query.ts';
 import type { HttpServer } from '../http/server.ts';
 import { withTimesAsText } from '../http/times.ts';
 import type { Identity } from '../http/tokens.ts';
+import { traceOf } from '../http/trace.ts';
 import { cursor, encodeCursor } from './cursor.ts';
 import { idempotencyKey } from './idempotency.ts';
 import { createInstance, readVisibleInstance, type Writing } from './instance-store.ts';
@@ -59,8 +60,9 @@ export function addInstanceRoutes(app: HttpServer, pool: Pool): void {
 
   app.post('/v1/instances', { schema: postInstance }, async (request, reply) => {
     const { agent_id: agentId, desired_state: desiredState } = request.body;
+    const { agent_version: agentVersion, version_policy: versionPolicy } = request.body;
     const key = request.headers['idempotency-key'];
-    const creation = { ...writingOf(request), agentId, desiredState, idempotencyKey: key };
+    const creation = { ...writingOf(request), agentId, desiredState, agentVersion, versionPolicy, idempotencyKey: key };
     const { answer, isReplay } = await createInstance(pool, creation);
     reply.header('location', `/v1/instances/${answer.id}`);
     if (isReplay) reply.header('idempotency-replayed', 'true');
@@ -82,11 +84,10 @@ export function addInstanceRoutes(app: HttpServer, pool: Pool): void {
 }
 
 export function writingOf(request: FastifyRequest): Writing {
-  const { traceparent } = request.raw.headers;
   return {
     identity: identityOf(request),
     bodyText: request.bodyText,
-    traceparent: typeof traceparent === 'string' ? traceparent : undefined,
+    traceparent: traceOf(request),
   };
 }
 

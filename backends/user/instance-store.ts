@@ -24,6 +24,8 @@ export interface Writing {
 export interface Creation extends Writing {
   agentId: string;
   desiredState: rows.NewInstance['desiredState'];
+  agentVersion?: rows.NewInstance['agentVersion'];
+  versionPolicy?: rows.NewInstance['versionPolicy'];
   idempotencyKey: string | undefined;
 }
 
@@ -34,11 +36,11 @@ export async function readVisibleInstance(pool: Pool, identity: Identity, id: st
 
 /** @throws ProblemError if the agent cannot be used, the key was used with another body, or the row is refused */
 export async function createInstance(pool: Pool, creation: Creation): Promise<{ answer: Instance; isReplay: boolean }> {
-  const { identity, bodyText, agentId, desiredState, idempotencyKey: key } = creation;
+  const { identity, bodyText, agentId, desiredState, agentVersion, versionPolicy, idempotencyKey: key } = creation;
   const { userId } = identity;
+  const wanted = { agentId, userId, desiredState, agentVersion, versionPolicy, json: bodyText };
   return write(pool, creation, async (client) => {
-    const create = async (): Promise<Instance> =>
-      toInstance(await rows.createInstance(client, { agentId, userId, desiredState, json: bodyText }));
+    const create = async (): Promise<Instance> => toInstance(await rows.createInstance(client, wanted));
     if (key === undefined) return { answer: await create(), isReplay: false };
     return createOnce(client, { userId, key, bodyText }, create);
   });
@@ -104,6 +106,16 @@ async function write<Result>(
 }
 
 const explained: Explained = {
+  instances_agent_version_exists: [
+    422,
+    'agent_version_unknown',
+    'The agent has no such version. Leave agent_version out for its stable version.',
+  ],
+  instances_agent_version_is_not_withdrawn: [
+    422,
+    'agent_version_withdrawn',
+    'This version of the agent was withdrawn. Leave agent_version out for its stable version.',
+  ],
   instances_config_at_most_4_mib: [422, 'row_refused', 'config is larger than 4 MiB, as PostgreSQL writes it.'],
 };
 

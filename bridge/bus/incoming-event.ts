@@ -24,12 +24,18 @@ export function parseEvent(message: Message, events: Catalog = catalog): Incomin
   if (!isEventType(type)) throw new ContractViolation(`unknown event type: ${type}`);
   const json = check('body is not JSON', (): unknown => JSON.parse(message.content.toString('utf8')));
   const body = check(`body of ${type}`, () => events[type].versions.read(schemaVersion, json) as EventBody<EventType>);
-  const [idField, id] = 'instance_id' in body ? ['instance_id', body.instance_id] : ['agent_id', body.agent_id];
+  const [idField, id] = subjectIn(body);
   if (id !== metadata.subject) {
     throw new ContractViolation(`body of ${type}: ${idField} ${id} is not the cloudEvents:subject ${metadata.subject}`);
   }
   checkAddress(message, type);
   return { type, body, metadata } as IncomingEvent;
+}
+
+function subjectIn(body: EventBody<EventType>): [field: string, id: string] {
+  if ('instance_id' in body) return ['instance_id', body.instance_id];
+  if ('deployment_id' in body) return ['deployment_id', body.deployment_id];
+  return 'rollout_id' in body ? ['rollout_id', body.rollout_id] : ['agent_id', body.agent_id];
 }
 
 /** RabbitMQ routes by the routing key, and consumers read the headers, so both have to name the same event type. */

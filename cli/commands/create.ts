@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { InvalidArgumentError, type Command } from 'commander';
 import { z } from 'zod';
+import type { VersionPolicy } from '../../contracts/names.ts';
 import { createInstance, UnusableAgent } from '../../database/instances/change.ts';
 import { errorMessage } from '../../supervision/errors.ts';
 import { chooseAgent } from '../agents.ts';
@@ -9,12 +10,15 @@ import { CommandError } from '../command-error.ts';
 import { withDatabase } from '../database.ts';
 import { parseUuid } from '../ids.ts';
 import { print, warn } from '../output.ts';
+import { versionPolicyOption, versionRefusalOf } from '../versions.ts';
 import { timeoutOption, waitOption, waitForStatus, type WaitOptions } from '../wait.ts';
 
 interface CreateOptions extends WaitOptions {
   config: Record<string, unknown>;
   user?: string;
   stopped?: true;
+  agentVersion?: string;
+  versionPolicy?: VersionPolicy;
 }
 
 export function addCreate(program: Command): void {
@@ -24,6 +28,8 @@ export function addCreate(program: Command): void {
     .argument('<agent>', 'id (or its beginning) or name of a published agent')
     .option('--config <json>', 'config as JSON, or @FILE to read it from (use a file for secrets)', parseConfig, {})
     .option('--user <uuid>', 'owner of the instance (default: a new id)', parseUuid)
+    .option('--agent-version <version>', 'version of the agent to run (default: its stable version)')
+    .addOption(versionPolicyOption())
     .option('--stopped', 'create the instance without starting its agent')
     .addOption(waitOption('it runs, or with --stopped until the engine has registered it'))
     .addOption(timeoutOption())
@@ -37,13 +43,21 @@ Examples:
     .action(create);
 }
 
-async function create(agent: string, { config, user, stopped, wait, timeout }: CreateOptions): Promise<void> {
+async function create(agent: string, options: CreateOptions): Promise<void> {
+  const { config, user, stopped, agentVersion, versionPolicy, wait, timeout } = options;
   await withDatabase(async (client) => {
     const agentId = await chooseAgent(client, agent);
     const status = stopped ? 'stopped' : 'running';
     const json = JSON.stringify({ config });
-    const created = createInstance(client, { agentId, userId: user ?? randomUUID(), desiredState: status, json });
-    const { id } = await created.catch(explainRefusal);
+    const wanted = {
+      agentId,
+      userId: user ?? randomUUID(),
+      desiredState: status,
+      agentVersion,
+      versionPolicy,
+      json,
+    } as const;
+    const { id } = await createInstance(client, wanted).catch(explainRefusal);
     print(id);
     if (!wait) return;
     await waitForStatus({ client, id, status, generation: 1, timeoutSeconds: timeout });
@@ -52,7 +66,7 @@ async function create(agent: string, { config, user, stopped, wait, timeout }: C
 }
 
 function explainRefusal(error: unknown): never {
-  if (!(error instanceof UnusableAgent)) throw error;
+  if (!(error instanceof UnusableAgent)) throw versionRefusalOf(error) ?? error;
   const advice = {
     agent_unknown: 'Publish it first (see examples/README.md).',
     agent_retired: 'Publish it again, or choose another agent.',

@@ -11,8 +11,8 @@ export function addMigrate(program: Command): void {
       'after',
       `
 The logins of the services get the passwords of EVENT_BROKER_DATABASE_PASSWORD,
-AGENTS_WORKER_DATABASE_PASSWORD, USER_BACKEND_DATABASE_PASSWORD and
-ADMIN_BACKEND_DATABASE_PASSWORD, where these are set.`,
+AGENTS_WORKER_DATABASE_PASSWORD, USER_BACKEND_DATABASE_PASSWORD,
+ADMIN_BACKEND_DATABASE_PASSWORD and DEPLOYER_DATABASE_PASSWORD, where these are set.`,
     )
     .action(migrateDatabase);
 }

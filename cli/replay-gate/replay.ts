@@ -5,8 +5,8 @@ import { errorMessage } from '../../supervision/errors.ts';
 import { loadWorkflowBundle } from '../../workers/workflow-bundle.ts';
 import * as workflows from '../../workflows/index.ts';
 import { print, warn } from '../output.ts';
-import { checkReplay } from './check-replay.ts';
-import type { Run } from './fetch-histories.ts';
+import { checkReplay } from '../../replay/check-replay.ts';
+import type { Run } from '../../replay/fetch-histories.ts';
 import { silenceReplay } from './silence-replay.ts';
 
 export interface ReplayOptions {

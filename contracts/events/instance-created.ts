@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { hostId, id, json, timestamp } from '../fields.ts';
+import { agentVersion, hostId, id, json, timestamp } from '../fields.ts';
 import { firstVersion } from '../versions.ts';
 import { defineEvent } from './define-event.ts';
 
@@ -20,6 +20,7 @@ export const instanceCreated = defineEvent({
       created_at: timestamp('Time at which the row was inserted.'),
       status: z.literal('pending').meta({ description: 'The first status of every instance.' }),
       host_id: hostId,
+      agent_version: agentVersion,
     }),
     example: {
       instance_id: '5c8f2b1e-93a4-4a58-9d53-0f1d7b6c2a10',
@@ -29,6 +30,7 @@ export const instanceCreated = defineEvent({
       created_at: '2025-01-01T12:00:00.123Z',
       status: 'pending',
       host_id: null,
+      agent_version: '1.0.0',
     },
   }),
 });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { hostId, id, json, timestamp } from '../fields.ts';
+import { agentVersion, hostId, id, json, runningVersion, timestamp, versionPolicy } from '../fields.ts';
 import { instanceStatuses } from '../names.ts';
 import { firstVersion } from '../versions.ts';
 import { defineEvent } from './define-event.ts';
@@ -22,6 +22,9 @@ export const instanceUpdated = defineEvent({
       metadata: json('Free for writers to use. `status_reason` holds the reason for the status.').optional(),
       updated_at: timestamp('Time at which the row changed.'),
       host_id: hostId,
+      agent_version: agentVersion,
+      running_version: runningVersion,
+      version_policy: versionPolicy,
     }),
     example: {
       instance_id: '5c8f2b1e-93a4-4a58-9d53-0f1d7b6c2a10',
@@ -29,6 +32,9 @@ export const instanceUpdated = defineEvent({
       metadata: { status_reason: { code: 'agent_exited', message: 'The agent ended with exit code 1.' } },
       updated_at: '2025-01-01T12:00:03.500Z',
       host_id: '7d1c3f0a-2b64-4e5b-8c1f-9a6e5d4c3b21',
+      agent_version: '1.0.0',
+      running_version: null,
+      version_policy: 'follow',
     },
   }),
 });

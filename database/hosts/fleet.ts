@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { joinVersionToRun } from '../instances/version-to-run.ts';
 import type { Queryable } from '../instances/view.ts';
 
 /** What the worker that watches the hosts finds: instances whose workflows have to be told something about their hosts. */
@@ -77,6 +78,7 @@ export async function beginMove(database: Queryable): Promise<boolean> {
     `insert into moves (instance_id, from_host_id)
      select p.instance_id, p.host_id
      from placements p join hosts h on h.id = p.host_id join instances i on i.id = p.instance_id join agents a on a.id = i.agent_id
+     ${joinVersionToRun('agent_versions')}
      where h.draining_since is not null and ${holds} and i.desired_state = 'running'
        and not exists (select from moves m where m.instance_id = p.instance_id)
        and (select count(*) from moves m where m.from_host_id = h.id) < h.drain_at_once
@@ -85,7 +87,7 @@ export async function beginMove(database: Queryable): Promise<boolean> {
            select count(*) from moves m
            where not exists (select from placements q where q.instance_id = m.instance_id and q.host_id <> m.from_host_id))
          from open_hosts o
-         where o.runtime = a.runtime ->> 'kind' and o.labels @> coalesce(a.runtime -> 'host_labels', '{}'))
+         where o.runtime = v.runtime ->> 'kind' and o.labels @> coalesce(v.runtime -> 'host_labels', '{}'))
      order by p.placed_at limit 1
      on conflict (instance_id) do nothing`,
   );

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { joinVersionToRun } from '../instances/version-to-run.ts';
 import type { Queryable } from '../instances/view.ts';
 
 /** Hosts as people see and manage them. */
@@ -66,8 +67,9 @@ const selectHosts = `
     (select count(*)::int from moves m where m.from_host_id = h.id) as moving,
     case when h.draining_since is null then 0 else (
       select coalesce(sum(k.instances), 0)::int from (
-        select a.runtime ->> 'kind' as kind, coalesce(a.runtime -> 'host_labels', '{}') as labels, count(*) as instances
+        select v.runtime ->> 'kind' as kind, coalesce(v.runtime -> 'host_labels', '{}') as labels, count(*) as instances
         from placements p left join instances i on i.id = p.instance_id left join agents a on a.id = i.agent_id
+        ${joinVersionToRun('agent_versions')}
         where p.host_id = h.id and not exists (select from moves m where m.instance_id = p.instance_id)
         group by 1, 2) k
       where not exists (select from open_hosts o where o.runtime = k.kind and o.labels @> k.labels)) end as waiting,

@@ -27,6 +27,8 @@ const placedInstance = z.object({
   generation: counter.nullable(),
   /** The row reports that something could not be removed. */
   isStuck: z.boolean(),
+  /** The row says why it has its status. */
+  hasReason: z.boolean(),
   /** The row did not change within the grace period, and its generation is observed. */
   settled: z.boolean(),
 });
@@ -37,6 +39,7 @@ export async function listPlaced(database: Queryable, hostId: string, graceSecon
   const { rows } = await database.query(
     `select p.instance_id as id, i.status, i.generation,
        coalesce(i.metadata #>> '{status_reason,code}' = 'cleanup_failed', false) as "isStuck",
+       coalesce(i.metadata ? 'status_reason', false) as "hasReason",
        coalesce(i.updated_at < clock_timestamp() - make_interval(secs => $2) and i.observed_generation = i.generation, false)
          as settled
      from placements p left join instances i on i.id = p.instance_id where p.host_id = $1`,

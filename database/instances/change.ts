@@ -1,5 +1,5 @@
 import type { ClientBase } from 'pg';
-import type { DesiredState } from '../../contracts/names.ts';
+import type { DesiredState, VersionPolicy } from '../../contracts/names.ts';
 import { firstRow, isOwned, selectRows, type InstanceRow, type Queryable } from './view.ts';
 
 /** No instance can be created with the agent, or changed to it. The message does not say what to do about it. */
@@ -17,6 +17,9 @@ export interface NewInstance {
   agentId: string;
   userId: string;
   desiredState: DesiredState;
+  /** The version to run; the stable one if it is left out. */
+  agentVersion?: string | undefined;
+  versionPolicy?: VersionPolicy | undefined;
   /**
    * JSON text of an object whose member `config` becomes the config; `{}` if it has none. PostgreSQL parses the text,
    * because JavaScript would round long numbers.
@@ -30,14 +33,14 @@ export interface NewInstance {
  * @throws UnusableAgent; the database's error if it refuses the row
  */
 export async function createInstance(database: Queryable, instance: NewInstance): Promise<InstanceRow> {
-  const { agentId, userId, desiredState, json } = instance;
+  const { agentId, userId, desiredState, agentVersion, versionPolicy = 'follow', json } = instance;
   await refuseUnusable(database, agentId);
   const created = await database.query(
     `with created as (
-       insert into instances (agent_id, user_id, config, desired_state)
-       values ($1, $2, coalesce($3::jsonb -> 'config', '{}'), $4) returning *)
+       insert into instances (agent_id, user_id, config, desired_state, agent_version, version_policy)
+       values ($1, $2, coalesce($3::jsonb -> 'config', '{}'), $4, $5, $6) returning *)
      ${selectRows('created')}`,
-    [agentId, userId, json, desiredState],
+    [agentId, userId, json, desiredState, agentVersion, versionPolicy],
   );
   return firstRow(created) as InstanceRow;
 }
@@ -46,6 +49,9 @@ export async function createInstance(database: Queryable, instance: NewInstance)
 export interface InstanceChange {
   agentId?: string | undefined;
   desiredState?: DesiredState | undefined;
+  /** A version of the agent, or of the new one. If it is left out, a new agent gives its stable version. */
+  agentVersion?: string | undefined;
+  versionPolicy?: VersionPolicy | undefined;
   /** JSON text of an object whose member `config`, if it has one, becomes the config. */
   json?: string | undefined;
 }
@@ -59,9 +65,10 @@ export interface InstanceChange {
 export async function changeInstance(
   client: ClientBase,
   id: string,
-  { agentId, desiredState, json }: InstanceChange,
+  change: InstanceChange,
   ownerId: string | null = null,
 ): Promise<InstanceRow | undefined> {
+  const { agentId, desiredState, agentVersion, versionPolicy, json } = change;
   if (agentId !== undefined) {
     const { rows } = await client.query<{ changes: boolean }>(
       `select i.agent_id <> $3 as changes from instances i where ${isOwned} for update`,
@@ -73,12 +80,16 @@ export async function changeInstance(
   const changed = await client.query(
     `with changed as (
        update instances i set agent_id = coalesce($3, i.agent_id), config = coalesce($4::jsonb -> 'config', i.config),
-         desired_state = coalesce($5, i.desired_state)
+         desired_state = coalesce($5, i.desired_state), agent_version = coalesce($6, i.agent_version),
+         version_policy = coalesce($7, i.version_policy)
        where ${isOwned} returning i.*)
      ${selectRows('changed')}`,
-    [id, ownerId, agentId, json, desiredState],
+    [id, ownerId, agentId, json, desiredState, agentVersion, versionPolicy],
   );
-  return firstRow(changed);
+  const row = firstRow(changed);
+  const isOther = row && agentVersion !== undefined && row.agent_version !== agentVersion;
+  // The new agent gave its stable version, as the wanted one has the name of the one before, of the other agent.
+  return isOther ? changeInstance(client, id, { agentVersion }, ownerId) : row;
 }
 
 /** @returns the row as it was; undefined if there was none, or if it belongs to another user than the given owner */

@@ -41,40 +41,63 @@ export interface RunnableInstance {
   row: Reading;
   agentId: string;
   config: Record<string, unknown>;
-  /** Undefined if no agent of that id is published. `runtime` is as stored: it is not validated. */
-  agent?: { retired: boolean; drain: boolean; runtime: unknown };
+  /** Undefined if no agent of that id is published. `version` is the one to run, and `runtime` its own as stored: it is not validated. */
+  agent?: { retired: boolean; drain: boolean; version: string; runtime: unknown };
   /** Whether the current generation was recorded as running. */
   running: boolean;
 }
 
-/** @returns undefined if no such row exists */
+/**
+ * An instance that got no version because its agent was not published gets one now, and keeps it.
+ *
+ * @returns undefined if no such row exists
+ */
 export async function readRunnableInstance(pool: Pool, instanceId: string): Promise<RunnableInstance | undefined> {
-  const { rows } = await pool.query<{
-    agent_id: string;
-    config: Record<string, unknown>;
-    published: boolean;
-    retired: boolean;
-    drain: boolean;
-    running: boolean;
-    runtime: unknown;
-  }>({
+  const found = await readWithVersion(pool, instanceId);
+  if (!found?.published || found.version !== null || !(await pinVersion(pool, instanceId))) return toRunnable(found);
+  return toRunnable(await readWithVersion(pool, instanceId));
+}
+
+interface RowWithVersion {
+  agent_id: string;
+  config: Record<string, unknown>;
+  published: boolean;
+  retired: boolean;
+  drain: boolean;
+  running: boolean;
+  version: string | null;
+  runtime: unknown;
+}
+
+async function readWithVersion(pool: Pool, instanceId: string): Promise<RowWithVersion | undefined> {
+  const { rows } = await pool.query<RowWithVersion>({
     name: 'read_instance',
     text: `select i.sequence, i.generation, i.desired_state, i.agent_id, i.config,
-             a.id is not null as published, a.retired_at is not null as retired, a.drain, a.runtime,
+             a.id is not null as published, a.retired_at is not null as retired, a.drain, v.version, v.runtime,
              i.status = 'running' and i.observed_generation = i.generation as running
-           from instances i left join agents a on a.id = i.agent_id where i.id = $1`,
+           from instances i left join agents a on a.id = i.agent_id
+           left join agent_versions v on v.agent_id = i.agent_id and v.version = i.agent_version where i.id = $1`,
     values: [instanceId],
   });
-  const [found] = rows;
+  return rows[0];
+}
+
+function toRunnable(found: RowWithVersion | undefined): RunnableInstance | undefined {
   if (!found) return undefined;
-  const { agent_id: agentId, config, published, retired, drain, running, runtime } = found;
+  const { agent_id: agentId, config, retired, drain, running, version, runtime } = found;
   return {
     row: reading.parse(found),
     agentId,
     config,
     running,
-    ...(published && { agent: { retired, drain, runtime } }),
+    ...(version !== null && { agent: { retired, drain, version, runtime } }),
   };
+}
+
+/** Calls `pin_version` of the migrations. @returns whether the instance has a version now */
+async function pinVersion(pool: Pool, instanceId: string): Promise<boolean> {
+  const { rows } = await pool.query<{ version: string | null }>('select pin_version($1) as version', [instanceId]);
+  return rows[0]?.version != null;
 }
 
 /** The event that led to a write, so that the event of the write can be traced back to it. */
@@ -90,21 +113,23 @@ export interface NewStatus {
   /** The generation that the status is about. */
   generation: number;
   reason?: StatusReason;
+  /** The sequence of the row that the writer read last. */
+  knownSequence?: number;
   cause?: Cause;
 }
 
-const outcome = z.enum(['recorded', 'unchanged', 'stale', 'gone']);
+const outcome = z.enum(['recorded', 'unchanged', 'stale', 'superseded', 'gone']);
 type Outcome = z.infer<typeof outcome>;
 
 /** Calls `record_instance_status` of the migrations. A repeat changes nothing and emits no event. */
 export async function recordStatus(
   pool: Pool,
-  { instanceId, status, generation, reason, cause }: NewStatus,
+  { instanceId, status, generation, reason, knownSequence, cause }: NewStatus,
 ): Promise<{ outcome: Exclude<Outcome, 'gone'>; row: Reading } | { outcome: 'gone' }> {
   const { rows } = await pool.query<{ outcome: unknown }>({
     name: 'record_instance_status',
-    text: 'select * from record_instance_status($1, $2, $3, $4, $5)',
-    values: [instanceId, status, generation, reason ? storable(reason) : null, toJson(cause)],
+    text: 'select * from record_instance_status($1, $2, $3, $4, $5, $6)',
+    values: [instanceId, status, generation, reason ? storable(reason) : null, toJson(cause), knownSequence],
   });
   const recorded = outcome.parse(rows[0]?.outcome);
   return recorded === 'gone' ? { outcome: recorded } : { outcome: recorded, row: reading.parse(rows[0]) };

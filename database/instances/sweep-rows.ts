@@ -11,8 +11,6 @@ const sweptRow = z.object({
   generation: counter,
   desiredState: z.enum(desiredStates),
   status: z.enum(instanceStatuses),
-  /** The kind of runtime of its agent, if the agent is published. */
-  runtime: z.string().nullable(),
   /** The row reports that something could not be removed. */
   isStuck: z.boolean(),
   observed: z.boolean(),
@@ -35,8 +33,8 @@ export async function* readSweptRows(pool: Pool, graceSeconds: number, pageSize 
   let after = '00000000-0000-0000-0000-000000000000';
   for (;;) {
     const { rows } = await pool.query(
-      `select i.id, agent_id as "agentId", user_id as "userId", i.sequence, generation, desired_state as "desiredState",
-         status, a.runtime ->> 'kind' as runtime, observed_generation = generation as observed,
+      `select i.id, i.agent_id as "agentId", user_id as "userId", i.sequence, generation, desired_state as "desiredState",
+         status, observed_generation = generation as observed,
          coalesce(metadata #>> '{status_reason,code}' = 'cleanup_failed', false) as "isStuck",
          i.updated_at < clock_timestamp() - make_interval(secs => $3) as settled,
          status = 'pending' and coalesce(metadata #>> '{status_reason,code}' = 'agent_unknown', false) and a.id is not null
@@ -44,8 +42,10 @@ export async function* readSweptRows(pool: Pool, graceSeconds: number, pageSize 
          desired_state = 'running' and status in ('pending', 'running') and a.retired_at is not null and a.drain is true
            as "isToBeDrained",
          i.host_id is not null and not exists (select from placements p where p.instance_id = i.id) as "isPlacementLost",
-         desired_state = 'running' and status = 'running' and coalesce(a.runtime -> 'control' = 'true', false) as listens
-       from instances i left join agents a on a.id = i.agent_id where i.id > $1 order by i.id limit $2`,
+         desired_state = 'running' and status = 'running' and coalesce(v.runtime -> 'control' = 'true', false) as listens
+       from instances i left join agents a on a.id = i.agent_id
+       left join agent_versions v on v.agent_id = i.agent_id and v.version = coalesce(i.running_version, i.agent_version)
+       where i.id > $1 order by i.id limit $2`,
       [after, pageSize, graceSeconds],
     );
     const page = z.array(sweptRow).parse(rows);

@@ -1,7 +1,8 @@
 import type { ClientBase } from 'pg';
 import { z } from 'zod';
 import { json } from '../../contracts/fields.ts';
-import { desiredStates, instanceStatuses, reasonCodes } from '../../contracts/names.ts';
+import { desiredStates, instanceStatuses, reasonCodes, versionPolicies } from '../../contracts/names.ts';
+import { joinVersionToRun } from './version-to-run.ts';
 
 /** A client or a pool. */
 export type Queryable = Pick<ClientBase, 'query'>;
@@ -24,9 +25,16 @@ export const instanceView = z.object({
   agent_id: z.string(),
   /** Null if the agent is not published. */
   agent_name: z.string().nullable(),
+  /** The version that the instance is to run, and the one that new instances get. */
   agent_version: z.string().nullable(),
+  stable_version: z.string().nullable(),
+  /** Null if nothing runs. */
+  running_version: z.string().nullable(),
+  version_policy: z.enum(versionPolicies),
+  /** Whether the version to run is not the stable one. */
+  outdated: z.boolean(),
   agent_retired: z.boolean(),
-  /** The kind of runtime, as stored in the agent: it is not validated. */
+  /** The kind of runtime, as stored in the version to run: it is not validated. */
   agent_runtime: z.string().nullable(),
   user_id: z.string(),
   /** Host that the instance is placed on. */
@@ -44,14 +52,15 @@ export type ListedInstance = z.infer<typeof listedInstance>;
 const instanceRow = listedInstance.extend({ config: json('Config.') });
 export type InstanceRow = z.infer<typeof instanceRow>;
 
-/** No column of `agents` that tells how an agent is run is named here: user_backend may not read them. */
+/** Nothing that tells how an agent is run is named here but its kind: user_backend may not read it. */
 export const viewColumns = `i.id, i.status, i.desired_state, i.generation, i.observed_generation, i.sequence, i.agent_id,
-  a.name as agent_name, a.version as agent_version, a.retired_at is not null as agent_retired,
-  k.runtime as agent_runtime, i.user_id, i.host_id, i.metadata -> 'status_reason' as reason, i.created_at, i.updated_at`;
+  a.name as agent_name, v.version as agent_version, a.stable_version, i.running_version, i.version_policy,
+  coalesce(v.version <> a.stable_version, false) as outdated, a.retired_at is not null as agent_retired,
+  v.runtime as agent_runtime, i.user_id, i.host_id, i.metadata -> 'status_reason' as reason, i.created_at, i.updated_at`;
 
 /** @param source the table, or the name of a statement of a `with` that returned its rows */
 export function joinedWithAgents(source = 'instances'): string {
-  return `${source} i left join agents a on a.id = i.agent_id left join agent_runtimes k on k.agent_id = i.agent_id`;
+  return `${source} i left join agents a on a.id = i.agent_id ${joinVersionToRun('agent_version_runtimes')}`;
 }
 
 /** @returns the start of a query for whole rows, to be followed by a condition on `i` */

@@ -2,25 +2,62 @@ import { randomUUID } from 'node:crypto';
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
+import { createDeploymentRows } from '../support/deployment-rows.ts';
 import { usePages, statusInView, type SignIn } from '../support/open-page.ts';
 
-const views = ['#/instances', '#/new', '#/agents', '#/agents/new', '#/hosts', '#/audit', '#/dead-letters', '#/nowhere'];
+const views = [
+  '#/instances',
+  '#/new',
+  '#/agents',
+  '#/agents/new',
+  '#/rollouts',
+  '#/deployments',
+  '#/deployments/new',
+  '#/hosts',
+  '#/audit',
+  '#/dead-letters',
+  '#/nowhere',
+];
 
 describe.skipIf(inject('chromium') === null)('the page can be used', () => {
   const userId = randomUUID();
   const { rig, pages } = usePages();
   let instanceId: string;
+  let rolloutId: string;
+  let deploymentId: string;
 
   beforeAll(async () => {
     instanceId = await pages.insertInstance(userId, { fail_after_ms: 100 });
     await pages.insertInstance(userId);
     await rig.bus.until(instanceId, 'instance.updated', 'failed');
+    const agentId = await rig.publishAgent();
+    await rig.bus.until(await rig.insertInstance(agentId), 'instance.updated', 'running');
+    await rig.pool.query(`update agents set version = '1.1.0' where id = $1`, [agentId]);
+    const { rows } = await rig.pool.query<{ id: string }>(
+      `insert into rollouts (agent_id, version, strategy) values ($1, '1.1.0', '{"min_healthy_seconds": 0}') returning id`,
+      [agentId],
+    );
+    rolloutId = rows[0]?.id ?? '';
+    await rig.bus.until(rolloutId, 'rollout.completed');
+    const deployments = await createDeploymentRows(rig.environment.DATABASE_URL);
+    deploymentId = await deployments.request();
+    const examples = [{ workflow_id: `instance/${instanceId}`, run_id: 'a', message: 'It differs.' }];
+    await deployments.record(deploymentId, 'ramping', {
+      percentage: 10,
+      step: 2,
+      gate: { replayed: 2, failed: 1, problems: ['A migration is missing.'], examples },
+      blast_radius: { examined: 2, changed: 1, disruptive: 1, effects: { restart: 1 }, examples: [] },
+    });
+    await deployments.find(deploymentId, 'task_failed', [{ instance_id: instanceId, message: 'It differs.' }]);
+    await deployments.close();
   });
 
   /** Each view, once what it loads is there. */
   async function visit(options: SignIn, look: (page: Page, view: string) => Promise<void>): Promise<void> {
     const page = await pages.signIn({ userId, isAdmin: true, ...options });
-    for (const view of [...views, `#/instances/${instanceId}`]) {
+    const agent = `#/agents/${pages.agentId}`;
+    const ofEngine = [`#/rollouts/${rolloutId}`, `#/deployments/${deploymentId}`, `#/instances/${instanceId}`];
+    for (const view of [...views, agent, `${agent}/rollout`, ...ofEngine]) {
       await page.goto(`${pages.url}/${view}`);
       await page.getByText('Loading …').waitFor({ state: 'detached' });
       await look(page, view);
@@ -57,6 +94,13 @@ describe.skipIf(inject('chromium') === null)('the page can be used', () => {
       );
       expect({ view, small }).toEqual({ view, small: [] });
     });
+  });
+
+  test('on a desktop, with every link of an admin in one line', async () => {
+    const page = await pages.signIn({ isAdmin: true, view: '#/hosts', viewport: { width: 1200, height: 800 } });
+    await page.getByRole('heading', { name: 'Hosts' }).waitFor();
+    expect((await page.locator('.top').boundingBox())?.height).toBeLessThan(64);
+    expect(pages.errors).toEqual([]);
   });
 
   test('with the keyboard alone', async () => {

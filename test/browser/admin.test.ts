@@ -44,10 +44,21 @@ describe.skipIf(inject('chromium') === null)('an admin', () => {
 
     const row = page.locator('.row', { hasText: 'sleeper' });
     expect(await row.textContent()).toContain('0 instances · can: sleep, dream');
-    await row.getByRole('link', { name: 'New version' }).click();
-    await page.getByLabel('Version').fill('1.1.0');
+    await row.getByRole('link', { name: 'Versions' }).click();
+    const versions = page.getByRole('list', { name: 'Versions' });
+    expect(await versions.getByRole('listitem').first().textContent()).toMatch(
+      /^stable1\.0\.0newest0 instances, 0 run it/,
+    );
+    await page.getByLabel('How it is run, as JSON').fill('{"kind": "process", "command": ["sleep", "100001"]}');
+    await page.getByRole('button', { name: 'Publish this version' }).click();
+    await page.getByText('Publish them under another version.').waitFor();
+    await page.getByRole('textbox', { name: 'Version' }).fill('1.1.0');
     await page.getByRole('button', { name: 'Publish this version' }).click();
     await page.getByText('sleeper 1.1.0 is published.').waitFor();
+    expect(await row.textContent()).toContain('new instances get 1.0.0');
+    await row.getByRole('link', { name: 'Versions' }).click();
+    await expect.poll(() => versions.locator('.badge').allTextContents()).toEqual(['published', 'stable']);
+    await page.goBack();
 
     await row.getByRole('button', { name: 'Retire …' }).click();
     await page.getByRole('dialog').getByRole('checkbox').check();
@@ -55,8 +66,8 @@ describe.skipIf(inject('chromium') === null)('an admin', () => {
     await expect.poll(() => row.locator('.badge').textContent()).toBe('retired');
     await row.getByRole('button', { name: 'Take back' }).click();
     await expect.poll(() => row.locator('.badge').textContent()).toBe('in use');
-    // The refusal of the empty command, which the console tells of as well.
-    expect(pages.errors).toHaveLength(1);
+    // The refusals of the empty command and of the version with other content, which the console tells of as well.
+    expect(pages.errors).toHaveLength(2);
   });
 
   test('sees hosts live, drains one, takes that back, and forgets one that is lost', async () => {

@@ -14,6 +14,7 @@ import { useOpened } from '../support/use-opened.ts';
 import { useRig } from '../support/rig.ts';
 import { lockingAgent, readDoubles } from './agents.ts';
 import { untilAgreed } from './agreement.ts';
+import { describeInstances } from './describe-instances.ts';
 import { openHost } from './host.ts';
 import { runStorm } from './storm.ts';
 
@@ -41,9 +42,10 @@ test.each(seeds)(
   async (seed) => {
     const { locks, hosts } = fleet;
     let story: string[] = [];
-    onTestFailed(
-      () => void process.stderr.write(`${story.join('\n')}\n${hosts.map((host) => host.output()).join('\n')}`),
-    );
+    onTestFailed(async () => {
+      const output = [...story, ...hosts.map((host) => host.output()), await describeInstances(rig)];
+      process.stderr.write(output.join('\n'));
+    });
     const agentIds = await Promise.all([
       rig.publishAgent(lockingAgent(locks)),
       rig.publishAgent(lockingAgent(locks, { replace_after_seconds: 10 })),

@@ -55,6 +55,7 @@ const writers: Record<string, AccountName[]> = {
   'agents_worker.dead_letters': ['agents_worker'],
   'user_backend.dead_letters': ['user_backend'],
   'admin_backend.dead_letters': ['admin_backend'],
+  'deployer.dead_letters': ['deployer'],
   'events.sent_again': ['admin_backend'],
   '': [],
   'amq.topic': [],
@@ -77,7 +78,7 @@ const queues = topology.queues.map(({ name }) => name);
 const everyQueue = [...queues, controlQueue, replicaQueue];
 
 /** Neither event_broker, which the queues get their content from, nor admin_backend, which sends letters again. */
-const cannotForge = ['agents_worker', 'user_backend', 'agents'] as const;
+const cannotForge = ['agents_worker', 'user_backend', 'deployer', 'agents'] as const;
 
 test.each(cannotForge)('%s cannot put a message into a queue that another service trusts', async (account) => {
   const own: string[] = account === 'agents' ? [] : queuesOf(account).map(deadLetterQueueOf);

@@ -65,6 +65,21 @@ describe.each(serviceNames)('%s', (service) => {
     ['change a sequence', 'update instances set sequence = 7'],
     ['truncate instances', 'truncate instances'],
     ['delete agents', 'delete from agents'],
+    ['change which version is the stable one', `update agents set stable_version = version`],
+    ['change which version runs', `update instances set running_version = '9'`],
+    ['withdraw a version', 'update agent_versions set withdrawn_at = now()'],
+    ['write a version', `insert into agent_versions (agent_id, version) values (gen_random_uuid(), '9')`],
+    ['delete versions', 'delete from agent_versions'],
+    ['change the status of a rollout', `update rollouts set status = 'completed'`],
+    ['change what became of an instance', `update rollout_instances set outcome = 'healthy'`],
+    ['delete rollouts', 'delete from rollouts'],
+    ['truncate rollouts', 'truncate rollouts cascade'],
+    ['change the status of a deployment', `update deployments set status = 'promoted'`],
+    ['change which build is current', `update worker_deployments set current_build_id = '9'`],
+    ['change which builds run', 'delete from worker_builds'],
+    ['change what was found about an instance', `update deployment_instances set healed_at = now()`],
+    ['delete deployments', 'delete from deployments'],
+    ['truncate deployments', 'truncate deployments cascade'],
   ])('cannot %s', async (_, statement) => {
     await expect(as(service).query(statement)).rejects.toMatchObject(insufficientPrivilege);
   });
@@ -82,6 +97,45 @@ test.each([
   ['agents_worker', `delete from instances`],
   ['agents_worker', `update agents set retired_at = now()`],
   ['agents_worker', `update event_log set published_at = null`],
+  ['agents_worker', `update instances set agent_version = null`],
+  ['agents_worker', `update instances set version_policy = 'hold'`],
+  ['agents_worker', `insert into rollouts (agent_id, version) values (gen_random_uuid(), '1')`],
+  ['agents_worker', `update rollouts set desired_state = 'aborted'`],
+  ['agents_worker', 'select lock_rollout(gen_random_uuid())'],
+  ['user_backend', 'select from rollouts'],
+  ['user_backend', `insert into rollouts (agent_id, version) values (gen_random_uuid(), '1')`],
+  ['admin_backend', `insert into rollouts (agent_id, version, status) values (gen_random_uuid(), '1', 'completed')`],
+  ['admin_backend', 'select move_wave(gen_random_uuid(), 1, 1, 1, 1, null)'],
+  ['admin_backend', 'select complete_rollout(gen_random_uuid())'],
+  ['agents_worker', `insert into deployments (deployment_name, build_id) values ('a', '1')`],
+  ['agents_worker', `update deployments set desired_state = 'aborted'`],
+  ['agents_worker', `select record_deployment(gen_random_uuid(), 'promoted', '{}')`],
+  ['agents_worker', `select record_routing('a', '1', null, 0)`],
+  ['user_backend', 'select from deployments'],
+  ['user_backend', `insert into deployments (deployment_name, build_id) values ('a', '1')`],
+  ['user_backend', `select announce_build('a', '1', 60)`],
+  ['admin_backend', `insert into deployments (deployment_name, build_id, previous_build_id) values ('a', '1', '0')`],
+  ['admin_backend', `select record_deployment(gen_random_uuid(), 'promoted', '{}')`],
+  ['admin_backend', `select announce_build('a', '1', 60)`],
+  ['admin_backend', 'select insert_canary(gen_random_uuid())'],
+  ['deployer', `insert into deployments (deployment_name, build_id) values ('a', '1')`],
+  ['deployer', `update deployments set desired_state = 'promoted'`],
+  ['deployer', `select announce_build('a', '1', 60)`],
+  ['deployer', 'select lock_deployment(gen_random_uuid())'],
+  ['deployer', 'select config from instances'],
+  ['deployer', `insert into instances (agent_id, user_id) values (gen_random_uuid(), gen_random_uuid())`],
+  ['deployer', `update instances set desired_state = 'stopped'`],
+  ['deployer', 'delete from instances'],
+  ['deployer', 'select from agents'],
+  ['deployer', 'select from agent_versions'],
+  ['deployer', 'select from event_log'],
+  ['deployer', 'select from audit_log'],
+  ['deployer', 'select from idempotency_keys'],
+  ['event_broker', 'select from agent_versions'],
+  ['user_backend', 'select runtime from agent_versions'],
+  ['user_backend', 'select * from agent_versions'],
+  ['user_backend', `update agents set rollout = '{}'`],
+  ['admin_backend', `update instances set agent_version = null`],
   ['user_backend', `select runtime from agents`],
   ['user_backend', `select * from agents`],
   ['user_backend', `update agents set retired_at = now()`],
@@ -159,6 +213,39 @@ test('user_backend creates, changes and deletes instances, and says what their e
   );
 });
 
+test.each(['event_broker', 'user_backend', 'admin_backend'] as const)('%s cannot pin a version', async (service) => {
+  await expect(as(service).query('select pin_version($1)', [instanceId])).rejects.toMatchObject(insufficientPrivilege);
+});
+
+test('user_backend knows the versions of agents but for what they need to run, and chooses one', async () => {
+  const client = as('user_backend');
+  const { rows: versions } = await client.query(
+    `select v.version, v.capabilities, v.withdrawn_at, v.withdrawn_reason, a.stable_version, k.runtime
+     from agent_versions v join agents a on a.id = v.agent_id
+     join agent_version_runtimes k on (k.agent_id, k.version) = (v.agent_id, v.version) where v.agent_id = $1`,
+    [agentId],
+  );
+  const chosen = { version: '1', capabilities: [], withdrawn_at: null, withdrawn_reason: null };
+  expect(versions).toEqual([{ ...chosen, stable_version: '1', runtime: 'process' }]);
+  const { rows } = await client.query<{ id: string }>(
+    `insert into instances (agent_id, user_id, agent_version, version_policy) values ($1, $1, '1', 'hold') returning id`,
+    [agentId],
+  );
+  const { id } = one(rows);
+  await client.query(`update instances set agent_version = '1', version_policy = 'follow' where id = $1`, [id]);
+  await client.query('delete from instances where id = $1', [id]);
+});
+
+test('agents_worker reads what a version needs to run, and pins one', async () => {
+  const client = as('agents_worker');
+  const { rows } = await client.query<{ runtime: object }>('select runtime from agent_versions where agent_id = $1', [
+    agentId,
+  ]);
+  expect(one(rows).runtime).toMatchObject({ environment: { SECRET: 'hunter2' } });
+  const { rows: pinned } = await client.query('select pin_version($1) as version', [instanceId]);
+  expect(pinned).toEqual([{ version: '1' }]);
+});
+
 test('user_backend knows agents but for what they need to run, also where the log has it', async () => {
   const client = as('user_backend');
   const { rows: agents } = await client.query('select name, version, capabilities, retired_at from agents');
@@ -173,7 +260,7 @@ test('user_backend knows agents but for what they need to run, also where the lo
 test('admin_backend publishes, changes and retires agents', async () => {
   const client = as('admin_backend');
   const { rows } = await client.query<{ id: string }>(
-    `insert into agents (name, version, runtime) values ('one', '1', '{}') returning id`,
+    `insert into agents (name, version, runtime, rollout) values ('one', '1', '{}', '{}') returning id`,
   );
   const { id } = one(rows);
   await client.query(
@@ -181,7 +268,12 @@ test('admin_backend publishes, changes and retires agents', async () => {
      on conflict (id) do update set version = excluded.version`,
     [id],
   );
-  await client.query('update agents set retired_at = now(), drain = true where id = $1', [id]);
+  await client.query('update agents set retired_at = now(), drain = true, rollout = null where id = $1', [id]);
+  const { rows: versions } = await client.query(
+    'select version, runtime from agent_versions where agent_id = $1 order by published_at',
+    [id],
+  );
+  expect(versions).toEqual(['1', '2'].map((version) => ({ version, runtime: {} })));
   expect((await entriesOf(id)).map(({ event }) => event)).toEqual(['insert', 'update', 'update']);
   const { rows: seen } = await client.query('select status from instances where id = $1', [instanceId]);
   expect(seen).toEqual([{ status: 'pending' }]);

@@ -20,6 +20,10 @@ const agent = { id, name: 'a', version: '1', runtime: { kind: 'process', command
 
 const noLetter = '/v1/dead-letters/agents_worker.agent.dead/0123456789abcdef';
 
+const rollout = `/v1/rollouts/${randomUUID()}`;
+
+const deployment = `/v1/deployments/${randomUUID()}`;
+
 const noHost = `/v1/hosts/${randomUUID()}`;
 
 interface Route {
@@ -36,6 +40,37 @@ const routes: Route[] = [
   { route: 'get /v1/agents', path: '/v1/agents', status: 200 },
   { route: 'get /v1/agents/{id}', path: `/v1/agents/${id}`, status: 200 },
   { route: 'patch /v1/agents/{id}', path: `/v1/agents/${id}`, json: { version: '2' }, status: 200 },
+  { route: 'get /v1/agents/{id}/versions', path: `/v1/agents/${id}/versions`, status: 200 },
+  {
+    route: 'post /v1/agents/{id}/versions',
+    path: `/v1/agents/${id}/versions`,
+    json: { version: '3', runtime: agent.runtime },
+    status: 201,
+  },
+  { route: 'post /v1/agents/{id}/rollouts', path: `/v1/agents/${id}/rollouts`, json: { version: '3' }, status: 201 },
+  { route: 'get /v1/agents/{id}/rollouts', path: `/v1/agents/${id}/rollouts`, status: 200 },
+  { route: 'get /v1/rollouts', path: '/v1/rollouts', status: 200 },
+  { route: 'get /v1/rollouts/{id}', path: rollout, status: 404 },
+  { route: 'get /v1/rollouts/{id}/instances', path: `${rollout}/instances`, status: 404 },
+  { route: 'post /v1/rollouts/{id}/pause', path: `${rollout}/pause`, status: 404 },
+  { route: 'post /v1/rollouts/{id}/resume', path: `${rollout}/resume`, status: 404 },
+  { route: 'post /v1/rollouts/{id}/promote', path: `${rollout}/promote`, status: 404 },
+  { route: 'post /v1/rollouts/{id}/abort', path: `${rollout}/abort`, status: 404 },
+  {
+    route: 'post /v1/deployments',
+    path: '/v1/deployments',
+    json: { deployment_name: 'nobody', build_id: '1' },
+    status: 404,
+  },
+  { route: 'get /v1/deployments', path: '/v1/deployments', status: 200 },
+  { route: 'get /v1/deployments/{id}', path: deployment, status: 404 },
+  { route: 'get /v1/deployments/{id}/instances', path: `${deployment}/instances`, status: 404 },
+  { route: 'post /v1/deployments/{id}/pause', path: `${deployment}/pause`, status: 404 },
+  { route: 'post /v1/deployments/{id}/resume', path: `${deployment}/resume`, status: 404 },
+  { route: 'post /v1/deployments/{id}/promote', path: `${deployment}/promote`, status: 404 },
+  { route: 'post /v1/deployments/{id}/rollback', path: `${deployment}/rollback`, status: 404 },
+  { route: 'post /v1/deployments/{id}/abort', path: `${deployment}/abort`, status: 404 },
+  { route: 'get /v1/builds', path: '/v1/builds', status: 200 },
   { route: 'post /v1/agents/{id}/retire', path: `/v1/agents/${id}/retire`, json: {}, status: 200 },
   { route: 'post /v1/agents/{id}/publish', path: `/v1/agents/${id}/publish`, status: 200 },
   { route: 'get /v1/audit', path: '/v1/audit', status: 200 },

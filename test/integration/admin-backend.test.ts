@@ -38,6 +38,8 @@ test('an agent that is published over HTTP lets the instance run that waited for
     ...echo,
     id,
     capabilities: ['chat'],
+    stable_version: '1.0.0',
+    rollout: null,
     retired_at: null,
     drain: false,
     created_at: expect.stringMatching(/Z$/),
@@ -83,13 +85,15 @@ test('a change is an event, and a change of nothing is none', async () => {
     body: { version: '1.1.0', name: 'echo' },
   });
   expect(await patch(id, { version: '1.1.0', name: 'echo', runtime, capabilities: [] })).toMatchObject({ status: 200 });
-  expect(await patch(id, { capabilities: ['search'] })).toMatchObject({ body: { capabilities: ['search'] } });
+  expect(await patch(id, { version: '1.2.0', capabilities: ['search'] })).toMatchObject({
+    body: { capabilities: ['search'] },
+  });
   await rig.untilBusIsQuiet();
   expect(eventsOf(id)).toEqual(['agent.published', 'agent.published', 'agent.published']);
   expect(rig.bus.of(id).map(({ body }) => [body['version'], body['capabilities']])).toEqual([
     ['1.0.0', []],
     ['1.1.0', []],
-    ['1.1.0', ['search']],
+    ['1.2.0', ['search']],
   ]);
 });
 
@@ -136,6 +140,10 @@ test('what the database does not take is refused with what to do', async () => {
     'agent_too_large',
   ]);
   expect(await refused({}, 'PATCH', `/v1/agents/${id}`)).toEqual([400, 'invalid_request']);
+  expect(await refused({ version: 'x'.repeat(1_025) }, 'PATCH', `/v1/agents/${id}`)).toEqual([422, 'version_too_long']);
+  for (const change of [{ capabilities: ['chat'] }, { runtime: { ...runtime, stop_grace_seconds: 3 } }]) {
+    expect(await refused(change, 'PATCH', `/v1/agents/${id}`)).toEqual([409, 'version_exists']);
+  }
 });
 
 test('an agent that is not there is a 404 for every route', async () => {

@@ -141,7 +141,7 @@ test('every kind of event of the catalog has an entry, with fields that this rel
     expect(row).toMatchObject({
       type,
       instance_id: isInstance ? body['instance_id'] : null,
-      agent_id: isInstance ? headers['agent_id'] : body['agent_id'],
+      agent_id: isInstance ? headers['agent_id'] : (body['agent_id'] ?? null),
       user_id: isInstance ? headers['user_id'] : null,
     });
     expect(JSON.parse(row.body)).toMatchObject({ added_later: [1] });

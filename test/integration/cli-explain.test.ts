@@ -61,7 +61,7 @@ test('the life of a running instance is one timeline of row, workflow and runtim
       /^#1 instance.created: status pending, desired state running, generation 1, .*; published after \d+ ms$/,
     ),
     expect.stringMatching(
-      /^#2 instance.updated: status pending → running, observed generation 0 → 1; caused by #1; published after \d+ ms$/,
+      /^#2 instance.updated: status pending → running, observed generation 0 → 1, running version none → 1; caused by #1; published after \d+ ms$/,
     ),
   ]);
   const workflow = textsOf(found, 'workflow');
@@ -70,7 +70,7 @@ test('the life of a running instance is one timeline of row, workflow and runtim
   expect(workflow).toContainEqual(
     expect.stringMatching(/^provision done: provisioned as runtime \S+ \(.*, attempt 1\)$/),
   );
-  expect(workflow).toContain('recordStatus done: recorded');
+  expect(workflow).toContainEqual(expect.stringMatching(/^recordStatus done: recorded \(.*, attempt 1\)$/));
   expect(textsOf(found, 'runtime')[0]).toContain(`agent running, pid ${pid}, generation 1`);
   const times = found.timeline.map(({ time }) => time ?? '');
   expect(times).toEqual(times.toSorted());
@@ -80,14 +80,14 @@ test('in a terminal, every line has its time and source, and the verdict comes l
   const id = await running();
   const { code, out } = await runInstances(['explain', id, '--utc'], rig.environment);
   expect(code).toBe(0);
-  const [head, ...lines] = out.trim().split('\n');
-  expect(head).toBe(`instance ${id}`);
+  const [head, versions, ...lines] = out.trim().split('\n');
+  expect([head, versions]).toEqual([`instance ${id}`, 'version 1 runs']);
   expect(lines.at(-1)).toMatch(/^running generation 1 since /);
   for (const line of lines.slice(0, -2))
     expect(line).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z {2}(row|workflow|runtime) +\S/);
   const local = startInstances(['explain', id], { ...rig.environment, TZ: 'Asia/Tokyo' });
   expect(await local.exit).toBe(0);
-  const [, first = ''] = local.out().split('\n');
+  const [, , first = ''] = local.out().split('\n');
   const utc = new Date(lines[0]?.slice(0, 24) ?? '').getTime();
   expect(new Date(`${first.slice(0, 23).replace(' ', 'T')}+09:00`).getTime()).toBe(utc);
 });
@@ -214,7 +214,7 @@ test('a server that is away hides its part only', async () => {
   const withoutRow = await explain(id, { DATABASE_URL: `postgres://${nowhere}/b` });
   expect(withoutRow.missing).toEqual([expect.objectContaining({ part: 'row and event log' })]);
   expect(withoutRow.verdict.sentence).toContain('its workflow last said running; the row cannot be read');
-  expect(textsOf(withoutRow, 'workflow')).toContain('recordStatus done: recorded');
+  expect(textsOf(withoutRow, 'workflow')).toContainEqual(expect.stringMatching(/^recordStatus done: recorded/));
 
   const nobody = await runInstances(['explain', id], { DATABASE_URL: `postgres://${nowhere}/b` });
   expect(nobody).toMatchObject({ code: 1, errors: expect.stringContaining('No server could be asked.') });
@@ -288,4 +288,39 @@ test('of an instance that fits on no host, it says why, and where the hosts are 
     state: 'waiting',
     sentence: expect.stringMatching(/^waiting for a host: .*zone=nowhere.*\. To find one: npx instances hosts list shows them all\.$/), // prettier-ignore
   });
+});
+
+test('the rollout that moved an instance is named, and why the instance went back', async () => {
+  const id = await running();
+  const { pool } = rig;
+  await pool.query(`update agents set version = '2' where id = $1`, [agentId]);
+  const { rows } = await pool.query<{ id: string }>(
+    `insert into rollouts (agent_id, version, desired_state) values ($1, '2', 'paused') returning id`,
+    [agentId],
+  );
+  const rollout = rows[0]?.id ?? '';
+  // Without the workflow of the rollout, whose functions are called here.
+  await pool.query(
+    `with moved as (update instances set agent_version = '2' where id = $1 returning generation)
+     insert into rollout_instances (rollout_id, instance_id, wave, from_version, generation, seen_generation, judged, outcome, reverted_generation)
+     select $2, $1, 1, '1', generation, generation, true, 'reverted', generation + 1 from moved`,
+    [id, rollout],
+  );
+  await pool.query(`update rollouts set status = 'rolled_back', reason = $2 where id = $1`, [
+    rollout,
+    { code: 'canary_failed', message: `${randomUUID()}: it is of somebody else` },
+  ]);
+  await pool.query(`update instances set agent_version = '1' where id = $1`, [id]);
+  const texts = textsOf(await explain(id), 'row');
+  expect(texts).toContainEqual(
+    expect.stringMatching(new RegExp(`agent version 1 → 2; moved by the rollout ${rollout} of version 2; `)),
+  );
+  expect(texts).toContainEqual(
+    expect.stringMatching(
+      new RegExp(
+        `agent version 2 → 1; given its version back by the rollout ${rollout}, which went back, because an instance of its canary failed`,
+      ),
+    ),
+  );
+  expect(texts.join('\n')).not.toContain('it is of somebody else');
 });

@@ -148,13 +148,13 @@ test.each<[what: string, event: ForeignEvent | undefined, reason: string]>([
 });
 
 test('agents_worker takes the example of every event into its workflows, and puts none aside', async () => {
-  const own = [queueNames.agentsWorkerInstance, queueNames.agentsWorkerAgent];
+  const own = [queueNames.agentsWorkerInstance, queueNames.agentsWorkerAgent, queueNames.agentsWorkerRollout];
   await Promise.all(own.map(async (queue) => consumers.get(queue)?.consumer.stop()));
   const worker = await rig.startAgentsWorker();
   await worker.ready();
   await Promise.all(examples.map((event) => sendForeign(rig.bus, event)));
   const depths = () => Promise.all(own.map(async (queue) => (await rig.bus.channel.checkQueue(queue)).messageCount));
-  await vi.waitUntil(async () => String(await depths()) === '0,0', { interval: 20 });
+  await vi.waitUntil(async () => String(await depths()) === '0,0,0', { interval: 20 });
   // A queue does not count what was delivered and is not yet settled: only the workflow shows that it was.
   const workflow = rig.workflow(String(created?.headers['cloudEvents:subject']));
   await vi.waitFor(() => workflow.describe(), { timeout: 30_000 });
@@ -162,7 +162,7 @@ test('agents_worker takes the example of every event into its workflows, and put
   await workflow.result();
   // What it could not finish it would give back.
   await worker.stop();
-  expect(await depths()).toEqual([0, 0]);
+  expect(await depths()).toEqual([0, 0, 0]);
   expect(await takeLetters()).toEqual([]);
   expect(rig.fatal).toEqual([]);
 });

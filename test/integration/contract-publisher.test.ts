@@ -43,6 +43,28 @@ const updateAgent = async (assignment: string) =>
   change(await insertAgent(), `update agents set ${assignment} where id = $1`);
 const removeInstance = async () => change(await insert(edges, edges), 'delete from instances where id = $1');
 
+const insertRollout = async (strategy: object = {}): Promise<string> => {
+  const { rows } = await rig.pool.query<{ id: string }>(
+    'insert into rollouts (agent_id, version, strategy) select id, version, $2 from agents where id = $1 returning id',
+    [await insertAgent(), strategy],
+  );
+  return one(rows).id;
+};
+const recordRollout = async (status: string, reason: object): Promise<string> =>
+  change(await insertRollout(), 'select record_rollout($1, $2, $3, false)', status, reason);
+
+const insertDeployment = async (strategy: object = {}): Promise<string> => {
+  const name = randomUUID();
+  await rig.pool.query(`select announce_build($1, '1.0+b', 60)`, [name]);
+  const { rows } = await rig.pool.query<{ id: string }>(
+    `insert into deployments (deployment_name, build_id, strategy) values ($1, '1.0+b', $2) returning id`,
+    [name, strategy],
+  );
+  return one(rows).id;
+};
+const recordDeployment = async (status: string, changes: object): Promise<string> =>
+  change(await insertDeployment(), 'select record_deployment($1, $2, $3)', status, changes);
+
 /** How each event comes about, and what its body then says. A new event needs an entry here. */
 const causes: Record<EventType, Record<string, { cause: () => Promise<string>; body?: Record<string, unknown> }>> = {
   'instance.created': {
@@ -98,6 +120,75 @@ const causes: Record<EventType, Record<string, { cause: () => Promise<string>; b
     },
     'a delete': { cause: async () => change(await insertAgent(), 'delete from agents where id = $1') },
   },
+  'rollout.requested': {
+    'an insert': { cause: () => insertRollout(edges), body: { version: '1.0-β', strategy: edges } },
+    'a publication': {
+      cause: async () => {
+        const agentId = await insertAgent();
+        await change(agentId, `update agents set rollout = '{}', version = '2', runtime = '{"a": 2}' where id = $1`);
+        const { rows } = await rig.pool.query<{ id: string }>('select id from rollouts where agent_id = $1', [agentId]);
+        return one(rows).id;
+      },
+      body: { version: '2', strategy: {}, requested_by: 'publication' },
+    },
+  },
+  'rollout.updated': {
+    'a wish': {
+      cause: async () => change(await insertRollout(), `update rollouts set desired_state = 'paused' where id = $1`),
+      body: { status: 'requested', desired_state: 'paused' },
+    },
+    'a status with its reason': {
+      cause: async () => recordRollout('paused', { code: 'paused', message: '完' }),
+      body: { status: 'paused', reason: { code: 'paused', message: '完' } },
+    },
+    'the deletion of its agent': {
+      cause: async () => {
+        const id = await insertRollout();
+        return change(id, 'delete from agents a using rollouts r where r.id = $1 and a.id = r.agent_id');
+      },
+      body: { status: 'aborted' },
+    },
+  },
+  'rollout.completed': {
+    'its completion': {
+      cause: async () => change(await insertRollout(), 'select complete_rollout($1)'),
+      body: { total: 0, moved: 0, healthy: 0, failed: 0 },
+    },
+  },
+  'rollout.rolled_back': {
+    'the end of a rollback': {
+      cause: async () => recordRollout('rolled_back', { code: 'canary_failed', message: '完' }),
+      body: { reverted: 0, reason: { code: 'canary_failed', message: '完' } },
+    },
+  },
+  'deployment.requested': {
+    'an insert': { cause: () => insertDeployment(edges), body: { build_id: '1.0+b', strategy: edges } },
+  },
+  'deployment.updated': {
+    'a wish': {
+      cause: async () =>
+        change(await insertDeployment(), `update deployments set desired_state = 'paused' where id = $1`),
+      body: { status: 'requested', desired_state: 'paused' },
+    },
+    'a status with its reason': {
+      cause: () => recordDeployment('refused', { reason: { code: 'gate_failed', message: '完' } }),
+      body: { status: 'refused', reason: { code: 'gate_failed', message: '完' } },
+    },
+    'its deletion': {
+      cause: async () => change(await insertDeployment(), 'delete from deployments where id = $1'),
+      body: { status: 'aborted' },
+    },
+  },
+  'deployment.promoted': {
+    'its promotion': { cause: () => recordDeployment('promoted', { percentage: 100, held: 2 }), body: { held: 2 } },
+  },
+  'deployment.rolled_back': {
+    'the end of a rollback': {
+      cause: () =>
+        recordDeployment('rolled_back', { reset_instances: 3, reason: { code: 'task_failures', message: '完' } }),
+      body: { reset_instances: 3, reason: { code: 'task_failures', message: '完' } },
+    },
+  },
 };
 
 /** What came over the bus for the last entry that the log has of the subject. */
@@ -125,7 +216,7 @@ describe.each(Object.entries(causes) as [EventType, (typeof causes)[EventType]][
       const subject = await cause();
       const { message } = await published(subject);
       const wire = expectDocumented(message, { headersSchema: headersSchemaOf(type), appId: 'event_broker' });
-      expect(wire).toMatchObject({ ...body, [type.startsWith('agent.') ? 'agent_id' : 'instance_id']: subject });
+      expect(wire).toMatchObject({ ...body, [`${type.slice(0, type.indexOf('.'))}_id`]: subject });
       expect(message.fields).toMatchObject({ exchange: exchangeNames.events, routingKey: type });
       expect(message.properties.headers).toMatchObject({
         'cloudEvents:type': type,

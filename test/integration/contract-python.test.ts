@@ -67,6 +67,30 @@ test('every event that event_broker publishes is valid to a client in Python tha
   const id = await rig.insertInstance(agentId, { '🤖': [1e308, 'שלום\u2028'], ['__proto__']: {} });
   await rig.pool.query(`update instances set metadata = '{"a": 5e-324}' where id = $1`, [id]);
   await rig.deleteInstance(id);
+  const begin = `insert into rollouts (agent_id, version, strategy) values ($1, '1', '{"🤖": []}')`;
+  await rig.pool.query(begin, [agentId]);
+  await rig.pool.query('select complete_rollout(id) from rollouts where agent_id = $1', [agentId]);
+  await rig.pool.query(begin, [agentId]);
+  for (const status of ['progressing', 'rolled_back']) {
+    await rig.pool.query('select record_rollout(id, $2, $3, false) from rollouts where agent_id = $1', [
+      agentId,
+      status,
+      { code: 'canary_failed', message: 'שלום\u2028' },
+    ]);
+  }
+  await rig.pool.query(`select announce_build('python', '1', 60)`);
+  for (const end of ['promoted', 'rolled_back']) {
+    await rig.pool.query(
+      `with requested as (
+         insert into deployments (deployment_name, build_id, strategy) values ('python', '1', '{"🤖": []}') returning id)
+       select record_deployment(id, 'checking', '{"gate": {"replayed": 1, "failed": 0, "problems": ["שלום"], "examples": []}}')
+       from requested`,
+    );
+    await rig.pool.query('select record_deployment(id, $1, $2) from deployments where ended_at is null', [
+      end,
+      { reason: { code: 'task_failures', message: 'שלום\u2028' } },
+    ]);
+  }
   await rig.pool.query(`update agents set retired_at = '0001-01-01 00:00:00Z', drain = true where id = $1`, [agentId]);
   await rig.bus.until(agentId, 'agent.retired');
   const reports = await reportsOf(rig.bus.seen.map((seen) => seen.id));

@@ -51,6 +51,23 @@ test('unchanged: a repeat writes nothing and emits nothing', async () => {
   expect(await entriesOf(id)).toHaveLength(2);
 });
 
+test('superseded: a worker that was suspended does not overwrite the status that another one has recorded since', async () => {
+  const id = await rig.insertInstance(randomUUID());
+  await record(id, { status: 'running', knownSequence: 1 });
+  const late = { status: 'pending', knownSequence: 1 } as const;
+  expect(await record(id, late)).toEqual({
+    outcome: 'superseded',
+    row: { sequence: 2, generation: 1, desiredState: 'running' },
+  });
+  expect(await rowOf(id)).toMatchObject({ status: 'running' });
+  // A change by a user is no status, so that frequent ones keep no status from being recorded.
+  await rig.pool.query(`update instances set metadata = '{"a": 1}' where id = $1`, [id]);
+  expect(await record(id, { status: 'failed', reason, knownSequence: 2 })).toMatchObject({ outcome: 'recorded' });
+  // Whoever repeats its own write is told that it is done.
+  expect(await record(id, { status: 'failed', reason, knownSequence: 2 })).toMatchObject({ outcome: 'unchanged' });
+  expect(await entriesOf(id)).toHaveLength(4);
+});
+
 test('stale: what is said of an older generation does not cover what is known of a newer one', async () => {
   const id = await rig.insertInstance(randomUUID());
   await rig.pool.query(`update instances set config = '{"a": 1}' where id = $1`, [id]);

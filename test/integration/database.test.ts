@@ -51,6 +51,11 @@ test('insert, update and delete of an instance write the documented JSON', async
     sequence: 1,
     created_at: utc,
     updated_at: utc,
+    agent_version: null,
+    running_version: null,
+    version_policy: 'follow',
+    status_changed_at: utc,
+    status_sequence: 0,
   };
   expect((await lastOf(id)).notification).toEqual({
     schema_version: 1,
@@ -91,6 +96,8 @@ test('insert, update, retirement and delete of an agent write the documented JSO
     drain: false,
     runtime: { kind: 'process', command: ['sleep', '100000'], stop_grace_seconds: 2 },
     retired_at: null,
+    stable_version: '1',
+    rollout: null,
     sequence: 1,
     created_at: utc,
     updated_at: utc,
@@ -101,10 +108,10 @@ test('insert, update, retirement and delete of an agent write the documented JSO
     table: 'agents',
     row_data: published,
   });
-  await rig.pool.query(`update agents set capabilities = '["chat"]' where id = $1`, [id]);
+  await rig.pool.query(`update agents set version = '2', capabilities = '["chat"]' where id = $1`, [id]);
   await rig.pool.query('update agents set retired_at = clock_timestamp() where id = $1', [id]);
   await rig.pool.query('delete from agents where id = $1', [id]);
-  const changed = { ...published, capabilities: ['chat'] };
+  const changed = { ...published, version: '2', capabilities: ['chat'] };
   expect((await entriesOf(id)).slice(1).map(({ notification }) => notification)).toEqual([
     { schema_version: 1, event_type: 'update', table: 'agents', row_data: { ...changed, sequence: 2 } },
     {
@@ -161,8 +168,9 @@ test('an update that changes nothing emits nothing and keeps the time', async ()
 test('versions and times that a client chooses are overridden', async () => {
   const id = randomUUID();
   await rig.pool.query(
-    `insert into instances (id, agent_id, user_id, status, generation, observed_generation, sequence, created_at, updated_at)
-     values ($1, $1, $1, 'running', 9, 9, 9, 'infinity', '-infinity')`,
+    `insert into instances (id, agent_id, user_id, status, generation, observed_generation, sequence, created_at, updated_at,
+       running_version, status_changed_at)
+     values ($1, $1, $1, 'running', 9, 9, 9, 'infinity', '-infinity', '9', 'infinity')`,
     [id],
   );
   const row = {
@@ -172,6 +180,8 @@ test('versions and times that a client chooses are overridden', async () => {
     sequence: 1,
     created_at: utc,
     updated_at: utc,
+    running_version: null,
+    status_changed_at: utc,
   };
   expect(await rowDataOf(id)).toMatchObject(row);
   await update(
@@ -181,10 +191,15 @@ test('versions and times that a client chooses are overridden', async () => {
   expect(await rowDataOf(id)).toMatchObject({ generation: 1, sequence: 2, created_at: utc, updated_at: utc });
 
   const { rows } = await rig.pool.query<{ id: string }>(
-    `insert into agents (name, version, runtime, sequence, created_at, updated_at)
-     values ('a', '1', '{}', 9, 'infinity', 'infinity') returning id`,
+    `insert into agents (name, version, runtime, sequence, created_at, updated_at, stable_version)
+     values ('a', '1', '{}', 9, 'infinity', 'infinity', '9') returning id`,
   );
-  expect(await rowDataOf(one(rows).id)).toMatchObject({ sequence: 1, created_at: utc, updated_at: utc });
+  expect(await rowDataOf(one(rows).id)).toMatchObject({
+    sequence: 1,
+    created_at: utc,
+    updated_at: utc,
+    stable_version: '1',
+  });
 });
 
 test('an id that comes again goes on with its sequence, at a generation of its own', async () => {

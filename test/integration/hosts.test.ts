@@ -6,6 +6,7 @@ import { drainHost, forgetHost, listHosts, undrainHost } from '../../database/ho
 import { endAgents } from '../../runtimes/process/end-agents.ts';
 import { createProcessRuntime } from '../../runtimes/process/process-runtime.ts';
 import { useRig } from '../support/rig.ts';
+import { openTcpProxy } from '../support/tcp-proxy.ts';
 import type { Service } from '../../workers/services/service.ts';
 import { pino } from 'pino';
 
@@ -142,6 +143,29 @@ test('instances of a lost host say so within its lease, and come back untouched 
   await untilState(ids[0] ?? '', { status: 'running', code: null, host_id: anna.id });
   expect(await rig.processes(ids[0] ?? '')).toEqual(before[0]);
   await vi.waitFor(async () => expect(await rig.processes(ids[1] ?? '')).toEqual([]), patience);
+}, 120_000);
+
+test('nothing is placed on a host whose worker does not reach Temporal, until it does', async () => {
+  const temporal = await openTcpProxy(rig.environment.TEMPORAL_ADDRESS);
+  onTestFinished(() => temporal.cut());
+  const anna = await openHost('anna');
+  const bert = await openHost('bert', { TEMPORAL_ADDRESS: temporal.address });
+  const workersOf = async (name: string) => {
+    const host = (await listHosts(rig.pool)).find((each) => each.name === name);
+    return host?.workers.length;
+  };
+  expect([await workersOf('anna'), await workersOf('bert')]).toEqual([1, 1]);
+  try {
+    await temporal.cut();
+    await vi.waitFor(async () => expect(await workersOf('bert')).toBe(0), patience);
+    for (let count = 0; count < 3; count++) await runOn(anna);
+  } finally {
+    // A worker that does not reach Temporal does not end.
+    await temporal.restore();
+  }
+  await vi.waitFor(async () => expect(await workersOf('bert')).toBe(1), patience);
+  await runOn(bert);
+  await closeHosts();
 }, 120_000);
 
 test('an instance says why no host takes it, and runs as soon as one does', async () => {

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { ProcessSpec } from '../../runtimes/process/spec.ts';
 import { endAgents } from '../../runtimes/process/end-agents.ts';
+import { listProcesses } from '../../runtimes/process/process-table.ts';
 import { removeFolder } from '../../runtimes/process/remove-folder.ts';
 import type { ProvisionRequest, Runtime } from '../../runtimes/runtime.ts';
 import { collectExits, context, createAgentRig, killAgent, processesOf } from '../support/process-agents.ts';
@@ -171,9 +172,13 @@ test.each([
     // A record without a pid, as a worker leaves behind that is killed during a start, makes the next call search all processes.
     const record = join(rig.folderOf(request.instanceId), 'start.json');
     const { process: _, ...intent } = JSON.parse(await readFile(record, 'utf8')) as { process: unknown };
-    const before = new Set(await processesOf(request.instanceId));
     await neighbour.provision(request, context());
-    const untouched = (await processesOf(request.instanceId)).filter((pid) => !before.has(pid));
+    const untouched = await vi.waitUntil(async () => {
+      const all = (await listProcesses()).filter(
+        ({ instanceFolder }) => instanceFolder === other.folderOf(request.instanceId),
+      );
+      return all.length > 1 && all.map(({ pid }) => pid);
+    });
     await writeFile(record, JSON.stringify({ ...intent, phase: 'starting' }));
     await act(runtime, request);
     expect(await processesOf(request.instanceId)).toEqual(expect.arrayContaining(untouched));

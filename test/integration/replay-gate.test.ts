@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { instanceWorkflowId, instanceWorkflowType } from '../../contracts/names.ts';
-import { checkReplay } from '../../cli/replay-gate/check-replay.ts';
+import { checkReplay } from '../../replay/check-replay.ts';
 import { bundleChangedWorkflows } from '../replay/changed-workflows.ts';
 import { replayAll } from '../support/replay.ts';
 import { useRig } from '../support/rig.ts';

@@ -10,7 +10,13 @@ const rig = useRig();
 
 type Step =
   | { do: 'insert' | 'changeConfig' | 'run' | 'stop' | 'remove' | 'recordFinalStatus' }
-  | { do: 'recordStatus'; status: InstanceStatus; generation: number; failed: boolean };
+  | {
+      do: 'recordStatus';
+      status: InstanceStatus;
+      generation: number;
+      failed: boolean;
+      knownSequence?: number | undefined;
+    };
 
 const reason = { code: 'agent_exited', message: 'It ended.' } as const;
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -20,6 +26,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     status: fc.constantFrom(...instanceStatuses),
     generation: fc.integer({ min: 1, max: 6 }),
     failed: fc.boolean(),
+    knownSequence: fc.option(fc.integer({ min: 0, max: 8 }), { nil: undefined }),
   }),
 );
 
@@ -51,8 +58,13 @@ function inModel(model: ReturnType<typeof createRowModel>, taken: Step): unknown
     case 'recordFinalStatus':
       return model.recordFinalStatus();
     case 'recordStatus': {
-      const { status, generation, failed } = taken;
-      return model.recordStatus({ status, generation, ...(failed && { reason }) });
+      const { status, generation, failed, knownSequence } = taken;
+      return model.recordStatus({
+        status,
+        generation,
+        ...(failed && { reason }),
+        ...(knownSequence !== undefined && { knownSequence }),
+      });
     }
   }
 }
@@ -80,8 +92,14 @@ async function inDatabase(id: string, taken: Step): Promise<unknown> {
     case 'recordFinalStatus':
       return recordFinalStatus(pool, id);
     case 'recordStatus': {
-      const { status, generation, failed } = taken;
-      return recordStatus(pool, { instanceId: id, status, generation, ...(failed && { reason }) });
+      const { status, generation, failed, knownSequence } = taken;
+      return recordStatus(pool, {
+        instanceId: id,
+        status,
+        generation,
+        ...(failed && { reason }),
+        ...(knownSequence !== undefined && { knownSequence }),
+      });
     }
   }
 }
@@ -105,5 +123,6 @@ async function readLog(id: string) {
 }
 
 function plain({ type, row }: ModelEvent) {
-  return { type, ...row, reason: row.reason ?? null };
+  const { statusSequence: _, ...told } = row;
+  return { type, ...told, reason: row.reason ?? null };
 }

@@ -326,6 +326,7 @@ test('a whole life, and all that can fail in it, leaves secrets only where they 
     'file secrets.json': expect.arrayContaining(['CONTROL_AMQP_URL', 'config at last', 'environment']),
     'instance.created': ['config at first', 'config of a dead letter', 'config of another instance'],
     notifications: configs,
+    'table agent_versions': ['a line of the environment', 'environment'],
     'table agents': ['a line of the environment', 'environment'],
     'table event_log': ['a line of the environment', ...configs, 'environment'],
     'table instances': ['config of another instance'],

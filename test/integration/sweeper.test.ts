@@ -60,9 +60,26 @@ test('a workflow whose row is gone without an event cleans up and ends', async (
   expect(await rig.processes(id)).toEqual([]);
 });
 
-/** Changes something as if the event about it had been lost on the way. */
+test('a row that says pending although its agent runs says running again, and the agent goes on', async () => {
+  const id = await rig.insertInstance(agentId);
+  await rig.bus.until(id, 'instance.updated', 'running');
+  const before = await rig.processes(id);
+  await rig.pool.query(
+    `begin; set local session_replication_role = replica; update instances set status = 'pending' where id = '${id}'; commit`,
+  );
+  await age(id);
+  await vi.waitFor(async () => {
+    const { rows } = await rig.pool.query('select status from instances where id = $1', [id]);
+    expect(rows).toEqual([{ status: 'running' }]);
+  });
+  expect(await rig.processes(id)).toEqual(before);
+});
+
+/** Changes an agent as if the event about it had been lost on the way. */
 const withoutEvent = (statement: string) =>
-  rig.pool.query(`begin; set local session_replication_role = replica; ${statement}; commit`);
+  rig.pool.query(
+    `begin; alter table agents disable trigger agents_notify; ${statement}; alter table agents enable trigger agents_notify; commit`,
+  );
 
 test('instances that wait for an agent run once it is published, although its event was lost', async () => {
   const missing = randomUUID();

@@ -38,11 +38,11 @@ describe.concurrent('a virtual host', () => {
     expect(before.output).toMatch(
       /^missing {4}queue admin_backend\.audit: .*"x-delivery-limit":100.*none.*--apply\.$/m,
     );
-    expect(before.output).toMatch(/^DIFFERS: 39 missing, 0 different, 0 extra \(0 harmless\)/m);
+    expect(before.output).toMatch(/^DIFFERS: 54 missing, 0 different, 0 extra \(0 harmless\)/m);
     expect(before.exitCode).toBe(1);
 
     const applied = await contractsCheck(['--apply'], environment);
-    expect(applied.output.match(/^created/gm)).toHaveLength(39);
+    expect(applied.output.match(/^created/gm)).toHaveLength(54);
     expect(applied.output).toMatch(
       /^created {4}binding of queue admin_backend\.audit to events\.topic by "agent\.\*"$/m,
     );
@@ -86,9 +86,11 @@ describe.concurrent('a virtual host', () => {
     expect(namesOf(findings.filter(({ kind }) => kind !== 'different'))).toEqual([
       `missing binding of queue ${audit} to events.topic by "agent.*"`,
       `missing binding of queue ${audit} to events.topic by "instance.*"`,
+      `missing binding of queue ${audit} to events.topic by "rollout.*"`,
+      `missing binding of queue ${audit} to events.topic by "deployment.*"`,
       `missing binding of queue ${audit} to events.sent_again by "${audit}"`,
     ]);
-    expect(counts).toEqual({ missing: 3, different: 3, extra: 0, harmless: 0 });
+    expect(counts).toEqual({ missing: 5, different: 3, extra: 0, harmless: 0 });
     expect(exitCode).toBe(1);
     expect(await host.channel.checkQueue(audit)).toMatchObject({ messageCount: 1 });
   });

@@ -73,7 +73,7 @@ describe.concurrent('policies', () => {
     await host.setPolicy({ 'delivery-limit': 90, 'max-length-bytes': 2 ** 40, expires: 900_000 });
     await host.setOperatorPolicy({ 'delivery-limit': 3, 'max-length': 1 }, { pattern: `^${instance}$`, priority: 1 });
     await host.setOperatorPolicy({ 'message-ttl': 5 }, { pattern: `^${instance}`, priority: 0 });
-    const findings = (await host.untilFound(22)).filter(
+    const findings = (await host.untilFound(2 * topology.queues.length + 2)).filter(
       ({ object }) => 'name' in object && [instance, letters, audit, host.control].includes(object.name),
     );
     // A policy that limits deliveries applies to no classic queue, such as a control queue.
@@ -97,11 +97,13 @@ describe.concurrent('policies', () => {
   test('that let a queue drop which should refuse, or reroute dead letters, are found', async () => {
     await using host = await openBroker();
     await host.setPolicy({ overflow: 'drop-head', 'dead-letter-exchange': 'amq.fanout' });
-    const findings = await host.untilFound(8);
+    const findings = await host.untilFound(12);
     const rerouted = topology.queues.map(({ name }) => name).filter((name) => name.endsWith('.dead'));
     expect(outline(findings)).toEqual(
       [
         `agents_worker.agent overflow: "reject-publish" → "drop-head"`,
+        `agents_worker.deployment overflow: "reject-publish" → "drop-head"`,
+        `agents_worker.rollout overflow: "reject-publish" → "drop-head"`,
         `${instance} overflow: "reject-publish" → "drop-head"`,
         ...[...rerouted, host.control].map((name) => `${name} dead-letter-exchange: null → "amq.fanout"`),
       ].toSorted(),

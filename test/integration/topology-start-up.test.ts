@@ -26,7 +26,7 @@ async function refusal(declare: (channel: Channel) => PromiseLike<unknown>): Pro
 }
 
 describe.concurrent('at start-up', () => {
-  test.each(['agents_worker', 'user_backend', 'admin_backend'] as const)(
+  test.each(['agents_worker', 'user_backend', 'admin_backend', 'deployer'] as const)(
     '%s waits for the exchanges that it publishes to, which event_broker makes',
     async (service) => {
       await using host = await openVirtualHost();

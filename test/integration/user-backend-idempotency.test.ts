@@ -40,10 +40,23 @@ describe('an idempotency key', () => {
     expect(await countInstances()).toBe(0);
   });
 
-  test('gives an answer again that was stored before there were hosts', async () => {
+  test('gives an answer again that was stored before there were hosts, or versions', async () => {
     const first = await keyed({});
     await rig.pool.query("update idempotency_keys set response = response - 'host_id' where user_id = $1", [userId]);
     expect(await keyed({})).toMatchObject({ status: 201, body: { ...first.body, host_id: null } });
+    await rig.pool.query(
+      `update idempotency_keys set response = response - array['running_version', 'stable_version', 'version_policy', 'outdated']
+       where user_id = $1`,
+      [userId],
+    );
+    const lacking = {
+      host_id: null,
+      running_version: null,
+      stable_version: null,
+      version_policy: 'follow',
+      outdated: false,
+    };
+    expect(await keyed({})).toMatchObject({ status: 201, body: { ...first.body, ...lacking } });
   });
 
   test('of ten requests at once lets one create, and gives all the same answer', async () => {

@@ -108,6 +108,7 @@ test('an agent is in the catalog soon after its publication, and refused right a
       id: agent,
       name: 'test',
       version: '1',
+      stable_version: '1',
       capabilities: [],
       retired_at: null,
     }),

@@ -125,8 +125,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a stale page',
     file: 'docs/event-bus-contracts.md',
-    find: '| `admin_backend.audit`     | `events.topic` | `agent.*`, `instance.*` ',
-    replace: '| `admin_backend.audit`     | `events.topic` | `agent.*`               ',
+    find: '| `admin_backend.audit`      | `events.topic` | `agent.*`, `instance.*`, `rollout.*`, `deployment.*` ',
+    replace: '| `admin_backend.audit`      | `events.topic` | `agent.*`, `instance.*`, `rollout.*`                 ',
     says: /docs\/event-bus-contracts\.md is stale.*line \d+.*contracts:generate.*/,
   },
   {

@@ -43,6 +43,7 @@ const eventTypes: Record<InstanceEvent['type'], boolean> = {
   cleanUpFailed: true,
   pauseOver: true,
   statusRecorded: true,
+  statusSuperseded: true,
   finalStatusRecorded: true,
 };
 

@@ -4,6 +4,8 @@ import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 
 /** Histories as `npm run histories:record` writes them: one file per scenario, in Temporal's JSON form. */
 export const historiesDirectory = fileURLToPath(new URL('histories/', import.meta.url));
+/** Those of the workflow of deployments, which the deployer has in a bundle of its own. */
+export const deploymentHistoriesDirectory = fileURLToPath(new URL('deployment-histories/', import.meta.url));
 
 export interface RecordedHistory {
   /** The name of its file without `.json`. Histories from before a patch have their folder in it. */

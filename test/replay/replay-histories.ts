@@ -1,5 +1,6 @@
 import { Worker, type ReplayWorkerOptions } from '@temporalio/worker';
 import { removeReplayHooks } from '../support/replay-hooks.ts';
+import { unheardDecisions } from '../../replay/decision-sinks.ts';
 import type { RecordedHistory } from './histories.ts';
 
 /** @returns by the name of each history that was replayed, what differs, or undefined where nothing does */
@@ -9,7 +10,10 @@ export async function replayHistories(
 ): Promise<Map<string, string | undefined>> {
   const named = histories.map(({ name, history }) => ({ workflowId: name, history }));
   const results = new Map<string, string | undefined>();
-  for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle }, named)) {
+  for await (const { workflowId, error } of Worker.runReplayHistories(
+    { workflowBundle, sinks: unheardDecisions },
+    named,
+  )) {
     results.set(workflowId, error?.message);
   }
   removeReplayHooks();

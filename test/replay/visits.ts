@@ -6,6 +6,8 @@ import { transitions, type Condition, type KnownDesiredState } from '../../workf
 import { bundleChangedWorkflows } from './changed-workflows.ts';
 import { removeReplayHooks } from '../support/replay-hooks.ts';
 import type { RecordedHistory } from './histories.ts';
+import { unheardDecisions } from '../../replay/decision-sinks.ts';
+import type { DecisionSinks } from '../../workflows/decision-sink.ts';
 import type { VisitSinks } from './observed.ts';
 
 export type Cell = `${Condition} × ${KnownDesiredState}`;
@@ -34,7 +36,8 @@ export async function visitsOf(
   histories: readonly RecordedHistory[],
 ): Promise<Map<string, Visits>> {
   const visits = new Map<string, Visits>(histories.map(({ name }) => [name, { cells: new Set(), events: new Set() }]));
-  const sinks: InjectedSinks<VisitSinks> = {
+  const sinks: InjectedSinks<VisitSinks & DecisionSinks> = {
+    ...unheardDecisions,
     visits: {
       decided: {
         callDuringReplay: true,

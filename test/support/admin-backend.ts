@@ -19,6 +19,7 @@ export interface CallOptions {
   json?: unknown;
   /** Replaces the token of an admin; null sends none. */
   token?: string | null;
+  headers?: Record<string, string>;
 }
 
 /** admin_backend for the tests of a file or of a `describe`. It connects to RabbitMQ once its queues exist. */
@@ -53,9 +54,9 @@ export async function startAdminBackend(rig: Rig, settings: Record<string, strin
     /** Throws when an answer is not what the OpenAPI document says. */
     call: async <Body = Record<string, unknown>>(
       path: string,
-      { method = 'GET', json, token = admin }: CallOptions = {},
+      { method = 'GET', json, token = admin, headers = {} }: CallOptions = {},
     ): Promise<Answer<Body>> => {
-      const answer = await call(method, path, { json, token: token ?? undefined });
+      const answer = await call(method, path, { json, token: token ?? undefined, headers });
       return { ...answer, body: answer.body as Body };
     },
   };

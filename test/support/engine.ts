@@ -10,7 +10,8 @@ import { createInstanceWorkflows, type InstanceWorkflows } from '../../bridge/si
 import { untilAccepted } from '../../bridge/signals/until-accepted.ts';
 import { hostTaskQueue, instanceWorkflowId } from '../../contracts/names.ts';
 import { instanceStateQuery } from '../../workflows/instance-state-query.ts';
-import type { Run } from '../../cli/replay-gate/fetch-histories.ts';
+import { unheardDecisions } from '../../replay/decision-sinks.ts';
+import type { Run } from '../../replay/fetch-histories.ts';
 import { instanceMessageSignal, type InstanceMessage } from '../../workflows/messages.ts';
 import * as attributes from '../../workflows/search-attributes.ts';
 import type { RestartPolicy } from '../../workflows/restart-policy.ts';
@@ -105,6 +106,7 @@ export function useEngine({ program, open, bundle }: EngineOptions) {
 
   const startWorker = async (queue: string, own: Partial<WorkerOptions>): Promise<void> => {
     const worker = await Worker.create({
+      sinks: unheardDecisions,
       ...own,
       connection: environment.nativeConnection,
       taskQueue: queue,

@@ -42,7 +42,10 @@ export async function openEventLog() {
       return entries.map((entry, index) => {
         const { version } = notification.versions.newest;
         const { size, text, id } = sizes[index] ?? {};
-        expect(problemsOf('notification', version, entry.notification)).toEqual([]);
+        const { table } = entry.notification as { table: string };
+        const form =
+          { rollouts: 'rollout_notification', deployments: 'deployment_notification' }[table] ?? 'notification';
+        expect(problemsOf(form, version, entry.notification)).toEqual([]);
         expect([entry.id, size]).toEqual([id, text]);
         const { row_data: _, ...envelope } = entry.notification as Record<string, unknown>;
         // Every login may LISTEN, and the row of an agent holds `runtime`.

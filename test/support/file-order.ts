@@ -2,7 +2,18 @@ import { basename } from 'node:path';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Files of a project share processes, so they stay together. The projects with the longest files come first. */
-const projects = ['integration', 'browser', 'fleet', 'model', 'workflow', 'rabbitmq-4', 'replay', 'contract', 'unit'];
+const projects = [
+  'integration',
+  'browser',
+  'fleet',
+  'workflow',
+  'replay',
+  'contract',
+  'unit',
+  'long',
+  'model',
+  'rabbitmq-4',
+];
 
 /** The longest files of their projects, longest first. They come first, so that none of them is left for the end. */
 const long = ['node-22', 'node-24', 'crash', 'image', 'topology-removed', 'gate', 'connections', 'long-numbers'];

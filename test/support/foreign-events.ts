@@ -30,7 +30,7 @@ export function foreignEvent(
       'cloudEvents:id': id,
       'cloudEvents:source': '/foreign',
       'cloudEvents:type': type,
-      'cloudEvents:subject': body[isInstance ? 'instance_id' : 'agent_id'],
+      'cloudEvents:subject': body[`${type.slice(0, type.indexOf('.'))}_id`],
       'cloudEvents:time': '2025-01-01T12:00:00Z',
       'cloudEvents:sequence': '0000000000000000001',
       'cloudEvents:correlationid': id,

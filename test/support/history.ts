@@ -3,7 +3,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 export interface ReadHistory {
   /** Signals that Temporal accepted. */
   signals: number;
-  /** Names of the activities that were scheduled, local ones left out. */
+  /** Names of the activities that were scheduled, in that order. */
   activities: string[];
   /** Everything in it, payloads decoded, to be searched. */
   text: string;

@@ -55,6 +55,7 @@ const hostStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant('watch') }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('deliverNotice'), pick }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('terminate', 'continueAsNew') }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('recordLate'), pick }) },
 );
 
 const number = fc.oneof(fc.nat({ max: 12 }), fc.constantFrom(999, Number.MAX_SAFE_INTEGER));

@@ -30,6 +30,8 @@ export type Step =
   /** The watch of the fleet looks, and writes down what it has to say. */
   | { do: 'watch' }
   | { do: 'deliverNotice'; pick: number }
+  /** A suspended worker wakes up and records the status that followed from what it knew then. */
+  | { do: 'recordLate'; pick: number }
   /** The workflow is terminated, or hands its state on to its next run. */
   | { do: 'terminate' | 'continueAsNew' }
   | { do: 'advance'; ending: Ending };
@@ -59,6 +61,8 @@ export function createSimulation({ onEvent = () => {}, ...options }: SimulationO
   const { rows, fleet } = world;
   const delivered = { exits: new Set<number>(), agentEvents: new Set<number>() };
   const notices: InstanceMessage[] = [];
+  /** Every state that a step was decided in. */
+  const states: InstanceState[] = [];
   /** The placement after so many events of the row. */
   const placements: ReturnType<typeof fleet.placement>[] = [undefined];
   let lastChange: { sequence: number; delivered: boolean } | undefined;
@@ -74,7 +78,11 @@ export function createSimulation({ onEvent = () => {}, ...options }: SimulationO
     run.state = evolve(state, event, now);
     onEvent(state, event, run.state, now);
   };
-  const leavingHost = (): string | undefined => (run?.state.leaving ? run.state.hostId : undefined);
+  /** What the next step tells its activity of the state. */
+  const known = () => ({
+    leavingHostId: run?.state.leaving ? run.state.hostId : undefined,
+    sequence: run?.state.sequence ?? 0,
+  });
   const absorb = (): void => run?.inbox.splice(0).forEach(apply);
   /** What the workflow wants while a provisioning is under way, for which it reads what is in doubt. */
   const stillWanted = ({ generation, hostId }: Extract<Effect, { type: 'provision' }>): boolean => {
@@ -83,7 +91,7 @@ export function createSimulation({ onEvent = () => {}, ...options }: SimulationO
       if (!run) return false;
       const next = decide(run.state);
       if (next.type === 'readRow' || next.type === 'locate') {
-        apply(world.perform(next, 'done', leavingHost()));
+        apply(world.perform(next, 'done', known()));
         continue;
       }
       const isStart = next.type === 'provision' || next.type === 'place';
@@ -126,7 +134,7 @@ export function createSimulation({ onEvent = () => {}, ...options }: SimulationO
   /** Runs the activity of the effect. After an `error` it is begun again. */
   const perform = (effect: Extract<InFlight, { kind: 'repeat' }>['effect'], ending: Ending): InFlight => {
     if (ending === 'error') return { kind: 'repeat', effect };
-    const event = world.perform(effect, ending, leavingHost());
+    const event = world.perform(effect, ending, known());
     return ending === 'answerLost' ? { kind: 'repeat', effect } : { kind: 'answer', event };
   };
 
@@ -168,7 +176,7 @@ export function createSimulation({ onEvent = () => {}, ...options }: SimulationO
         run.inFlight = inFlight;
         return true;
       }
-      const event = world.perform(effect, ending, leavingHost());
+      const event = world.perform(effect, ending, known());
       if (ending === 'answerLost' && !isLost) run.inFlight = inFlight;
       else run.inFlight = { kind: 'answer', event: isLost ? { type: 'stepEnded' } : event };
       return true;
@@ -178,6 +186,7 @@ export function createSimulation({ onEvent = () => {}, ...options }: SimulationO
       return true;
     }
     absorb();
+    states.push(run.state);
     const effect = decide(run.state);
     switch (effect.type) {
       case 'wait':
@@ -275,6 +284,13 @@ export function createSimulation({ onEvent = () => {}, ...options }: SimulationO
         const notice = notices[step.pick % Math.max(notices.length, 1)];
         if (notice) tellOrStart(notice);
         return;
+      }
+      case 'recordLate': {
+        const state = states[step.pick % Math.max(states.length, 1)];
+        if (!state) return;
+        const effect = decide(state);
+        if (effect.type !== 'recordStatus') return;
+        return void rows.recordStatus({ ...effect, knownSequence: state.sequence });
       }
       case 'terminate':
         isToBeSwept = true;

@@ -154,7 +154,7 @@ export function createInstanceWorld({ published, restart: firstRestart, replaces
     perform: (
       effect: Exclude<Effect, { type: 'provision' | 'wait' | 'complete' }>,
       ending: Exclude<Ending, 'error'>,
-      leavingHostId?: string,
+      { leavingHostId, sequence: knownSequence }: { leavingHostId: string | undefined; sequence: number },
     ): InstanceEvent => {
       switch (effect.type) {
         case 'place': {
@@ -186,10 +186,10 @@ export function createInstanceWorld({ published, restart: firstRestart, replaces
         case 'readRow':
           return { type: 'rowRead', row: rows.readState() ?? null };
         case 'recordStatus': {
-          const result = rows.recordStatus(effect);
-          return result.outcome === 'gone'
-            ? { type: 'rowGone' }
-            : { ...effect, type: 'statusRecorded', row: result.row };
+          const result = rows.recordStatus({ ...effect, knownSequence });
+          if (result.outcome === 'gone') return { type: 'rowGone' };
+          if (result.outcome === 'superseded') return { type: 'statusSuperseded' };
+          return { ...effect, type: 'statusRecorded', row: result.row };
         }
         case 'recordFinalStatus': {
           const row = rows.recordFinalStatus();

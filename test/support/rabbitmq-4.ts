@@ -29,7 +29,7 @@ export const testsOfTheBus = [
   'topology-unchecked',
   'unreadable-headers',
   'user-backend-live',
-].map((name) => `test/integration/${name}.test.ts`);
+].map((name) => `test/*/${name}.test.ts`);
 
 /** @throws Error when only one of the two is set */
 export function givenRabbitmq4(): { amqpUrl: string; managementUrl: string } | undefined {

@@ -1,8 +1,8 @@
 import type { Client, Connection } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { inject } from 'vitest';
-import { checkReplay, type ReplayFailure } from '../../cli/replay-gate/check-replay.ts';
-import type { Run } from '../../cli/replay-gate/fetch-histories.ts';
+import { checkReplay, type ReplayFailure } from '../../replay/check-replay.ts';
+import type { Run } from '../../replay/fetch-histories.ts';
 import { removeReplayHooks } from './replay-hooks.ts';
 
 /**

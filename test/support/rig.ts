@@ -12,6 +12,7 @@ import { endAgents } from '../../runtimes/process/end-agents.ts';
 import { listProcesses } from '../../runtimes/process/process-table.ts';
 import { readConfiguration } from '../../configuration/configuration.ts';
 import { startAgentsWorker } from '../../workers/services/agents-worker.ts';
+import { startDeployer } from '../../workers/services/deployer.ts';
 import { startEventBroker } from '../../workers/services/event-broker.ts';
 import type { Service, ServiceOptions } from '../../workers/services/service.ts';
 import { openBus } from './bus.ts';
@@ -24,7 +25,7 @@ import { withPath } from './with-path.ts';
 
 export type Rig = Awaited<ReturnType<typeof openRig>>;
 
-type EngineService = Extract<ServiceName, 'event_broker' | 'agents_worker'>;
+type EngineService = Extract<ServiceName, 'event_broker' | 'agents_worker' | 'deployer'>;
 
 type Servers = ProvidedContext['servers'];
 
@@ -40,6 +41,8 @@ export interface RigOptions {
   settings?: Record<string, string>;
   /** Path of the bundled workflow code. */
   workflowBundle?: string;
+  /** False where other workflow code than this one runs on the task queue. */
+  replays?: boolean;
 }
 
 interface UseRigOptions extends Omit<RigOptions, 'servers' | 'workflowBundle'> {
@@ -71,6 +74,7 @@ export async function openRig({
   servers = inject('servers'),
   settings = {},
   workflowBundle = inject('workflowBundle'),
+  replays = true,
 }: RigOptions = {}) {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   const runtimeDirectory = settings['RUNTIME_DIRECTORY'] ?? (await mkdtemp(join(tmpdir(), 'instances-')));
@@ -86,6 +90,7 @@ export async function openRig({
     WORKFLOW_BUNDLE: workflowBundle,
     EVENT_BROKER_HEALTH_PORT: '0',
     AGENTS_WORKER_HEALTH_PORT: '0',
+    DEPLOYER_HEALTH_PORT: '0',
     ...settings,
   };
   const configuration = readConfiguration(environment);
@@ -155,8 +160,13 @@ export async function openRig({
     startEventBroker: () => start('event_broker', startEventBroker),
     /** `own`: settings of this one alone, such as a folder of its own. */
     startAgentsWorker: (own?: Record<string, string>) => start('agents_worker', startAgentsWorker, own),
+    startDeployer: () => start('deployer', startDeployer),
     startServices: async (names: readonly EngineService[]) => {
-      const starts = { event_broker: rig.startEventBroker, agents_worker: rig.startAgentsWorker };
+      const starts = {
+        event_broker: rig.startEventBroker,
+        agents_worker: rig.startAgentsWorker,
+        deployer: rig.startDeployer,
+      };
       const services = await Promise.all(names.map((service) => starts[service]()));
       await Promise.all(services.map((service) => service.ready()));
     },
@@ -197,7 +207,7 @@ export async function openRig({
         .delete()
         .catch(() => undefined);
       try {
-        await replayAll(client, name, workflowBundle);
+        if (replays) await replayAll(client, name, workflowBundle);
       } finally {
         for await (const { workflowId } of client.workflow.list({
           query: `TaskQueue = '${name}' and ExecutionStatus = 'Running'`,

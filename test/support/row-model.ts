@@ -8,6 +8,8 @@ export interface ModelRow extends RowReading {
   observedGeneration: number;
   status: InstanceStatus;
   reason?: StatusReason | undefined;
+  /** The sequence with the last status that was recorded. */
+  statusSequence: number;
 }
 
 export interface ModelEvent {
@@ -52,7 +54,7 @@ export function createRowModel() {
     insert: (desiredState: DesiredState = 'running'): void => {
       if (row) throw new Error('there is a row already');
       const sequence = nextSequence();
-      row = append('instance.created', { sequence, generation: sequence, observedGeneration: sequence - 1, desiredState, status: 'pending' }); // prettier-ignore
+      row = append('instance.created', { sequence, generation: sequence, observedGeneration: sequence - 1, desiredState, status: 'pending', statusSequence: 0 }); // prettier-ignore
     },
     changeConfig: () => change(existing(row).desiredState),
     desire: (desiredState: DesiredState): void => {
@@ -62,13 +64,17 @@ export function createRowModel() {
       append('instance.deleted', { ...existing(row), sequence: nextSequence() });
       row = undefined;
     },
-    recordStatus: ({ status, generation, reason }: Omit<RecordStatusInput, 'instanceId'>): RecordStatusResult => {
+    recordStatus: (input: Omit<RecordStatusInput, 'instanceId'>): RecordStatusResult => {
+      const { status, generation, reason, knownSequence } = input;
       if (!row) return { outcome: 'gone' };
       const isNewer = row.observedGeneration > generation && row.observedGeneration <= row.generation;
       if (isNewer || generation > row.generation) return { outcome: 'stale', row: reading(row) };
       const same = row.status === status && row.observedGeneration === generation && sameReason(row.reason, reason);
       if (same) return { outcome: 'unchanged', row: reading(row) };
-      return { outcome: 'recorded', row: update({ status, observedGeneration: generation, reason }) };
+      if (knownSequence !== undefined && knownSequence < row.statusSequence)
+        return { outcome: 'superseded', row: reading(row) };
+      const changes = { status, observedGeneration: generation, reason, statusSequence: nextSequence() };
+      return { outcome: 'recorded', row: update(changes) };
     },
     recordFinalStatus: (): RowReading | null => {
       if (row) return reading(row);

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 interface Schema {
   const?: unknown;
   enum?: unknown[];
-  type?: string;
+  type?: string | string[];
   format?: string;
   pattern?: string;
   minLength?: number;
@@ -14,6 +14,7 @@ interface Schema {
   properties?: Record<string, Schema>;
   required?: string[];
   items?: Schema;
+  maxItems?: number;
   anyOf?: Schema[];
 }
 
@@ -22,9 +23,15 @@ export function arbitraryOf(schema: Schema): fc.Arbitrary<unknown> {
   if ('const' in schema) return fc.constant(schema.const);
   if (schema.enum) return fc.constantFrom(...schema.enum);
   if (schema.anyOf) return fc.oneof(...schema.anyOf.map(arbitraryOf));
-  switch (schema.type) {
+  const { type } = schema;
+  if (Array.isArray(type)) return fc.oneof(...type.map((each) => arbitraryOf({ ...schema, type: each })));
+  switch (type) {
     case 'string':
       return textOf(schema);
+    case 'number':
+      return fc
+        .double({ min: schema.minimum ?? -1e9, max: schema.maximum ?? 1e9, noNaN: true })
+        .map((found) => found + 0);
     case 'integer':
       return wholeNumberOf(schema);
     case 'null':
@@ -32,7 +39,7 @@ export function arbitraryOf(schema: Schema): fc.Arbitrary<unknown> {
     case 'boolean':
       return fc.boolean();
     case 'array':
-      return fc.array(arbitraryOf(schema.items ?? {}));
+      return fc.array(arbitraryOf(schema.items ?? {}), { maxLength: schema.maxItems ?? 10 });
     case 'object':
       return schema.properties ? recordOf(schema.properties, schema.required) : fc.dictionary(text, anyJson);
     default:

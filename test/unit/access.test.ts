@@ -10,7 +10,7 @@ test('each exchange has the writers that the contract says', () => {
   expect(whoMay('write', 'agents.direct')).toEqual(['agents_worker']);
   expect(whoMay('write', 'events.dead_letters')).toEqual(['event_broker']);
   expect(whoMay('write', 'events.sent_again')).toEqual(['admin_backend']);
-  for (const service of ['agents_worker', 'user_backend', 'admin_backend']) {
+  for (const service of ['agents_worker', 'user_backend', 'admin_backend', 'deployer']) {
     expect(whoMay('write', `${service}.dead_letters`)).toEqual([service]);
   }
   // Through it, anybody could put anything into every queue.

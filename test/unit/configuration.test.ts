@@ -4,6 +4,7 @@ import { hostname, tmpdir } from 'node:os';
 import { rootCertificates } from 'node:tls';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { findBuild } from '../../configuration/build.ts';
 import { readConfiguration } from '../../configuration/configuration.ts';
 import { InvalidConfiguration } from '../../configuration/environment.ts';
 import { readGivenServers, readServicePasswords } from '../../configuration/given-servers.ts';
@@ -68,6 +69,44 @@ test('a host has the name of its machine, no labels and no limit, unless it is t
     expect.stringContaining('HOST_CAPACITY'),
     expect.stringContaining('HOST_LEASE_SECONDS'),
   ]);
+});
+
+test('agents_worker is unversioned without a deployment name, and takes its build id from the build otherwise', async () => {
+  const name = 'TEMPORAL_DEPLOYMENT_NAME';
+  expect(readConfiguration(complete).build).toBeUndefined();
+  const both = { [name]: 'instances/agents-worker', TEMPORAL_WORKER_BUILD_ID: '1.4.0+x-3f9a1c02b7de' };
+  expect(readConfiguration({ ...complete, ...both }).build).toEqual({
+    deploymentName: 'instances/agents-worker',
+    buildId: '1.4.0+x-3f9a1c02b7de',
+  });
+  const file = join(home, 'build-id');
+  const found = () => findBuild({ [name]: 'a' }, file);
+  expect(found()).toEqual({ problem: expect.stringMatching(/without TEMPORAL_WORKER_BUILD_ID.*npm run build/) });
+  await writeFile(file, 'not an id\n');
+  expect(found()).toHaveProperty('problem');
+  await writeFile(file, '0.1.0-3f9a1c02b7de\n');
+  expect(found()).toEqual({ build: { deploymentName: 'a', buildId: '0.1.0-3f9a1c02b7de' } });
+  expect(problemsOf({ ...complete, TEMPORAL_WORKER_BUILD_ID: 'b' })).toEqual([
+    expect.stringContaining('TEMPORAL_WORKER_BUILD_ID is set without TEMPORAL_DEPLOYMENT_NAME'),
+  ]);
+});
+
+test.for([
+  { TEMPORAL_DEPLOYMENT_NAME: 'a.b' },
+  { TEMPORAL_DEPLOYMENT_NAME: 'a:b' },
+  { TEMPORAL_DEPLOYMENT_NAME: 'x'.repeat(129) },
+  { TEMPORAL_WORKER_BUILD_ID: '.a' },
+  { TEMPORAL_WORKER_BUILD_ID: 'a b' },
+  { TEMPORAL_WORKER_BUILD_ID: 'x'.repeat(129) },
+])('Temporal would refuse %o, and the problem names the setting', (wrong) => {
+  const [name = ''] = Object.keys(wrong);
+  const problems = problemsOf({
+    ...complete,
+    TEMPORAL_DEPLOYMENT_NAME: 'a',
+    TEMPORAL_WORKER_BUILD_ID: 'b',
+    ...wrong,
+  });
+  expect(problems).toEqual([expect.stringMatching(new RegExp(`^- ${name} must be .* such as`))]);
 });
 
 test('three addresses are enough', () => {

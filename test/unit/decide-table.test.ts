@@ -448,6 +448,7 @@ const answers: Record<InstanceEvent['type'], readonly [InstanceEvent, Answer][]>
   cleanUpFailed: [[cleanUpFailed, { ...all('stuck', 'stuck'), obsolete: 'stuck', astray: 'stuck' }]],
   pauseOver: [[pauseOver, resumed]],
   statusRecorded: [[recorded('running', row(5, 2)), {}]],
+  statusSuperseded: [[{ type: 'statusSuperseded' }, {}]],
   finalStatusRecorded: [
     [
       { ...finalRecorded, row: row(5, 3) },

@@ -128,6 +128,18 @@ test('events that come again, or late, once all is settled start no agent and em
   );
 });
 
+test('a suspended worker that wakes up once all is settled overwrites no status', () => {
+  fc.assert(
+    fc.property(lifeOnHosts, (given) => {
+      const { rows, take } = settled(given);
+      const before = structuredClone(rows.log);
+      for (const pick of Array.from({ length: 50 }).keys()) take({ do: 'recordLate', pick });
+      expect(rows.log).toEqual(before);
+    }),
+    propertyRuns(2_000),
+  );
+});
+
 test('what failed or was drained runs again only with a new generation or when that is asked for', () => {
   fc.assert(
     fc.property(life, (given) => {

@@ -7,12 +7,13 @@ let server: HealthServer;
 
 afterEach(() => server.close());
 
+const setting = 'A_HEALTH_PORT';
 const part = (name: string, health: Part['health']): Part => ({ name, health });
 const get = (path: string) => fetch(`http://${host}:${server.port}${path}`);
 
 test('a process whose every part is at work is ready', async () => {
   const parts = [part('event_broker', { ready: true }), part('agents_worker', { ready: true })];
-  server = await serveHealth({ host, port: 0, parts });
+  server = await serveHealth({ host, port: 0, setting, parts });
   const response = await get('/ready');
   expect(response.status).toBe(200);
   expect(response.headers.get('content-type')).toBe('application/json');
@@ -27,7 +28,7 @@ test('a process whose every part is at work is ready', async () => {
 
 test('one part that is not at work makes the process alive but not ready, and says why', async () => {
   const health: Part['health'] = { ready: false, lastError: 'connect ECONNREFUSED' };
-  server = await serveHealth({ host, port: 0, parts: [part('a', { ready: true }), part('b', health)] });
+  server = await serveHealth({ host, port: 0, setting, parts: [part('a', { ready: true }), part('b', health)] });
   const response = await get('/ready');
   expect(response.status).toBe(503);
   expect(await response.json()).toMatchObject({ ready: false, parts: [{ name: 'a' }, { name: 'b', ...health }] });
@@ -36,25 +37,29 @@ test('one part that is not at work makes the process alive but not ready, and sa
 
 test('the answer follows the parts', async () => {
   const health = { ready: false };
-  server = await serveHealth({ host, port: 0, parts: [part('a', health)] });
+  server = await serveHealth({ host, port: 0, setting, parts: [part('a', health)] });
   expect((await get('/ready')).status).toBe(503);
   health.ready = true;
   expect((await get('/ready')).status).toBe(200);
 });
 
 test('any other path is not found', async () => {
-  server = await serveHealth({ host, port: 0, parts: [] });
+  server = await serveHealth({ host, port: 0, setting, parts: [] });
   expect((await get('/')).status).toBe(404);
   expect((await get('/constructor')).status).toBe(404);
 });
 
-test('a port that is taken is an error that names it', async () => {
-  server = await serveHealth({ host, port: 0, parts: [] });
-  await expect(serveHealth({ host, port: server.port, parts: [] })).rejects.toThrow(`${host}:${server.port}`);
+test('a port that is taken is an error that names it, and the setting to change', async () => {
+  server = await serveHealth({ host, port: 0, setting, parts: [] });
+  const refused = serveHealth({ host, port: server.port, setting, parts: [] });
+  await expect(refused).rejects.toThrow(`${host}:${server.port}`);
+  await expect(refused).rejects.toThrow(
+    'EADDRINUSE. End what uses it, or give this process another one with A_HEALTH_PORT',
+  );
 });
 
 test('a client that is slow is ended', async () => {
-  server = await serveHealth({ host, port: 0, parts: [] });
+  server = await serveHealth({ host, port: 0, setting, parts: [] });
   const body = requestHead('POST', '/live', { 'content-length': '1000' });
   const ends = await Promise.all(
     ['', 'GET /li', `${body}x`].map(async (text) => (await openRawConnection(server.port, text)).ended),

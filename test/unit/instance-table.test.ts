@@ -13,6 +13,10 @@ const instance: InstanceView = {
   agent_id: '22222222-2222-4222-8222-222222222222',
   agent_name: 'an agent whose name is long',
   agent_version: '1.0.0',
+  stable_version: '1.0.0',
+  running_version: '1.0.0',
+  version_policy: 'follow',
+  outdated: false,
   agent_retired: false,
   agent_runtime: 'process',
   user_id: '33333333-3333-4333-8333-333333333333',
@@ -48,6 +52,13 @@ test('a terminal of 80 columns gets what tells how each one stands', () => {
     '11111111  running  running  an agent whose nam…  3 min ago  provisioning_failed',
     '44444444  failed   running  22222222-2222-4222…  3 min ago',
   ]);
+});
+
+test('an instance whose version before still runs shows both', () => {
+  const switching = { ...instance, running_version: '0.9.0' };
+  expect(tableOf(undefined, [switching])[1]).toContain('  an agent whose name is long 0.9.0 → 1.0.0  ');
+  const starting = { ...instance, running_version: null };
+  expect(tableOf(undefined, [starting])[1]).toContain('  an agent whose name is long 1.0.0  ');
 });
 
 test('ids that begin alike are shown as long as it takes to tell them apart', () => {

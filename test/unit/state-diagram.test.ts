@@ -107,8 +107,8 @@ test('no life changes the status in a way that the state diagram does not draw',
   const pairs = new Set(Object.keys(arrows).map((arrow) => arrow.split(':')[0]));
   fc.assert(
     fc.property(lifeOnHosts, (given) => {
-      // A workflow that was terminated has forgotten what failed.
-      const steps = given.steps.filter((step) => step.do !== 'terminate');
+      // A workflow that was terminated has forgotten what failed, and a status that comes late may follow any other.
+      const steps = given.steps.filter((step) => step.do !== 'terminate' && step.do !== 'recordLate');
       const { log } = settled({ ...given, steps }).rows;
       const changes = log.flatMap(({ type, row: { status } }, index) => {
         const previous = log[index - 1];

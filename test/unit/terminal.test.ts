@@ -48,6 +48,7 @@ test('cells of a table hold no line and no tab', () => {
     agent_id: '33333333-3333-4333-8333-333333333333',
     agent_name: 'a\u202Eb\n\tfake',
     agent_version: '1',
+    running_version: null,
     status: 'failed',
     desired_state: 'running',
     generation: 1,

@@ -6,7 +6,7 @@ import { leadership } from '../../bridge/event-broker/time-limits.ts';
 import { acceptanceLimits } from '../../bridge/signals/time-limits.ts';
 import { stopLimits } from '../../supervision/time-limits.ts';
 import { commandLineLimits, leaderLimits, poolLimits } from '../../database/time-limits.ts';
-import { hostLimits, temporalLimits } from '../../workers/services/time-limits.ts';
+import { buildLimits, hostLimits, temporalLimits } from '../../workers/services/time-limits.ts';
 
 const root = new URL('../../', import.meta.url);
 const unitsMs: Record<string, number> = {
@@ -111,4 +111,9 @@ test('what a stop waits for fits into the time that the compose file gives it', 
   expect(startingMs).toBeLessThan(abandonMs);
   expect(leaveMs).toBeLessThan(goodbyeMs);
   expect(processMs).toBeLessThan(await composeGraceMs());
+});
+
+test('a worker says in time again that its build runs, although one query times out', () => {
+  const { announcementIntervalMs, announcedSeconds } = buildLimits;
+  expect(2 * announcementIntervalMs + poolLimits.queryMs).toBeLessThan(announcedSeconds * 1_000);
 });

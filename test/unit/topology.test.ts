@@ -8,9 +8,11 @@ test('the queues are those of the contract, bound to what the contract says', ()
   expect(Object.fromEntries(domain.map(({ name, routingKeys }) => [name, routingKeys]))).toEqual({
     'agents_worker.instance': ['instance.*'],
     'agents_worker.agent': ['agent.*'],
+    'agents_worker.rollout': ['rollout.*'],
+    'agents_worker.deployment': ['deployment.*'],
     'user_backend.agent': ['agent.*'],
     'user_backend.ws_updates': ['instance.updated', 'instance.deleted'],
-    'admin_backend.audit': ['agent.*', 'instance.*'],
+    'admin_backend.audit': ['agent.*', 'instance.*', 'rollout.*', 'deployment.*'],
   });
 });
 
@@ -35,10 +37,11 @@ test('every queue with a consumer has a dead-letter queue of its own, declared b
 test('no exchange that a service may publish to leads into the dead letters of another', () => {
   for (const { exchange, queue: bound, routingKey } of topology.bindings) {
     if (!bound.endsWith('.dead')) continue;
-    expect(exchange).toBe(`${bound.split('.')[0]}.dead_letters`);
+    const consumers = queue(routingKey)?.consumers ?? [];
+    expect(consumers.map((consumer) => `${consumer}.dead_letters`)).toEqual([exchange]);
     expect(bound).toBe(deadLetterQueueOf(routingKey));
   }
-  expect(topology.bindings.filter(({ queue: bound }) => bound.endsWith('.dead'))).toHaveLength(5);
+  expect(topology.bindings.filter(({ queue: bound }) => bound.endsWith('.dead'))).toHaveLength(7);
 });
 
 test('only the queues whose messages must not be lost refuse when they are full', () => {
@@ -46,6 +49,8 @@ test('only the queues whose messages must not be lost refuse when they are full'
   expect(Object.fromEntries(domain.map(({ name, arguments: given }) => [name, given['x-overflow']]))).toEqual({
     'agents_worker.instance': 'reject-publish',
     'agents_worker.agent': 'reject-publish',
+    'agents_worker.rollout': 'reject-publish',
+    'agents_worker.deployment': 'reject-publish',
     'user_backend.ws_updates': 'drop-head',
     'user_backend.agent': 'drop-head',
     'admin_backend.audit': 'drop-head',

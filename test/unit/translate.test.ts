@@ -55,6 +55,22 @@ describe('the body is exactly the documented one', () => {
     },
   );
 
+  test('with the versions of an instance and of an agent, with none, and from entries that are older than versions', () => {
+    const bodyOf = (table: 'instances' | 'agents', change: string, row: object): unknown =>
+      translate(logEntry(notificationOf(table, change, row))).body;
+    const versions = { agent_version: '2', running_version: '1', version_policy: 'hold' };
+    expect(bodyOf('instances', 'update', instanceRow(versions))).toMatchObject(versions);
+    const none = { agent_version: null, running_version: null, version_policy: 'follow' };
+    expect(bodyOf('instances', 'update', instanceRow(none))).toMatchObject(none);
+    const created = bodyOf('instances', 'insert', instanceRow(versions));
+    expect(created).toMatchObject({ agent_version: '2' });
+    expect(created).not.toHaveProperty('version_policy');
+    expect(bodyOf('instances', 'delete', instanceRow(versions))).not.toHaveProperty('agent_version');
+    const published = bodyOf('agents', 'update', agentRow({ stable_version: '1', rollout: { canary: {} } }));
+    expect(published).toMatchObject({ version: '1.2.0', stable_version: '1' });
+    expect(published).not.toHaveProperty('rollout');
+  });
+
   test.each(['insert', 'update'])('of agent.published, from an %s: what runs it stays out', (change) => {
     const row = agentRow();
     const { routingKey, body } = translate(logEntry(notificationOf('agents', change, row)));

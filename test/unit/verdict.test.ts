@@ -31,6 +31,10 @@ const row: InstanceView = {
   agent_id: 'an-agent',
   agent_name: 'test',
   agent_version: '1',
+  stable_version: '1',
+  running_version: '1',
+  version_policy: 'follow',
+  outdated: false,
   agent_retired: false,
   agent_runtime: 'process',
   user_id: 'a-user',
@@ -99,6 +103,7 @@ test.each<[string, Partial<Findings>, string, RegExp]>([
   ['a workflow that was terminated', { workflow: { value: { ...workflow, status: 'TERMINATED' } } }, 'waiting', /^waiting for the sweeper [^]*but its workflow is TERMINATED\.$/], // prettier-ignore
   ['a running row without an agent', { runtime: { value: undefined } }, 'stuck', /nothing of it is on this host/],
   ['an agent that has ended unseen', { runtime: { value: { phase: 'ended' } } }, 'stuck', /its agent is ended/],
+  ['workflow code of a build that fails', { ...pendingRow, workflow: { value: { ...workflow, workflowTaskAttempt: 2, nextBuild: '2.0.0-b' } } }, 'waiting', /the workflow code of the build 2\.0\.0-b fails/], // prettier-ignore
   ['workflow code that fails', { ...pendingRow, workflow: { value: { ...workflow, workflowTaskAttempt: 4 } } }, 'waiting', /the workflow code fails/], // prettier-ignore
   ['an activity between two attempts', { ...pendingRow, workflow: { value: { ...workflow, pendingActivities: [{ name: 'provision', attempt: 3, lastFailure: 'no disk', nextAttempt: at }] } } }, 'waiting', /provision failed \(no disk\) and attempt 3 is due at 12:00:00\.$/], // prettier-ignore
   ['a deletion that nobody works on', { database: { value: { row: undefined, log: [created, ran, deleted] } }, workflow: { value: undefined } }, 'stuck', /^deleted at 12:00:00, but no workflow/], // prettier-ignore

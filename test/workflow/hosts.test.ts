@@ -127,13 +127,15 @@ test('a start and a clean-up wait for the worker of their host: no limit that fa
   const { events } = await engine.handle(instance).fetchHistory();
   // 0 or ten years, depending on the server, where the workflow sets none.
   const isUnlimited = (seconds: number): boolean => seconds === 0 || seconds > 365 * 24 * 3_600;
-  const scheduled = (events ?? []).flatMap(({ activityTaskScheduledEventAttributes: step }) =>
-    step ? [[step.taskQueue?.name, isUnlimited(Number(step.scheduleToCloseTimeout?.seconds ?? 0))]] : [],
-  );
-  const queue = `test/host/${first}`;
-  expect(scheduled).toEqual([
-    [queue, true],
-    [queue, true],
+  const steps = (events ?? []).flatMap(({ activityTaskScheduledEventAttributes: step }) => step ?? []);
+  const onHost = steps.filter(({ taskQueue }) => taskQueue?.name === `test/host/${first}`);
+  const limits = onHost.map((step) => [
+    step.activityType?.name,
+    isUnlimited(Number(step.scheduleToCloseTimeout?.seconds ?? 0)),
+  ]);
+  expect(limits).toEqual([
+    ['provision', true],
+    ['cleanUp', true],
   ]);
 });
 

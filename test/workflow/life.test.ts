@@ -57,7 +57,7 @@ test('the status is shown as a search attribute', async () => {
     AgentId: 'agent',
     UserId: 'user',
     // The SDK sets this one for `patched`.
-    TemporalChangeVersion: ['has-hosts'],
+    TemporalChangeVersion: ['has-no-local-steps'],
   });
 
   instance.rows.remove();

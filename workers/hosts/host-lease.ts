@@ -21,8 +21,10 @@ export interface HostLeaseOptions {
   host: Omit<ServedHost, 'id'>;
   settings: Pick<RegisteredHost, 'name' | 'labels' | 'capacity' | 'leaseSeconds'>;
   worker: ServingWorker;
-  /** Called once, when instances may be placed on the host and its tasks have to be taken. */
+  /** Called once, when the tasks of the host have to be taken. */
   onServed: (host: ServedHost) => void;
+  /** Whether this worker takes the tasks of the host, so that instances may be placed on it. */
+  takesTasks: (hostId: string) => boolean;
   logger: Logger;
   onFatal: (error: FatalError) => void;
 }
@@ -32,12 +34,16 @@ export interface HostLeaseKeeper extends Supervised {
   leave(): Promise<void>;
 }
 
-/** Registers the host that this worker serves, records what it kept before it was registered, and renews its lease. */
+/**
+ * Registers the host that this worker serves, records what it kept before it was registered, and renews its lease. The lease goes on while
+ * this worker does not reach Temporal, but nothing is placed on the host on account of it.
+ */
 export function keepHostLease({
   pool,
   host,
   settings,
   onServed,
+  takesTasks,
   logger,
   ...options
 }: HostLeaseOptions): HostLeaseKeeper {
@@ -49,11 +55,11 @@ export function keepHostLease({
   let isEngineAway = false;
   let renewing: Promise<unknown> = Promise.resolve();
 
-  const renew = async (id: string): Promise<void> => {
+  const renew = async (id: string, isTaking: boolean): Promise<void> => {
     const registered = { id, runtime: kind, canFence: runtime.lease !== undefined, ...settings };
     const sentAt = bootSeconds();
     // An answer that comes too late is of no use, and the lease must not wait for it.
-    const renewal = await within(intervalMs, renewHostLease(pool, registered, worker));
+    const renewal = await within(intervalMs, renewHostLease(pool, registered, isTaking ? worker : undefined));
     switch (renewal) {
       case 'too late':
         throw new CannotWork(`PostgreSQL does not renew the lease of the host within ${Math.round(intervalMs)} ms.`);
@@ -96,12 +102,17 @@ export function keepHostLease({
     hostId ??= await identify();
     let isReady = false;
     while (!signal.aborted) {
-      const renewal = renew(hostId);
+      const isTaking = takesTasks(hostId);
+      const renewal = renew(hostId, isTaking);
       renewing = renewal.catch(() => undefined);
       await renewal;
-      if (!isReady) ready();
-      isReady = true;
-      await delay(intervalMs, undefined, { signal }).catch(() => undefined);
+      if (isTaking && !isReady) ready();
+      isReady ||= isTaking;
+      const end = performance.now() + intervalMs;
+      // Instances wait for a worker that begins to take tasks.
+      while (!signal.aborted && performance.now() < end && takesTasks(hostId) === isTaking) {
+        await delay(hostLimits.takingPollMs, undefined, { signal }).catch(() => undefined);
+      }
     }
   };
 

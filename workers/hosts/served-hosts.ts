@@ -6,11 +6,15 @@ export interface ServedHosts {
   list: () => readonly ServedHost[];
   /** Calls the listener for each host, now or when it is added, until the signal is aborted. */
   onEach: (listener: (host: ServedHost) => void, signal: AbortSignal) => void;
+  /** Must be called when the tasks of a host begin to be taken, and when they no longer are. */
+  setAtWork: (hostId: string, isAtWork: boolean) => void;
+  isAtWork: (hostId: string) => boolean;
 }
 
 export function createServedHosts(): ServedHosts {
   const hosts: ServedHost[] = [];
   const listeners = new Set<(host: ServedHost) => void>();
+  const atWork = new Set<string>();
   return {
     add: (host) => {
       hosts.push(host);
@@ -23,5 +27,10 @@ export function createServedHosts(): ServedHosts {
       listeners.add(listener);
       signal.addEventListener('abort', () => listeners.delete(listener), { once: true });
     },
+    setAtWork: (hostId, isAtWork) => {
+      if (isAtWork) atWork.add(hostId);
+      else atWork.delete(hostId);
+    },
+    isAtWork: (hostId) => atWork.has(hostId),
   };
 }

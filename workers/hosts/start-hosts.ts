@@ -18,6 +18,7 @@ export interface HostsOptions {
   configuration: Pick<Configuration, 'host' | 'runtimeVariables'>;
   runtimes: Runtimes;
   worker: ServingWorker;
+  reachesTemporal: () => boolean;
   signalInstance: FleetWatchOptions['signalInstance'];
   logger: Logger;
   onFatal: (error: FatalError) => void;
@@ -39,6 +40,7 @@ export function startHosts({
   configuration,
   runtimes,
   worker,
+  reachesTemporal,
   signalInstance,
   logger,
   onFatal,
@@ -52,6 +54,7 @@ export function startHosts({
       settings: configuration.host,
       worker,
       onServed: served.add,
+      takesTasks: (id) => served.isAtWork(id) && reachesTemporal(),
       logger,
       onFatal,
     }),

@@ -34,6 +34,7 @@ export async function startAdminBackend({ configuration, logger, onFatal }: Serv
   const health = await serveHealth({
     host: configuration.healthHost,
     port: configuration.adminBackendHealthPort,
+    setting: 'ADMIN_BACKEND_HEALTH_PORT',
     parts,
   });
   return {

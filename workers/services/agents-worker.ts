@@ -1,6 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import { randomUUID } from 'node:crypto';
 import { createActivities } from '../../activities/create-activities.ts';
+import { createRolloutActivities } from '../../activities/rollout-activities.ts';
+import { createGateActivities } from '../../activities/gate/gate-activities.ts';
 import { createHostActivities } from '../../activities/host-activities.ts';
 import { createSharedHostActivities } from '../../activities/shared-host-activities.ts';
 import { sweepHostOnce } from '../../activities/sweep-host.ts';
@@ -11,6 +13,8 @@ import { startConsumer } from '../../bridge/bus/consumer.ts';
 import { startControlPlane } from '../../bridge/control-plane/control-plane.ts';
 import { createInstanceRouter } from '../../bridge/signals/instance-router.ts';
 import { createInstanceWorkflows } from '../../bridge/signals/instance-workflows.ts';
+import { createRolloutRouter } from '../../bridge/signals/rollout-router.ts';
+import { createRolloutWorkflows } from '../../bridge/signals/rollout-workflows.ts';
 import { untilAccepted } from '../../bridge/signals/until-accepted.ts';
 import { queueNames } from '../../contracts/names.ts';
 import { openRuntimes } from '../../runtimes/registry.ts';
@@ -18,6 +22,7 @@ import type { RuntimeExit } from '../../runtimes/runtime.ts';
 import { serveHealth, type Part } from '../health.ts';
 import { startHosts } from '../hosts/start-hosts.ts';
 import { buildOf, loadWorkflowBundle, type WorkflowBundle } from '../workflow-bundle.ts';
+import { startBuildAnnouncement } from './build-announcement.ts';
 import { startNamespaceWatch } from './namespace-watch.ts';
 import type { Service, ServiceOptions } from './service.ts';
 import { startSweepSchedule } from './sweep-schedule.ts';
@@ -31,7 +36,7 @@ import { untilReady } from './until-ready.ts';
 
 /** agents_worker delivers events to workflows, runs workflows and activities, and watches the agents. */
 export async function startAgentsWorker({ configuration, logger, onFatal }: ServiceOptions): Promise<Service> {
-  const { temporal, taskQueue } = configuration;
+  const { temporal, taskQueue, build } = configuration;
   const pool = openPool({ databaseUrl: configuration.databaseUrl, service: 'agents_worker', logger });
   const hostPool = openPool({ databaseUrl: configuration.databaseUrl, service: 'agents_worker', logger, max: 3 });
   const { client, connection } = openTemporal(temporal);
@@ -39,6 +44,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
   const stopping = new AbortController();
   setMaxListeners(0, stopping.signal);
   const workflows = createInstanceWorkflows({ client, taskQueue });
+  const rollouts = createRolloutWorkflows({ client, taskQueue });
   const runtimes = await openRuntimes(configuration.runtimeVariables, {
     scope: `${temporal.namespace}/${taskQueue}`,
     logger,
@@ -69,12 +75,14 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
       logger,
       onFatal,
     });
+    const namespaceWatch = startNamespaceWatch({ connection, namespace: temporal.namespace, logger, onFatal });
     const hosts = startHosts({
       pool: hostPool,
       configuration,
       runtimes,
+      reachesTemporal: namespaceWatch.reachesTemporal,
       signalInstance: workflows.remind,
-      worker: { id: randomUUID(), build: buildOf(await workflowBundle()) },
+      worker: { id: randomUUID(), build: build?.buildId ?? buildOf(await workflowBundle()) },
       logger,
       onFatal,
     });
@@ -89,6 +97,14 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
       activities: {
         ...createActivities(dependencies),
         ...createSharedHostActivities({ ...dependencies, servedHosts: hosts.served.list }),
+        ...createRolloutActivities({ pool }),
+        ...createGateActivities({
+          client,
+          workflowBundle,
+          pool,
+          build,
+          findIdleParts: () => parts.flatMap(toIdlePart),
+        }),
         sweep: () => {
           const sweeping = {
             pool,
@@ -96,6 +112,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
             signalInstance: workflows.remind,
             keepControlQueue: control.keepQueue,
             removeUnusedControlQueue: control.removeUnusedQueue,
+            rollouts: { listWorkflows: rollouts.listRunning, signalWorkflow: rollouts.signalOrStart },
             logger,
           };
           return acceptance.repeated(() => sweepOnce(sweeping), 2_000 * configuration.sweepIntervalSeconds);
@@ -106,6 +123,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
         sweepHost: () => sweepHostOnce({ pool, host, signalInstance: workflows.remind }),
       }),
       hosts: hosts.served,
+      build,
       workflowBundle,
       logger,
       onFatal,
@@ -126,23 +144,35 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
       logger,
       onFatal,
     });
+    const rolloutConsumer = startConsumer({
+      name: 'agents_worker.rollout',
+      amqpUrl: configuration.amqpUrl,
+      queue: queueNames.agentsWorkerRollout,
+      handle: createRolloutRouter({ workflows: rollouts, acceptance }),
+      logger,
+      onFatal,
+    });
     const sweeper = startSweepSchedule({
       client,
       taskQueue,
       intervalSeconds: configuration.sweepIntervalSeconds,
+      build,
       logger,
       onFatal,
     });
-    const namespaceWatch = startNamespaceWatch({ connection, namespace: temporal.namespace, logger, onFatal });
-    parts.push(...hosts.parts, control, worker, consumer, agentConsumer, sweeper, namespaceWatch);
+    const announcements = build ? [startBuildAnnouncement({ pool, build, logger, onFatal })] : [];
+    parts.push(...hosts.parts, control, worker, consumer, agentConsumer, rolloutConsumer, sweeper, namespaceWatch);
+    parts.push(...announcements);
     const stop = async (): Promise<void> => {
       await hosts.leave();
       await Promise.all([
         hosts.untilNothingStarts(),
         consumer.stop(),
         agentConsumer.stop(),
+        rolloutConsumer.stop(),
         sweeper.stop(),
         namespaceWatch.stop(),
+        ...announcements.map((announcement) => announcement.stop()),
       ]);
       await worker.stop();
       await Promise.all([control.stop(), hosts.stop()]);
@@ -160,6 +190,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
   const health = await serveHealth({
     host: configuration.healthHost,
     port: configuration.agentsWorkerHealthPort,
+    setting: 'AGENTS_WORKER_HEALTH_PORT',
     parts,
   });
   return {
@@ -175,4 +206,8 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
       await closeAll([pool.end(), hostPool.end(), connection.close(), health.close()]);
     },
   };
+}
+
+function toIdlePart({ name, health: { ready, lastError = 'it is not ready yet.' } }: Part): string[] {
+  return ready ? [] : [`${name} of the worker is not at work: ${lastError}`];
 }

@@ -9,6 +9,7 @@ import {
   selectEngine,
   type EngineRow,
 } from '../../bridge/signals/engine.ts';
+import { grpcCodes } from '../../bridge/signals/temporal-refusal.ts';
 import { explainUntrusted, UntrustedCertificate } from '../../certificates/untrusted-certificate.ts';
 import { temporalCertificate } from '../../configuration/temporal.ts';
 import { CannotWork, errorMessage, FatalError } from '../../supervision/errors.ts';
@@ -83,14 +84,13 @@ const advice =
   'start again.';
 
 const deadlineMs = 10_000;
-const grpcNotFound = 5;
 
 async function askForId({ connection, options: { namespace } }: Client): Promise<string | undefined> {
   try {
     return await connection.withDeadline(Date.now() + deadlineMs, () => readNamespaceId(connection, namespace));
   } catch (error) {
     const message = `Temporal cannot be used (namespace ${namespace}): ${errorMessage(error)}.`;
-    if (isGrpcServiceError(error) && error.code === grpcNotFound) {
+    if (isGrpcServiceError(error) && error.code === grpcCodes.notFound) {
       throw new FatalError(`${message} Create the namespace, or correct TEMPORAL_NAMESPACE.`, { cause: error });
     }
     const untrusted = explainUntrusted(error, temporalCertificate());

@@ -15,6 +15,7 @@ export async function startEventBroker({ configuration, logger, onFatal }: Servi
   const health = await serveHealth({
     host: configuration.healthHost,
     port: configuration.eventBrokerHealthPort,
+    setting: 'EVENT_BROKER_HEALTH_PORT',
     parts,
   });
   return {

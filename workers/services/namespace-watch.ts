@@ -14,12 +14,19 @@ export interface NamespaceWatchOptions {
   onFatal: (error: FatalError) => void;
 }
 
+export interface NamespaceWatch extends Supervised {
+  /** Whether the last check had an answer, even if it was a refusal. */
+  reachesTemporal: () => boolean;
+}
+
 /**
  * Checks that the namespace still accepts the calls of agents_worker. The check registers search attributes that were removed. It
  * ends with a FatalError when an attribute has another type or the namespace is gone. It is not ready while the namespace is
  * deprecated or the login lacks a right, because a person may repair both while this process runs.
  */
-export function startNamespaceWatch({ connection, namespace, logger, onFatal }: NamespaceWatchOptions): Supervised {
+export function startNamespaceWatch({ connection, namespace, logger, onFatal }: NamespaceWatchOptions): NamespaceWatch {
+  // Temporal was reached before this starts.
+  let isReached = true;
   const check = async (): Promise<void> => {
     const deadline = Date.now() + temporalLimits.namespaceCheckMs;
     await connection.withDeadline(deadline, () => requireRegistered(connection, namespace));
@@ -30,15 +37,32 @@ export function startNamespaceWatch({ connection, namespace, logger, onFatal }: 
     );
   };
 
+  const checkOnce = async (): Promise<void> => {
+    try {
+      await check();
+      isReached = true;
+    } catch (error) {
+      isReached = !isAway(error);
+      rethrowUnlessMendable(error);
+    }
+  };
+
   const run = async ({ signal, ready }: Session): Promise<void> => {
-    await check().catch(rethrowUnlessMendable);
+    await checkOnce();
     ready();
     while (!signal.aborted) {
       await delay(temporalLimits.namespaceCheckIntervalMs, undefined, { signal }).catch(() => undefined);
-      if (!signal.aborted) await check().catch(rethrowUnlessMendable);
+      if (!signal.aborted) await checkOnce();
     }
   };
-  return supervise({ name: 'temporal_namespace', logger, run, onFatal });
+  const supervised = supervise({ name: 'temporal_namespace', logger, run, onFatal });
+  return Object.assign(supervised, { reachesTemporal: () => isReached });
+}
+
+/** Whether the call had no answer of the server. */
+function isAway(error: unknown): boolean {
+  const code = grpcErrorOf(error)?.code;
+  return code === grpcCodes.unavailable || code === grpcCodes.deadlineExceeded;
 }
 
 /** A value of `NamespaceState` in Temporal's API. */

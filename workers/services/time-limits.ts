@@ -10,10 +10,19 @@ export const temporalLimits = {
   namespaceCheckIntervalMs: 5_000,
   /** Time limit of one check of the namespace. */
   namespaceCheckMs: 10_000,
+  /** Interval at which a versioned worker looks which build is the current one. */
+  currentBuildCheckIntervalMs: 5_000,
   /** Time that a stop leaves to running activities. */
   shutdownGraceMs: 5_000,
   /** Time after which a stop ends, even without answers of Temporal. */
   shutdownForceMs: 9_000,
+};
+
+/** Limits of the announcement of a build. */
+export const buildLimits = {
+  announcementIntervalMs: 10_000,
+  /** Time after which a build without further announcements counts as gone, in seconds. */
+  announcedSeconds: 40,
 };
 
 /** Limits of hosts, in milliseconds. */
@@ -23,6 +32,8 @@ export const hostLimits = {
   /** Time that a stop leaves to instances that were placed on the host a moment ago. */
   startingMs: 5_000,
   startingPollMs: 100,
+  /** Interval at which a worker looks whether it takes the tasks of its hosts. */
+  takingPollMs: 100,
   /** Interval at which the hosts are watched. */
   watchIntervalMs: 2_000,
   /** Time after which another worker watches them, in seconds. */

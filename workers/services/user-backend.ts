@@ -62,6 +62,7 @@ export async function startUserBackend({ configuration, logger, onFatal }: Servi
   const health = await serveHealth({
     host: configuration.healthHost,
     port: configuration.userBackendHealthPort,
+    setting: 'USER_BACKEND_HEALTH_PORT',
     parts,
   });
   return {

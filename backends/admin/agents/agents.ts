@@ -1,7 +1,10 @@
 import type { Pool } from 'pg';
+import { refusals } from '../../../database/agents/versions.ts';
+import { checkStrategy } from '../../../database/rollouts/request.ts';
 import { notFound } from '../../http/problem.ts';
 import { refusalOf, type Explained } from '../../http/refusal.ts';
 import { withTimesAsText } from '../../http/times.ts';
+import { refusedRollout } from '../rollouts/refused-rollout.ts';
 import type { Agent, AgentChange, ListedAgent, NewAgent } from './schemas.ts';
 
 export async function listAgents(pool: Pool, name: string | undefined): Promise<ListedAgent[]> {
@@ -18,26 +21,39 @@ export function readAgent(pool: Pool, id: string): Promise<Agent> {
 }
 
 /** @throws ProblemError if the id is taken, or the table refuses the row */
-export function publishAgent(pool: Pool, { id, name, version, capabilities, runtime }: NewAgent): Promise<Agent> {
+export async function publishAgent(
+  pool: Pool,
+  { id, name, version, capabilities, runtime, rollout = null }: NewAgent,
+): Promise<Agent> {
+  const strategy = rollout && strategyToJson(rollout);
   return single(
     pool,
     id,
-    `insert into agents as a (id, name, version, capabilities, runtime)
-     values (coalesce($1, gen_random_uuid()), $2, $3, $4, $5) returning ${all}`,
-    [name, version, JSON.stringify(capabilities), JSON.stringify(runtime)],
+    `insert into agents as a (id, name, version, capabilities, runtime, rollout)
+     values (coalesce($1, gen_random_uuid()), $2, $3, $4, $5, $6) returning ${all}`,
+    [name, version, JSON.stringify(capabilities), JSON.stringify(runtime), strategy],
   );
 }
 
 /** @throws ProblemError if there is no such agent, or the table refuses the row */
-export function changeAgent(pool: Pool, id: string, change: AgentChange): Promise<Agent> {
-  const { name, version, capabilities, runtime } = change;
+export async function changeAgent(pool: Pool, id: string, change: AgentChange): Promise<Agent> {
+  const { name, version, capabilities, runtime, rollout } = change;
+  const strategy = rollout && strategyToJson(rollout);
   return single(
     pool,
     id,
     `update agents a set name = coalesce($2, a.name), version = coalesce($3, a.version),
-       capabilities = coalesce($4, a.capabilities), runtime = coalesce($5, a.runtime)
+       capabilities = coalesce($4, a.capabilities), runtime = coalesce($5, a.runtime),
+       rollout = case when $6 then $7 else a.rollout end
      where a.id = $1 returning ${all}`,
-    [name, version, capabilities && JSON.stringify(capabilities), runtime && JSON.stringify(runtime)],
+    [
+      name,
+      version,
+      capabilities && JSON.stringify(capabilities),
+      runtime && JSON.stringify(runtime),
+      rollout !== undefined,
+      strategy,
+    ],
   );
 }
 
@@ -53,7 +69,7 @@ export function bringBackAgent(pool: Pool, id: string): Promise<Agent> {
 }
 
 /** Without `runtime`, which may hold secrets. */
-const listed = `a.id, a.name, a.version, a.capabilities, a.retired_at, a.drain, a.created_at, a.updated_at,
+const listed = `a.id, a.name, a.version, a.stable_version, a.capabilities, a.rollout, a.retired_at, a.drain, a.created_at, a.updated_at,
   (select count(*) from instances i where i.agent_id = a.id)::integer as instances`;
 const all = `${listed}, a.runtime`;
 
@@ -66,10 +82,25 @@ type Row<Shown extends ListedAgent> = Omit<Shown, 'retired_at' | 'created_at' | 
 /** @param id the first parameter of the statement, before `values` */
 async function single(pool: Pool, id: string | undefined, text: string, values: unknown[] = []): Promise<Agent> {
   const { rows } = await pool.query<Row<Agent>>(text, [id, ...values]).catch((error: unknown) => {
-    throw refusalOf(error, explained) ?? error;
+    throw problemOf(error);
   });
   if (!rows[0]) throw notFound(`agent ${id}`);
   return withTimesAsText(rows[0]);
+}
+
+/** The times of a version are unknown here, so that its rollout may still be refused. @throws ProblemError */
+function strategyToJson(strategy: object): string {
+  try {
+    return checkStrategy(strategy, 0);
+  } catch (error) {
+    throw problemOf(error);
+  }
+}
+
+/** @returns a problem with the reason why an agent or a version is refused; any other error as it is */
+export function problemOf(error: unknown): unknown {
+  // A new version may begin a rollout.
+  return refusedRollout(error) ?? refusalOf(error, explained) ?? error;
 }
 
 const explained: Explained = {
@@ -78,6 +109,9 @@ const explained: Explained = {
     'agent_exists',
     'An agent with this id exists already. Change it with PATCH, or leave the id out.',
   ],
+  agent_versions_are_immutable: [409, 'version_exists', refusals.version_exists],
+  agent_version_is_withdrawn: [409, 'version_withdrawn', refusals.version_withdrawn],
+  agents_version_at_most_1_kib: [422, 'version_too_long', 'The version has more than 1,024 bytes. Shorten it.'],
   agents_texts_at_most_1_mib: [
     422,
     'agent_too_large',

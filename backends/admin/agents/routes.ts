@@ -23,10 +23,10 @@ const read = describeRoute('readAgent', 'Read an agent', {
 });
 
 const change = describeRoute('changeAgent', 'Change an agent', {
-  description: 'Running instances continue unchanged. Instances that start later use the change.',
+  description: 'Another runtime or other capabilities need another version. Running instances continue unchanged.',
   params: agentPath,
   body: agentChange,
-  response: { 200: agent, ...problems(404, 422) },
+  response: { 200: agent, ...problems(404, 409, 422) },
 });
 
 const retire = describeRoute('retireAgent', 'Retire an agent, so that no further instance can use it', {

@@ -4,17 +4,17 @@ import type { AuditEntry } from './schemas.ts';
 
 /** The columns of `audit_log` that `append_audit_entries` takes for one event. */
 export type AuditRecord = Omit<AuditEntry, 'position' | 'time' | 'agent_id' | 'body' | 'recorded_at' | 'hash'> &
-  Record<'occurred_at' | 'agent_id' | 'body', string>;
+  Record<'occurred_at' | 'body', string> & { agent_id: string | null };
 
 /** @throws ContractViolation if the config is nested too deep */
-export function toAuditRecord({ type, metadata }: IncomingEvent, content: Buffer): AuditRecord {
+export function toAuditRecord({ type, metadata, body }: IncomingEvent, content: Buffer): AuditRecord {
   const { instance } = metadata;
   return {
     event_id: metadata.id,
     type,
     occurred_at: metadata.time,
     instance_id: instance ? metadata.subject : null,
-    agent_id: instance ? instance.agentId : metadata.subject,
+    agent_id: instance?.agentId ?? ('agent_id' in body ? body.agent_id : null),
     user_id: instance?.userId ?? null,
     sequence: metadata.sequence,
     correlation_id: metadata.correlationId,

@@ -31,7 +31,7 @@ const auditEntry = z.object({
   time: timestamp('Time of the event.'),
   instance_id: id('Instance that the event is about; null for an event of an agent.').nullable(),
   agent_id: id(
-    'Agent that the event is about, or that its instance runs; null for an entry that records a removal.',
+    'Agent that the event is about, or that its instance runs; null for an event of a deployment, and for an entry that records a removal.',
   ).nullable(),
   user_id: id('Owner of the instance.').nullable(),
   sequence: z.int().meta({ description: 'Version of the row.' }),
@@ -39,7 +39,10 @@ const auditEntry = z.object({
   causation_id: id('Event that caused this one.').nullable(),
   schema_version: z.int().meta({ description: 'Version of the body.' }),
   desired_state: z.string().nullable().meta({ description: 'State that the owner wanted.' }),
-  generation: z.int().nullable().meta({ description: 'Number of changes to the agent, config and desired state.' }),
+  generation: z
+    .int()
+    .nullable()
+    .meta({ description: 'Number of changes to the agent, its version, config and desired state.' }),
   observed_generation: z.int().nullable().meta({ description: 'Generation that the status described.' }),
   body: z.unknown().meta({ description: 'Body of the event. A hash, `config_sha256`, replaces the config.' }),
   recorded_at: timestamp('Time at which the entry was written.'),

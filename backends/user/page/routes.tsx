@@ -1,15 +1,21 @@
 import type { ComponentType, VNode } from 'preact';
 import { parse, type RouteParams } from 'regexparam';
-import { NewVersionView, PublishAgentView } from './views/agent.tsx';
+import { AgentView, PublishAgentView } from './views/agent.tsx';
 import { AgentsView } from './views/agents.tsx';
 import { AuditView } from './views/audit.tsx';
 import { CreateInstanceView } from './views/create-instance.tsx';
 import { DeadLetterView } from './views/dead-letter.tsx';
 import { DeadLettersView } from './views/dead-letters.tsx';
+import { DeploymentView } from './views/deployment.tsx';
+import { DeploymentsView } from './views/deployments.tsx';
 import { HostsView } from './views/hosts.tsx';
 import { InstanceView } from './views/instance.tsx';
 import { InstancesView } from './views/instances.tsx';
 import { NotFoundView } from './views/not-found.tsx';
+import { RolloutView } from './views/rollout.tsx';
+import { RolloutsView } from './views/rollouts.tsx';
+import { StartDeploymentView } from './views/start-deployment.tsx';
+import { StartRolloutView } from './views/start-rollout.tsx';
 import { shortId } from './ui/format.tsx';
 
 interface RouteOptions {
@@ -32,7 +38,13 @@ export const routes: Route[] = [
   route('/new', 'Create an instance', CreateInstanceView),
   route('/agents', 'Agents', AgentsView, { link: 'Agents', forAdmins: true }),
   route('/agents/new', 'Publish an agent', PublishAgentView, { forAdmins: true }),
-  route('/agents/:id', 'A new version', NewVersionView, { forAdmins: true }),
+  route('/agents/:id', ({ id }) => `Agent ${shortId(id)}`, AgentView, { forAdmins: true }),
+  route('/agents/:id/rollout', ({ id }) => `Roll out agent ${shortId(id)}`, StartRolloutView, { forAdmins: true }),
+  route('/rollouts', 'Rollouts', RolloutsView, { link: 'Rollouts', forAdmins: true }),
+  route('/rollouts/:id', ({ id }) => `Rollout ${shortId(id)}`, RolloutView, { forAdmins: true }),
+  route('/deployments', 'Deployments', DeploymentsView, { link: 'Deployments', forAdmins: true }),
+  route('/deployments/new', 'Deploy a build', StartDeploymentView, { forAdmins: true }),
+  route('/deployments/:id', ({ id }) => `Deployment ${shortId(id)}`, DeploymentView, { forAdmins: true }),
   route('/hosts', 'Hosts', HostsView, { link: 'Hosts', forAdmins: true }),
   route('/audit', 'Audit trail', AuditView, { link: 'Audit trail', forAdmins: true }),
   route('/dead-letters', 'Dead letters', DeadLettersView, { link: 'Dead letters', forAdmins: true }),

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openEventLog } from '../../support/event-log.ts';
+import { untilItWaits } from '../../support/until-it-waits.ts';
 
 /** Of two concurrent transactions, one holds a lock that the other waits for. */
 
@@ -38,21 +39,6 @@ const insert = (client: Pick<pg.Client, 'query'>, table: Table, id: string) => c
 const remove = (client: Pick<pg.Client, 'query'>, table: Table, id: string) =>
   client.query(`delete from ${table} where id = $1`, [id]);
 
-const pidOf = async (client: pg.Client): Promise<number> => {
-  const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
-  return rows[0]?.pid ?? 0;
-};
-/** Begins the work of the second transaction and resolves once it waits for the first; `result` never rejects. */
-async function untilItWaits(work: () => Promise<unknown>): Promise<{ result: Promise<unknown> }> {
-  const pid = await pidOf(second);
-  const result = work().catch((error: unknown) => error);
-  await vi.waitFor(async () => {
-    const { rows } = await log.query('select from pg_locks where pid = $1 and not granted', [pid]);
-    expect(rows).toHaveLength(1);
-  });
-  return { result };
-}
-
 async function eventsOf(id: string): Promise<[string, number][]> {
   const { rows } = await log.query<{ type: string; sequence: number }>(
     `select notification ->> 'event_type' as type, sequence::int from event_log where entity_id = $1 order by sequence`,
@@ -67,7 +53,7 @@ describe.each(tables)('an id of %s that one transaction gives up and another one
     await insert(log, table, id);
     await first.query('begin');
     await remove(first, table, id);
-    const { result } = await untilItWaits(() => insert(second, table, id));
+    const { result } = await untilItWaits(log, second, () => insert(second, table, id));
     await first.query('commit');
     expect(await result).toMatchObject({ rowCount: 1 });
     expect(await eventsOf(id)).toEqual([
@@ -85,7 +71,7 @@ describe.each(tables)('an id of %s that one transaction gives up and another one
     await insert(first, table, id);
     await first.query(changeOf[table], [id]);
     await remove(first, table, id);
-    const { result } = await untilItWaits(() => insert(second, table, id));
+    const { result } = await untilItWaits(log, second, () => insert(second, table, id));
     await first.query('commit');
     expect(await result).toMatchObject({ rowCount: 1 });
     expect((await eventsOf(id)).map(([type]) => type)).toEqual(['insert', 'update', 'delete', 'insert']);
@@ -97,7 +83,7 @@ describe.each(tables)('an id of %s that one transaction gives up and another one
     await first.query('begin');
     await remove(first, table, id);
     await insert(first, table, id);
-    const { result } = await untilItWaits(() => insert(second, table, id));
+    const { result } = await untilItWaits(log, second, () => insert(second, table, id));
     await first.query('commit');
     expect(await result).toMatchObject({ code: '23505', constraint: `${table}_pkey` });
     expect((await eventsOf(id)).map(([type]) => type)).toEqual(['insert', 'delete', 'insert']);
@@ -109,7 +95,7 @@ describe.each(tables)('an id of %s that one transaction gives up and another one
     await remove(log, table, id);
     await first.query('begin');
     await insert(first, table, id);
-    const { result } = await untilItWaits(() => insert(second, table, id));
+    const { result } = await untilItWaits(log, second, () => insert(second, table, id));
     await first.query('commit');
     expect(await result).toMatchObject({ code: '23505', constraint: `${table}_pkey` });
     expect((await eventsOf(id)).map(([, sequence]) => sequence)).toEqual([1, 2, 3]);
@@ -120,12 +106,12 @@ describe.each(tables)('an id of %s that one transaction gives up and another one
     await insert(log, table, deleted);
     await first.query('begin');
     await remove(first, table, deleted);
-    const ofDeleted = await untilItWaits(() => insert(second, table, deleted));
+    const ofDeleted = await untilItWaits(log, second, () => insert(second, table, deleted));
     await first.query('rollback');
     expect(await ofDeleted.result).toMatchObject({ code: '23505', constraint: `${table}_pkey` });
     await first.query('begin');
     await insert(first, table, made);
-    const ofMade = await untilItWaits(() => insert(second, table, made));
+    const ofMade = await untilItWaits(log, second, () => insert(second, table, made));
     await first.query('rollback');
     expect(await ofMade.result).toMatchObject({ rowCount: 1 });
     expect([await eventsOf(deleted), await eventsOf(made)]).toEqual([[['insert', 1]], [['insert', 1]]]);
@@ -137,7 +123,9 @@ describe.each(tables)('an id of %s that one transaction gives up and another one
     await first.query('begin');
     if (how !== 'deletes it') await first.query(changeOf[table], [id]);
     else await remove(first, table, id);
-    const { result } = await untilItWaits(() => second.query(`${insertOf[table]} ${conflictOf[table]}`, [id]));
+    const { result } = await untilItWaits(log, second, () =>
+      second.query(`${insertOf[table]} ${conflictOf[table]}`, [id]),
+    );
     if (how !== 'deletes it') await remove(first, table, id);
     await first.query('commit');
     expect(await result).toMatchObject({ rowCount: 1 });
@@ -166,7 +154,7 @@ describe.each(tables)('an id of %s that one transaction gives up and another one
     await remove(first, table, waiting);
     await second.query(`begin isolation level ${level}; select`);
     await second.query('select 1');
-    const { result } = await untilItWaits(() => insert(second, table, waiting));
+    const { result } = await untilItWaits(log, second, () => insert(second, table, waiting));
     await first.query('commit');
     expect(await result).toMatchObject({ code: '40001' });
     await second.query('rollback');
@@ -208,7 +196,7 @@ describe('the last event of an instance', () => {
     const id = await deleted();
     await first.query('begin');
     await insert(first, 'instances', id);
-    const { result } = await untilItWaits(() => recordFinal(second, id));
+    const { result } = await untilItWaits(log, second, () => recordFinal(second, id));
     await first.query('commit');
     expect(await result).toMatchObject({ rows: [{ sequence: 3 }] });
     expect((await eventsOf(id)).map(([type]) => type)).toEqual(['insert', 'delete', 'insert']);
@@ -218,7 +206,7 @@ describe('the last event of an instance', () => {
     const id = await deleted();
     await first.query('begin');
     await recordFinal(first, id);
-    const { result } = await untilItWaits(() => insert(second, 'instances', id));
+    const { result } = await untilItWaits(log, second, () => insert(second, 'instances', id));
     await first.query('commit');
     expect(await result).toMatchObject({ rowCount: 1 });
     expect((await eventsOf(id)).map(([type]) => type)).toEqual(['insert', 'delete', 'update', 'insert']);
@@ -233,7 +221,7 @@ describe('the last event of an instance', () => {
     const id = await deleted();
     await first.query('begin');
     await recordFinal(first, id);
-    const { result } = await untilItWaits(() => recordFinal(second, id));
+    const { result } = await untilItWaits(log, second, () => recordFinal(second, id));
     await first.query('commit');
     expect(await result).toMatchObject({ rows: [] });
     expect((await eventsOf(id)).map(([type]) => type)).toEqual(['insert', 'delete', 'update']);
@@ -244,7 +232,7 @@ describe('the last event of an instance', () => {
     await insert(log, 'instances', id);
     await first.query('begin');
     await remove(first, 'instances', id);
-    const { result } = await untilItWaits(() => recordFinal(second, id));
+    const { result } = await untilItWaits(log, second, () => recordFinal(second, id));
     await first.query('commit');
     expect(await result).toMatchObject({ rows: [] });
     expect((await eventsOf(id)).at(-1)).toEqual(['update', 5]);
@@ -258,7 +246,7 @@ test('a late status waits for the newer one, and neither overwrites it nor takes
   await first.query('begin');
   await first.query(`update instances set metadata = '{"note": "mine"}' where id = $1`, [id]);
   await first.query(`select from record_instance_status($1, 'running', 2, null, null)`, [id]);
-  const late = await untilItWaits(() =>
+  const late = await untilItWaits(log, second, () =>
     second.query(`select outcome from record_instance_status($1, 'failed', 1, '{"code": "a", "message": "b"}', null)`, [
       id,
     ]),
@@ -274,7 +262,7 @@ test('a status keeps what a user writes into the metadata at the same time', asy
   await insert(log, 'instances', id);
   await first.query('begin');
   await first.query(`update instances set metadata = '{"note": "mine"}' where id = $1`, [id]);
-  const { result } = await untilItWaits(() =>
+  const { result } = await untilItWaits(log, second, () =>
     second.query(`select outcome from record_instance_status($1, 'failed', 1, '{"code": "a", "message": "b"}', null)`, [
       id,
     ]),

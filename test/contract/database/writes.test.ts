@@ -172,7 +172,7 @@ test.each([
   expect(Math.abs(Date.parse(body?.created_at ?? '') - Date.now())).toBeLessThan(60_000);
 });
 
-test('every column of an instance but its host makes versions and events', async () => {
+test('every column of an instance makes versions and events, but for its host and the count of its last status', async () => {
   const { rows } = await log.query<{ columns: string[] }>(
     `select array_agg(c.column_name::text order by c.column_name) as columns from information_schema.columns c
      where c.table_schema = current_schema() and c.table_name = 'instances' and not exists (
@@ -180,10 +180,10 @@ test('every column of an instance but its host makes versions and events', async
        where t.trigger_name = 'instances_version' and t.event_object_column = c.column_name
          and t.event_object_table = c.table_name and t.trigger_schema = c.table_schema)`,
   );
-  expect(rows).toEqual([{ columns: ['host_id'] }]);
+  expect(rows).toEqual([{ columns: ['host_id', 'status_sequence'] }]);
   const { rows: notifying } = await log.query<{ count: number }>(
     `select count(*)::int as count from information_schema.triggered_update_columns
      where trigger_schema = current_schema() and trigger_name = 'instances_notify'`,
   );
-  expect(notifying).toEqual([{ count: 12 }]);
+  expect(notifying).toEqual([{ count: 16 }]);
 });

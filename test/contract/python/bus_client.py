@@ -78,7 +78,7 @@ def publish(channel, schemas):
             "cloudEvents:id": event_id,
             "cloudEvents:source": "/python/bus_client",
             "cloudEvents:type": event_type,
-            "cloudEvents:subject": body["instance_id" if event_type.startswith("instance.") else "agent_id"],
+            "cloudEvents:subject": body[event_type.split(".")[0] + "_id"],
             "cloudEvents:time": now,
             "cloudEvents:sequence": f"{1:019}",
             "cloudEvents:correlationid": event_id,

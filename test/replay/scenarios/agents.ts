@@ -21,12 +21,16 @@ export const agents: Scenarios = {
   },
   'agent-is-published-while-it-is-looked-for': {
     play: async (stage) => {
-      const id = randomUUID();
+      // The insert itself looks for the agent, too.
+      await stage.stopBroker();
+      const id = await stage.insert(randomUUID());
       await stage.whileAgentsAreLocked(async () => {
-        await stage.insert(randomUUID(), 'running', id);
-        await stage.start(id, { type: 'agentPublished' });
+        await stage.start(id, await stage.latestMessage(id));
+        await stage.untilPending(id, 'place');
+        await stage.tell(id, { type: 'agentPublished' });
       });
       await stage.untilState(id, ({ recorded }) => recorded.reason?.code === 'agent_unknown');
+      await stage.startAll();
       return id;
     },
   },

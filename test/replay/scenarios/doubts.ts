@@ -1,3 +1,4 @@
+import { killAgent } from '../../support/process-agents.ts';
 import type { Scenarios } from './scenario.ts';
 
 /** A message is false, or a backup of the row was restored. */
@@ -10,6 +11,16 @@ export const doubts: Scenarios = {
       await stage.tell(id, { type: 'rowDeleted', sequence: 999, cause });
       // A query sees every signal that Temporal accepted before it.
       await stage.untilState(id, (state) => state.doubt === undefined);
+      return id;
+    },
+  },
+  'status-is-superseded': {
+    play: async (stage) => {
+      const id = await stage.insertUntil('running', await stage.rig.publishAgent({ restart: { policy: 'never' } }));
+      // As a worker does that was suspended, and whose step another one has taken.
+      await stage.rig.pool.query(`select record_instance_status($1, 'pending', 1, null, null)`, [id]);
+      await killAgent(id);
+      await stage.untilRecorded(id, 'failed');
       return id;
     },
   },

@@ -2,7 +2,7 @@ import { catalog } from '../../../contracts/catalog.ts';
 import { controlCommands, isCommandType } from '../../../contracts/control-commands.ts';
 import { toCommandHeaders, toWireHeaders, type EventMetadata } from '../../../contracts/envelope.ts';
 import type { EventType } from '../../../contracts/names.ts';
-import { publishedSchemas, type PublishedSchema } from './json-schemas.ts';
+import { isOfTrigger, publishedSchemas, type PublishedSchema } from './json-schemas.ts';
 
 export type Json = Record<string, unknown>;
 
@@ -32,7 +32,7 @@ export function messages(): Json {
 export function schemas(): Json {
   return Object.fromEntries(
     publishedSchemas()
-      .filter(({ name }) => name !== 'notification')
+      .filter(({ name }) => !isOfTrigger(name))
       .map(({ schema, ...contract }) => [
         contract.name.startsWith('headers.') ? contract.name : messageId(contract),
         { schemaFormat: 'application/schema+json;version=draft-07', schema },
@@ -42,7 +42,7 @@ export function schemas(): Json {
 
 function headersOf(name: string): string {
   if (isCommandType(name)) return 'headers.command';
-  return name.startsWith('instance.') ? 'headers.instance_event' : 'headers.agent_event';
+  return `headers.${name.slice(0, name.indexOf('.'))}_event`;
 }
 
 function exampleHeaders(type: string, schemaVersion: number, body: Json): Json {
@@ -52,7 +52,7 @@ function exampleHeaders(type: string, schemaVersion: number, body: Json): Json {
     id,
     type,
     source: isCommandType(type) ? controlCommands[type].source : catalog[type as EventType].source,
-    subject: String(body[isOfInstance ? 'instance_id' : 'agent_id'] ?? body['agent_id']),
+    subject: String(body['instance_id'] ?? body['rollout_id'] ?? body['deployment_id'] ?? body['agent_id']),
     time: '2025-01-01T12:00:00.123Z',
     schemaVersion,
     sequence: 1,
@@ -73,7 +73,7 @@ function exampleHeaders(type: string, schemaVersion: number, body: Json): Json {
 }
 
 function bodies(): PublishedSchema[] {
-  return publishedSchemas().filter(({ name }) => name !== 'notification' && !name.startsWith('headers.'));
+  return publishedSchemas().filter(({ name }) => !isOfTrigger(name) && !name.startsWith('headers.'));
 }
 
 export function messageRefs(name: string): Json {

@@ -2,7 +2,7 @@ import { catalog } from '../../../contracts/catalog.ts';
 import { commandTypes, controlCommands, type CommandType } from '../../../contracts/control-commands.ts';
 import { headerSchemas, propertyOfHeader } from '../../../contracts/envelope.ts';
 import { eventTypes, type EventType } from '../../../contracts/names.ts';
-import { notification } from '../../../contracts/notification.ts';
+import { deploymentNotification, notification, rolloutNotification } from '../../../contracts/notification.ts';
 import { statusReasons } from '../../../contracts/status-reasons.ts';
 import {
   consumersOf,
@@ -174,11 +174,24 @@ function notificationSection(): string {
   });
   const envelope = branchesOf(schema)[0]?.schema ?? schema;
   const fields = fieldsOf(envelope).map((field) => {
-    if (field.name === 'table') return { ...field, type: '`instances`, `agents`', description: 'Whose row changed.' };
+    if (field.name === 'table')
+      return { ...field, type: '`instances`, `agents`, `rollouts`, `deployments`', description: 'Whose row changed.' };
     if (field.name === 'row_data') return { ...field, type: 'object', description: 'The row; on delete, as it was.' };
     return field;
   });
-  return [`Version ${versionLinks('notification')}:`, fieldTable(fields), ...branches].join('\n\n');
+  const others = [
+    { of: 'rollouts', name: 'rollout_notification', schema: rolloutNotification.versions.newest.schema },
+    { of: 'deployments', name: 'deployment_notification', schema: deploymentNotification.versions.newest.schema },
+  ];
+  return [
+    `Version ${versionLinks('notification')}:`,
+    fieldTable(fields),
+    ...branches,
+    ...others.flatMap(({ of, name, schema: other }) => [
+      `\`row_data\`, where \`table\` is \`${of}\`, version ${versionLinks(name)}:`,
+      fieldTable(fieldsOf(toJsonSchema(other).properties?.['row_data'] as typeof schema)),
+    ]),
+  ].join('\n\n');
 }
 
 function fieldTable(fields: readonly Field[]): string {

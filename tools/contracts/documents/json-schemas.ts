@@ -2,14 +2,14 @@ import { z } from 'zod';
 import { catalog } from '../../../contracts/catalog.ts';
 import { controlCommands } from '../../../contracts/control-commands.ts';
 import { headerSchemas } from '../../../contracts/envelope.ts';
-import { notification } from '../../../contracts/notification.ts';
+import { deploymentNotification, notification, rolloutNotification } from '../../../contracts/notification.ts';
 import type { Versions } from '../../../contracts/versions.ts';
 
 /** JSON Schema draft-07, which AsyncAPI and validators in every language read. */
 export type JsonSchema = z.core.JSONSchema.BaseSchema;
 
 export interface PublishedSchema {
-  /** The name of the event or command, `notification`, or `headers.` with the kind of message. */
+  /** The name of the event or command, of what the triggers write, or `headers.` with the kind of message. */
   name: string;
   version: number;
   schema: JsonSchema;
@@ -22,12 +22,19 @@ export function publishedSchemas(): PublishedSchema[] {
     ...Object.entries(catalog).flatMap(([name, { versions }]) => published(name, `Event ${name}`, versions)),
     ...Object.entries(controlCommands).flatMap(([name, { versions }]) => published(name, `Command ${name}`, versions)),
     ...published('notification', "JSON of shared_psql's triggers", notification.versions),
+    ...published('rollout_notification', 'JSON of the trigger of rollouts', rolloutNotification.versions),
+    ...published('deployment_notification', 'JSON of the trigger of deployments', deploymentNotification.versions),
     ...Object.entries(headerSchemas).map(([name, schema]) => ({
       name,
       version: 1,
       schema: toJsonSchema(schema, `Headers of every ${name.slice('headers.'.length).replace('_', ' ')}`),
     })),
   ];
+}
+
+/** Whether the schema describes what a trigger writes, which is no message. */
+export function isOfTrigger(name: string): boolean {
+  return name.endsWith('notification');
 }
 
 /** The name of the file in `docs/schemas/`. */

@@ -1,9 +1,13 @@
 import type { z } from 'zod';
 import type { deadLetterJson, inspectedLetterJson } from '../../../../bridge/dead-letters/letter-json.ts';
+import type * as deploymentRows from '../../../../database/deployments/deployment-json.ts';
+import type * as rolloutRows from '../../../../database/rollouts/rollout-json.ts';
 import type { explanation } from '../../../../explain/explanation.ts';
 import type * as agents from '../../../admin/agents/schemas.ts';
 import type * as audit from '../../../admin/audit/schemas.ts';
+import type * as deployments from '../../../admin/deployments/schemas.ts';
 import type * as hosts from '../../../admin/hosts/schemas.ts';
+import type * as rollouts from '../../../admin/rollouts/schemas.ts';
 import type { letterList } from '../../../admin/dead-letters/schemas.ts';
 import type * as user from '../../schemas.ts';
 
@@ -29,7 +33,23 @@ export type TimelineSource = TimelineLine['source'];
 
 export type ListedAgent = agents.ListedAgent;
 export type Agent = agents.Agent;
+export type AgentVersion = z.infer<typeof agents.agentVersion>;
 export type AgentFields = Omit<agents.NewAgent, 'id' | 'runtime'> & { runtime: Json };
+
+export type Rollout = rolloutRows.RolloutJson;
+export type RolloutWithWaves = rolloutRows.RolloutWithWaves;
+export type Wave = RolloutWithWaves['waves'][number];
+export type MovedInstance = rolloutRows.MovedInstance;
+export type MovedPage = z.infer<typeof rollouts.movedPage>;
+export type NewRollout = z.input<typeof rollouts.newRollout>;
+export type { RolloutAction } from '../../../../database/rollouts/request.ts';
+
+export type Deployment = deploymentRows.DeploymentJson;
+export type DeploymentInstance = deploymentRows.DeploymentInstance;
+export type FindingPage = z.infer<typeof deployments.findingPage>;
+export type WorkerBuild = deploymentRows.WorkerBuild;
+export type NewDeployment = z.input<typeof deployments.newDeployment>;
+export type { DeploymentAction } from '../../../../database/deployments/request.ts';
 
 export type AuditPage = z.infer<typeof audit.auditPage>;
 export type AuditEntry = AuditPage['entries'][number];
@@ -58,5 +78,8 @@ export interface InstanceEvent extends Pick<
     metadata?: { status_reason?: Instance['reason'] };
     updated_at?: string;
     host_id?: string | null;
+    agent_version?: string | null;
+    running_version?: string | null;
+    version_policy?: Instance['version_policy'];
   };
 }

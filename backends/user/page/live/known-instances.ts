@@ -90,6 +90,7 @@ export function createKnownInstances() {
 function updated({ config, ...before }: Instance, event: InstanceEvent): Instance | undefined {
   const { instance, sequence, generation, observed_generation, desired_state, agent_id } = event;
   if (!instance.status || !instance.metadata || agent_id !== before.agent_id) return undefined;
+  const { agent_version: version = before.agent_version, running_version: running = before.running_version } = instance;
   return {
     ...before,
     ...(config && generation === before.generation && { config }),
@@ -97,6 +98,10 @@ function updated({ config, ...before }: Instance, event: InstanceEvent): Instanc
     reason: instance.metadata.status_reason ?? null,
     updated_at: instance.updated_at ?? before.updated_at,
     ...(instance.host_id !== undefined && { host_id: instance.host_id }),
+    agent_version: version,
+    running_version: running,
+    version_policy: instance.version_policy ?? before.version_policy,
+    outdated: version !== null && before.stable_version !== null && version !== before.stable_version,
     sequence,
     generation,
     observed_generation,

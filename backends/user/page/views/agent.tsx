@@ -2,9 +2,12 @@ import type { Agent, Json } from '../api/types.ts';
 import { addressOf, go } from '../router.ts';
 import { useAdmin } from '../session.ts';
 import { Field, Form } from '../ui/form.tsx';
+import { Id } from '../ui/format.tsx';
 import { JsonBox, useJsonField } from '../ui/json-field.tsx';
 import { Load } from '../ui/loading.tsx';
 import { sayInNextView } from '../ui/notice.tsx';
+import { AgentVersions } from './agent-versions.tsx';
+import { RolloutRows } from './rollout-rows.tsx';
 
 const processTemplate: Json = {
   kind: 'process',
@@ -33,13 +36,39 @@ export function PublishAgentView() {
   );
 }
 
-export function NewVersionView({ id }: { id: string }) {
+export function AgentView({ id }: { id: string }) {
   const admin = useAdmin();
+  const load = async (signal: AbortSignal) => {
+    const [agent, { versions }, { rollouts }] = await Promise.all([
+      admin.agent(id, signal),
+      admin.versions(id, signal),
+      admin.rollouts({ agent_id: id, limit: '5' }, signal),
+    ]);
+    return { agent, versions, rollouts };
+  };
   return (
     <>
-      <h1>A new version</h1>
+      <h1>
+        Agent <Id of={id} />
+      </h1>
       <div>
-        <Load from={(signal) => admin.agent(id, signal)}>{(agent) => <AgentForm agent={agent} />}</Load>
+        <Load from={load}>
+          {({ agent, versions, rollouts }) => (
+            <>
+              <h2>Versions</h2>
+              <AgentVersions agent={agent} versions={versions} />
+              <h2>Rollouts</h2>
+              <RolloutRows rollouts={rollouts} empty={<p>No version was rolled out yet.</p>} />
+              {agent.rollout !== null && (
+                <p class="small quiet">
+                  {`Each new version is rolled out with the strategy ${JSON.stringify(agent.rollout)}.`}
+                </p>
+              )}
+              <h2>A new version</h2>
+              <AgentForm agent={agent} />
+            </>
+          )}
+        </Load>
       </div>
     </>
   );
@@ -81,7 +110,7 @@ function AgentForm({ agent }: { agent: Agent | undefined }) {
         label="How it is run, as JSON"
         help={
           agent
-            ? 'Instances that run go on with what they were started with, until they are started anew.'
+            ? 'Instances go on with their versions. Other content needs another version.'
             : 'What else can be said here: examples/README.md.'
         }
         rows={17}

@@ -67,7 +67,7 @@ function AgentRow({ agent, reload }: { agent: ListedAgent; reload: () => Promise
       </p>
       <div class="row-actions line">
         <a class="button" href={addressOf(['agents', id])}>
-          New version{about}
+          Versions{about}
         </a>
         <Action onAction={retired === null ? retire : takeBack}>
           {retired === null ? 'Retire …' : 'Take back'}
@@ -78,8 +78,10 @@ function AgentRow({ agent, reload }: { agent: ListedAgent; reload: () => Promise
   );
 }
 
-function usesOf({ capabilities, instances, drain, retired_at: retired }: ListedAgent): string {
+function usesOf(agent: ListedAgent): string {
+  const { version, stable_version: stable, capabilities, instances, drain, retired_at: retired } = agent;
   const uses = [
+    stable !== version && `new instances get ${stable}`,
     `${instances} ${instances === 1 ? 'instance' : 'instances'}`,
     capabilities.length > 0 && `can: ${capabilities.join(', ')}`,
     retired !== null && drain && 'its instances were stopped',

@@ -1,8 +1,24 @@
 import { Fragment } from 'preact';
+import type { EventType } from '../../../../contracts/names.ts';
 import { addressOf, go, query } from '../router.ts';
 import { Field, textsOf } from '../ui/form.tsx';
 
-const types = ['instance.created', 'instance.updated', 'instance.deleted', 'agent.published', 'agent.retired'];
+/** Every type, so that the compiler notices one that is missing. */
+const types: Readonly<Record<EventType, string>> = {
+  'instance.created': 'instance.created',
+  'instance.updated': 'instance.updated',
+  'instance.deleted': 'instance.deleted',
+  'agent.published': 'agent.published',
+  'agent.retired': 'agent.retired',
+  'rollout.requested': 'rollout.requested',
+  'rollout.updated': 'rollout.updated',
+  'rollout.completed': 'rollout.completed',
+  'rollout.rolled_back': 'rollout.rolled_back',
+  'deployment.requested': 'deployment.requested',
+  'deployment.updated': 'deployment.updated',
+  'deployment.promoted': 'deployment.promoted',
+  'deployment.rolled_back': 'deployment.rolled_back',
+};
 const ids = [
   { name: 'instance_id', label: 'Instance' },
   { name: 'agent_id', label: 'Agent' },
@@ -29,7 +45,7 @@ export function AuditFilters() {
         <Field id="type" label="Type">
           <select id="type" name="type" defaultValue={filters.get('type') ?? ''}>
             <option value="">every type</option>
-            {types.map((type) => (
+            {Object.values(types).map((type) => (
               <option key={type} value={type} selected={type === filters.get('type')}>
                 {type}
               </option>

@@ -53,7 +53,9 @@ function Entries({ filters }: { filters: Record<string, string> }) {
 
 function EntryRow({ entry }: { entry: AuditEntry }) {
   const { position, type, time, instance_id: instance, agent_id: agent, user_id: user } = entry;
-  const status = statusOf(entry.body);
+  const status = textIn(entry.body, 'status');
+  const rollout = textIn(entry.body, 'rollout_id');
+  const deployment = textIn(entry.body, 'deployment_id');
   return (
     <li class="row audit">
       <p class="row-time small">
@@ -68,6 +70,22 @@ function EntryRow({ entry }: { entry: AuditEntry }) {
               {' instance '}
               <a href={addressOf(['instances', instance])}>
                 <Id of={instance} />
+              </a>
+            </span>
+          )}
+          {rollout !== undefined && (
+            <span>
+              {' rollout '}
+              <a href={addressOf(['rollouts', rollout])}>
+                <Id of={rollout} />
+              </a>
+            </span>
+          )}
+          {deployment !== undefined && (
+            <span>
+              {' deployment '}
+              <a href={addressOf(['deployments', deployment])}>
+                <Id of={deployment} />
               </a>
             </span>
           )}
@@ -97,7 +115,7 @@ function Party({ name, id }: { name: string; id: string | null }) {
   );
 }
 
-function statusOf(body: unknown): string | undefined {
-  const status = typeof body === 'object' && body !== null && 'status' in body && body.status;
-  return typeof status === 'string' ? status : undefined;
+function textIn(body: unknown, member: string): string | undefined {
+  const text = typeof body === 'object' && body !== null && (body as Record<string, unknown>)[member];
+  return typeof text === 'string' ? text : undefined;
 }

@@ -5,6 +5,7 @@ import { useSession } from '../session.ts';
 import { Ago, Id, shortId, Time } from '../ui/format.tsx';
 import { Badge, pendingChange } from '../ui/marks.tsx';
 import { ActionButtons, agentLabel, DeleteButton } from './instance-actions.tsx';
+import { VersionFact } from './version-fact.tsx';
 
 interface InstanceHeadProps {
   id: string;
@@ -85,6 +86,11 @@ function RowFacts({ instance }: { instance: Instance }) {
         {agentLabel(instance)} <Id of={instance.agent_id} />
         {instance.agent_retired && <span class="tag inline">retired</span>}
       </Fact>
+      {instance.agent_version !== null && (
+        <Fact name="Version">
+          <VersionFact instance={instance} />
+        </Fact>
+      )}
       {me.is_admin && (
         <Fact name="User">{owner === me.user_id ? 'you' : <code title={owner}>{shortId(owner)}</code>}</Fact>
       )}

@@ -1,0 +1,60 @@
+import type { Client } from '@temporalio/client';
+import { vi } from 'vitest';
+import type { BuildOfDeployment } from '../../contracts/names.ts';
+
+const patience = { timeout: 45_000, interval: 100 };
+/** Kinds of pollers, as numbers of `TaskQueueType` in Temporal's API. */
+const taskQueueTypes = [1, 2];
+
+/** Settings of an agents_worker of that build. */
+export function settingsOf({ deploymentName, buildId }: BuildOfDeployment): Record<string, string> {
+  return { TEMPORAL_DEPLOYMENT_NAME: deploymentName, TEMPORAL_WORKER_BUILD_ID: buildId };
+}
+
+/** Resolves once workers of the build poll the task queue for workflows and for activities, which Temporal learns a moment after their start. */
+export async function untilPolled(client: Client, build: BuildOfDeployment, taskQueue: string): Promise<void> {
+  const { namespace } = client.options;
+  await vi.waitUntil(async () => {
+    const answers = await Promise.all(
+      taskQueueTypes.map((taskQueueType) =>
+        client.workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueue }, taskQueueType }),
+      ),
+    );
+    return answers.every(({ pollers }) =>
+      pollers.some(({ deploymentOptions }) => deploymentOptions?.buildId === build.buildId),
+    );
+  }, patience);
+}
+
+/**
+ * Makes the build the current one of its deployment. A worker polls some seconds before the server has registered it for each task queue, and
+ * the server refuses the build meanwhile.
+ */
+export async function makeCurrent(
+  client: Client,
+  { deploymentName, buildId }: BuildOfDeployment,
+  { ignoreMissingTaskQueues = false } = {},
+): Promise<void> {
+  await vi.waitUntil(async () => {
+    try {
+      await client.workflowService.setWorkerDeploymentCurrentVersion({
+        namespace: client.options.namespace,
+        deploymentName,
+        buildId,
+        ignoreMissingTaskQueues,
+      });
+      return true;
+    } catch (error) {
+      if (!String(error).includes('missing active task queues')) throw error;
+      return false;
+    }
+  }, patience);
+}
+
+/** The build of each completed workflow task of a workflow's current run, `unversioned` where there is none. */
+export async function buildsOfTasks(client: Client, workflowId: string): Promise<string[]> {
+  const { events } = await client.workflow.getHandle(workflowId).fetchHistory();
+  return (events ?? []).flatMap(({ workflowTaskCompletedEventAttributes: completed }) =>
+    completed ? [completed.deploymentVersion?.buildId ?? 'unversioned'] : [],
+  );
+}

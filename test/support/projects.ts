@@ -1,0 +1,7 @@
+import { rabbitmq4Project } from './rabbitmq-4.ts';
+
+/** The projects of vitest that `npm test` runs. */
+export const usualProjects = ['unit', 'contract', 'workflow', 'replay', 'integration', 'fleet'];
+
+/** Those that `npm run test:long` runs. */
+export const longProjects = ['long', 'browser', 'model', rabbitmq4Project];
