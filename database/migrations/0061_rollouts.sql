@@ -480,12 +480,15 @@ begin
     update agent_versions v set withdrawn_at = clock_timestamp(), withdrawn_reason = left(p_reason ->> 'message', 1000)
       where v.agent_id = rollout.agent_id and v.version = rollout.version and v.withdrawn_at is null;
   end if;
-  -- Instances that were inserted while the version was the stable one go back as well.
+  -- Instances that were inserted while the version was the stable one go back as well, and those that a rollout of the same version, which
+  -- this one superseded, had moved.
   insert into rollout_instances (rollout_id, instance_id, wave, from_version, generation, seen_generation, judged)
-    select rollout.id, i.id, rollout.wave, stable, i.generation, i.generation, false
+    select rollout.id, i.id, rollout.wave, b.version, i.generation, i.generation, false
     from instances i
+    cross join lateral (
+      select case when i.created_at >= rollout.stable_at then stable else version_before(i, stable) end as version) b
     where i.agent_id = rollout.agent_id and i.agent_version = rollout.version and i.version_policy = 'follow'
-      and i.created_at >= rollout.stable_at and stable <> rollout.version
+      and b.version <> rollout.version and stable <> rollout.version
     on conflict (rollout_id, instance_id) do nothing;
   update rollouts r set status = 'rolling_back', reason = p_reason where r.id = p_rollout_id;
   perform count_rollout(p_rollout_id);

@@ -424,6 +424,19 @@ describe('a rollback', () => {
     expect(await rows.versions()).toEqual({ [id]: '1' });
   });
 
+  test('takes along what a superseded rollout of the same version had moved, and nothing that its user put there', async () => {
+    const [moved = '', chosen = '', held = ''] = await rows.insertRunning(3);
+    await rows.update(chosen, `agent_version = '2'`);
+    const first = await rows.request('2');
+    await rows.move(first, 2);
+    await rows.update(held, `version_policy = 'hold'`);
+    const second = await rows.request('2', { on_new_version: 'supersede' });
+    await rows.recordRollout(first, 'superseded', { code: 'superseded' });
+    await rows.beginRollback(second);
+    await rows.revert(second);
+    expect(await rows.versions()).toEqual({ [moved]: '1', [chosen]: '2', [held]: '2' });
+  });
+
   test('takes the stable version for one whose version was withdrawn meanwhile', async () => {
     const [id = ''] = await rows.insertRunning(1);
     await rows.update(id, `agent_version = '2'`);

@@ -74,6 +74,10 @@ function checkRollout({
   const judged = new Set(moved.flatMap((each) => (each.judged ? [each.instance] : [])));
   const rows = new Map<string, Entry['row']>();
   const touched = new Set<string>();
+  /** Whose version is the choice of their users, and not the work of a rollout. */
+  const chosen = new Set<string>();
+  /** On the version by choice when the rollout was requested, which therefore left them alone. */
+  let chosenBefore = new Set<string>();
   const moves = new Map<string, number[]>();
   const reverts = new Map<string, (string | null)[]>();
   /** Moved, and not seen running since. */
@@ -83,10 +87,17 @@ function checkRollout({
     const { entity, row, cause, type } = entry;
     if (entry === end) break;
     if (ofRollout.includes(entry)) {
-      if (entry === request) touched.clear();
+      if (entry === request) {
+        touched.clear();
+        chosenBefore = new Set([...chosen].filter((id) => rows.get(id)?.agent_version === version));
+      }
       // Whoever resumes a rollout knows of the failures, which take no places then.
       if (isResumed(ofRollout, entry)) for (const id of out) if (rows.get(id)?.status === 'failed') out.delete(id);
       continue;
+    }
+    if (row.agent_version !== rows.get(entity)?.agent_version) {
+      if (cause === null) chosen.add(entity);
+      else chosen.delete(entity);
     }
     // The status after the clean-up comes after the deletion.
     if (type === 'delete') rows.delete(entity);
@@ -127,7 +138,7 @@ function checkRollout({
     const own = moved.find((each) => each.instance === instance);
     if (rollout.status === 'completed') expect(row.agent_version, `of ${place}`).toBe(version);
     else if (own?.outcome === 'reverted') expect(row.agent_version, `of ${place}`).toBe(own.from);
-    else if (['rolled_back', 'refused'].includes(rollout.status))
+    else if (['rolled_back', 'refused'].includes(rollout.status) && !chosenBefore.has(instance))
       expect(row.agent_version, `of ${place}`).not.toBe(version);
   }
 }
