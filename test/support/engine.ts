@@ -3,7 +3,7 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import pRetry from 'p-retry';
 import { pino } from 'pino';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, type ProvidedContext } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, vi, type ProvidedContext } from 'vitest';
 import { toMessage } from '../../bridge/signals/instance-router.ts';
 import { watchAcceptance } from '../../bridge/signals/acceptance.ts';
 import { createInstanceWorkflows, type InstanceWorkflows } from '../../bridge/signals/instance-workflows.ts';
@@ -127,7 +127,7 @@ export function useEngine({ program, open, bundle }: EngineOptions) {
     if (!found) throw new Error(`no instance ${instanceId}`);
     return found;
   };
-  /** By deletion, as in life: to terminate a workflow in mid-step was seen to hold up the clock of the tests after it. */
+  /** By deletion, as in life. */
   const end = async (instance: FakeInstance): Promise<void> => {
     instance.before = {};
     const { hostId } = instance.fleet.placement() ?? {};
@@ -187,7 +187,22 @@ export function useEngine({ program, open, bundle }: EngineOptions) {
       instance.rows.insert();
       await engine.announce(instance);
       await engine.until(() => expect(instance.rows.row()?.status).toBe('running'));
+      await engine.untilAtRest(instance);
       return instance;
+    },
+    /** Waits until no step of the workflow is under way. A row is written before the step that wrote it is over. */
+    untilAtRest: (instance: FakeInstance): Promise<void> =>
+      vi.waitFor(
+        async () => {
+          const { raw } = await handle(instance).describe();
+          expect([raw.pendingActivities ?? [], raw.pendingWorkflowTask ?? null]).toEqual([[], null]);
+        },
+        { timeout: untilTimeoutMs, interval: 20 },
+      ),
+    /** At rest, because a run that is terminated in mid-step holds up the clock of the time-skipping server for good. */
+    terminate: async (instance: FakeInstance): Promise<void> => {
+      await engine.untilAtRest(instance);
+      await handle(instance).terminate();
     },
     /** Runs that were signaled; those that they continued as are not among them. */
     runs: () => [...runs.values()],

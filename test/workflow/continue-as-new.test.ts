@@ -55,6 +55,7 @@ test('a run that continued goes on with the pause, the restarts and the retries 
   await engine.tell(instance, { type: 'retryRequested', requestId: 'first' });
   await engine.tell(instance, instance.endAgent('exited'));
   await vi.waitFor(() => expect(instance.rows.row()?.reason?.code).toBe('restarting'), { timeout: 20_000 });
+  await engine.untilAtRest(instance);
   const before = await engine.state(instance);
   for (let times = 0; engine.runs().length < 3; times += 1) {
     expect(times).toBeLessThan(1_000);

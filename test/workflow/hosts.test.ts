@@ -167,7 +167,7 @@ test('a terminated workflow that is started anew finds the host of its agent', a
   const instance = await engine.createRunning();
   const { runtimeId } = instance.agent ?? {};
   instance.fleet.drain(0, true);
-  await engine.handle(instance).terminate();
+  await engine.terminate(instance);
   await engine.announce(instance, 1);
   await engine.until(async () => expect((await engine.state(instance)).runtime.kind).toBe('running'));
   expect(instance.agent?.runtimeId).toBe(runtimeId);

@@ -72,7 +72,7 @@ test('a run that finds a status in the row shows it, although it did not write i
   const stop = instance.rows.log.length;
   await engine.announce(instance);
   await engine.until(() => expect(instance.rows.row()?.status).toBe('stopped'));
-  await engine.handle(instance).terminate();
+  await engine.terminate(instance);
   await engine.announce(instance, stop);
   await engine.until(async () => {
     const { status, typedSearchAttributes } = await engine.handle(instance).describe();
