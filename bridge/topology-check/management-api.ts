@@ -1,3 +1,4 @@
+import pRetry from 'p-retry';
 import { z } from 'zod';
 import { explainUntrusted, UntrustedCertificate } from '../../certificates/untrusted-certificate.ts';
 import { caFileOf, virtualHostOf } from '../bus/connection.ts';
@@ -33,11 +34,19 @@ export async function listOf<Shape extends z.ZodRawShape>(
   const query = `disable_stats=true&columns=${Object.keys(entry.shape).join(',')}`;
   const paths = { permissions: `vhosts/${virtualHost}/permissions`, users: 'users' };
   const path = list in paths ? paths[list as keyof typeof paths] : `${list}/${virtualHost}`;
-  const answer = await request(options, `${path}?${query}`);
-  const entries = z.array(entry).safeParse(answer.body);
-  if (answer.status === 200 && entries.success) return entries.data;
-  throw new Error(explain(answer));
+  const read = async () => {
+    const answer = await request(options, `${path}?${query}`);
+    const entries = z.array(entry).safeParse(answer.body);
+    if (answer.status === 200 && entries.success) return entries.data;
+    throw answer.status >= 500 ? new ServerFailed(explain(answer)) : new Error(explain(answer));
+  };
+  return pRetry(read, { ...retries, shouldRetry: ({ error }) => error instanceof ServerFailed });
 }
+
+/** An answer of 500 or above. RabbitMQ (4.3) gives one when something is deleted while it is listed, and not the next time. */
+class ServerFailed extends Error {}
+
+const retries = { retries: 4, minTimeout: 200, maxTimeout: 2_000 };
 
 /** @throws Error that says which option to give */
 export async function put(options: ManagementOptions, path: string, body: object): Promise<void> {
@@ -118,9 +127,15 @@ function explain({ status, body, place, virtualHost }: Answer): string {
     );
   }
   if (reason !== undefined) return `RabbitMQ's management API at ${place} refuses it: ${reason}.`;
+  if (status >= 500) {
+    return (
+      `What answers at ${place} failed (HTTP status ${status}). If it is RabbitMQ, its log says why, and it may still be starting: try again. ` +
+      'Otherwise say with --management-url where the management API of RabbitMQ is.'
+    );
+  }
   return (
-    `What answers at ${place} is no management API of RabbitMQ, or not ready (HTTP status ${status}). ` +
-    'Say with --management-url where it is, or try again when RabbitMQ has started.'
+    `What answers at ${place} is no management API of RabbitMQ (HTTP status ${status}). ` +
+    'Say with --management-url where it is.'
   );
 }
 

@@ -60,6 +60,25 @@ describe.concurrent('what cannot be checked', () => {
     );
   });
 
+  test('an answer that fails is asked for again, and what fails for good is not called another server', async () => {
+    await using host = await openVirtualHost();
+    const { amqpUrl, managementUrl } = host;
+    const failures = { left: 3 };
+    await using flawed = await listen(async ({ url = '', headers }, response) => {
+      failures.left -= 1;
+      if (failures.left >= 0) return response.writeHead(500).end();
+      const { authorization = '' } = headers;
+      const answer = await fetch(new URL(url, managementUrl), { headers: { authorization } });
+      return response.writeHead(answer.status).end(await answer.text());
+    });
+    const found = await checkTopology({ amqpUrl, managementUrl: flawed.url });
+    expect(found).toEqual(await checkTopology({ amqpUrl, managementUrl }));
+    failures.left = Infinity;
+    await expect(checkTopology({ amqpUrl, managementUrl: flawed.url })).rejects.toThrow(
+      /failed \(HTTP status 500\).*its log says why.*--management-url/,
+    );
+  });
+
   test('a login that is refused, a user without the tag, a virtual host that is closed to the user or not there', async () => {
     await using host = await openVirtualHost();
     const { amqpUrl, managementUrl } = host;
