@@ -152,8 +152,8 @@ async function openUser({ management }: VirtualHost, { tags }: { tags: string })
   };
 }
 
-/** An HTTP server that is none of RabbitMQ. */
-async function listen(onRequest: RequestListener) {
+/** An HTTP server that is none of RabbitMQ, or answers in its place. */
+async function listen(onRequest: (...received: Parameters<RequestListener>) => unknown) {
   const server = createServer(onRequest);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
