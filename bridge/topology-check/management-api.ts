@@ -43,7 +43,10 @@ export async function listOf<Shape extends z.ZodRawShape>(
   return pRetry(read, { ...retries, shouldRetry: ({ error }) => error instanceof ServerFailed });
 }
 
-/** An answer of 500 or above. RabbitMQ (4.3) gives one when something is deleted while it is listed, and not the next time. */
+/**
+ * An answer of 500 or above. RabbitMQ (3.10 and 4.3) lists the names of all users and then looks each of them up, so it answers 500 when a
+ * user is deleted in between.
+ */
 class ServerFailed extends Error {}
 
 const retries = { retries: 4, minTimeout: 200, maxTimeout: 2_000 };
@@ -126,13 +129,14 @@ function explain({ status, body, place, virtualHost }: Answer): string {
       'the user in, correct the path of AMQP_URL, or name the management API of the same server with --management-url.'
     );
   }
-  if (reason !== undefined) return `RabbitMQ's management API at ${place} refuses it: ${reason}.`;
   if (status >= 500) {
+    const detail = reason === undefined ? '' : `: ${reason}`;
     return (
-      `What answers at ${place} failed (HTTP status ${status}). If it is RabbitMQ, its log says why, and it may still be starting: try again. ` +
+      `What answers at ${place} failed (HTTP status ${status}${detail}). If it is RabbitMQ, its log says why, and it may still be starting: try again. ` +
       'Otherwise say with --management-url where the management API of RabbitMQ is.'
     );
   }
+  if (reason !== undefined) return `RabbitMQ's management API at ${place} refuses it: ${reason}.`;
   return (
     `What answers at ${place} is no management API of RabbitMQ (HTTP status ${status}). ` +
     'Say with --management-url where it is.'

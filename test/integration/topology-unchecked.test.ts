@@ -79,6 +79,14 @@ describe.concurrent('what cannot be checked', () => {
     );
   });
 
+  test('an answer that fails and names a reason is not called a refusal', async () => {
+    const { amqpUrl } = inject('servers');
+    await using failing = await listen((_, response) => response.writeHead(503).end('{"reason":"Not yet"}'));
+    await expect(checkTopology({ amqpUrl, managementUrl: failing.url })).rejects.toThrow(
+      /failed \(HTTP status 503: Not yet\)/,
+    );
+  });
+
   test('a login that is refused, a user without the tag, a virtual host that is closed to the user or not there', async () => {
     await using host = await openVirtualHost();
     const { amqpUrl, managementUrl } = host;
