@@ -133,9 +133,7 @@ describe.concurrent('the ramp of the first build', () => {
       }
       const again = await request('v1');
       await until(again, 'promoted');
-      const { rows } = await rig.pool
-        .query(`update deployments set desired_state = 'rolled_back' where id = $1`, [again])
-        .catch((error: unknown) => ({ rows: [String(error)] }));
+      const { rows } = await want(again, 'rolled_back').catch((error: unknown) => ({ rows: [String(error)] }));
       expect(rows).toEqual([expect.stringContaining('The deployment has no previous build')]);
       await until(again, 'drained');
       expect(await builds.deployments.readRouting()).toMatchObject({ currentBuildId: 'v1' });

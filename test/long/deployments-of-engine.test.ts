@@ -2,12 +2,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { instanceWorkflowId, type DeploymentStatus } from '../../contracts/names.ts';
+import { instanceWorkflowId } from '../../contracts/names.ts';
 import { until as untilTrue } from '../../stack/until.ts';
 import type { Service } from '../../workers/services/service.ts';
 import { bundleChangedWorkflows, type Change } from '../replay/changed-workflows.ts';
 import { buildsOfTasks, settingsOf, untilPolled } from '../support/deployments.ts';
-import { one, useRig } from '../support/rig.ts';
+import { createRequestedDeployments, type RequestedDeployments } from '../support/requested-deployments.ts';
+import { useRig } from '../support/rig.ts';
 
 const rig = useRig({ services: ['event_broker', 'deployer'] });
 const limitMs = 240_000;
@@ -19,14 +20,21 @@ const quick = {
   probe_per_second: 100,
 };
 let folder: string;
+let deployments: RequestedDeployments;
 let agentId: string;
 let ids: string[];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'deployments-'));
+  deployments = createRequestedDeployments({
+    pool: rig.pool,
+    deploymentName: deploymentName(),
+    strategy: quick,
+    limitMs: 120_000,
+  });
   agentId = await rig.publishAgent();
   await startBuild('v1');
-  await until(await request('v1'), 'promoted');
+  await deployments.until(await deployments.request('v1'), 'promoted');
   ids = await Promise.all(Array.from({ length: 4 }, () => rig.insertInstance(agentId)));
   await Promise.all(ids.map((id) => rig.bus.until(id, 'instance.updated', 'running')));
 }, limitMs);
@@ -48,37 +56,12 @@ async function startBuild(buildId: string, ...changes: Change[]): Promise<Servic
   return worker;
 }
 
-async function request(buildId: string, strategy: object = {}): Promise<string> {
-  const { rows } = await rig.pool.query<{ id: string }>(
-    'insert into deployments (deployment_name, build_id, strategy) values ($1, $2, $3) returning id',
-    [deploymentName(), buildId, { ...quick, ...strategy }],
-  );
-  return one(rows).id;
-}
-
-interface Row {
-  status: DeploymentStatus;
-  reason: { code: string; message: string } | null;
-  gate: { replayed: number; failed: number } | null;
-  blast_radius: { disruptive: number } | null;
-}
-
-async function until(id: string, status: DeploymentStatus, code?: string): Promise<Row> {
-  let row: Row | undefined;
-  const isReached = async () => {
-    const { rows } = await rig.pool.query<Row>('select * from deployments where id = $1', [id]);
-    row = one(rows);
-    return row.status === status && (code === undefined || row.reason?.code === code);
-  };
-  if ((await untilTrue(isReached, 120_000)) && row) return row;
-  throw new Error(`The deployment is not ${status}: ${JSON.stringify(row)}`);
-}
-
 const breaks: Change = { file: 'effects.ts', from: 'taskQueue }).provision', to: 'taskQueue }).runAgent' };
 
 test(
   'a build that breaks replay is refused without a task, and its reason names the histories and what differs',
   async () => {
+    const { request, until } = deployments;
     const worker = await startBuild('breaks', breaks);
     const { gate, reason } = await until(await request('breaks'), 'refused', 'gate_failed');
     expect(gate).toMatchObject({ replayed: 0, failed: ids.length });
@@ -94,6 +77,7 @@ test(
 test(
   'the same build without a gate is ramped and rolled back, and no instance is restarted',
   async () => {
+    const { request, until } = deployments;
     const worker = await startBuild('ungated', breaks);
     const processes = await Promise.all(ids.map((id) => rig.processes(id)));
     await until(await request('ungated', { gate: 'off' }), 'rolled_back', 'task_failures');
@@ -106,6 +90,7 @@ test(
 test(
   'a build that would restart agents is refused for its blast radius',
   async () => {
+    const { request, until } = deployments;
     const worker = await startBuild('restarts', {
       file: 'decide.ts',
       from: "runtime.kind === 'running' ? runtime.generation : generation) ?? wait",
@@ -122,6 +107,7 @@ test(
 test(
   'a good build proves itself by a canary, is promoted, carries every instance on, and is taken back by a person',
   async () => {
+    const { request, want, until } = deployments;
     await startBuild('good', { file: 'describe-progress.ts', from: 'At rest', to: 'Resting' });
     const processes = await Promise.all(ids.map((id) => rig.processes(id)));
     const id = await request('good', { canary_agent_id: agentId });
@@ -133,7 +119,7 @@ test(
       60_000,
     );
     expect(await buildsOfTasks(rig.client, instanceWorkflowId(ids[0] ?? ''))).toContain('good');
-    await rig.pool.query(`update deployments set desired_state = 'rolled_back' where id = $1`, [id]);
+    await want(id, 'rolled_back');
     await until(id, 'rolled_back', 'rollback_requested');
     expect(await Promise.all(ids.slice(1).map((instanceId) => rig.processes(instanceId)))).toEqual(processes.slice(1));
     expect(rig.fatal).toEqual([]);

@@ -54,7 +54,7 @@ describe('while users work', () => {
       const id = await request('v2', { steps: [10, 100], bake_seconds: 10, rollback_window_seconds: 5 });
       await until(id, 'waiting');
       trial.startProcess('v2');
-      const { reason } = await until(id, 'promoted', 'refused', 'rolled_back');
+      const { reason } = await until(id, ['promoted', 'refused', 'rolled_back']);
       const promoted = secondsSince(began);
       expect(reason).toBeNull();
       await users.stop();
@@ -96,14 +96,14 @@ describe('while users work', () => {
       await writeFile(file, (await bundleChangedWorkflows([patchedAndRenewing])).code);
       trial.startProcess('v2', { settings: { WORKFLOW_BUNDLE: file } });
       const id = await request('v2', { steps: [100], bake_seconds: 10, rollback_window_seconds: 3_600 });
-      const { reason } = await until(id, 'promoted', 'refused', 'rolled_back');
+      const { reason } = await until(id, ['promoted', 'refused', 'rolled_back']);
       expect(reason).toBeNull();
       await trial.touch(ids);
       await untilPatched(trial, ids, renewed);
       const users = trial.startUsers({ pauseMs: 500, creations: 3 });
       const began = performance.now();
       await want(id, 'rolled_back');
-      const row = await until(id, 'rolled_back', 'paused');
+      const row = await until(id, ['rolled_back', 'paused']);
       process.stdout.write(
         `${ids.length} instances, of which ${renewed.length} continued as new: rolled back after ${secondsSince(began)} s, ` +
           `${row.reset_instances} reset\n`,

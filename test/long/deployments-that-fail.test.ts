@@ -51,11 +51,11 @@ async function rampAndHeal(
   const users = startUsers({ pauseMs: 300, creations: 4 });
   const id = await request('v2', { ...ramp, ...strategy });
   await onRequest?.(id);
-  await until(id, 'rolling_back', 'rolled_back', 'refused', 'promoted', 'paused');
+  await until(id, ['rolling_back', 'rolled_back', 'refused', 'promoted', 'paused']);
   const foundAt = Date.now();
   // What failed is not to be healed by its users.
   await users.stop();
-  const { reason, status } = await until(id, 'rolled_back', 'refused', 'promoted', 'paused');
+  const { reason, status } = await until(id, ['rolled_back', 'refused', 'promoted', 'paused']);
   await untilSettled();
   const healedAt = Date.now();
   const failedAt = firstFailure(await rampedAt(trial, id));

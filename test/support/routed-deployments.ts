@@ -1,23 +1,12 @@
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { inject, type ProvidedContext, type TestContext } from 'vitest';
-import { deploymentWorkflowType, instanceWorkflowId, type DeploymentStatus } from '../../contracts/names.ts';
-import { until } from '../../stack/until.ts';
-import { one, openRig } from './rig.ts';
+import { deploymentWorkflowType, instanceWorkflowId } from '../../contracts/names.ts';
+import { createRequestedDeployments } from './requested-deployments.ts';
+import { openRig } from './rig.ts';
 import { replayRuns } from './replay.ts';
 import { openRoutedDeployment, untilTrue, type RoutedCode } from './routed-workers.ts';
 
 const limitMs = 120_000;
-
-interface DeploymentRow {
-  status: DeploymentStatus;
-  desired_state: string;
-  percentage: number;
-  step: number;
-  held: number;
-  reset_instances: number;
-  previous_build_id: string | null;
-  reason: { code: string; message: string } | null;
-}
 
 export type RoutedRig = Awaited<ReturnType<typeof openRoutedRig>>;
 
@@ -48,6 +37,7 @@ export async function openRoutedRig(
   };
 
   const routed = {
+    ...createRequestedDeployments({ pool, deploymentName: name, strategy: quick, limitMs }),
     rig,
     builds,
     name,
@@ -84,28 +74,6 @@ export async function openRoutedRig(
       const ids = await builds.startRuns(count, instanceIds.map(instanceWorkflowId));
       await builds.step(ids);
       return ids;
-    },
-    request: async (buildId: string, strategy: object = {}): Promise<string> => {
-      const { rows } = await pool.query<{ id: string }>(
-        'insert into deployments (deployment_name, build_id, strategy) values ($1, $2, $3) returning id',
-        [name, buildId, { ...quick, ...strategy }],
-      );
-      return one(rows).id;
-    },
-    want: (id: string, desiredState: string) =>
-      pool.query('update deployments set desired_state = $2 where id = $1', [id, desiredState]),
-    read: async (id: string): Promise<DeploymentRow> => {
-      const { rows } = await pool.query<DeploymentRow>('select * from deployments where id = $1', [id]);
-      return one(rows);
-    },
-    until: async (id: string, status: DeploymentStatus, code?: string): Promise<DeploymentRow> => {
-      let row = await routed.read(id);
-      const isReached = async () => {
-        row = await routed.read(id);
-        return row.status === status && (code === undefined || row.reason?.code === code);
-      };
-      if (await until(isReached, limitMs)) return row;
-      throw new Error(`The deployment is ${row.status}, and not ${status}: ${JSON.stringify(row)}`);
     },
     /** The statuses of the deployment on the bus, in their order. */
     statuses: (id: string): unknown[] => {

@@ -3,23 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, inject, vi } from 'vitest';
-import { instanceWorkflowId, type DeploymentStatus } from '../../../contracts/names.ts';
-import { until as untilTrue } from '../../../stack/until.ts';
+import { instanceWorkflowId } from '../../../contracts/names.ts';
 import { listProcesses } from '../../../runtimes/process/process-table.ts';
 import { buildsOfTasks, settingsOf, untilPolled } from '../../support/deployments.ts';
 import { instanceMessageSignal } from '../../../workflows/messages.ts';
-import { one, openRig, type RigOptions } from '../../support/rig.ts';
+import { createRequestedDeployments } from '../../support/requested-deployments.ts';
+import { openRig, type RigOptions } from '../../support/rig.ts';
 import { startWorkerProcess, type WorkerProcess } from '../../support/worker-process.ts';
 
 export type EngineTrial = Awaited<ReturnType<typeof openEngineTrial>>;
-
-export interface DeploymentRow {
-  id: string;
-  status: DeploymentStatus;
-  percentage: number;
-  reset_instances: number;
-  reason: { code: string; message: string } | null;
-}
 
 export interface EngineTrialOptions extends Pick<RigOptions, 'servers' | 'replays'> {
   instances: number;
@@ -46,6 +38,7 @@ export async function openEngineTrial({ instances, timeoutMs = 180_000, ...optio
   let rounds = 0;
 
   const trial = {
+    ...createRequestedDeployments({ pool, deploymentName, strategy: quick, limitMs: timeoutMs }),
     rig,
     folder,
     /** A build in the process of the test. */
@@ -68,28 +61,6 @@ export async function openEngineTrial({ instances, timeoutMs = 180_000, ...optio
       return started;
     },
     untilPolled: (buildId: string) => untilPolled(rig.client, { deploymentName, buildId }, deploymentName),
-    request: async (buildId: string, strategy: object = {}): Promise<string> => {
-      const { rows } = await pool.query<{ id: string }>(
-        'insert into deployments (deployment_name, build_id, strategy) values ($1, $2, $3) returning id',
-        [deploymentName, buildId, { ...quick, ...strategy }],
-      );
-      return one(rows).id;
-    },
-    want: (id: string, desiredState: string) =>
-      pool.query('update deployments set desired_state = $2 where id = $1', [id, desiredState]),
-    read: async (id: string): Promise<DeploymentRow> => {
-      const { rows } = await pool.query<DeploymentRow>('select * from deployments where id = $1', [id]);
-      return one(rows);
-    },
-    until: async (id: string, ...statuses: DeploymentStatus[]): Promise<DeploymentRow> => {
-      let row = await trial.read(id);
-      const isReached = async () => {
-        row = await trial.read(id);
-        return statuses.includes(row.status);
-      };
-      if (await untilTrue(isReached, timeoutMs)) return row;
-      throw new Error(`The deployment is not ${statuses.join(' or ')}: ${JSON.stringify(row)}`);
-    },
     ids: async (): Promise<string[]> => {
       const { rows } = await pool.query<{ id: string }>('select id from instances order by created_at, id');
       return rows.map(({ id }) => id);
