@@ -16,7 +16,7 @@ const rolledBack = Number(process.env['ROLLBACK_INSTANCES'] ?? 40);
 const timeoutOf = (instances: number): number => 180_000 + instances * 2_000;
 
 const server = useDeploymentServer();
-const watchOrder = fileURLToPath(new URL('deployments/watch_order.py', import.meta.url));
+const watchOrder = fileURLToPath(new URL('watchers/watch_order.py', import.meta.url));
 
 /** An engine of the test's own on the server where builds drain quickly. Its instances come later. */
 async function open(

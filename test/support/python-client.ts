@@ -15,7 +15,8 @@ export interface PythonClient {
 export async function openPythonClient(script: string, amqpUrl: string): Promise<PythonClient> {
   const found = await preparePython();
   if ('missing' in found) throw new Error(found.missing);
-  const child = spawn(found.python, [script], {
+  // Without -B, Python would leave a __pycache__ beside the modules that the script imports.
+  const child = spawn(found.python, ['-B', script], {
     env: { ...process.env, AMQP_URL: amqpUrl },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -19,7 +19,7 @@ export interface Watcher {
   end: () => Promise<void>;
 }
 
-const script = fileURLToPath(new URL('watch_rollouts.py', import.meta.url));
+const script = fileURLToPath(new URL('../watchers/watch_rollouts.py', import.meta.url));
 
 /** @throws Error if there is no Python */
 export async function openWatcher(amqpUrl: string): Promise<Watcher> {

@@ -9,12 +9,8 @@ Prints {"ready": true}, and then, for each agent that is published, a JSON line 
     faults              the first sentences about events that are not the next one of their instance
 """
 
-import json
-import os
+from bus import events, report
 
-import pika
-
-EXCHANGE = "events.topic"
 MOST_FAULTS = 10
 
 
@@ -35,25 +31,14 @@ class Order:
         self.last[instance] = max(sequence, last)
 
 
-def report(**line):
-    print(json.dumps(line), flush=True)
-
-
 def main():
-    channel = pika.BlockingConnection(pika.URLParameters(os.environ["AMQP_URL"])).channel()
-    channel.exchange_declare(EXCHANGE, "topic", durable=True)
-    queue = channel.queue_declare("", exclusive=True).method.queue
-    channel.queue_bind(queue, EXCHANGE, "#")
     order = Order()
-    report(ready=True)
-    for _, properties, content in channel.consume(queue, auto_ack=True):
-        headers = properties.headers or {}
-        event_type = headers.get("cloudEvents:type", "")
+    for event_type, headers, body in events():
         if event_type.startswith("instance."):
             order.see(headers)
         elif event_type == "agent.published":
             report(
-                agent_id=json.loads(content)["agent_id"],
+                agent_id=body["agent_id"],
                 instances=len(order.last),
                 events=len(order.ids),
                 faults=order.faults[:MOST_FAULTS],

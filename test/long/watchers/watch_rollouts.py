@@ -11,13 +11,10 @@ Prints {"ready": true}, and then a JSON line for each rollout that has ended. Al
     most_not_back       the most instances at one moment that had run, got their version back and did not run yet
 """
 
-import json
-import os
 from datetime import datetime, timedelta
 
-import pika
+from bus import events, report
 
-EXCHANGE = "events.topic"
 ENDED = {"rollout.completed", "rollout.rolled_back"}
 ENDED_STATUSES = {"aborted", "superseded", "refused"}
 
@@ -128,20 +125,10 @@ class Watch:
         self.running[instance] = runs
 
 
-def report(**line):
-    print(json.dumps(line), flush=True)
-
-
 def main():
-    channel = pika.BlockingConnection(pika.URLParameters(os.environ["AMQP_URL"])).channel()
-    channel.exchange_declare(EXCHANGE, "topic", durable=True)
-    queue = channel.queue_declare("", exclusive=True).method.queue
-    channel.queue_bind(queue, EXCHANGE, "#")
     watch = Watch()
-    report(ready=True)
-    for _, properties, content in channel.consume(queue, auto_ack=True):
-        headers = properties.headers or {}
-        watch.see(headers.get("cloudEvents:type"), headers, json.loads(content))
+    for event_type, headers, body in events():
+        watch.see(event_type, headers, body)
 
 
 if __name__ == "__main__":
