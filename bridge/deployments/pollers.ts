@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import pMap from 'p-map';
-import { createServerCalls, isAsleep, isMissing, unless } from './server-calls.ts';
+import { createServerCalls, isAsleep, unlessMissing } from './server-calls.ts';
 
 /** A task queue, and which of its two kinds of tasks is meant. */
 export interface PolledQueue {
@@ -33,9 +33,9 @@ export function createPollers({ client, deploymentName, taskQueue }: PollersOpti
   const isRegistered = async (buildId: string): Promise<boolean> => {
     if (registered.has(buildId)) return true;
     const deploymentVersion = { deploymentName, buildId };
-    const described = await unless(
-      (error) => isMissing(error) || isAsleep(error),
-      call(() => service.describeWorkerDeploymentVersion({ namespace, deploymentVersion })),
+    const described = await unlessMissing(
+      () => call(() => service.describeWorkerDeploymentVersion({ namespace, deploymentVersion })),
+      isAsleep,
     );
     const queues = (described?.versionTaskQueues ?? []).filter(({ name }) => name === taskQueue);
     const own = new Set(queues.map(({ type }) => type));

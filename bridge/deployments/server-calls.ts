@@ -21,7 +21,7 @@ export function createServerCalls(client: Client) {
     });
 }
 
-export function isMissing(error: unknown): boolean {
+function isMissing(error: unknown): boolean {
   return grpcErrorOf(error)?.code === grpcCodes.notFound;
 }
 
@@ -31,12 +31,20 @@ export function isAsleep(error: unknown): boolean {
   return code === grpcCodes.failedPrecondition && /not scheduled yet/i.test(details);
 }
 
-/** @returns undefined where the call fails like that */
-export async function unless<T>(isExpected: (error: unknown) => boolean, answer: Promise<T>): Promise<T | undefined> {
+/**
+ * A server that changes a deployment or a build denies now and then, for a moment, that there is one (5 of 1,754 questions to a busy server
+ * of the release 1.29). So what is missing is asked for again.
+ *
+ * @returns undefined if there is none, or if the call fails as expected
+ */
+export async function unlessMissing<T>(
+  ask: () => Promise<T>,
+  isExpected: (error: unknown) => boolean = () => false,
+): Promise<T | undefined> {
   try {
-    return await answer;
+    return await pRetry(ask, { retries: 4, minTimeout: 100, shouldRetry: ({ error }) => isMissing(error) });
   } catch (error) {
-    if (isExpected(error)) return undefined;
+    if (isMissing(error) || isExpected(error)) return undefined;
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { grpcCodes, grpcErrorOf } from '../signals/temporal-refusal.ts';
-import { createServerCalls, isAsleep, isMissing, unless } from './server-calls.ts';
+import { createServerCalls, isAsleep, unlessMissing } from './server-calls.ts';
 
 /** How the server routes the tasks of one deployment name. `null` as a build id stands for workers without a version. */
 export interface Routing {
@@ -34,8 +34,7 @@ export function createWorkerDeployments({ client, deploymentName, identity }: Wo
   const call = createServerCalls(client);
 
   const describe = async (): Promise<{ routing: Routing; conflictToken: Uint8Array } | undefined> => {
-    const described = await unless(
-      isMissing,
+    const described = await unlessMissing(() =>
       // Between two runs of its workflow, a deployment is there all the same.
       call(() => service.describeWorkerDeployment({ namespace, deploymentName }), isAsleep),
     );
@@ -113,11 +112,12 @@ export function createWorkerDeployments({ client, deploymentName, identity }: Wo
     deleteVersion: async (buildId: string): Promise<boolean> => {
       const deploymentVersion = { deploymentName, buildId };
       try {
-        await call(() => service.deleteWorkerDeploymentVersion({ namespace, deploymentVersion, identity }));
+        await unlessMissing(() =>
+          call(() => service.deleteWorkerDeploymentVersion({ namespace, deploymentVersion, identity })),
+        );
         return true;
       } catch (error) {
         const { code } = grpcErrorOf(error) ?? {};
-        if (code === grpcCodes.notFound) return true;
         // A busy server gives up after a while, and may have deleted it.
         if (code === grpcCodes.failedPrecondition || code === grpcCodes.deadlineExceeded) return false;
         throw error;

@@ -1,9 +1,13 @@
+import { Client, Connection } from '@temporalio/client';
 import { describe, expect, test } from 'vitest';
 import { isInCohort } from '../../activities/deployments/cohort.ts';
 import type { OpenRun } from '../../bridge/deployments/open-runs.ts';
 import { probeRun, type ProbeResult } from '../../bridge/deployments/probe-run.ts';
 import { probeRuns } from '../../bridge/deployments/probe-runs.ts';
+import { createWorkerDeployments } from '../../bridge/deployments/worker-deployments.ts';
+import { grpcCodes } from '../../bridge/signals/temporal-refusal.ts';
 import { useDeploymentServer } from '../support/deployment-server.ts';
+import { openGrpcGate } from '../support/grpc-gate.ts';
 import { openRoutedDeployment, untilTrue } from '../support/routed-workers.ts';
 
 const environment = useDeploymentServer();
@@ -55,6 +59,22 @@ describe.concurrent('the routing', () => {
     expect(await deployments.readRouting()).toBeUndefined();
     expect(await deployments.manage()).toMatch(/No worker has announced/);
     await close();
+  });
+
+  test('is read although the server denies for a moment that there is one', async () => {
+    await using deployment = await open();
+    const gate = await openGrpcGate(environment.connection.options.address);
+    const connection = await Connection.connect({ address: gate.address });
+    const { name: deploymentName } = deployment;
+    const deployments = createWorkerDeployments({
+      client: new Client({ connection }),
+      deploymentName,
+      identity: 'deployer',
+    });
+    gate.refuse(['DescribeWorkerDeployment'], { code: grpcCodes.notFound, details: 'Worker Deployment not found' }, 2);
+    expect(await deployments.readRouting()).toMatchObject({ currentBuildId: 'v1' });
+    await connection.close();
+    await gate.close();
   });
 
   test('says the current build, the ramp and who changed it', async () => {

@@ -21,8 +21,8 @@ export type Moment = 'before' | 'after';
 export interface GrpcGate {
   /** `host:port` to be used in place of the target's. */
   address: string;
-  /** Answers calls of these methods with that status, until `open`. All other calls go through. */
-  refuse(methods: readonly string[], refusal: Refusal): void;
+  /** Answers calls of these methods with that status, until `open`, or so many times. All other calls go through. */
+  refuse(methods: readonly string[], refusal: Refusal, times?: number): void;
   open(): void;
   /**
    * Calls `act` once, at the next call of the method whose request contains the text: `before` the server sees it, or `after` it has answered
@@ -34,7 +34,7 @@ export interface GrpcGate {
 
 /** Stands before the gRPC server at `target` (`host:port`) and decides who may call what, as an authorizing proxy does. */
 export async function openGrpcGate(target: string): Promise<GrpcGate> {
-  let refused: { methods: readonly string[]; refusal: Refusal } | undefined;
+  let refused: { methods: readonly string[]; refusal: Refusal; left: number } | undefined;
   let trap: { method: string; text: string; moment: Moment; act: () => boolean } | undefined;
   /** What the trap does, if it is set for this call at this moment. It is set for one call alone. */
   const spring = (method: string, request: Buffer, moment: Moment): boolean => {
@@ -58,7 +58,8 @@ export async function openGrpcGate(target: string): Promise<GrpcGate> {
     const pass = async (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Promise<void> => {
       stream.on('error', () => undefined);
       const method = String(headers[':path']).split('/').at(-1) ?? '';
-      if (refused?.methods.includes(method)) {
+      if (refused?.methods.includes(method) && refused.left > 0) {
+        refused.left -= 1;
         const { code, details } = refused.refusal;
         const status = { 'grpc-status': String(code), 'grpc-message': encodeURIComponent(details) };
         stream.respond({ ':status': 200, 'content-type': 'application/grpc', ...status }, { endStream: true });
@@ -90,7 +91,7 @@ export async function openGrpcGate(target: string): Promise<GrpcGate> {
 
   return {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-    refuse: (methods, refusal) => (refused = { methods, refusal }),
+    refuse: (methods, refusal, times = Infinity) => (refused = { methods, refusal, left: times }),
     open: () => (refused = undefined),
     once: (method, moment, act, text = '') => (trap = { method, text, moment, act }),
     close: async () => {
