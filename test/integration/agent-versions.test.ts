@@ -74,6 +74,7 @@ describe('an instance', () => {
 
     await choose(id, '2');
     await untilRuns(id, '2');
+    await rig.untilBusIsQuiet();
     const told = rig.bus.of(id).map(({ body }) => [body['status'], body['agent_version'], body['running_version']]);
     expect(told.slice(-3)).toEqual([
       ['running', '2', '1'],
@@ -109,6 +110,7 @@ describe('an instance', () => {
     await client.query(`update agents set version = '2', runtime = $2 where id = $1`, [agentId, specOf('2')]);
     await client.query('commit');
     await untilRuns(id, '1');
+    await rig.untilBusIsQuiet();
     expect(rig.bus.of(id).at(-1)?.body).toMatchObject({ agent_version: '1', running_version: '1' });
   });
 });
