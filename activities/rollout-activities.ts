@@ -85,8 +85,8 @@ export function createRolloutActivities({
         return true;
       }),
 
-    recordRollout: ({ status, reason, holds = false, ...input }) =>
-      step(input, ({ id }) => recordRollout(pool, id, { status, ...(reason && { reason }), holds })),
+    recordRollout: ({ agentId, rolloutId, ...change }) =>
+      step({ agentId, rolloutId }, ({ id }) => recordRollout(pool, id, change)),
 
     beginRollback: ({ reason, withdraws, ...input }) =>
       step(input, ({ id }) => beginRollback(pool, id, { reason, withdraws })),

@@ -20,6 +20,7 @@ const activeRow = z.object({
   status: z.enum(deploymentStatuses),
   percentage: z.number(),
   step: z.int(),
+  sequence: z.coerce.number(),
   gate: deploymentGate.nullable(),
   blastRadius: deploymentBlastRadius.nullable(),
   reason: deploymentReason.nullable(),
@@ -41,7 +42,7 @@ export type ActiveDeployment = z.infer<typeof activeRow> & {
 export async function readActiveDeployment(pool: Pool, deploymentName: string): Promise<ActiveDeployment | undefined> {
   const { rows } = await pool.query<{ strategy: unknown }>(
     `select d.id, d.deployment_name as "deploymentName", d.build_id as "buildId", d.previous_build_id as "previousBuildId",
-       d.desired_state as "desiredState", d.status, d.percentage, d.step, d.gate, d.blast_radius as "blastRadius", d.reason, d.held,
+       d.desired_state as "desiredState", d.status, d.percentage, d.step, d.sequence, d.gate, d.blast_radius as "blastRadius", d.reason, d.held,
        d.reset_instances as "resetInstances", d.strategy, d.updated_at as "changedAt",
        extract(epoch from clock_timestamp() - d.requested_at) as "secondsSinceRequest",
        extract(epoch from clock_timestamp() - d.promoted_at) as "secondsSincePromotion"

@@ -27,6 +27,8 @@ export interface DeploymentChange {
   reason?: DeploymentReason;
   /** The deployment waits for a person: its desired state becomes `paused`. */
   pauses?: boolean;
+  /** Of the row on which the change was decided. Once the row has another one, nothing is written. */
+  sequence?: number;
 }
 
 /**

@@ -448,12 +448,15 @@ begin
 end $$;
 
 -- Writes the status of the rollout and its reason. With p_holds the rollout is paused until a person resumes it, who then knows of the
--- failures. An ended rollout stays as it is.
-create function record_rollout(p_rollout_id uuid, p_status text, p_reason jsonb, p_holds boolean) returns void language plpgsql as $$
+-- failures. An ended rollout stays as it is. Nothing is written if p_sequence is not that of the row: somebody changed the row since this
+-- was decided, or it was written already.
+create function record_rollout(p_rollout_id uuid, p_status text, p_reason jsonb, p_holds boolean, p_sequence bigint default null) returns void
+language plpgsql as $$
 declare
   rollout rollouts := lock_rollout(p_rollout_id);
 begin
-  if rollout.ended_at is null and (rollout.status <> 'rolling_back' or p_status in ('rolled_back', 'aborted')) then
+  if rollout.ended_at is null and (rollout.status <> 'rolling_back' or p_status in ('rolled_back', 'aborted'))
+      and rollout.sequence = coalesce(p_sequence, rollout.sequence) then
     update rollouts r set status = p_status, reason = p_reason,
       desired_state = case when p_holds and r.desired_state = 'running' then 'paused' else r.desired_state end,
       forgiven = case when p_holds then r.failed else r.forgiven end
@@ -585,7 +588,7 @@ end $$;
 call secure_functions(
   array['rollouts_version()', 'rollouts_notify()', 'agents_rollout()',
     'move_wave(uuid, integer, integer, integer, numeric, jsonb)', 'judge_wave(uuid, numeric, numeric)',
-    'record_rollout(uuid, text, jsonb, boolean)', 'begin_rollback(uuid, jsonb, boolean)', 'revert_wave(uuid, integer, numeric)',
+    'record_rollout(uuid, text, jsonb, boolean, bigint)', 'begin_rollback(uuid, jsonb, boolean)', 'revert_wave(uuid, integer, numeric)',
     'complete_rollout(uuid)', 'rollout_targets(uuid)', 'canary_targets(uuid, jsonb, boolean)', 'instances_out(uuid, numeric)',
     'instances_to_revert(uuid)', 'instances_not_back(uuid, numeric)']::regprocedure[],
   array['is_active(rollouts)', 'may_go_on(rollouts, agents)', 'lock_rollout(uuid)', 'lock_agent(uuid)', 'hold_agent(uuid)', 'count_rollout(uuid)', 'version_before(instances, text)',

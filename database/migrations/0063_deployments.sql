@@ -263,14 +263,15 @@ $$;
 
 -- Writes what became of the deployment, and returns its status and desired state. p_changes may have percentage, step, gate,
 -- blast_radius, held, reset_instances and previous_build_id; what it lacks stays. Its reason replaces the one before, also by none.
--- With {"pauses": true} the deployment waits for a person.
+-- With {"pauses": true} the deployment waits for a person. Nothing is written if {"sequence": …} is not that of the row: somebody changed the
+-- row since this was decided, or it was written already.
 create function record_deployment(p_deployment_id uuid, p_status text, p_changes jsonb)
 returns table (status text, desired_state text) language plpgsql as $$
 #variable_conflict use_column
 declare
   deployment deployments := lock_deployment(p_deployment_id);
 begin
-  if may_become(deployment, p_status) then
+  if may_become(deployment, p_status) and deployment.sequence = coalesce((p_changes ->> 'sequence')::bigint, deployment.sequence) then
     update deployments d set
       status = p_status,
       desired_state = case when p_changes @> '{"pauses": true}' then 'paused' else d.desired_state end,

@@ -61,6 +61,7 @@ const numbers = z.object({
   status: z.enum(rolloutStatuses),
   desiredState: z.enum(rolloutDesiredStates),
   promoted: z.boolean(),
+  sequence: counter,
   reason: z.object({ code: z.enum(rolloutReasonCodes), message: z.string() }).nullable(),
   wave: z.int(),
   isPastCanary: z.boolean(),
@@ -92,7 +93,7 @@ export async function readRolloutFacts(pool: Pool, rollout: ActiveRollout) {
   const { id, version, agentRetired, versionWithdrawn, strategy, problem } = rollout;
   const { minHealthySeconds, healthyDeadlineSeconds, canary } = strategy;
   const { rows } = await pool.query(
-    `select r.status, r.desired_state as "desiredState", r.promoted, r.reason, r.wave, r.wave > r.canary_wave as "isPastCanary",
+    `select r.status, r.desired_state as "desiredState", r.promoted, r.sequence, r.reason, r.wave, r.wave > r.canary_wave as "isPastCanary",
        r.total, r.moved, r.healthy, r.failed, r.forgiven, r.reverted, x.awaited, x.excused, x.judged,
        (select count(*) from instances_out(r.id, $2)) as out,
        t.judged as "judgedTargets", t.others as "otherTargets",

@@ -37,13 +37,21 @@ export async function judgeMoved(pool: Pool, id: string, strategy: ResolvedStrat
   await pool.query('select judge_wave($1, $2, $3)', [id, minHealthySeconds, healthyDeadlineSeconds]);
 }
 
-/** @param holds pauses the rollout until a person resumes it */
+/**
+ * @param holds pauses the rollout until a person resumes it
+ * @param sequence of the row on which this was decided. Once the row has another one, nothing is written
+ */
 export async function recordRollout(
   pool: Pool,
   id: string,
-  { status, reason, holds = false }: { status: RolloutStatus; reason?: RolloutReason; holds?: boolean },
+  {
+    status,
+    reason,
+    holds = false,
+    sequence,
+  }: { status: RolloutStatus; reason?: RolloutReason; holds?: boolean; sequence: number },
 ): Promise<void> {
-  await pool.query('select record_rollout($1, $2, $3, $4)', [id, status, reason ?? null, holds]);
+  await pool.query('select record_rollout($1, $2, $3, $4, $5)', [id, status, reason ?? null, holds, sequence]);
 }
 
 export async function beginRollback(

@@ -105,7 +105,7 @@ export async function createRolloutRows(databaseUrl: string) {
 
     rollout: (rolloutId: string) =>
       one<{ status: string; [column: string]: unknown }>(
-        `select status, desired_state, wave, total, moved, healthy, failed, reverted, forgiven, reason ->> 'code' as code
+        `select status, desired_state, sequence, wave, total, moved, healthy, failed, reverted, forgiven, reason ->> 'code' as code
          from rollouts where id = $1`,
         [rolloutId],
       ),

@@ -29,7 +29,8 @@ export interface DeploymentActivities {
   readDeployment(input: { deploymentName: string }): Promise<Outcome>;
   /** Reads the facts again and again until they lead to another step, or for some minutes. */
   watchDeployment(input: LongStep): Promise<Outcome>;
-  recordDeployment(input: DeploymentStep & Of<'record'>): Promise<Outcome>;
+  /** Writes nothing if the row has another sequence by then: a person may have changed it since. */
+  recordDeployment(input: DeploymentStep & Of<'record'> & { sequence: number }): Promise<Outcome>;
   takeOverRouting(input: DeploymentStep): Promise<Outcome>;
   checkCandidate(input: LongStep & Of<'check'>): Promise<Outcome & { passed?: { percentage: number; at: string } }>;
   /** `refusal`: why the server did not change the routing. */

@@ -93,6 +93,7 @@ async function take(
       const outcome = await activities(`Record ${effect.status}`, shortOptions).recordDeployment({
         ...step,
         ...record,
+        sequence: facts.sequence,
       });
       const begins = effect.status === 'rolling_back' && !isRollingBack(facts);
       return begins && effect.reason ? { ...outcome, learnt: { rollbackReason: effect.reason } } : outcome;

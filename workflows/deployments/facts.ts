@@ -4,6 +4,8 @@ import type { DeploymentDesiredState, DeploymentReason, DeploymentStatus } from 
 export interface DeploymentFacts {
   deploymentId: string;
   deploymentName: string;
+  /** Of the row. Each change of it has the next one. */
+  sequence: number;
   /** The candidate. */
   buildId: string;
   /** Null: workers without a build were current before. */

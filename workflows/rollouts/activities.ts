@@ -18,7 +18,8 @@ export interface RolloutActivities {
   watchRollout(input: { agentId: string }): Promise<RolloutFacts | null>;
   /** Moves that wave, or waits for a minute as long as other transactions hold every instance that could be moved. */
   moveWave(input: Rollout & Pick<Of<'moveWave'>, 'wave'>): Promise<RolloutFacts | null>;
-  recordRollout(input: Rollout & Omit<Of<'record'>, 'type'>): Promise<RolloutFacts | null>;
+  /** Writes nothing if the row has another sequence by then: a person may have changed it since. */
+  recordRollout(input: Rollout & Omit<Of<'record'>, 'type'> & { sequence: number }): Promise<RolloutFacts | null>;
   beginRollback(input: Rollout & Omit<Of<'beginRollback'>, 'type'>): Promise<RolloutFacts | null>;
   /** Gives instances their versions back, few at a time, until all run again, or for some minutes. */
   revertRollout(input: Rollout): Promise<RolloutFacts | null>;

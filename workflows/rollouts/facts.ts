@@ -3,6 +3,8 @@ import type { RolloutDesiredState, RolloutReason, RolloutStatus } from '../../co
 /** What the rows say of the active rollout of an agent, at one time of PostgreSQL's clock. */
 export interface RolloutFacts {
   rolloutId: string;
+  /** Of the row. Each change of it has the next one. */
+  sequence: number;
   version: string;
   status: RolloutStatus;
   desiredState: RolloutDesiredState;

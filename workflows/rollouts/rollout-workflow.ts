@@ -63,7 +63,7 @@ async function drive({ agentId }: RolloutWorkflowInput): Promise<void> {
     const step = `${facts.rolloutId} ${JSON.stringify(effect)}`;
     if (step === before && effect.type !== 'watch') await sleep(repeatMs);
     before = step;
-    const next = await take(effect, { agentId, rolloutId: facts.rolloutId });
+    const next = await take(effect, agentId, facts);
     if (next?.rolloutId !== facts.rolloutId) showEnd(effect);
     facts = next;
   }
@@ -73,17 +73,22 @@ function read(input: { agentId: string }): Promise<RolloutFacts | null> {
   return activities('Read the rollout', shortOptions).readRollout(input);
 }
 
-function take(effect: RolloutEffect, rollout: { agentId: string; rolloutId: string }): Promise<RolloutFacts | null> {
+function take(
+  effect: RolloutEffect,
+  agentId: string,
+  { rolloutId, sequence }: RolloutFacts,
+): Promise<RolloutFacts | null> {
+  const rollout = { agentId, rolloutId };
   switch (effect.type) {
     case 'watch':
-      return activities('Watch the moved instances', longOptions).watchRollout({ agentId: rollout.agentId });
+      return activities('Watch the moved instances', longOptions).watchRollout({ agentId });
     case 'moveWave': {
       const { wave } = effect;
       return activities(`Move wave ${wave}`, shortOptions).moveWave({ ...rollout, wave });
     }
     case 'record': {
       const { type: _, ...input } = effect;
-      return activities(`Record ${effect.status}`, shortOptions).recordRollout({ ...rollout, ...input });
+      return activities(`Record ${effect.status}`, shortOptions).recordRollout({ ...rollout, ...input, sequence });
     }
     case 'beginRollback': {
       const { reason, withdraws } = effect;

@@ -230,6 +230,15 @@ describe('a step of the deployer', () => {
     expect(await rows.record(randomUUID(), 'ramping')).toBeUndefined();
   });
 
+  test('that is repeated after a person let the deployment go on does not pause it again', async () => {
+    const id = await rows.request();
+    const { sequence = 0 } = (await readActiveDeployment(rows.pool, rows.deploymentName)) ?? {};
+    const pause = () => recordDeployment(rows.pool, id, { status: 'paused', pauses: true, sequence });
+    expect(await pause()).toEqual({ status: 'paused', desiredState: 'paused' });
+    await rows.want(id, 'promoted');
+    expect(await pause()).toEqual({ status: 'paused', desiredState: 'promoted' });
+  });
+
   test.each(deploymentStatuses)('may be the status %s', async (status) => {
     const id = await rows.request();
     await rows.record(id, status);

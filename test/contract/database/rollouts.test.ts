@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { rolloutDesiredStates, rolloutOutcomes, rolloutStatuses } from '../../../contracts/names.ts';
+import { recordRollout } from '../../../database/rollouts/steps.ts';
 import { openEventLog } from '../../support/event-log.ts';
 import { createRolloutRows, type RolloutRows } from '../../support/rollout-rows.ts';
 
@@ -524,6 +525,17 @@ test('a rollout that is held for its failures is paused, and remembers them', as
     forgiven: 1,
     failed: 1,
   });
+});
+
+test('a rollout that a person resumed is not held again by a repeated step', async () => {
+  const rollout = await rows.request('2');
+  const { sequence } = await rows.rollout(rollout);
+  const hold = () => recordRollout(rows.pool, rollout, { status: 'paused', holds: true, sequence: Number(sequence) });
+  await hold();
+  expect(await rows.rollout(rollout)).toMatchObject({ status: 'paused', desired_state: 'paused' });
+  await rows.want(rollout, 'running');
+  await hold();
+  expect(await rows.rollout(rollout)).toMatchObject({ status: 'paused', desired_state: 'running' });
 });
 
 test('an agent that is deleted ends its rollouts, and says so of the active ones', async () => {

@@ -14,6 +14,7 @@ const limits: DeploymentLimits = {
 
 const requested: DeploymentFacts = {
   deploymentId: '3b7f6c1e-2d84-4f0a-8a35-61c0f2f4b9d1',
+  sequence: 1,
   deploymentName: 'agents-worker',
   buildId: 'v2',
   previousBuildId: 'v1',

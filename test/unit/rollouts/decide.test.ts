@@ -15,6 +15,7 @@ const limits: RolloutLimits = {
 /** A rollout to 100 instances, which has just been requested. */
 const requested: RolloutFacts = {
   rolloutId: '8a1f0d3c-6b52-4e0f-9a57-2c4d8e6f1b30',
+  sequence: 1,
   version: '2',
   status: 'requested',
   desiredState: 'running',
