@@ -1,5 +1,8 @@
 import { afterAll, beforeAll } from 'vitest';
 
+/** To close may take long: hundreds of workflows of a rig are replayed one after the other. */
+const closeTimeoutMs = 300_000;
+
 /**
  * Opens a resource before the first test of a file, or of a `describe`, and closes it after the last one.
  *
@@ -17,6 +20,6 @@ export function useOpened<Opened extends object>(
   });
   afterAll(async () => {
     if (opened) await close(opened);
-  });
+  }, closeTimeoutMs);
   return properties;
 }
