@@ -40,7 +40,8 @@ test('a build is deployed by one command, the next one as well, and that one is 
   const agents = await rig.processes(id);
 
   await startBuild(rig, '1.1.0+b');
-  const { code, errors } = await deploy('1.1.0+b', '--steps', '50,100');
+  // Otherwise the first step would be as large as it takes to reach the only instance.
+  const { code, errors } = await deploy('1.1.0+b', '--steps', '50,100', '--min-instances', '0');
   expect([code, errors]).toEqual([
     0,
     expect.stringMatching(/It is ramping: the candidate serves 50 % of the instances/),
