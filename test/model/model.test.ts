@@ -36,8 +36,9 @@ beforeAll(async () => {
 afterAll(async () => {
   const counts = [...system.counts].toSorted(([a], [b]) => a.localeCompare(b));
   process.stdout.write(`model, seed ${seed}: ${counts.map(([what, count]) => `${what} ${count}`).join(', ')}\n`);
+  // Every workflow is replayed, one after the other.
   await system.close();
-}, 120_000);
+}, 300_000);
 
 test('in peace, each instance comes to rest where the model says, also where sequences once found faults', async () => {
   onTestFailed(() => void process.stderr.write(system.output()));
