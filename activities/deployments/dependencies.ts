@@ -39,11 +39,12 @@ export interface DeploymentServer {
   release(run: OpenRun): Promise<void>;
   /** Takes a run from the worker that has it in its cache. */
   unstick(run: OpenRun): Promise<void>;
+  /** Brings a run to the build that the routing says, which takes the waiting steps of the run at once. */
+  nudge(run: OpenRun): Promise<void>;
   /** @returns false if there is nothing to reset */
   reset(run: OpenRun, options: { buildId: string | null; reason: string; requestId: string }): Promise<boolean>;
   /** The activities of a run that have not ended. */
   readSteps(run: { workflowId: string }): Promise<PendingStep[]>;
-  retryStep(run: { workflowId: string }, step: PendingStep): Promise<void>;
   /** Asks for another try of a failed instance. A repeated request id changes nothing. */
   retryInstance(instanceId: string, requestId: string): Promise<unknown>;
   canaries: CanaryWorkflows;

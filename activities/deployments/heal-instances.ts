@@ -11,18 +11,19 @@ import type { Reading } from './read-facts.ts';
 
 /** An instance that fails or stands still for reasons of its own is not waited for any longer. */
 const longestWaitMs = 60_000;
+
 /**
- * Lets runs that the build before carries on again repeat at once what failed on the candidate. Temporal would repeat it after a pause
- * that has grown to minutes.
+ * Lets the build before take what failed on the candidate at once. Temporal would repeat it after a pause that has grown to minutes.
  */
-export function createStepRetries() {
-  const retried = new Set<string>();
+export function createNudges() {
+  const nudged = new Set<string>();
   return async ({ row, server }: Reading, run: OpenRun): Promise<void> => {
-    for (const step of await server.readSteps(run)) {
-      const name = `${run.workflowId} ${step.id}`;
-      if (step.buildId !== row.buildId || step.isRunning || step.failures === 0 || retried.has(name)) continue;
-      retried.add(name);
-      await server.retryStep(run, step);
+    for (const { id, buildId, isRunning, failures } of await server.readSteps(run)) {
+      // The server may hand the step to the candidate once more, so that it is as before.
+      const name = `${run.workflowId} ${id} ${failures}`;
+      if (buildId !== row.buildId || isRunning || failures === 0 || nudged.has(name)) continue;
+      nudged.add(name);
+      await server.nudge(run);
     }
   };
 }

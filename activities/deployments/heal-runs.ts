@@ -10,7 +10,7 @@ import { findInstancesWith } from '../../database/deployments/troubled.ts';
 import type { DeploymentActivities } from '../../workflows/deployments/activities.ts';
 import { isInCohort } from './cohort.ts';
 import type { DeploymentActivityDependencies, OpenRun, ProbeResult } from './dependencies.ts';
-import { createStepRetries, healInstances } from './heal-instances.ts';
+import { createNudges, healInstances } from './heal-instances.ts';
 import { readHeldWorkflows, releaseInstances } from './held-instances.ts';
 import { readFacts, type Reading } from './read-facts.ts';
 import { defaults } from './repeat.ts';
@@ -66,7 +66,7 @@ export function createHealRuns(dependencies: DeploymentActivityDependencies): He
       if (wasCarried && !held.has(run.workflowId)) suspects.set(run.workflowId, run);
     }
     const unhealed = new Map<string, string>();
-    const retrySteps = createStepRetries();
+    const nudge = createNudges();
     // A worker of the candidate may have been at work on a run when the run was taken from it, and have it in its cache again.
     let isCertain = row.previousBuildId !== null;
     while (!signal.aborted) {
@@ -77,7 +77,7 @@ export function createHealRuns(dependencies: DeploymentActivityDependencies): He
       // What the build before cannot replay was reset. A run is probed once its step is over, which may take as long as its agent needs.
       const mayEnd = performance.now() - began < longestStepMs;
       const underWay = [...results].flatMap(([id, { outcome }]) => (outcome === 'underWay' ? [id] : []));
-      await pMap(underWay, (workflowId) => retrySteps(reading, { workflowId, runId: '' }), { concurrency: 10 });
+      await pMap(underWay, (workflowId) => nudge(reading, { workflowId, runId: '' }), { concurrency: 10 });
       unhealed.clear();
       for (const [id, result] of results) {
         const run = suspects.get(id);

@@ -1,4 +1,7 @@
-import type { Client } from '@temporalio/client';
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import { rolloutWorkflowId } from '../../contracts/names.ts';
+import { instanceMessageSignal, type InstanceMessage } from '../../workflows/messages.ts';
+import { rolloutChangedSignal } from '../../workflows/rollouts/messages.ts';
 import type { OpenRun } from './open-runs.ts';
 import { grpcCodes, grpcErrorOf } from '../signals/temporal-refusal.ts';
 
@@ -39,6 +42,25 @@ export function createRunMender({ client, deploymentName, identity }: MendRunsOp
         await service.resetStickyTaskQueue({ namespace, execution: { workflowId } });
       } catch (error) {
         if (grpcErrorOf(error)?.code !== grpcCodes.notFound) throw error;
+      }
+    },
+
+    /**
+     * Gives a run a workflow task. If another build takes it than the one before, Temporal hands the steps that wait for their next attempt
+     * out with it, at once.
+     *
+     * Nothing resets such a step itself (`ResetActivity`): the server (up to 1.29) loses a step that was reset when its run comes to another
+     * build later, and the run waits for it for good.
+     */
+    nudge: async ({ workflowId }: Pick<OpenRun, 'workflowId'>): Promise<void> => {
+      const handle = client.workflow.getHandle(workflowId);
+      const isRollout = workflowId.startsWith(rolloutWorkflowId(''));
+      try {
+        await (isRollout
+          ? handle.signal(rolloutChangedSignal)
+          : handle.signal(instanceMessageSignal, { type: 'checkRequested' } satisfies InstanceMessage));
+      } catch (error) {
+        if (!(error instanceof WorkflowNotFoundError)) throw error;
       }
     },
 

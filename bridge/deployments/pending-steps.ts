@@ -1,5 +1,4 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
-import { grpcCodes, grpcErrorOf } from '../signals/temporal-refusal.ts';
 import type { OpenRun } from './open-runs.ts';
 
 /** An activity of a workflow that has not ended. */
@@ -21,8 +20,8 @@ const eventsLookedAt = 100;
 /** A value of `PendingActivityState` in Temporal's API. */
 const started = 2;
 
-/** Reads what the workflows of instances wait for, and lets them try it again. */
-export function createPendingSteps({ client, identity }: { client: Client; identity: string }) {
+/** Reads what the workflows of instances wait for. */
+export function createPendingSteps({ client }: { client: Client }) {
   const { namespace } = client.options;
 
   /** How often steps of each name have ended in a failure in a row. A step that is begun anew has forgotten its failures. */
@@ -83,19 +82,6 @@ export function createPendingSteps({ client, identity }: { client: Client; ident
       } catch (error) {
         if (error instanceof WorkflowNotFoundError) return [];
         throw error;
-      }
-    },
-
-    /** Begins the next attempt of a step at once, and not after a pause that grew with each failure. */
-    retryStep: async ({ workflowId }: Pick<OpenRun, 'workflowId'>, { id }: PendingStep): Promise<void> => {
-      try {
-        await client.withDeadline(Date.now() + answerMs, () =>
-          client.workflowService.resetActivity({ namespace, execution: { workflowId }, identity, id }),
-        );
-      } catch (error) {
-        // The step has ended meanwhile, or the server does not allow it; the attempt comes after its pause then.
-        const harmless: unknown[] = [grpcCodes.notFound, grpcCodes.unimplemented, grpcCodes.invalidArgument];
-        if (!harmless.includes(grpcErrorOf(error)?.code)) throw error;
       }
     },
   };

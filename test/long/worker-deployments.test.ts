@@ -140,7 +140,7 @@ describe.concurrent('the pollers', () => {
   test('are not needed on the queue of a host, and the build is routed to all the same', async () => {
     await using deployment = await open();
     const { deployments, name } = deployment;
-    await deployment.startWorker('good', 'v1', `${name}/host/1`);
+    await deployment.startWorker('good', 'v1', { taskQueue: `${name}/host/1` });
     await deployment.startWorker('good', 'v2');
     await untilPolled(deployment, 'v2');
     expect(await deployments.ramp('v2', 50)).toBeUndefined();
@@ -269,6 +269,33 @@ describe('runs that the build before cannot replay', () => {
     await deployment.step([held]);
     await deployment.untilLastOn([held], 'v2');
     expect(await deployment.completedTasks(other)).toContain('v2');
+  });
+});
+
+describe('a step that fails on a build', () => {
+  test('is repeated at once by the build before, although its next attempt is far away', async () => {
+    await using deployment = openClosing();
+    const { deployments, mender, steps } = deployment;
+    await deployment.startWorker('working', 'v1');
+    await deployment.startWorker('working', 'v2', {
+      work: async () => {
+        throw new Error('This build cannot work.');
+      },
+    });
+    await untilPolled(deployment, 'v1');
+    await untilPolled(deployment, 'v2');
+    await deployments.manage();
+    await deployments.setCurrent('v2');
+    const ids = await deployment.startRuns(5);
+    await deployment.step(ids);
+    const stepsOf = async (workflowId: string) => await steps.readSteps({ workflowId });
+    for (const id of ids) {
+      await untilTrue(async () => (await stepsOf(id))[0]?.failures === 1, 'its step does not fail');
+    }
+    await deployments.setCurrent('v1');
+    for (const workflowId of ids) await mender.nudge({ workflowId });
+    for (const id of ids) await untilTrue(async () => (await stepsOf(id)).length === 0, 'its step is not repeated');
+    for (const id of ids) expect((await deployment.completedTasks(id)).at(-1)).toBe('v1');
   });
 });
 

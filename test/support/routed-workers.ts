@@ -7,13 +7,14 @@ import type { Client } from '@temporalio/client';
 import { checkReplay } from '../../replay/check-replay.ts';
 import type { GateActivities, ReplayReport } from '../../workflows/gate/activities.ts';
 import { createOpenRuns } from '../../bridge/deployments/open-runs.ts';
+import { createPendingSteps } from '../../bridge/deployments/pending-steps.ts';
 import { createPollers } from '../../bridge/deployments/pollers.ts';
 import { createRunMender } from '../../bridge/deployments/mend-runs.ts';
 import { createWorkerDeployments } from '../../bridge/deployments/worker-deployments.ts';
 import { until } from '../../stack/until.ts';
 import { loadWorkflowBundle, type WorkflowBundle } from '../../workers/workflow-bundle.ts';
 
-export type RoutedCode = 'good' | 'broken' | 'patched' | 'selective';
+export type RoutedCode = 'good' | 'broken' | 'patched' | 'selective' | 'working';
 
 const bundles = new Map<RoutedCode, Promise<WorkflowBundle>>();
 
@@ -41,15 +42,20 @@ export function openRoutedDeployment(environment: TestWorkflowEnvironment, optio
     stranger: createWorkerDeployments({ ...named, identity: 'stranger' }),
     pollers: createPollers(named),
     runs: createOpenRuns(named),
+    steps: createPendingSteps(named),
     mender: createRunMender({ ...named, identity: 'deployer' }),
 
     /** @param buildId left out: a worker without a version */
-    startWorker: async (code: RoutedCode, buildId?: string, taskQueue = queue): Promise<() => Promise<void>> => {
+    startWorker: async (
+      code: RoutedCode,
+      buildId?: string,
+      { taskQueue = queue, work = nothing }: { taskQueue?: string; work?: () => Promise<void> } = {},
+    ): Promise<() => Promise<void>> => {
       const worker = await Worker.create({
         connection: environment.nativeConnection,
         taskQueue,
         workflowBundle: await bundleOf(code),
-        activities: { nothing: async () => undefined, ...gateOf(client, await bundleOf(code)) },
+        activities: { nothing, work, ...gateOf(client, await bundleOf(code)) },
         shutdownForceTime: '5 seconds',
         maxConcurrentWorkflowTaskPolls: 2,
         maxConcurrentActivityTaskPolls: 1,
@@ -148,6 +154,8 @@ export function openRoutedDeployment(environment: TestWorkflowEnvironment, optio
     );
   }
 }
+
+const nothing = async (): Promise<void> => undefined;
 
 /** The gate of such a build: it replays with the code of the build, and foresees nothing. */
 function gateOf(client: Client, workflowBundle: WorkflowBundle): GateActivities {
