@@ -6,7 +6,8 @@ import { Load } from '../ui/loading.tsx';
 import { DeploymentActions } from './deployment-actions.tsx';
 import { BlastRadius, DeploymentGate, DeploymentSteps } from './deployment-checks.tsx';
 import { DeploymentInstances } from './deployment-instances.tsx';
-import { DeploymentBadge, partInWords } from './deployment-rows.tsx';
+import { DeliveryBadge } from './delivery-row.tsx';
+import { partInWords } from './deployment-rows.tsx';
 
 const refreshMs = 2_000;
 
@@ -49,7 +50,7 @@ function DeploymentHead({ deployment, reload }: { deployment: Deployment; reload
         <div>
           <h1>{build}</h1>
           <p class="line">
-            <DeploymentBadge deployment={deployment} />
+            <DeliveryBadge status={deployment.status} />
             <span class="quiet">{partInWords(deployment)}</span>
           </p>
         </div>

@@ -3,9 +3,10 @@ import { addressOf, query } from '../router.ts';
 import { useAdmin } from '../session.ts';
 import { Friendly, Time } from '../ui/format.tsx';
 import { Load } from '../ui/loading.tsx';
+import { DeliveryBadge } from './delivery-row.tsx';
 import { MovedInstances } from './moved-instances.tsx';
 import { RolloutActions } from './rollout-actions.tsx';
-import { progressInWords, RolloutBadge } from './rollout-rows.tsx';
+import { progressInWords } from './rollout-rows.tsx';
 import { RolloutWaves } from './rollout-waves.tsx';
 
 const refreshMs = 2_000;
@@ -46,7 +47,7 @@ function RolloutHead({ rollout, reload }: { rollout: RolloutWithWaves; reload: (
         <div>
           <h1>{`${name} ${version}`}</h1>
           <p class="line">
-            <RolloutBadge rollout={rollout} />
+            <DeliveryBadge status={status} />
             <span class="quiet">{progressInWords(rollout)}</span>
           </p>
         </div>
