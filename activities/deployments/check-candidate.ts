@@ -12,6 +12,7 @@ import { judgeGate } from './judge-gate.ts';
 import { runCanary } from './run-canary.ts';
 import { readFacts, type Reading } from './read-facts.ts';
 import { defaults } from './repeat.ts';
+import { watchCandidate } from './watch-candidate.ts';
 import { batchOf, collectRuns, instanceIdOf, mostRunsOfGate } from './runs.ts';
 
 type CheckCandidate = DeploymentActivities['checkCandidate'];
@@ -29,16 +30,25 @@ export function createCheckCandidate(dependencies: DeploymentActivityDependencie
 
     const stopping = new AbortController();
     const signal = AbortSignal.any([stopping.signal, cancellationSignal()]);
-    // Whoever pauses or aborts the deployment does not wait for the check.
-    const watching = (async () => {
-      while (!signal.aborted) {
+    const watch = watchCandidate(pool);
+    /** @returns what happens to the candidate meanwhile, which the check may outlast by hours */
+    const watchMeanwhile = async (): Promise<DeploymentReason | undefined> => {
+      for (;;) {
         await delay(pollMs, undefined, { signal }).catch(() => undefined);
-        const now = signal.aborted ? reading : await readFacts(dependencies, deploymentName);
-        if (!now || isStale(now)) stopping.abort();
+        if (signal.aborted) return undefined;
+        const now = await readFacts(dependencies, deploymentName);
+        // Whoever pauses or aborts the deployment does not wait for the check.
+        if (!now || isStale(now)) return undefined;
+        const found = now.facts.percentage > 0 ? await watch.look(now, memory.ramps) : undefined;
+        if (!found) continue;
+        await watch.record(now);
+        return found;
       }
-    })();
+    };
     // Its error is thrown below.
-    watching.catch(() => stopping.abort());
+    const watching = watchMeanwhile().finally(() => stopping.abort());
+    watching.catch(() => undefined);
+    let found: DeploymentReason | undefined;
     let failure: DeploymentReason | undefined;
     let passed: { percentage: number; at: string } | undefined;
     try {
@@ -56,9 +66,11 @@ export function createCheckCandidate(dependencies: DeploymentActivityDependencie
       }
     } finally {
       stopping.abort();
-      await watching;
+      await watch.close();
+      found = await watching;
     }
     const facts = (await readFacts(dependencies, deploymentName))?.facts ?? null;
+    failure = found ?? failure;
     return { facts, ...(failure && { failure }), ...(passed && { passed }) };
   };
 

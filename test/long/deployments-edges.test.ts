@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, describe, test, type TestContext } from 'vitest';
 import { isInCohort } from '../../activities/deployments/cohort.ts';
 import { instanceIdOf as idOf } from '../../activities/deployments/runs.ts';
@@ -167,6 +168,34 @@ describe.concurrent('instances that fail', () => {
       expect((await findings(id, 'instance_failed')).toSorted()).toEqual(
         carried.slice(0, 2).map(instanceIdOf).toSorted(),
       );
+      await builds.step(ids);
+      await builds.untilLastOn(ids, 'v1');
+    },
+    limitMs,
+  );
+
+  test(
+    'while the candidate is checked for its next step end the check',
+    async (context) => {
+      const { expect } = context;
+      const { builds, rig, request, startWorker, until, untilPolled, ids } = await open(6, context);
+      const [first = ''] = ids.toSorted((a, b) => smallestStepWith(a) - smallestStepWith(b));
+      let isHeld = false;
+      await startWorker('good', 'v2', {
+        beforeReplay: async () => {
+          while (isHeld) await delay(100);
+        },
+      });
+      await untilPolled('v2');
+      const steps = [smallestStepWith(first), 100];
+      const id = await request('v2', { steps, gate: 'on', min_instances: 0, progress_deadline_seconds: 600 });
+      await until(id, 'ramping');
+      isHeld = true;
+      await until(id, 'checking');
+      await rig.pool.query(`update instances set status = 'failed' where id = $1`, [instanceIdOf(first)]);
+      const { reason } = await until(id, 'rolled_back', 'instance_failures');
+      isHeld = false;
+      expect(reason?.message).toContain(instanceIdOf(first));
       await builds.step(ids);
       await builds.untilLastOn(ids, 'v1');
     },

@@ -4,7 +4,7 @@ import { deploymentWorkflowType, instanceWorkflowId } from '../../contracts/name
 import { createRequestedDeployments } from './requested-deployments.ts';
 import { openRig } from './rig.ts';
 import { replayRuns } from './replay.ts';
-import { openRoutedDeployment, untilTrue, type RoutedCode } from './routed-workers.ts';
+import { openRoutedDeployment, untilTrue, type RoutedCode, type WorkerOptions } from './routed-workers.ts';
 
 const limitMs = 120_000;
 
@@ -43,9 +43,9 @@ export async function openRoutedRig(
     name,
     /** A strategy of seconds. */
     quick,
-    startWorker: async (code: RoutedCode, buildId: string) => {
+    startWorker: async (code: RoutedCode, buildId: string, options: WorkerOptions = {}) => {
       await pool.query('select announce_build($1, $2, 3600)', [name, buildId]);
-      return builds.startWorker(code, buildId);
+      return builds.startWorker(code, buildId, options);
     },
     untilPolled: (buildId: string) =>
       untilTrue(

@@ -16,6 +16,14 @@ import { loadWorkflowBundle, type WorkflowBundle } from '../../workers/workflow-
 
 export type RoutedCode = 'good' | 'broken' | 'patched' | 'selective' | 'working';
 
+export interface WorkerOptions {
+  taskQueue?: string;
+  /** The activity that is the step of some code. */
+  work?: () => Promise<void>;
+  /** What the gate waits for. */
+  beforeReplay?: () => Promise<void>;
+}
+
 const bundles = new Map<RoutedCode, Promise<WorkflowBundle>>();
 
 function bundleOf(code: RoutedCode): Promise<WorkflowBundle> {
@@ -49,13 +57,13 @@ export function openRoutedDeployment(environment: TestWorkflowEnvironment, optio
     startWorker: async (
       code: RoutedCode,
       buildId?: string,
-      { taskQueue = queue, work = nothing }: { taskQueue?: string; work?: () => Promise<void> } = {},
+      { taskQueue = queue, work = nothing, beforeReplay = nothing }: WorkerOptions = {},
     ): Promise<() => Promise<void>> => {
       const worker = await Worker.create({
         connection: environment.nativeConnection,
         taskQueue,
         workflowBundle: await bundleOf(code),
-        activities: { nothing, work, ...gateOf(client, await bundleOf(code)) },
+        activities: { nothing, work, ...gateOf(client, await bundleOf(code), beforeReplay) },
         shutdownForceTime: '5 seconds',
         maxConcurrentWorkflowTaskPolls: 2,
         maxConcurrentActivityTaskPolls: 1,
@@ -158,9 +166,10 @@ export function openRoutedDeployment(environment: TestWorkflowEnvironment, optio
 const nothing = async (): Promise<void> => undefined;
 
 /** The gate of such a build: it replays with the code of the build, and foresees nothing. */
-function gateOf(client: Client, workflowBundle: WorkflowBundle): GateActivities {
+function gateOf(client: Client, workflowBundle: WorkflowBundle, beforeReplay: () => Promise<void>): GateActivities {
   return {
     replayRuns: async ({ runs }) => {
+      await beforeReplay();
       const failures: ReplayReport['failures'] = [];
       const { replayed, notBegun, vanished } = await checkReplay({
         client,
