@@ -72,7 +72,7 @@ export function createAgentLifecycle({
         'an agent that an earlier worker started is taken over',
       );
       await orUndo(folder, record, async () => {
-        await awaitReady({ folder, spec, identity, child: undefined, signal });
+        await awaitReady({ folder, runtimeId, spec, identity, child: undefined, signal });
         await folder.writeRecord({ ...record, phase: 'running' });
       });
     }
@@ -102,7 +102,7 @@ export function createAgentLifecycle({
     await orUndo(folder, record, async () => {
       // An agent that is ready at once needs only the write below.
       if (spec.ready === 'file') await folder.writeRecord(record);
-      await awaitReady({ folder, spec, identity, child, signal });
+      await awaitReady({ folder, runtimeId, spec, identity, child, signal });
       await folder.writeRecord({ ...record, phase: 'running' });
     });
     watcher.add({ instanceId, runtimeId, folder, identity, child });

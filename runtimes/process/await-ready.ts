@@ -4,12 +4,14 @@ import type { ProcessSpec } from './spec.ts';
 import { AgentNotReady } from '../runtime.ts';
 import { describeExit, hasEnded } from './exit.ts';
 import type { InstanceFolder } from './instance-folder.ts';
+import { leaseLapsed } from './lease-lapsed.ts';
 import { isAlive } from './process-table.ts';
 import type { ProcessIdentity } from './process-entry.ts';
 import { waitUntil } from './wait-until.ts';
 
 interface ReadyOptions {
   folder: InstanceFolder;
+  runtimeId: string;
   spec: ProcessSpec;
   identity: ProcessIdentity;
   child: ChildProcess | undefined;
@@ -18,9 +20,9 @@ interface ReadyOptions {
 
 /**
  * Resolves once the agent is ready.
- * @throws AgentNotReady; the reason of the signal when aborted
+ * @throws AgentNotReady; RuntimeUnavailable when the fence has ended the agent; the reason of the signal when aborted
  */
-export async function awaitReady({ folder, spec, identity, child, signal }: ReadyOptions): Promise<void> {
+export async function awaitReady({ folder, runtimeId, spec, identity, child, signal }: ReadyOptions): Promise<void> {
   const ended = (): boolean => (child === undefined ? !isAlive(identity) : hasEnded(child));
   if (spec.ready === 'file') {
     const deadlineMs = performance.now() + spec.ready_timeout_seconds * 1000;
@@ -33,6 +35,7 @@ export async function awaitReady({ folder, spec, identity, child, signal }: Read
     await setImmediate();
   }
   if (!ended()) return;
+  if ((await folder.readFenced()) === runtimeId) throw leaseLapsed();
   const sentence = describeExit(child).replace(/\.$/, ', before it was ready.');
   throw new AgentNotReady(`${sentence} ${await folder.lastOutput()}`);
 }

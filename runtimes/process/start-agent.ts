@@ -10,6 +10,7 @@ import { RuntimeUnavailable, SpecRejected } from '../runtime.ts';
 import type { ProvisionRequest } from '../runtime.ts';
 import { errorCode } from './error-code.ts';
 import type { InstanceFolder } from './instance-folder.ts';
+import { leaseLapsed } from './lease-lapsed.ts';
 import { identify, signalGroup } from './process-table.ts';
 import type { ProcessIdentity } from './process-entry.ts';
 
@@ -76,13 +77,6 @@ export async function startAgent({
     if (error instanceof RuntimeUnavailable) throw error;
     throw await explain(error, { command, cwd, uid });
   }
-}
-
-function leaseLapsed(): RuntimeUnavailable {
-  return new RuntimeUnavailable(
-    'The lease of the host ran out during the start, so another host may have got the instance. The start is tried again ' +
-      'where the instance is placed.',
-  );
 }
 
 function environmentOf({

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -5,6 +6,8 @@ import { setTimeout } from 'node:timers/promises';
 import { describe, expect, vi } from 'vitest';
 import { bootSeconds } from '../../runtimes/boot-clock.ts';
 import { readLeaseStamp } from '../../runtimes/host-lease.ts';
+import { createFence } from '../../runtimes/process/fence/end-overdue.ts';
+import { instanceFolder } from '../../runtimes/process/instance-folder.ts';
 import { listProcesses } from '../../runtimes/process/process-table.ts';
 import { context, processesOf, type AgentRig } from '../support/process-agents.ts';
 import { readReports, workerTest, type ServingWorker } from '../support/serving-workers.ts';
@@ -132,6 +135,34 @@ describe.skipIf(process.platform !== 'linux')('the fence', () => {
   );
 
   workerTest.concurrent(
+    'lets a start be tried again whose agent it ends before it is ready',
+    async ({ rig, startWorker }) => {
+      const worker = await startWorker('first');
+      await worker.ask({ keepLeaseOf: leaseSeconds });
+      const request = { ...rig.request({ ready: 'file', ready_timeout_seconds: 300 }), replaceAfterSeconds };
+      const { answer } = await worker.begin({ provision: request, startsAfterMs: 1 });
+      const answered = answer();
+      const hasBegun = vi.waitUntil(async () => (await processesOf(request.instanceId)).length > 0);
+      await Promise.race([hasBegun, answered]);
+      await worker.ask({ dropLease: true });
+      expect((await answered).error).toMatch(/RuntimeUnavailable: The lease of the host ran out during the start/);
+    },
+  );
+
+  workerTest.concurrent('notes that it ended a start of which no process is known yet', async ({ rig }) => {
+    const { instanceId } = rig.request();
+    const folder = instanceFolder(rig.directory, `instance-${instanceId}`);
+    await (await folder.prepare({ config: {}, secrets: [], uid: undefined })).close();
+    const runtimeId = randomUUID();
+    await folder.writeRecord({ runtimeId, generation: 1, stopGraceSeconds: 1, phase: 'starting', replaceAfterSeconds });
+    // No worker has renewed a lease of the folder.
+    const fence = createFence(rig.directory, () => undefined);
+    await fence.look();
+    await fence.endOverdue();
+    expect(await folder.readFenced()).toBe(runtimeId);
+  });
+
+  workerTest.concurrent(
     'a start that began before the lease ran out is refused, also when another worker has renewed it',
     async ({ rig, startWorker }) => {
       const [left, right] = await Promise.all([startWorker('left'), startWorker('right')]);
@@ -153,12 +184,17 @@ describe.skipIf(process.platform !== 'linux')('the fence', () => {
     await vi.waitUntil(
       async () => {
         const request = fencedRequest(rig);
-        const heldSince = ofLease(rig)?.heldSince;
+        const { heldSince = Infinity } = ofLease(rig) ?? {};
+        // A start in the same tick of the clock may have been before the lease.
+        await vi.waitUntil(() => bootSeconds() > heldSince);
         const { answer } = await left.begin({ provision: request, startsAfterMs: 500 });
         left.signal('SIGSTOP');
         await pastTheFence();
         left.signal('SIGCONT');
         const { error } = await answer();
+        // The next renewal tells whether the lease was over before it.
+        const answeredAt = bootSeconds();
+        await vi.waitUntil(() => (ofLease(rig)?.sentAt ?? 0) > answeredAt);
         if (ofLease(rig)?.heldSince !== heldSince) return false;
         expect(error).toBeUndefined();
         expect(await processesOf(request.instanceId)).toHaveLength(1);

@@ -73,8 +73,9 @@ export function createFence(directory: string, log: Log) {
   async function end(id: string, record: StartRecord): Promise<void> {
     const folder = folderOf(id);
     const { runtimeId, process: leader } = record;
-    if (leader && isAlive(leader)) {
-      log('An agent is ended, because the lease of the host ran out.', { instanceId: id, runtimeId, pid: leader.pid });
+    // The record of a start lacks the process at first, also where the agent runs already.
+    if (!leader || isAlive(leader)) {
+      log('An agent is ended, because the lease of the host ran out.', { instanceId: id, runtimeId, pid: leader?.pid });
       // The note comes first, because the worker reports the end at once.
       await folder.writeFenced(runtimeId).catch(() => undefined);
     }
