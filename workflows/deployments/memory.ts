@@ -3,7 +3,7 @@ import type { DeploymentFacts, DeploymentMemory } from './facts.ts';
 /** What a run of the workflow keeps of the deployment, and hands on to the next run. */
 export interface Memory extends Omit<DeploymentMemory, 'secondsInStep'> {
   deploymentId: string;
-  /** Changes with each change of the status or the step. */
+  /** Changes with each change of the status, the step or the reason. */
   stage: string;
   /** By Temporal's clock, in ms. */
   stageBeganAt: number;
@@ -11,8 +11,8 @@ export interface Memory extends Omit<DeploymentMemory, 'secondsInStep'> {
 
 /** The memory of another deployment is forgotten. */
 export function rememberStage(memory: Memory | undefined, facts: DeploymentFacts): Memory {
-  const { deploymentId, status, step } = facts;
-  const stage = `${status} ${step}`;
+  const { deploymentId, status, step, reason } = facts;
+  const stage = `${status} ${step} ${reason?.code ?? ''}`;
   if (memory?.deploymentId !== deploymentId) {
     return { deploymentId, ramps: rememberRamp([], facts), stage, stageBeganAt: Date.now() };
   }

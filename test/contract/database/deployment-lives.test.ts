@@ -68,6 +68,20 @@ test('whatever happens to a deployment in whatever order, it ends, and the routi
         await rows.close();
       }
     }),
-    { numRuns: 25 },
+    {
+      numRuns: 25,
+      examples: [
+        // A person pauses the deployment, it fails while it is paused, and is resumed.
+        [
+          { steps: [100], auto_promote: true, auto_rollback: false, rollback_window_seconds: 0 },
+          [
+            { kind: 'steps', count: 5 },
+            { kind: 'person', action: 'pause' },
+            { kind: 'failure' },
+            { kind: 'steps', count: 2 },
+          ],
+        ],
+      ],
+    },
   );
 }, 60_000);
