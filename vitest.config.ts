@@ -138,6 +138,17 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'timed',
+          include: ['test/timed/**/*.test.ts'],
+          ...withServers,
+          expect,
+          // Its files run after all others and one at a time, because they assert limits of time.
+          sequence: { groupOrder: 1 },
+          maxWorkers: 1,
+        },
+      },
+      {
+        test: {
           name: 'model',
           include: ['test/model/**/*.test.ts'],
           ...withServers,

@@ -4,4 +4,4 @@ import { rabbitmq4Project } from './rabbitmq-4.ts';
 export const usualProjects = ['unit', 'contract', 'workflow', 'replay', 'integration', 'fleet'];
 
 /** Those that `npm run test:long` runs. */
-export const longProjects = ['long', 'browser', 'model', rabbitmq4Project];
+export const longProjects = ['timed', 'long', 'browser', 'model', rabbitmq4Project];

@@ -19,13 +19,15 @@ export interface SchemathesisOptions {
   maxExamples?: number;
   /** What is there, by where it is asked for, such as `path.id` or `body.agent_id`: half of the requests are about it. */
   known: Readonly<Record<string, readonly string[]>>;
+  /** Only operations under paths that match are tried. */
+  paths?: RegExp;
   /** Names of checks that do not hold there. */
   excludedChecks?: readonly string[];
 }
 
 /** Sends requests made of the OpenAPI document, and others that are wrong by it. @returns what is said of the answers */
 export async function runSchemathesis(options: SchemathesisOptions): Promise<{ exitCode: number; output: string }> {
-  const { python, url, token, known, signal, maxExamples = 25, excludedChecks = [] } = options;
+  const { python, url, token, known, signal, maxExamples = 25, paths = /./, excludedChecks = [] } = options;
   const folder = await mkdtemp(join(tmpdir(), 'schemathesis-'));
   const configFile = join(folder, 'schemathesis.toml');
   await writeFile(configFile, `${await readFile(commonConfig, 'utf8')}\n${toConfig(known)}`);
@@ -39,6 +41,8 @@ export async function runSchemathesis(options: SchemathesisOptions): Promise<{ e
       'run',
       `${url}/openapi.json`,
       '--no-color',
+      '--include-path-regex',
+      paths.source,
       '--max-examples',
       String(maxExamples),
       '--header',
