@@ -91,8 +91,8 @@ test('while Temporal is away, messages are held and tried again in place; once i
   await expectOneLifeEach(await insertMany(1));
   const sessions = logged('agents_worker is ready');
   await temporal.cut();
-  // More than the consumer takes at once: the others wait in the queue.
-  const ids = await insertMany(20);
+  // Four more than the consumer takes at once: they wait in the queue.
+  const ids = await insertMany(68);
   for (const id of ids) await rig.bus.until(id, 'instance.created');
   await vi.waitFor(async () => expect(await healthOfCalls()).toMatchObject({ ready: false }), { timeout: 60_000 });
   expect((await healthOfCalls()).lastError).toContain('Start Temporal, or correct TEMPORAL_ADDRESS');
