@@ -61,6 +61,8 @@ export function startTemporalWorker(options: TemporalWorkerOptions): Supervised 
         connection,
         namespace: temporal.namespace,
         maxHeartbeatThrottleInterval: temporalLimits.heartbeatThrottleMs,
+        maxConcurrentWorkflowTaskExecutions: workflowTasksAtOnce,
+        maxConcurrentWorkflowTaskPolls: workflowTasksAtOnce / 2,
         shutdownGraceTime: temporalLimits.shutdownGraceMs,
         shutdownForceTime: temporalLimits.shutdownForceMs,
       });
@@ -114,6 +116,12 @@ export function startTemporalWorker(options: TemporalWorkerOptions): Supervised 
  * replays, and Node.js then aborts the whole process: "async hook stack has become corrupted".
  */
 export const undocumentedOptions: object = { isolateExecutionTimeout: '60 seconds' };
+
+/**
+ * Tasks beyond this number wait at the server, where their limit of 10 s does not run yet. With the SDK's 40, those that a busy host had
+ * taken ran out of it before their turn, came again, and kept the host busy for good.
+ */
+const workflowTasksAtOnce = 12;
 
 /**
  * Workflows move to the build that Temporal gives them. Their behavior is set for the worker, never for a workflow
