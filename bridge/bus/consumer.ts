@@ -35,7 +35,7 @@ export interface ConsumerOptions<Queue extends DomainQueueName> {
 
 /** Consumes a queue, at least once, over connections that recover. */
 export function startConsumer<Queue extends DomainQueueName>(options: ConsumerOptions<Queue>): Supervised {
-  const { name, amqpUrl, queue, logger, onFatal, handle, prefetch = 64, checkMs = 5_000, events = catalog } = options;
+  const { name, amqpUrl, queue, logger, onFatal, handle, prefetch = 16, checkMs = 5_000, events = catalog } = options;
   const read = createReader(queue, events);
 
   const run = async (session: Session): Promise<void> => {

@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import type { Cause, RowChanged, RowDeleted } from '../../workflows/messages.ts';
 import type { EventMetadata } from '../../contracts/envelope.ts';
 import type { Acceptance } from './acceptance.ts';
@@ -5,6 +6,9 @@ import type { IncomingEvent } from '../bus/incoming-event.ts';
 import { sendNewest } from './send-newest.ts';
 import type { InstanceWorkflows } from './instance-workflows.ts';
 import { untilAccepted } from './until-accepted.ts';
+
+/** Calls that are cut off may have been accepted, and are made again. */
+const callsAtOnce = 16;
 
 export interface InstanceRouterOptions {
   workflows: Pick<InstanceWorkflows, 'signalOrStart'>;
@@ -19,11 +23,16 @@ export interface InstanceRouterOptions {
  * new, and finally from completing any task.
  */
 export function createInstanceRouter({ workflows, acceptance }: InstanceRouterOptions) {
+  const atOnce = pLimit(callsAtOnce);
   const tell = sendNewest<Told>({
     keyOf: ({ metadata }) => metadata.subject,
     rankOf: ({ message }) => message.sequence,
     send: async ({ metadata: { subject, instance }, message, signal }) =>
-      untilAccepted({ call: () => workflows.signalOrStart(subject, message, instance), acceptance, signal }),
+      untilAccepted({
+        call: () => atOnce(() => workflows.signalOrStart(subject, message, instance)),
+        acceptance,
+        signal,
+      }),
   });
   return async ({ type, metadata }: IncomingEvent, signal: AbortSignal): Promise<void> => {
     const message = toMessage({ type, metadata });

@@ -1,29 +1,26 @@
 import type { Client } from '@temporalio/client';
 import { vi } from 'vitest';
+import { createPollers } from '../../bridge/deployments/pollers.ts';
 import type { BuildOfDeployment } from '../../contracts/names.ts';
 
 const patience = { timeout: 45_000, interval: 100 };
-/** Kinds of pollers, as numbers of `TaskQueueType` in Temporal's API. */
-const taskQueueTypes = [1, 2];
 
 /** Settings of an agents_worker of that build. */
 export function settingsOf({ deploymentName, buildId }: BuildOfDeployment): Record<string, string> {
   return { TEMPORAL_DEPLOYMENT_NAME: deploymentName, TEMPORAL_WORKER_BUILD_ID: buildId };
 }
 
-/** Resolves once workers of the build poll the task queue for workflows and for activities, which Temporal learns a moment after their start. */
-export async function untilPolled(client: Client, build: BuildOfDeployment, taskQueue: string): Promise<void> {
-  const { namespace } = client.options;
-  await vi.waitUntil(async () => {
-    const answers = await Promise.all(
-      taskQueueTypes.map((taskQueueType) =>
-        client.workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueue }, taskQueueType }),
-      ),
-    );
-    return answers.every(({ pollers }) =>
-      pollers.some(({ deploymentOptions }) => deploymentOptions?.buildId === build.buildId),
-    );
-  }, patience);
+/**
+ * Resolves once workers of the build poll the task queue for workflows and for activities, and the server has registered the build there.
+ * Until then, it gives tasks that are pinned to the build to the current one.
+ */
+export async function untilPolled(
+  client: Client,
+  { deploymentName, buildId }: BuildOfDeployment,
+  taskQueue: string,
+): Promise<void> {
+  const { findMissing } = createPollers({ client, deploymentName, taskQueue });
+  await vi.waitUntil(async () => (await findMissing(buildId)).length === 0, patience);
 }
 
 /**

@@ -132,6 +132,8 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
       name: 'agents_worker',
       amqpUrl: configuration.amqpUrl,
       queue: queueNames.agentsWorkerInstance,
+      // Of the events of one instance only the newest is sent, so that a larger window makes an instance that changes often cheaper.
+      prefetch: 64,
       handle: createInstanceRouter({ workflows, acceptance }),
       logger,
       onFatal,
