@@ -4,6 +4,7 @@ import { DefaultLogger, Runtime, Worker, type WorkerOptions } from '@temporalio/
 import pRetry from 'p-retry';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, vi, type ProvidedContext } from 'vitest';
+import { isAtRest } from '../../activities/gate/is-at-rest.ts';
 import { toMessage } from '../../bridge/signals/instance-router.ts';
 import { watchAcceptance } from '../../bridge/signals/acceptance.ts';
 import { createInstanceWorkflows, type InstanceWorkflows } from '../../bridge/signals/instance-workflows.ts';
@@ -190,15 +191,15 @@ export function useEngine({ program, open, bundle }: EngineOptions) {
       await engine.untilAtRest(instance);
       return instance;
     },
-    /** Waits until no step of the workflow is under way. A row is written before the step that wrote it is over. */
+    /**
+     * Waits until no step of the workflow is under way. A row is written before the step that wrote it is over. The history says it, because
+     * the time-skipping server does not describe workflow tasks.
+     */
     untilAtRest: (instance: FakeInstance): Promise<void> =>
-      vi.waitFor(
-        async () => {
-          const { raw } = await handle(instance).describe();
-          expect([raw.pendingActivities ?? [], raw.pendingWorkflowTask ?? null]).toEqual([[], null]);
-        },
-        { timeout: untilTimeoutMs, interval: 20 },
-      ),
+      vi.waitFor(async () => expect(isAtRest(await handle(instance).fetchHistory())).toBe(true), {
+        timeout: untilTimeoutMs,
+        interval: 20,
+      }),
     /** At rest, because a run that is terminated in mid-step holds up the clock of the time-skipping server for good. */
     terminate: async (instance: FakeInstance): Promise<void> => {
       await engine.untilAtRest(instance);
