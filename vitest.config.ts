@@ -18,6 +18,8 @@ const withServers = {
   testTimeout: 90_000,
   hookTimeout: 90_000,
 };
+/** Their files run after all others and one at a time, because they assert limits of time or need the whole machine. */
+const alone = { sequence: { groupOrder: 1 }, maxWorkers: 1 };
 /** Vitest's default of one second is too short where several test files with servers of their own share two cores. */
 const expect = { poll: { timeout: 20_000 } };
 
@@ -141,10 +143,8 @@ export default defineConfig({
           name: 'timed',
           include: ['test/timed/**/*.test.ts'],
           ...withServers,
+          ...alone,
           expect,
-          // Its files run after all others and one at a time, because they assert limits of time.
-          sequence: { groupOrder: 1 },
-          maxWorkers: 1,
         },
       },
       {
@@ -152,6 +152,7 @@ export default defineConfig({
           name: 'model',
           include: ['test/model/**/*.test.ts'],
           ...withServers,
+          ...alone,
           expect,
         },
       },

@@ -29,7 +29,12 @@ export function createInstanceRouter({ workflows, acceptance }: InstanceRouterOp
     rankOf: ({ message }) => message.sequence,
     send: async ({ metadata: { subject, instance }, message, signal }) =>
       untilAccepted({
-        call: () => atOnce(() => workflows.signalOrStart(subject, message, instance)),
+        call: () =>
+          atOnce(async () => {
+            // The message may have been given back while this call waited for its turn.
+            signal.throwIfAborted();
+            await workflows.signalOrStart(subject, message, instance);
+          }),
         acceptance,
         signal,
       }),
