@@ -5,6 +5,13 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import type { WorkflowBundle } from './workflow-bundle.ts';
 
+/** agents_worker, and the processes that it starts. */
+const programs = [
+  'workers/agents-worker.ts',
+  'runtimes/process/fence/watchdog.ts',
+  'runtimes/process/launcher/launcher.mjs',
+];
+
 const thisProject = fileURLToPath(new URL('../', import.meta.url));
 
 /**
@@ -15,8 +22,8 @@ export async function buildIdOf(bundle: WorkflowBundle, root = thisProject): Pro
   const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
   const { outputFiles } = await build({
     absWorkingDir: root,
-    entryPoints: ['workers/agents-worker.ts'],
-    outfile: 'agents-worker.mjs',
+    entryPoints: programs,
+    outdir: '.',
     write: false,
     bundle: true,
     packages: 'external',

@@ -11,10 +11,12 @@ import { endProcesses } from './end-processes.ts';
 import { findAgent } from './find-agent.ts';
 import { isAlive } from './process-table.ts';
 import type { InstanceFolder, StartedRecord, StartRecord } from './instance-folder.ts';
+import { StartUnknown, type Launched, type Launcher } from './launcher/start-launcher.ts';
 import { startAgent } from './start-agent.ts';
-import type { HostEnvironment, StartedAgent } from './start-agent.ts';
+import type { HostEnvironment } from './start-agent.ts';
 
 interface LifecycleOptions {
+  launcher: Pick<Launcher, 'launch'>;
   folderOf: (instanceId: string) => InstanceFolder;
   watcher: AgentWatcher;
   /** Identifies this worker. */
@@ -35,6 +37,7 @@ const undoMs = 10_000;
  * at a time works on an instance.
  */
 export function createAgentLifecycle({
+  launcher,
   folderOf,
   watcher,
   workerId,
@@ -72,7 +75,7 @@ export function createAgentLifecycle({
         'an agent that an earlier worker started is taken over',
       );
       await orUndo(folder, record, async () => {
-        await awaitReady({ folder, runtimeId, spec, identity, child: undefined, signal });
+        await awaitReady({ folder, runtimeId, spec, identity, launched: undefined, signal });
         await folder.writeRecord({ ...record, phase: 'running' });
       });
     }
@@ -97,15 +100,16 @@ export function createAgentLifecycle({
       startedBy: workerId,
       replaceAfterSeconds,
     };
-    const { child, identity } = await launch(folder, request, intent, context);
+    const launched = await launch(folder, request, intent, context);
+    const { identity } = launched;
     const record = { ...intent, process: identity };
     await orUndo(folder, record, async () => {
       // An agent that is ready at once needs only the write below.
       if (spec.ready === 'file') await folder.writeRecord(record);
-      await awaitReady({ folder, runtimeId, spec, identity, child, signal });
+      await awaitReady({ folder, runtimeId, spec, identity, launched, signal });
       await folder.writeRecord({ ...record, phase: 'running' });
     });
-    watcher.add({ instanceId, runtimeId, folder, identity, child });
+    watcher.add({ instanceId, runtimeId, folder, identity, launched });
     logger.info({ instanceId, runtimeId, generation, pid: identity.pid }, 'agent started');
     return { runtimeId };
   }
@@ -115,24 +119,23 @@ export function createAgentLifecycle({
     request: ProvisionRequest<ProcessSpec>,
     intent: StartRecord,
     { signal, mayStart }: EffectContext,
-  ): Promise<StartedAgent> {
+  ): Promise<Launched> {
     const uid = await users?.claim(folder.name);
     const { config, spec, control } = request;
     const environment = { ...spec.environment, ...(control && { INSTANCE_CONTROL_URL: control.url }) };
-    const log = await folder.prepare({ config, secrets: secretsOf({ environment, config }), uid });
+    await folder.prepare({ config, secrets: secretsOf({ environment, config }), uid });
     try {
       signal.throwIfAborted();
       // The intent is written before the start, so that after a crash the next call looks for a process.
       await folder.writeRecord(intent);
       if (request.replaceAfterSeconds !== undefined) await ensureFence();
-      return await startAgent({ folder, request, log, hostEnvironment, uid, mayStart });
+      return await startAgent({ launcher, folder, request, hostEnvironment, uid, mayStart });
     } catch (error) {
       // The log has the cause, which names folders of the host. The user of the instance sees only the message.
       logger.warn({ err: error, instanceId: request.instanceId }, 'an agent cannot be started');
-      await folder.removeRecord();
+      // A process that may have been started is found by the next call.
+      if (!(error instanceof StartUnknown)) await folder.removeRecord();
       throw error;
-    } finally {
-      await log.close();
     }
   }
 

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { setImmediate, setTimeout as delay } from 'node:timers/promises';
-import type { ChildProcess } from 'node:child_process';
 import type { Logger } from 'pino';
 import { createExitReporter, type Report } from '../exit-reporter.ts';
 import type { RuntimeExit } from '../runtime.ts';
 import { AtWorkElsewhere, exclusively } from './exclusive.ts';
-import { describeExit, hasEnded, hasFailed } from './exit.ts';
+import { describeExit, hasFailed } from './exit.ts';
 import type { FolderWorkers } from './folder-workers.ts';
 import type { InstanceFolder } from './instance-folder.ts';
+import type { Launched } from './launcher/start-launcher.ts';
 import type { ProcessIdentity } from './process-entry.ts';
 import { isAlive, pidExists } from './process-table.ts';
 
@@ -18,11 +18,11 @@ export interface WatchedAgent {
   identity: ProcessIdentity;
   /** The worker that started the agent. It alone knows the exit code. */
   startedBy?: string | undefined;
-  /** Present when this process started the agent. It then sees the end at once, with the exit code. */
-  child?: ChildProcess;
+  /** Present when this worker started the agent. It then learns the end at once, with the exit code. */
+  launched?: Launched;
 }
 
-type EndedAgent = Omit<WatchedAgent, 'identity' | 'child'>;
+type EndedAgent = Omit<WatchedAgent, 'identity' | 'launched'>;
 interface End extends Pick<RuntimeExit, 'kind' | 'failed'> {
   /** A sentence that says how the agent ended. */
   what: string;
@@ -68,15 +68,18 @@ export function createAgentWatcher({ claims, workers, logger }: WatcherOptions) 
 
   /** Watches an agent, unless it is already watched as well as this, or its end is being reported. */
   function add(agent: WatchedAgent): void {
-    const { runtimeId, child } = agent;
-    const watchedBetter = known.has(runtimeId) && !(child && adopted.delete(runtimeId));
+    const { runtimeId, launched } = agent;
+    const watchedBetter = known.has(runtimeId) && !(launched && adopted.delete(runtimeId));
     if (watchedBetter || reporter.signal.aborted) return;
     known.add(runtimeId);
-    const onExit = (): void =>
-      reportEnd(agent, { kind: 'exited', failed: hasFailed(child), what: describeExit(child) });
-    if (child === undefined) adopted.set(runtimeId, agent);
-    else if (hasEnded(child)) onExit();
-    else child.once('exit', onExit);
+    if (launched) void follow(agent, launched);
+    else adopted.set(runtimeId, agent);
+  }
+
+  async function follow(agent: WatchedAgent, { ended }: Launched): Promise<void> {
+    const exit = await ended;
+    if (exit) reportEnd(agent, { kind: 'exited', failed: hasFailed(exit), what: describeExit(exit) });
+    else if (!reporter.signal.aborted) adopted.set(agent.runtimeId, agent);
   }
 
   /** Sees to the report of an agent that this process found gone. */

@@ -1,20 +1,24 @@
-import type { ChildProcess } from 'node:child_process';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { ProcessSpec } from './spec.ts';
 import { AgentNotReady } from '../runtime.ts';
-import { describeExit, hasEnded } from './exit.ts';
+import { describeExit } from './exit.ts';
 import type { InstanceFolder } from './instance-folder.ts';
+import type { Launched } from './launcher/start-launcher.ts';
 import { leaseLapsed } from './lease-lapsed.ts';
 import { isAlive } from './process-table.ts';
 import type { ProcessIdentity } from './process-entry.ts';
 import { waitUntil } from './wait-until.ts';
+
+/** The exit code of an agent that has ended comes within milliseconds. */
+const exitMs = 2_000;
 
 interface ReadyOptions {
   folder: InstanceFolder;
   runtimeId: string;
   spec: ProcessSpec;
   identity: ProcessIdentity;
-  child: ChildProcess | undefined;
+  /** Present when this worker started the agent. */
+  launched: Launched | undefined;
   signal: AbortSignal;
 }
 
@@ -22,8 +26,8 @@ interface ReadyOptions {
  * Resolves once the agent is ready.
  * @throws AgentNotReady; RuntimeUnavailable when the fence has ended the agent; the reason of the signal when aborted
  */
-export async function awaitReady({ folder, runtimeId, spec, identity, child, signal }: ReadyOptions): Promise<void> {
-  const ended = (): boolean => (child === undefined ? !isAlive(identity) : hasEnded(child));
+export async function awaitReady({ folder, runtimeId, spec, identity, launched, signal }: ReadyOptions): Promise<void> {
+  const ended = (): boolean => launched?.exit !== undefined || !isAlive(identity);
   if (spec.ready === 'file') {
     const deadlineMs = performance.now() + spec.ready_timeout_seconds * 1000;
     if (!(await waitUntil(() => ended() || folder.isReady(), { deadlineMs, signal }))) {
@@ -36,6 +40,7 @@ export async function awaitReady({ folder, runtimeId, spec, identity, child, sig
   }
   if (!ended()) return;
   if ((await folder.readFenced()) === runtimeId) throw leaseLapsed();
-  const sentence = describeExit(child).replace(/\.$/, ', before it was ready.');
+  const exit = await Promise.race([launched?.ended, setTimeout(exitMs, undefined, { ref: false })]);
+  const sentence = describeExit(exit).replace(/\.$/, ', before it was ready.');
   throw new AgentNotReady(`${sentence} ${await folder.lastOutput()}`);
 }

@@ -1,18 +1,14 @@
-import type { ChildProcess } from 'node:child_process';
-
-export function hasEnded(child: ChildProcess): boolean {
-  return child.exitCode !== null || child.signalCode !== null;
-}
+import type { Exit } from './launcher/start-launcher.ts';
 
 /** An unknown exit code counts as failed. */
-export function hasFailed(child?: ChildProcess): boolean {
-  return child?.exitCode !== 0;
+export function hasFailed(exit?: Exit): boolean {
+  return exit?.code !== 0;
 }
 
-/** A sentence that says how an agent ended. Only the process that started the agent knows the exit code. */
-export function describeExit(child?: ChildProcess): string {
-  if (child === undefined) return 'The agent ended; its exit code is not known, because another worker started it.';
-  return child.signalCode === null
-    ? `The agent ended with exit code ${child.exitCode}.`
-    : `The agent was ended by the signal ${child.signalCode}.`;
+/** A sentence that says how an agent ended. Only the worker whose launcher started the agent knows the exit code. */
+export function describeExit(exit?: Exit): string {
+  if (exit === undefined) return 'The agent ended; its exit code is not known, because another worker started it.';
+  return exit.signal === null
+    ? `The agent ended with exit code ${exit.code}.`
+    : `The agent was ended by the signal ${exit.signal}.`;
 }

@@ -1,5 +1,5 @@
 import { belongsTo } from './belongs-to.ts';
-import { untilForksHaveExecuted } from './forked-children.ts';
+import { untilStartsAreOver } from './unfinished-starts.ts';
 import type { InstanceFolder, StartRecord } from './instance-folder.ts';
 import { isAlive, listProcesses } from './process-table.ts';
 import type { ProcessIdentity } from './process-entry.ts';
@@ -11,7 +11,7 @@ import type { ProcessIdentity } from './process-entry.ts';
  */
 export async function findAgent(folder: InstanceFolder, record: StartRecord): Promise<ProcessIdentity | undefined> {
   if (record.process) return isAlive(record.process) ? record.process : undefined;
-  await untilForksHaveExecuted(folder);
+  await untilStartsAreOver(folder);
   const [leader, ...more] = await findLeaders(folder);
   return more.length === 0 ? leader : undefined;
 }

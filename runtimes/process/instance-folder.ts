@@ -1,6 +1,5 @@
 import { lstatSync } from 'node:fs';
 import { chmod, chown, lstat, mkdir, rm } from 'node:fs/promises';
-import type { FileHandle } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { Secret } from '../secrets.ts';
@@ -59,10 +58,10 @@ export function instanceFolder(directory: string, name: string) {
     configFile: join(path, 'config.json'),
     logFile: join(path, logName),
 
-    /** Prepares the folder for a start. Resolves to the agent's new, empty log; the previous log is kept. */
-    async prepare({ config, secrets, uid }: Preparation): Promise<FileHandle> {
+    /** Prepares the folder for a start, with a new, empty log; the previous log is kept. */
+    async prepare({ config, secrets, uid }: Preparation): Promise<void> {
       await mkdir(path, { recursive: true, mode: 0o700 });
-      return inFolder(path, async (entry) => {
+      await inFolder(path, async (entry) => {
         const state = await lstat(entry('state')).catch(unlessMissing);
         if (state && !state.isDirectory()) await rm(entry('state'));
         await mkdir(entry('state'), { recursive: true, mode: 0o700 });
@@ -76,14 +75,17 @@ export function instanceFolder(directory: string, name: string) {
         }
         await renameOver(entry(logName), entry('agent.previous.log')).catch(unlessMissing);
         const log = await createFile(entry(logName));
-        // The previous log is renamed first, because a reader of that log still needs its own list of secrets.
-        await replaceFile(entry(secretsName), JSON.stringify(secrets));
-        if (uid !== undefined) {
-          // The agent can then open /dev/stdout, but not replace the file.
-          await log.chown(0, uid);
-          await log.chmod(0o620);
+        try {
+          // The previous log is renamed first, because a reader of that log still needs its own list of secrets.
+          await replaceFile(entry(secretsName), JSON.stringify(secrets));
+          if (uid !== undefined) {
+            // The agent can then open /dev/stdout, but not replace the file.
+            await log.chown(0, uid);
+            await log.chmod(0o620);
+          }
+        } finally {
+          await log.close();
         }
-        return log;
       });
     },
 

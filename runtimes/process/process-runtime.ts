@@ -6,6 +6,7 @@ import { instanceNameOf } from '../instance-name.ts';
 import { RuntimeUnavailable } from '../runtime.ts';
 import type { EffectContext, KeptInstance, Runtime } from '../runtime.ts';
 import { withHeartbeat } from '../with-heartbeat.ts';
+import { createLauncher } from './launcher/start-launcher.ts';
 import { createAgentLifecycle } from './agent-lifecycle.ts';
 import { createAgentSearch } from './agent-search.ts';
 import { createAgentUsers, type UserRange } from './agent-users.ts';
@@ -58,7 +59,9 @@ export function createProcessRuntime({
   const workers = createFolderWorkers(root);
   const watcher = createAgentWatcher({ claims: join(claims, 'ends'), workers, logger });
   const search = createAgentSearch({ directory: root, folderOf, watcher, workers, logger });
+  const launcher = createLauncher();
   const { provision, cleanUp } = createAgentLifecycle({
+    launcher,
     folderOf,
     watcher,
     workerId: workers.ownId,
@@ -106,6 +109,7 @@ export function createProcessRuntime({
     async close() {
       polling?.stop();
       watcher.close();
+      launcher.close();
       workers.leave();
     },
   };

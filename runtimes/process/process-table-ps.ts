@@ -3,20 +3,31 @@ import { promisify } from 'node:util';
 import type { MarkedProcess, ProcessEntry } from './process-entry.ts';
 
 /** The columns for systems without /proc, such as macOS. Start times have a resolution of one second there. */
-const columns = 'pid=,pgid=,stat=,lstart=,command=';
+export const psColumns = 'pid=,pgid=,stat=,lstart=,command=';
 const line = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(\S+\s+\S+\s+\S+\s+\S+\s+\S+)\s*(.*)$/;
-// `ps` prints times in the language and time zone of its environment, which must be the same for every call.
-const env = { LC_ALL: 'C', TZ: 'UTC', PATH: '/bin:/usr/bin' };
+/** `ps` prints times in the language and time zone of its environment, which must be the same for every call. */
+export const psEnvironment = { LC_ALL: 'C', TZ: 'UTC', PATH: '/bin:/usr/bin' };
 
 export function inspectByPs(pid: number): ProcessEntry | undefined {
-  const { stdout, error } = spawnSync('ps', ['-o', columns, '-p', String(pid)], { env, encoding: 'utf8' });
+  const { stdout, error } = spawnSync('ps', ['-o', psColumns, '-p', String(pid)], {
+    env: psEnvironment,
+    encoding: 'utf8',
+  });
   if (error) throw error;
+  return readPsEntry(pid, stdout);
+}
+
+/** Reads the line of `ps` for one process. Undefined when it has none. */
+export function readPsEntry(pid: number, stdout: string): ProcessEntry | undefined {
   const parsed = parse(stdout.trim());
   return parsed && { pid, startedAt: parsed.startedAt, group: parsed.group, zombie: parsed.zombie };
 }
 
 export async function listByPs(): Promise<MarkedProcess[]> {
-  const { stdout } = await promisify(execFile)('ps', ['axeww', '-o', columns], { env, maxBuffer: 256 * 2 ** 20 });
+  const { stdout } = await promisify(execFile)('ps', ['axeww', '-o', psColumns], {
+    env: psEnvironment,
+    maxBuffer: 256 * 2 ** 20,
+  });
   return stdout
     .split('\n')
     .map(parse)

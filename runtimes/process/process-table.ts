@@ -1,7 +1,7 @@
 import { errorCode } from './error-code.ts';
 import type { MarkedProcess, ProcessIdentity } from './process-entry.ts';
-import { inspectBySystemFiles, listBySystemFiles } from './process-table-linux.ts';
-import { inspectByPs, listByPs } from './process-table-ps.ts';
+import { inspectBySystemFiles, listBySystemFiles, readStatEntry } from './process-table-linux.ts';
+import { inspectByPs, listByPs, readPsEntry } from './process-table-ps.ts';
 
 const onLinux = process.platform === 'linux';
 const inspect = onLinux ? inspectBySystemFiles : inspectByPs;
@@ -11,6 +11,12 @@ const scan = onLinux ? listBySystemFiles : listByPs;
 export function identify(pid: number): ProcessIdentity | undefined {
   const entry = inspect(pid);
   return entry && { pid, startedAt: entry.startedAt };
+}
+
+/** The identity of a process, from what a launcher has read about it. */
+export function readIdentity(pid: number, entry: string): ProcessIdentity | undefined {
+  const read = onLinux ? readStatEntry(pid, entry) : readPsEntry(pid, entry);
+  return read && { pid, startedAt: read.startedAt };
 }
 
 export function isAlive({ pid, startedAt }: ProcessIdentity): boolean {

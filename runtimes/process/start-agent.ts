@@ -1,30 +1,22 @@
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, delimiter } from 'node:path';
-import type { FileHandle } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
 import type { ProcessSpec } from './spec.ts';
 import { RuntimeUnavailable, SpecRejected } from '../runtime.ts';
 import type { ProvisionRequest } from '../runtime.ts';
 import { errorCode } from './error-code.ts';
 import type { InstanceFolder } from './instance-folder.ts';
 import { leaseLapsed } from './lease-lapsed.ts';
-import { identify, signalGroup } from './process-table.ts';
-import type { ProcessIdentity } from './process-entry.ts';
+import type { Launched, Launcher } from './launcher/start-launcher.ts';
+import { isAlive, signalGroup } from './process-table.ts';
 
 export type HostEnvironment = Readonly<Record<string, string | undefined>>;
 
-export interface StartedAgent {
-  child: ChildProcess;
-  identity: ProcessIdentity;
-}
-
 interface StartOptions {
+  launcher: Pick<Launcher, 'launch'>;
   folder: InstanceFolder;
   request: ProvisionRequest<ProcessSpec>;
-  log: FileHandle;
   hostEnvironment: HostEnvironment;
   /** The user and group of the agent. The default is the worker's. */
   uid?: number | undefined;
@@ -38,45 +30,38 @@ const inherited = ['PATH', 'HOME', 'LANG', 'TZ'];
 /** The errors of execve(2) that the command, its arguments or its folder cause, and not the host. */
 const faultsOfSpec = new Set(['EACCES', 'ENOTDIR', 'EPERM', 'ENOEXEC', 'E2BIG', 'ELOOP', 'ENAMETOOLONG']);
 
+const endPollMs = 5;
+
 /**
  * Starts the agent in a session of its own, in which it outlives this process.
  * @throws SpecRejected, RuntimeUnavailable
  */
 export async function startAgent({
+  launcher,
   folder,
   request,
-  log,
   hostEnvironment,
   uid,
   mayStart = () => true,
-}: StartOptions): Promise<StartedAgent> {
+}: StartOptions): Promise<Launched> {
   const { spec } = request;
   const [command = '', ...args] = spec.command;
   const cwd = spec.working_directory ?? folder.stateDirectory;
   const env = environmentOf({ folder, request, hostEnvironment, uid });
-  try {
-    const user = uid === undefined ? {} : { uid, gid: uid };
-    if (!mayStart()) throw leaseLapsed();
-    const child = spawn(command, args, { cwd, env, detached: true, stdio: ['ignore', log.fd, log.fd], ...user });
-    if (child.pid === undefined) throw (await once(child, 'error'))[0];
-    // Read before any await: until then, even an agent that ended at once is still in the process table.
-    const identity = identify(child.pid);
-    if (!identity) {
-      child.kill('SIGKILL');
-      throw new RuntimeUnavailable(`The agent is not in the process table right after its start (pid ${child.pid}).`);
-    }
-    // The worker may have been stopped between the first check and the start.
-    if (!mayStart()) {
-      signalGroup(identity, 'SIGKILL');
-      await once(child, 'exit');
-      throw leaseLapsed();
-    }
-    child.unref();
-    return { child, identity };
-  } catch (error) {
-    if (error instanceof RuntimeUnavailable) throw error;
-    throw await explain(error, { command, cwd, uid });
+  const user = uid === undefined ? {} : { user: { uid, gid: uid } };
+  if (!mayStart()) throw leaseLapsed();
+  const agent = await launcher
+    .launch({ command, args, cwd, env, logFile: folder.logFile, ...user })
+    .catch(async (error: unknown) => {
+      throw error instanceof RuntimeUnavailable ? error : await explain(error, { command, cwd, uid });
+    });
+  // The worker may have been stopped between the first check and the start.
+  if (!mayStart()) {
+    signalGroup(agent.identity, 'SIGKILL');
+    while (isAlive(agent.identity)) await setTimeout(endPollMs);
+    throw leaseLapsed();
   }
+  return agent;
 }
 
 function environmentOf({
@@ -84,7 +69,7 @@ function environmentOf({
   request,
   hostEnvironment,
   uid,
-}: Omit<StartOptions, 'log' | 'mayStart'>): Record<string, string> {
+}: Omit<StartOptions, 'launcher' | 'mayStart'>): Record<string, string> {
   const passedOn = inherited.flatMap((name) => {
     const value = hostEnvironment[name];
     return value === undefined ? [] : [[name, value] as const];

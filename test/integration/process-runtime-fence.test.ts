@@ -152,7 +152,7 @@ describe.skipIf(process.platform !== 'linux')('the fence', () => {
   workerTest.concurrent('notes that it ended a start of which no process is known yet', async ({ rig }) => {
     const { instanceId } = rig.request();
     const folder = instanceFolder(rig.directory, `instance-${instanceId}`);
-    await (await folder.prepare({ config: {}, secrets: [], uid: undefined })).close();
+    await folder.prepare({ config: {}, secrets: [], uid: undefined });
     const runtimeId = randomUUID();
     await folder.writeRecord({ runtimeId, generation: 1, stopGraceSeconds: 1, phase: 'starting', replaceAfterSeconds });
     // No worker has renewed a lease of the folder.

@@ -11,8 +11,8 @@ export interface HeldFork {
 
 const forkedWithoutExec = 0x40;
 
-/** Stops a child of the process between fork and exec. Children whose program is already there go on. */
-export async function holdFork(parent: number): Promise<HeldFork> {
+/** Stops a child of the worker's launcher between fork and exec. Children whose program is already there go on. */
+export async function holdFork(worker: number): Promise<HeldFork> {
   const seen = new Set<number>();
   for (;;) {
     await setImmediate();
@@ -21,7 +21,8 @@ export async function holdFork(parent: number): Promise<HeldFork> {
       .filter((pid) => Number.isInteger(pid) && !seen.has(pid));
     for (const pid of fresh) {
       seen.add(pid);
-      if (statOf(pid)?.parent !== parent || !isUnexecuted(pid)) continue;
+      const launcher = statOf(pid)?.parent;
+      if (launcher === undefined || statOf(launcher)?.parent !== worker || !isUnexecuted(pid)) continue;
       process.kill(pid, 'SIGSTOP');
       while (statOf(pid)?.state !== 'T') await setTimeout(1);
       const log = openedLogOf(pid);

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -96,6 +97,8 @@ export async function createAgentRig({ agentUsers }: { agentUsers?: UserRange } 
   return {
     directory,
     folderOf: (instanceId: string): string => join(directory, `instance-${instanceId}`),
+    /** Whether a start of the instance has begun. */
+    hasRecord: (instanceId: string): boolean => existsSync(join(directory, `instance-${instanceId}`, 'start.json')),
     /** What the runtimes logged that somebody should look at. */
     logged: (): string => log.join(''),
     /** What agents wrote to the file `$TRACE`. */

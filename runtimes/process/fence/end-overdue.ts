@@ -4,7 +4,7 @@ import { lapsesAt, readLeaseStamp } from '../../host-lease.ts';
 import { findAgentUser } from '../agent-users.ts';
 import { createChangedRecords } from '../changed-records.ts';
 import { endProcesses } from '../end-processes.ts';
-import { untilForksHaveExecuted } from '../forked-children.ts';
+import { untilStartsAreOver } from '../unfinished-starts.ts';
 import { instanceFolder, unreadable, type StartRecord } from '../instance-folder.ts';
 import { isAlive } from '../process-table.ts';
 
@@ -79,7 +79,7 @@ export function createFence(directory: string, log: Log) {
       // The note comes first, because the worker reports the end at once.
       await folder.writeFenced(runtimeId).catch(() => undefined);
     }
-    if (!leader) await untilForksHaveExecuted(folder);
+    if (!leader) await untilStartsAreOver(folder);
     const uid = await findAgentUser(directory, folder.name);
     await endProcesses({ folder, leader, uid, graceSeconds: 0, signal: new AbortController().signal });
     ended.add(keyOf(id, record));

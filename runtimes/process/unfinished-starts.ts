@@ -2,7 +2,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { RuntimeUnavailable } from '../runtime.ts';
 import type { InstanceFolder } from './instance-folder.ts';
-import { listForksBySystemFiles, mayBecome } from './process-table-linux.ts';
+import { listStartsBySystemFiles, mayStart } from './process-table-linux.ts';
 
 const onLinux = process.platform === 'linux';
 const pollMs = 10;
@@ -12,25 +12,22 @@ const maxWaitMs = 30_000;
 const blindWaitMs = 100;
 
 /**
- * Waits until no child of a killed worker is between fork and exec. Such a child still has the environment of the worker, so the
- * process table does not show which instance it belongs to; but it holds the agent's log open. The caller makes sure that no living
- * worker starts the agent.
- * @throws RuntimeUnavailable when a child executes no program for a long time
+ * Waits until no launcher of a killed worker is about to start the agent, and no child of it is between fork and exec. Such a child still
+ * has the environment of the launcher, so the process table does not show which instance it belongs to; but both hold the agent's log
+ * open. The caller makes sure that no living worker starts the agent.
+ * @throws RuntimeUnavailable when that takes long
  */
-export async function untilForksHaveExecuted({
-  name,
-  logFile,
-}: Pick<InstanceFolder, 'name' | 'logFile'>): Promise<void> {
+export async function untilStartsAreOver({ name, logFile }: Pick<InstanceFolder, 'name' | 'logFile'>): Promise<void> {
   if (!onLinux) {
     await setTimeout(blindWaitMs);
     return;
   }
   const deadlineMs = performance.now() + maxWaitMs;
-  for (const pid of listForksBySystemFiles(name).filter((fork) => holdsOpen(fork, logFile))) {
-    while (mayBecome(pid, name) && holdsOpen(pid, logFile)) {
+  for (const pid of listStartsBySystemFiles(name).filter((found) => holdsOpen(found, logFile))) {
+    while (mayStart(pid, name) && holdsOpen(pid, logFile)) {
       if (performance.now() > deadlineMs) {
         throw new RuntimeUnavailable(
-          `Process ${pid}, which an earlier worker forked, has not executed the program of the agent yet. ` +
+          `Process ${pid}, which an earlier worker left, has not executed the program of the agent yet. ` +
             'The call succeeds once it has, or has ended.',
         );
       }
