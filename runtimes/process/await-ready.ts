@@ -1,4 +1,4 @@
-import { setImmediate, setTimeout } from 'node:timers/promises';
+import { setTimeout } from 'node:timers/promises';
 import type { ProcessSpec } from './spec.ts';
 import { AgentNotReady } from '../runtime.ts';
 import { describeExit } from './exit.ts';
@@ -34,12 +34,11 @@ export async function awaitReady({ folder, runtimeId, spec, identity, launched, 
       const sentence = `The agent did not create the file $INSTANCE_READY_FILE within ${spec.ready_timeout_seconds} s.`;
       throw new AgentNotReady(`${sentence} ${await folder.lastOutput()}`);
     }
-  } else {
-    // An agent that ended at once is noticed after one turn of the event loop.
-    await setImmediate();
   }
   if (!ended()) return;
   if ((await folder.readFenced()) === runtimeId) throw leaseLapsed();
+  // An agent that is ready as soon as it has started was ready. Its end is reported like any other.
+  if (spec.ready === 'started') return;
   const exit = await Promise.race([launched?.ended, setTimeout(exitMs, undefined, { ref: false })]);
   const sentence = describeExit(exit).replace(/\.$/, ', before it was ready.');
   throw new AgentNotReady(`${sentence} ${await folder.lastOutput()}`);

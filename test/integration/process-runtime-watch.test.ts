@@ -28,6 +28,19 @@ describe('watch', () => {
     expect(exits).toEqual([{ instanceId: request.instanceId, runtimeId, kind: 'exited', failed: true, message }]);
   });
 
+  test('reports an agent that ends as soon as it has started as one that ran and ended, every time', async () => {
+    const { exits, report } = collectExits();
+    await runtime.watch(report);
+    const requests = Array.from({ length: 20 }, () => rig.request({ command: ['sh', '-c', 'exit 3'] }));
+    const started = await Promise.all(requests.map((request) => runtime.provision(request, context())));
+    await vi.waitUntil(() => exits.length >= requests.length);
+    const ids = (of: { runtimeId: string }[]) => of.map(({ runtimeId }) => runtimeId).toSorted();
+    expect(ids(exits)).toEqual(ids(started));
+    expect(new Set(exits.map(({ message }) => message.slice(0, 34)))).toEqual(
+      new Set(['The agent ended with exit code 3. ']),
+    );
+  });
+
   test('reports the end of agents that an earlier worker had started', async () => {
     const request = rig.request();
     const worker = await rig.startWorker('provision', request);
