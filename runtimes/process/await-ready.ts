@@ -28,17 +28,15 @@ interface ReadyOptions {
  */
 export async function awaitReady({ folder, runtimeId, spec, identity, launched, signal }: ReadyOptions): Promise<void> {
   const ended = (): boolean => launched?.exit !== undefined || !isAlive(identity);
-  if (spec.ready === 'file') {
-    const deadlineMs = performance.now() + spec.ready_timeout_seconds * 1000;
-    if (!(await waitUntil(() => ended() || folder.isReady(), { deadlineMs, signal }))) {
-      const sentence = `The agent did not create the file $INSTANCE_READY_FILE within ${spec.ready_timeout_seconds} s.`;
-      throw new AgentNotReady(`${sentence} ${await folder.lastOutput()}`);
-    }
+  // An agent that is ready as soon as it has started was ready, also where it ended at once. Its end is reported like any other.
+  if (spec.ready === 'started') return;
+  const deadlineMs = performance.now() + spec.ready_timeout_seconds * 1000;
+  if (!(await waitUntil(() => ended() || folder.isReady(), { deadlineMs, signal }))) {
+    const sentence = `The agent did not create the file $INSTANCE_READY_FILE within ${spec.ready_timeout_seconds} s.`;
+    throw new AgentNotReady(`${sentence} ${await folder.lastOutput()}`);
   }
   if (!ended()) return;
   if ((await folder.readFenced()) === runtimeId) throw leaseLapsed();
-  // An agent that is ready as soon as it has started was ready. Its end is reported like any other.
-  if (spec.ready === 'started') return;
   const exit = await Promise.race([launched?.ended, setTimeout(exitMs, undefined, { ref: false })]);
   const sentence = describeExit(exit).replace(/\.$/, ', before it was ready.');
   throw new AgentNotReady(`${sentence} ${await folder.lastOutput()}`);

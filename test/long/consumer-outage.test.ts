@@ -11,6 +11,8 @@ let temporal: TcpProxy;
 // Hooks run in reverse order: the rig closes first, through the proxy.
 afterAll(() => temporal.cut());
 const rig = useRig({
+  // The sweeper would tell the workflows, too, once Temporal is back.
+  settings: { SWEEP_INTERVAL_SECONDS: '3600' },
   openServers: async () => {
     const servers = inject('servers');
     temporal = await openTcpProxy(servers.temporalAddress);

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { pino } from 'pino';
 import { z } from 'zod';
@@ -121,9 +123,18 @@ async function expectCommands(): Promise<void> {
   await control.untilListening(controlQueueName(id));
   const type = `probe ${randomUUID()}`;
   for (const key of [id, agentId]) await rig.bus.publish(exchangeNames.agents, key, '{}', { type });
-  await vi.waitFor(async () => {
-    expect((await control.told(id)).filter((note) => note.type === type)).toHaveLength(2);
-  }, patience);
+  try {
+    await vi.waitFor(async () => {
+      expect((await control.told(id)).filter((note) => note.type === type)).toHaveLength(2);
+    }, patience);
+  } catch (cause) {
+    const queue = await (await management('GET', `queues/${host}/${controlQueueName(id)}`)).text();
+    const all = (await control.told(id)).map((note) => `${new Date(note.at).toISOString()} ${note.type}`);
+    const printed = await readFile(join(rig.environment.RUNTIME_DIRECTORY, `instance-${id}`, 'agent.log'), 'utf8');
+    const { rows } = await rig.pool.query('select * from instances where id = $1', [id]);
+    const facts = { queue, all, printed, rows, log: rig.log.slice(-30) };
+    throw new Error(`The agent was not told ${type}: ${JSON.stringify(facts, undefined, 1)}`, { cause });
+  }
 }
 
 const domainQueues: readonly string[] = domainQueueNames;

@@ -91,7 +91,8 @@ export async function createAgentRig({ agentUsers }: { agentUsers?: UserRange } 
     const runtime = openRuntime();
     await Promise.all([...instances].map((instanceId) => runtime.cleanUp(instanceId, context())));
     await runtime.close();
-    await rm(directory, { recursive: true, force: true });
+    // A watchdog that is about to end may still write its file.
+    await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 
   return {
