@@ -7,7 +7,10 @@ export function hasFailed(exit?: Exit): boolean {
 
 /** A sentence that says how an agent ended. Only the worker whose launcher started the agent knows the exit code. */
 export function describeExit(exit?: Exit): string {
-  if (exit === undefined) return 'The agent ended; its exit code is not known, because another worker started it.';
+  if (exit === undefined) {
+    const why = 'because another worker started it, or the launcher of this one ended before it';
+    return `The agent ended; its exit code is not known, ${why}.`;
+  }
   return exit.signal === null
     ? `The agent ended with exit code ${exit.code}.`
     : `The agent was ended by the signal ${exit.signal}.`;
