@@ -126,6 +126,21 @@ test('a change of an unknown keyword counts as breaking', () => {
   ]);
 });
 
+test('a required field that is no longer described is what other fields are', () => {
+  const named = (others: unknown) => ({
+    type: 'object',
+    properties: { a: {} },
+    required: ['a'],
+    additionalProperties: others,
+  });
+  const unnamed = (others: unknown) => ({ type: 'object', required: ['a'], additionalProperties: others });
+  for (const others of [false, { type: 'string' }]) {
+    expect(compareSchemas(named(others), unnamed(others))).toMatchObject([{ path: 'a', kind: 'breaking' }]);
+    expect(compareSchemas(unnamed(others), named(others))).toMatchObject([{ path: 'a', kind: 'breaking' }]);
+  }
+  for (const others of [true, {}]) expect(compareSchemas(named(others), unnamed(others))).toEqual([]);
+});
+
 test('order, references and the ways to write null make no difference', () => {
   const id = { type: 'string', format: 'uuid' };
   const before = { type: 'object', properties: { a: id, b: { type: ['string', 'null'] } }, required: ['a', 'b'] };

@@ -74,12 +74,14 @@ function kindOf(schema: JsonObject): string {
   return `${type === undefined ? '' : `${type} and `}one of several (${unions.join(' and ')})`;
 }
 
-function fieldsOf({ properties, required }: JsonObject): [name: string, schema: unknown, isRequired: boolean][] {
+/** A field that is required and not among the properties is an additional one. */
+function fieldsOf(schema: JsonObject): [name: string, schema: unknown, isRequired: boolean][] {
+  const { properties, required, additionalProperties } = schema;
   const mandatory = new Set(Array.isArray(required) ? required.map(String) : []);
   const fields = new Map(Object.entries(isObject(properties) ? properties : {}));
   return [...new Set([...mandatory, ...fields.keys()])].map((name) => {
     const shown = /^[\w:-]+$/.test(name) ? name : JSON.stringify(name);
-    return [shown, fields.get(name) ?? {}, mandatory.has(name)];
+    return [shown, fields.get(name) ?? additionalProperties, mandatory.has(name)];
   });
 }
 
