@@ -104,6 +104,10 @@ export function openDeploymentLife(rows: DeploymentRows, id: string) {
       memory = { ...memory, ...(await take(effect, facts)) };
       return { effect, facts };
     },
+    hasEnded: async (): Promise<boolean> => {
+      const reading = await readFacts({ pool, serverOf: () => server }, deploymentName);
+      return reading?.row.id !== id;
+    },
     /** @returns false if the request is refused with a reason */
     ask: async (action: DeploymentAction): Promise<boolean> => {
       try {
@@ -128,7 +132,8 @@ export function openDeploymentLife(rows: DeploymentRows, id: string) {
           fails = true;
           return;
         case 'stranger':
-          if (routing.manager === '') return;
+          // What happens to the routing before and after the deployment is nobody's but the stranger's.
+          if (routing.manager === '' || (await life.hasEnded())) return;
           Object.assign(routing, { manager: 'stranger', lastModifier: 'stranger' });
           if (happening.does === 'manages') return;
           Object.assign(routing, { rampingBuildId: null, percentage: 0 });

@@ -81,6 +81,15 @@ test('whatever happens to a deployment in whatever order, it ends, and the routi
             { kind: 'steps', count: 2 },
           ],
         ],
+        // Somebody changes the routing when the deployment is over.
+        [
+          { steps: [100], auto_promote: true, auto_rollback: false, rollback_window_seconds: 0 },
+          [
+            { kind: 'steps', count: 12 },
+            { kind: 'stranger', does: 'makes the previous build current' },
+            { kind: 'terminated' },
+          ],
+        ],
       ],
     },
   );
