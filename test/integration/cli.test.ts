@@ -188,8 +188,8 @@ test('without settings, the servers of a running npm start are used', async () =
 test('watch prints the events of one instance as they arrive, until it is interrupted', async () => {
   const id = await rig.insertInstance(agentId);
   const watch = (...args: string[]) => startInstances(['watch', ...args], { AMQP_URL: rig.environment.AMQP_URL });
-  const [json, words] = [watch(id, '--json'), watch('--utc')];
   await rig.bus.until(id, 'instance.updated', 'running');
+  const [json, words] = [watch(id, '--json'), watch('--utc')];
   for (const { errors } of [json, words]) await vi.waitFor(() => expect(errors()).toContain('Ctrl-C'), patience);
   const other = await rig.insertInstance(agentId);
   await rig.bus.until(other, 'instance.updated', 'running');
