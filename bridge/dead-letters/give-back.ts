@@ -29,8 +29,11 @@ export async function giveBack(
     const batch = deliveryTags.slice(given, given + batchSize);
     for (const deliveryTag of batch) channel.nack({ fields: { deliveryTag } } as Message, false, true);
     const deadline = Date.now() + patienceMs;
-    while (countIsOfUse && (await count()) < others + given + batch.length) {
-      countIsOfUse = Date.now() < deadline;
+    while (countIsOfUse) {
+      // After a pause of this process or of RabbitMQ the messages may have come, so that they are counted once more.
+      const isLast = Date.now() >= deadline;
+      if ((await count()) >= others + given + batch.length) break;
+      if (isLast) countIsOfUse = false;
       await delay(pollMs);
     }
     if (!canBeCounted) await delay(pauseMs);

@@ -63,6 +63,10 @@ describe.skipIf(inject('chromium') === null)('an admin deploys', () => {
 
     await page.getByRole('link', { name: 'Deployments' }).click();
     await page.locator(`[data-deployment="${id}"]`, { hasText: 'promoted' }).waitFor();
+    // The page reads the audit log once.
+    await expect
+      .poll(async () => (await rows.pool.query(`select from audit_log where type = 'deployment.promoted'`)).rowCount)
+      .toBe(1);
     await page.goto(`${pages.url}/#/audit?type=deployment.promoted`);
     await page.getByRole('listitem').filter({ hasText: 'deployment.promoted' }).getByRole('link').first().click();
     await page.getByRole('heading', { name: rows.builds.candidate }).waitFor();

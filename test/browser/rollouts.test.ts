@@ -73,7 +73,9 @@ describe.skipIf(inject('chromium') === null)('an admin rolls out', () => {
     const why = page.locator('.panel', { hasText: '1 of the 1 moved instances failed, and in the canary none may.' });
     await expect.poll(() => why.textContent()).toContain('exit code 3');
     const moved = page.getByRole('list', { name: 'Moved instances' }).getByRole('listitem');
-    expect(await moved.allTextContents()).toEqual([expect.stringMatching(/^reverted.*running with 1.*came from 1/)]);
+    await expect
+      .poll(() => moved.allTextContents())
+      .toEqual([expect.stringMatching(/^reverted.*running with 1.*came from 1/)]);
     expect(await page.getByRole('button', { name: 'Abort …' }).count()).toBe(0);
     await page.getByRole('link', { name: 'Its agent' }).click();
     const versions = page.getByRole('list', { name: 'Versions' }).getByRole('listitem');

@@ -183,11 +183,11 @@ test('what can have no entry is put aside with its reason, and its neighbours ar
   await rig.bus.publish('', queue, content, { headers: deep.headers, messageId: idOf(deep) });
   await start();
   await untilRecorded(...good);
-  const reasons = await vi.waitFor(async () => {
-    const letters = [];
-    for (let letter = await take(); letter; letter = await take()) letters.push(letter);
-    expect(letters).toHaveLength(2);
-    return letters.map(({ properties }) => String(properties.headers?.['dead_letter_reason']));
+  const reasons: string[] = [];
+  await vi.waitFor(async () => {
+    for (let letter = await take(); letter; letter = await take())
+      reasons.push(String(letter.properties.headers?.['dead_letter_reason']));
+    expect(reasons).toHaveLength(2);
   });
   expect(reasons.toSorted()).toEqual([
     expect.stringMatching(/^PostgreSQL refuses it: .*out of range/),

@@ -137,6 +137,8 @@ describe('deploy', () => {
       out: '',
       errors: expect.stringMatching(errors) as string,
     });
+    opened.push(await createDeploymentRows(rig.environment.DATABASE_URL));
+    opened.push(await createDeploymentRows(rig.environment.DATABASE_URL));
     expect(await run('deploy', '1.5.0')).toEqual(
       refused(
         /^There are several deployment names: .*Give one of them with --name, or as TEMPORAL_DEPLOYMENT_NAME\./,

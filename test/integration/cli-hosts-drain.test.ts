@@ -22,6 +22,7 @@ beforeAll(async () => {
     logger: pino({ level: 'silent' }),
     onFatal: (error) => rig.fatal.push(error),
   });
+  await second.ready();
 });
 
 afterAll(async () => {

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { serviceNames } from '../../contracts/access.ts';
+import { createClient } from '../../database/engine-client.ts';
 import { migrate } from '../../database/migrate.ts';
+import { poolLimits } from '../../database/time-limits.ts';
 import { startAdminBackend } from '../support/admin-backend.ts';
 import { startUserBackend } from '../support/backends.ts';
 import { runInstances } from '../support/command-line.ts';
@@ -9,7 +11,10 @@ import { startPgbouncer } from '../support/pgbouncer.ts';
 import { useRig } from '../support/rig.ts';
 import { startWorkerProcess } from '../support/worker-process.ts';
 
-/** Every setting of a database that any of our statements could depend on, at a value that most of them do not expect. */
+/**
+ * Every setting of a database that any of our statements could depend on, at a value that most of them do not expect. The limits
+ * that hold until a connection is settled are longer than our clients wait for a connection.
+ */
 const hostile = {
   datestyle: `'German'`,
   intervalstyle: `'sql_standard'`,
@@ -27,12 +32,12 @@ const hostile = {
   default_transaction_isolation: `'serializable'`,
   default_transaction_read_only: 'on',
   default_transaction_deferrable: 'on',
-  statement_timeout: `'100ms'`,
+  statement_timeout: `'6s'`,
   lock_timeout: `'1ms'`,
   idle_in_transaction_session_timeout: `'5ms'`,
 };
 /** Not behind PgBouncer: it hands out connections that the server is just ending, as PostgreSQL's documentation warns. */
-const hostileToIdle = { ...hostile, idle_session_timeout: `'300ms'` };
+const hostileToIdle = { ...hostile, idle_session_timeout: `'6s'` };
 
 const rig = useRig();
 let agentId: string;
@@ -123,6 +128,14 @@ async function liveOnce({ databaseUrl }: { databaseUrl: (url: string) => string 
 
 test('whatever the settings of the database are, every service works as ever', async () => {
   await setHostile(hostileToIdle);
+  const settled = createClient({ connectionString: rig.environment.DATABASE_URL }, poolLimits.session);
+  await settled.connect();
+  cleanUps.push(() => settled.end());
+  const { rows } = await settled.query(
+    `select current_setting('idle_session_timeout') as idle, current_setting('statement_timeout') as statement,
+       current_setting('lock_timeout') as lock`,
+  );
+  expect(rows).toEqual([{ idle: '0', statement: '10s', lock: '0' }]);
   expect(await liveOnce({ databaseUrl: (url) => url })).toEqual([]);
 });
 

@@ -9,15 +9,14 @@ describe.skipIf(!inject('docker'))('watching containers', { concurrent: true }, 
   containerTest('reports the end of an agent with its exit code and last output, at once', async ({ rig, runtime }) => {
     const { exits, report } = collectExits();
     await runtime.watch(report);
-    const request = rig.request({ script: `${untilGo}; echo no fuel; exit 3` });
+    // A container that is found dead with this code counts as lost: only who hears of the end at once knows better.
+    const request = rig.request({ script: `${untilGo}; echo no fuel; exit 255` });
     const { runtimeId } = await runtime.provision(request, context());
     await rig.go(request.instanceId);
     await vi.waitUntil(() => exits.length > 0, { ...patience, interval: 5 });
-    const message = 'The agent ended with exit code 3. Its last output: no fuel';
+    const message = 'The agent ended with exit code 255. Its last output: no fuel';
     const { instanceId } = request;
     expect(exits).toEqual([{ instanceId, runtimeId, kind: 'exited', failed: true, message }]);
-    const { State: state } = await rig.inspect(instanceId);
-    expect(Date.now() - Date.parse(state.FinishedAt)).toBeLessThan(2000);
   });
 
   containerTest(

@@ -109,7 +109,10 @@ describe.skipIf(!inject('docker'))('the docker runtime', { concurrent: true }, (
       async ({ rig, runtime }) => {
         const { instanceId } = rig.request();
         const wrong: [Parameters<typeof rig.request>[0], RegExp][] = [
-          [{ command: ['no-such-command'] }, /exit code 127.*no-such-command/],
+          [
+            { command: ['no-such-command'], image: checkedImage, ready: 'healthcheck' },
+            /exit code 127.*no-such-command/,
+          ],
           [{ network: 'no-such-network' }, /no-such-network/],
           [{ cpus: 64 }, /Range of CPUs/],
           [{ ready: 'healthcheck' }, /has no HEALTHCHECK/],

@@ -123,8 +123,7 @@ describe.skipIf(process.platform !== 'linux')('the fence', () => {
       const running = fencedRequest(rig);
       await provision(worker, running);
       const begun = fencedRequest(rig, 'echo started >> "$TRACE"; exec sleep 1000');
-      const { answer } = await worker.begin({ provision: begun, startsAfterMs: 500 });
-      worker.signal('SIGSTOP');
+      const { answer } = await worker.begin({ provision: begun, pausesAtStart: true });
       await untilEnded(running.instanceId);
       worker.signal('SIGCONT');
       expect((await answer()).error).toMatch(/RuntimeUnavailable: The lease of the host ran out during the start/);
@@ -140,7 +139,7 @@ describe.skipIf(process.platform !== 'linux')('the fence', () => {
       const worker = await startWorker('first');
       await worker.ask({ keepLeaseOf: leaseSeconds });
       const request = { ...rig.request({ ready: 'file', ready_timeout_seconds: 300 }), replaceAfterSeconds };
-      const { answer } = await worker.begin({ provision: request, startsAfterMs: 1 });
+      const { answer } = await worker.begin({ provision: request, saysStarting: true });
       const answered = answer();
       const hasBegun = vi.waitUntil(async () => (await processesOf(request.instanceId)).length > 0);
       await Promise.race([hasBegun, answered]);
@@ -167,8 +166,7 @@ describe.skipIf(process.platform !== 'linux')('the fence', () => {
     async ({ rig, startWorker }) => {
       const [left, right] = await Promise.all([startWorker('left'), startWorker('right')]);
       await left.ask({ keepLeaseOf: leaseSeconds });
-      const { answer } = await left.begin({ provision: fencedRequest(rig), startsAfterMs: 500 });
-      left.signal('SIGSTOP');
+      const { answer } = await left.begin({ provision: fencedRequest(rig), pausesAtStart: true });
       const lapse = ofLease(rig);
       await vi.waitUntil(() => bootSeconds() > (lapse?.sentAt ?? 0) + leaseSeconds);
       await right.ask({ keepLeaseOf: leaseSeconds });
@@ -187,8 +185,7 @@ describe.skipIf(process.platform !== 'linux')('the fence', () => {
         const { heldSince = Infinity } = ofLease(rig) ?? {};
         // A start in the same tick of the clock may have been before the lease.
         await vi.waitUntil(() => bootSeconds() > heldSince);
-        const { answer } = await left.begin({ provision: request, startsAfterMs: 500 });
-        left.signal('SIGSTOP');
+        const { answer } = await left.begin({ provision: request, pausesAtStart: true });
         await pastTheFence();
         left.signal('SIGCONT');
         const { error } = await answer();

@@ -79,11 +79,15 @@ describe.skipIf(process.platform !== 'linux')('the launcher', () => {
   });
 
   test('that is killed before it reads what it is asked is replaced at the next try', async () => {
-    await runtime.provision(rig.request(), context());
-    const launcher = await stopLauncherOf(process.pid);
+    const first = rig.request();
+    await runtime.provision(first, context());
+    const launcher = await launcherOf(first.instanceId);
+    process.kill(launcher, 'SIGSTOP');
     const request = rig.request();
-    const failure = runtime.provision(request, context()).catch((error: unknown) => error);
-    await vi.waitUntil(() => rig.hasRecord(request.instanceId));
+    // It is asked in the moment in which the launcher is told to start the agent.
+    const mayStart = vi.fn<() => boolean>(() => true);
+    const failure = runtime.provision(request, { ...context(), mayStart }).catch((error: unknown) => error);
+    await vi.waitUntil(() => mayStart.mock.calls.length > 0);
     process.kill(launcher, 'SIGKILL');
     expect(await failure).toBeInstanceOf(RuntimeUnavailable);
     await runtime.provision(request, context());

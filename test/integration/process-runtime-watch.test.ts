@@ -20,9 +20,10 @@ describe('watch', () => {
     await runtime.watch(report);
     const request = rig.request({
       ready: 'file',
-      script: ': > "$INSTANCE_READY_FILE"; sleep 0.1; echo no fuel; exit 3',
+      script: ': > "$INSTANCE_READY_FILE"; while [ ! -e go ]; do sleep 0.01; done; echo no fuel; exit 3',
     });
     const { runtimeId } = await runtime.provision(request, context());
+    await writeFile(join(rig.folderOf(request.instanceId), 'state', 'go'), '');
     await vi.waitUntil(() => exits.length > 0, { interval: 5 });
     const message = 'The agent ended with exit code 3. Its last output: no fuel';
     expect(exits).toEqual([{ instanceId: request.instanceId, runtimeId, kind: 'exited', failed: true, message }]);

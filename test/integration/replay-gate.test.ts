@@ -38,7 +38,10 @@ async function replay(...args: string[]) {
 }
 
 const address = () => ['--address', rig.environment.TEMPORAL_ADDRESS];
-const ofThisTest = () => ['--query', `TaskQueue = '${rig.environment.TASK_QUEUE}'`];
+const ofThisTest = () => [
+  '--query',
+  `TaskQueue = '${rig.environment.TASK_QUEUE}' and WorkflowType = '${instanceWorkflowType}'`,
+];
 
 describe('npm run replay', () => {
   test('passes when the working tree replays what runs and what has ended', async () => {

@@ -88,8 +88,8 @@ describe.concurrent('a version that fails', () => {
     [
       'crashes again and again',
       { script: 'exit 3', restart: { policy: 'always', backoff_seconds: 0.2, max_restarts: 1_000 } },
-      { min_healthy_seconds: 5, healthy_deadline_seconds: 6 },
-      /1 of the 1 moved instances failed.*It was not healthy within 6 s/,
+      { min_healthy_seconds: 15, healthy_deadline_seconds: 16 },
+      /1 of the 1 moved instances failed.*It was not healthy within 16 s/,
     ],
     [
       'crashes after it was healthy',
@@ -119,7 +119,12 @@ describe.concurrent('a version that fails', () => {
       script: `mkdir "$FIRST" 2>/dev/null && : > "$FIRST/$INSTANCE_ID"; [ -e "$FIRST/$INSTANCE_ID" ] && exit 3; exec sleep 100000`,
       environment: { FIRST: `${rig.environment.RUNTIME_DIRECTORY}/first-${agentId}` },
     });
-    const id = await request(agentId, '2', { ...quick, min_healthy_seconds: 5, auto_rollback: false });
+    const id = await request(agentId, '2', {
+      ...quick,
+      min_healthy_seconds: 15,
+      healthy_deadline_seconds: 60,
+      auto_rollback: false,
+    });
     await until(id, 'paused', 'canary_failed');
     await untilRunning(agentId, '1', ids.length - 1);
     await want(id, `desired_state = 'running'`);

@@ -149,7 +149,7 @@ test('an idle instance costs nothing: its history stands still, sweep after swee
   await rig.bus.until(id, 'instance.updated', 'running');
   const atRest = await vi.waitFor(async () => {
     const { historyLength, raw } = await rig.workflow(id).describe();
-    expect(raw.pendingWorkflowTask ?? null).toBeNull();
+    expect([raw.pendingWorkflowTask ?? null, raw.pendingActivities ?? []]).toEqual([null, []]);
     return historyLength;
   });
   const sweeps = async () =>

@@ -23,7 +23,7 @@ async function runCanaryOf(
   agentId: string,
   buildId: string,
   limitMs = 40_000,
-): Promise<{ result: CanaryResult; instanceId: string }> {
+): Promise<{ result: CanaryResult; instanceId: string; runId: string }> {
   const deploymentName = rig.environment.TASK_QUEUE;
   await recordRouting(rig.pool, {
     deploymentName,
@@ -42,9 +42,16 @@ async function runCanaryOf(
     taskQueue: rig.environment.TASK_QUEUE,
   });
   const signal = new AbortController().signal;
-  const result = await runCanary({ pool: deployer, workflows, deploymentId, buildId, limitMs, signal, pollMs: 100 });
+  // The sweeper may start another run for what is left, on the current build.
+  let runId = '';
+  const start = async (id: string, build: string): Promise<void> => {
+    await workflows.start(id, build);
+    ({ runId } = await rig.workflow(id).describe());
+  };
+  const options = { deploymentId, buildId, limitMs, signal, pollMs: 100 };
+  const result = await runCanary({ pool: deployer, workflows: { ...workflows, start }, ...options });
   await rig.pool.query("update deployments set status = 'aborted' where id = $1", [deploymentId]);
-  return { result, instanceId };
+  return { result, instanceId, runId };
 }
 
 async function expectNothingLeft(instanceId: string): Promise<void> {
@@ -59,9 +66,9 @@ async function expectNothingLeft(instanceId: string): Promise<void> {
 
 test('an instance runs on the build alone before any other does, and is deleted', async () => {
   const candidate = await builds.start('good');
-  const { result, instanceId } = await runCanaryOf(await rig.publishAgent(), 'good');
+  const { result, instanceId, runId } = await runCanaryOf(await rig.publishAgent(), 'good');
   expect(result).toEqual({ outcome: 'healthy' });
-  expect(new Set(await buildsOfTasks(rig.client, `instance/${instanceId}`))).toEqual(new Set(['good']));
+  expect(new Set(await buildsOfTasks(rig.client, `instance/${instanceId}`, runId))).toEqual(new Set(['good']));
   expect(rig.bus.of(instanceId).length).toBeGreaterThan(2);
   await expectNothingLeft(instanceId);
   await candidate.stop();
@@ -95,12 +102,13 @@ test('nothing is left of an instance whose build can neither start nor delete it
       to: "proxyActivities<RowActivities>({ ...rowOptions, taskQueue: 'nobody' })",
     },
   );
-  const { result, instanceId } = await runCanaryOf(await rig.publishAgent(), 'stuck', 4_000);
+  const { result, instanceId, runId } = await runCanaryOf(await rig.publishAgent(), 'stuck', 4_000);
   expect(result).toEqual({
     outcome: 'failed',
     message: expect.stringMatching(/the build stuck does not run in time\. It is pending/),
   });
-  expect((await rig.workflow(instanceId).describe()).status.name).toBe('TERMINATED');
+  const run = rig.client.workflow.getHandle(`instance/${instanceId}`, runId);
+  expect((await run.describe()).status.name).toBe('TERMINATED');
   await candidate.stop();
   await expectNothingLeft(instanceId);
 }, 120_000);

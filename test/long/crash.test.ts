@@ -69,7 +69,12 @@ async function crashRepeatedly(entry: 'event-broker' | 'agents-worker', rounds: 
   for (const id of kept) await rig.bus.until(id, 'instance.updated', 'running');
   for (const id of deleted) await rig.bus.until(id, 'instance.updated', 'stopped');
   await rig.untilBusIsQuiet();
-  const startsOf = countLines(await readFile(starts, 'utf8'));
+  // An agent runs a moment before it writes down that it started.
+  const startsOf = await vi.waitFor(async () => {
+    const found = countLines(await readFile(starts, 'utf8'));
+    expect([...found.keys()]).toEqual(expect.arrayContaining(kept));
+    return found;
+  });
   for (const id of kept) {
     expect(await rig.processes(id), `processes of ${id}`).toHaveLength(1);
     expect(startsOf.get(id), `starts of ${id}`).toBe(1);

@@ -95,10 +95,13 @@ describe('a deployer that is killed', () => {
       await opened.untilPolled('v2');
       const killed = killAt(step);
       const id = await request('v2', { gate: 'on' });
-      const end = until(id, 'promoted').then(() => builds.stopWorkers('v1'));
+      const stopBefore = () => until(id, 'promoted').then(() => builds.stopWorkers('v1'));
+      // Only the deletion comes after the promotion, and waits until the workers have stopped.
+      const isAfterPromotion = step.call === 'DeleteWorkerDeploymentVersion';
+      if (isAfterPromotion) await stopBefore();
       await killed;
       startDeployer();
-      await end;
+      if (!isAfterPromotion) await stopBefore();
       await until(id, 'drained');
       expect(await builds.deployments.readRouting()).toMatchObject({ currentBuildId: 'v2', rampingBuildId: null });
       await builds.step(ids);

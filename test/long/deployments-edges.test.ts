@@ -132,7 +132,7 @@ describe.concurrent('the ramp of the first build', () => {
           `${workflowId} is not on workers without a build`,
         );
       }
-      const again = await request('v1');
+      const again = await request('v1', { rollback_window_seconds: 5 });
       await until(again, 'promoted');
       const { rows } = await want(again, 'rolled_back').catch((error: unknown) => ({ rows: [String(error)] }));
       expect(rows).toEqual([expect.stringContaining('The deployment has no previous build')]);

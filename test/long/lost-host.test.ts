@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, onTestFailed, test, vi } from 'vitest';
-import { useRig } from '../support/rig.ts';
+import { one, useRig } from '../support/rig.ts';
 import { useOpened } from '../support/use-opened.ts';
 import { lockingAgent, readDoubles } from '../fleet/agents.ts';
 import { untilAgreed } from '../fleet/agreement.ts';
@@ -51,7 +51,7 @@ test.each(Object.keys(losses))(
     await untilAgreed(rig, hosts, 60_000);
     await moveTo(moves, 'anna');
     await untilAgreed(rig, hosts, 60_000);
-    const [fenced = 0, waiting] = [...(await rig.processes(moves)), ...(await rig.processes(waits))];
+    const [fenced, waiting] = [await agentOf(moves), await agentOf(waits)];
 
     await losses[loss]?.lose(anna);
     const endedBy = await momentOfEnd(moves, fenced);
@@ -60,7 +60,7 @@ test.each(Object.keys(losses))(
       60_000,
     );
     expect(endedBy).toBeLessThan((await stateOf(moves)).placedAt);
-    const replacement = await rig.processes(moves);
+    const replacement = await agentOf(moves);
     await vi.waitFor(
       async () => expect(await stateOf(waits)).toMatchObject({ status: 'pending', code: 'host_lost', host: 'anna' }),
       60_000,
@@ -70,12 +70,15 @@ test.each(Object.keys(losses))(
 
     await losses[loss]?.comeBack(anna);
     await untilAgreed(rig, hosts, 60_000);
-    expect(await rig.processes(moves)).toEqual(replacement);
+    expect(await rig.processes(moves)).toEqual([replacement]);
     expect(await rig.processes(waits)).toEqual([waiting]);
     expect(await readDoubles(locks)).toEqual([]);
   },
   240_000,
 );
+
+/** The process of an agent that runs, once what it started to take its lock has ended. */
+const agentOf = (id: string): Promise<number> => vi.waitFor(async () => one(await rig.processes(id)), 60_000);
 
 /** Drains the other host until the instance has left it. */
 async function moveTo(id: string, name: string): Promise<void> {

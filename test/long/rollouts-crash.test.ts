@@ -18,11 +18,16 @@ test('a worker that is killed in the middle of a wave, and another one that is s
   const first = startWorker();
   const { agentId, ids } = await start(6);
   await publish(agentId, '2');
-  const id = await request(agentId, '2', { ...quick, canary: { count: 2 }, min_healthy_seconds: 2 });
+  const id = await request(agentId, '2', {
+    ...quick,
+    canary: { count: 2 },
+    min_healthy_seconds: 2,
+    healthy_deadline_seconds: 120,
+  });
   await until(id, 'progressing');
   await first.kill('SIGKILL');
   const second = startWorker();
-  await expect.poll(async () => (await read(id)).wave, { timeout: 60_000 }).toBe(2);
+  await expect.poll(async () => (await read(id)).wave, { timeout: 60_000 }).toBeGreaterThanOrEqual(2);
   expect(await second.kill('SIGTERM')).toBe(0);
   startWorker();
   expect(await until(id, 'completed')).toMatchObject({ moved: 6, healthy: 6, wave: 3 });

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { Connection } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, expect, inject, test, vi } from 'vitest';
 import { grpcCodes } from '../../bridge/signals/temporal-refusal.ts';
@@ -62,6 +63,15 @@ async function expectNothingDeadLettered({ rig }: Engine): Promise<void> {
   expect(await rig.bus.channel.get('agents_worker.instance.dead')).toBe(false);
 }
 
+const startNothing = (namespace: string) =>
+  connection.workflowService.startWorkflowExecution({
+    namespace,
+    workflowId: randomUUID(),
+    requestId: randomUUID(),
+    workflowType: { name: 'none' },
+    taskQueue: { name: 'nobody' },
+  });
+
 const starts = ['SignalWithStartWorkflowExecution', 'StartWorkflowExecution', 'SignalWorkflowExecution'];
 
 test.each([
@@ -122,11 +132,14 @@ test('search attributes that are removed while it runs are registered again, and
 
 test('a search attribute that gets another type while it runs ends agents_worker, which says how to register it anew', async () => {
   const engine = await startEngine();
-  const { rig, worker, agentId, namespace } = engine;
+  const { rig, worker, agentId, namespace, gate } = engine;
   const { operatorService } = connection;
   const name = searchAttributeNames.userId;
+  // agents_worker would register it again, as it was, between the two.
+  gate.refuse(['AddSearchAttributes'], { code: grpcCodes.unavailable, details: 'not now' });
   await operatorService.removeSearchAttributes({ namespace, searchAttributes: [name] });
   await operatorService.addSearchAttributes({ namespace, searchAttributes: { [name]: 3 } });
+  gate.open();
   const id = await rig.insertInstance(agentId);
   await vi.waitFor(() => expect(rig.fatal[0]?.message).toContain(`${name} is Int`), { timeout: 40_000 });
   expect(rig.fatal[0]?.message).toContain(`search-attribute create --namespace ${namespace} --name ${name}`);
@@ -143,6 +156,8 @@ test('a namespace that is deprecated makes the health red with the way out, and 
   const { rig, worker, agentId, namespace } = engine;
   await connection.workflowService.deprecateNamespace({ namespace });
   await untilNotReady(worker, `Temporal's namespace ${namespace} is deprecated`);
+  // The part of the server that starts workflows learns of it later, and accepts starts until then.
+  await vi.waitFor(() => expect(startNothing(namespace)).rejects.toThrow(/invalid state/i), { timeout: 20_000 });
   await rig.insertInstance(agentId);
   await untilNotReady(worker, 'TEMPORAL_NAMESPACE set to another namespace');
   await vi.waitFor(() => expect(said(engine, 'Temporal does not accept a call')).toBe(1));

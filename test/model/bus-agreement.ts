@@ -39,7 +39,8 @@ export async function checkBus({ id, agentIds, system: { rig } }: Life, { repeat
 
 /** After every instance was deleted, nothing is left of them except the log. */
 export async function checkNothingIsLeft({ rig }: System, directoryEntries: readonly string[]): Promise<void> {
-  expect(await openControl(rig, inject('servers').managementUrl).queues(), 'control queues').toEqual([]);
+  const control = openControl(rig, inject('servers').managementUrl);
+  await vi.waitFor(async () => expect(await control.queues(), 'control queues').toEqual([]));
   await rig.untilBusIsQuiet();
   // The broker marks an entry as published a moment after it published it.
   await vi.waitFor(async () => {

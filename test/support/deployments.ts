@@ -49,8 +49,8 @@ export async function makeCurrent(
 }
 
 /** The build of each completed workflow task of a workflow's current run, `unversioned` where there is none. */
-export async function buildsOfTasks(client: Client, workflowId: string): Promise<string[]> {
-  const { events } = await client.workflow.getHandle(workflowId).fetchHistory();
+export async function buildsOfTasks(client: Client, workflowId: string, runId?: string): Promise<string[]> {
+  const { events } = await client.workflow.getHandle(workflowId, runId).fetchHistory();
   return (events ?? []).flatMap(({ workflowTaskCompletedEventAttributes: completed }) =>
     completed ? [completed.deploymentVersion?.buildId ?? 'unversioned'] : [],
   );

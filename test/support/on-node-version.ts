@@ -62,10 +62,13 @@ export function testOnNode(version: number): void {
         await vi.waitFor(async () => expect(await rig.processes(id)).toHaveLength(1), { timeout: 60_000 });
         const token = await signToken({ userId: id, roles: ['admin'] });
         for (const port of [ports.userBackend, ports.adminBackend]) {
-          const answer = await fetch(`http://127.0.0.1:${port}/v1/agents`, {
-            headers: { authorization: `Bearer ${token}` },
+          // Each backend hears of the agent by itself.
+          await vi.waitFor(async () => {
+            const answer = await fetch(`http://127.0.0.1:${port}/v1/agents`, {
+              headers: { authorization: `Bearer ${token}` },
+            });
+            expect(await answer.json()).toMatchObject({ agents: [{ name: 'test' }] });
           });
-          expect(await answer.json()).toMatchObject({ agents: [{ name: 'test' }] });
         }
         const explain = startInstances(['explain', id], rig.environment, { node });
         expect({ code: await explain.exit, errors: explain.errors() }).toEqual({ code: 0, errors: '' });

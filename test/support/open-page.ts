@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { chromium, type Browser, type BrowserContextOptions, type ConsoleMessage, type Page } from 'playwright-core';
-import { beforeEach, inject } from 'vitest';
+import { beforeEach, expect, inject, vi } from 'vitest';
 import { choosePorts } from '../../stack/ports.ts';
 import { publishExampleAgent } from '../../stack/example.ts';
 import { startAdminBackend } from './admin-backend.ts';
@@ -47,6 +47,10 @@ async function openPages(rig: Rig, { browserAddress = inject('chromium') ?? '' }
   let user = await startUser();
   const admin = await startAdminBackend(rig, { ADMIN_BACKEND_PORT: String(adminPort), ALLOWED_ORIGINS: url });
   const agentId = await publishExampleAgent(rig.environment.DATABASE_URL);
+  const { api } = await user.user();
+  await vi.waitFor(async () =>
+    expect((await api('GET', '/v1/agents')).body).toMatchObject({ agents: [{ id: agentId }] }),
+  );
   const browser: Browser = await chromium.connect(browserAddress);
   /** What pages said in their consoles that is an error. */
   const errors: string[] = [];

@@ -6,7 +6,6 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout } from 'node:timers/promises';
 import { pino } from 'pino';
 import { bootSeconds } from '../../runtimes/boot-clock.ts';
 import { createProcessRuntime } from '../../runtimes/process/process-runtime.ts';
@@ -16,8 +15,10 @@ import type { ProvisionRequest, RuntimeExit } from '../../runtimes/runtime.ts';
 export interface ServingWorkerCommand {
   id: number;
   provision?: ProvisionRequest<ProcessSpec>;
-  /** Waits this long right before the agent is started, after it has said `starting`. */
-  startsAfterMs?: number;
+  /** Says `starting` right before the agent is started. */
+  saysStarting?: boolean;
+  /** Pauses this process as SIGSTOP does, after it has said `starting`, so that nothing else of it runs in between. */
+  pausesAtStart?: boolean;
   cleanUp?: string;
   /** Renews the lease for so many seconds, again and again. */
   keepLeaseOf?: number;
@@ -48,9 +49,8 @@ async function obey({ id, ...command }: ServingWorkerCommand): Promise<unknown> 
     signal: new AbortController().signal,
     heartbeat: () => undefined,
     beforeStart: async () => {
-      if (command.startsAfterMs === undefined) return;
-      console.log(JSON.stringify({ id, step: 'starting' }));
-      await setTimeout(command.startsAfterMs);
+      if (command.saysStarting || command.pausesAtStart) console.log(JSON.stringify({ id, step: 'starting' }));
+      if (command.pausesAtStart) process.kill(process.pid, 'SIGSTOP');
     },
   };
   dies ||= command.dieAfterReport === true;

@@ -1,3 +1,4 @@
+import { ApplicationFailure } from '@temporalio/common';
 import { expect, test, vi } from 'vitest';
 import { blame, hang, workUntilCancelled, type FakeInstance } from '../support/fake-instance.ts';
 import { useTimeSkipping } from '../support/time-skipping.ts';
@@ -117,14 +118,15 @@ test('an attempt that gives no sign of life is replaced by another', async () =>
 test('a deletion while provisioning waits for its next attempt ends the wait', async () => {
   const instance = engine.create();
   instance.before.provision = () => {
-    throw blame('provisioning_failed', 'It was not ready in time.');
+    const failure = { type: 'provisioning_failed', message: 'It was not ready in time.' };
+    throw ApplicationFailure.create({ ...failure, nextRetryDelay: '1 hour' });
   };
   instance.rows.insert();
   await engine.announce(instance);
   await vi.waitFor(() => expect(instance.count('provision')).toBe(1));
   instance.rows.remove();
   await engine.announce(instance);
-  // The clock stands still: no next attempt may be needed.
+  // The next attempt would come in an hour: none may be needed.
   await vi.waitFor(() => expect(instance.count('recordFinalStatus')).toBe(1));
   expect(instance.count('provision')).toBe(1);
 });
@@ -140,8 +142,8 @@ test('an agent that exits is cleaned up after, and its instance failed with the 
 test('an agent that was lost is started again', async () => {
   const instance = await engine.createRunning();
   await engine.tell(instance, instance.endAgent('lost'));
-  await untilStatus(instance, 'running');
-  await engine.until(() => expect(instance.agent?.runtimeId).toBe('runtime-2'));
+  const settled = () => [instance.agent?.runtimeId, instance.rows.row()?.status];
+  await engine.until(() => expect(settled()).toEqual(['runtime-2', 'running']));
   expect(instance.statuses()).toEqual(['running', 'pending', 'running']);
 });
 

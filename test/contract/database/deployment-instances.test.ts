@@ -26,9 +26,9 @@ test('instances that failed since the last change are told from those of as long
   await rows.pool.query(`insert into agents (id, name, version, runtime) values ($1, 'echo', '1', '{}')`, [agentId]);
   const id = await rows.request();
   await rows.record(id, 'ramping', { percentage: 10 });
-  // Requested two minutes ago, and ramped for half a minute.
+  // Requested two hours ago, and ramped for half an hour.
   await withoutTriggers(
-    `update deployments set requested_at = clock_timestamp() - interval '120 s', updated_at = clock_timestamp() - interval '30 s'
+    `update deployments set requested_at = clock_timestamp() - interval '7200 s', updated_at = clock_timestamp() - interval '1800 s'
      where id = '${id}'`,
   );
   const failed = async (secondsAgo: number): Promise<string> => {
@@ -43,11 +43,11 @@ test('instances that failed since the last change are told from those of as long
     );
     return instanceId;
   };
-  const since = await failed(10);
+  const since = await failed(600);
   // While the candidate was checked, or had less: nobody knows whether because of it.
-  await failed(60);
-  const before = await failed(130);
-  await failed(200);
+  await failed(3_600);
+  const before = await failed(7_800);
+  await failed(12_000);
   const found = await findFailedInstances(rows.pool, id, null);
   expect(found.map(({ instanceId, isSince }) => ({ instanceId, isSince }))).toEqual([
     { instanceId: before, isSince: false },

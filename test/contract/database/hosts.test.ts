@@ -115,11 +115,14 @@ describe('a lost host', () => {
   test('loses an instance with replace_after_seconds to another host, but only after that time', async () => {
     const host = await openHost();
     const id = await insertInstance();
-    await place(id, { replaceAfterSeconds: 20 });
+    await place(id, { replaceAfterSeconds: 3_600 });
     const other = await openHost();
-    await lose(host.id, 15);
-    expect(await place(id)).toMatchObject({ outcome: 'hostLost', message: expect.stringContaining('20 s after that') });
-    await lose(host.id, 21);
+    await lose(host.id, 1_800);
+    expect(await place(id)).toMatchObject({
+      outcome: 'hostLost',
+      message: expect.stringContaining('3600 s after that'),
+    });
+    await lose(host.id, 3_601);
     expect(await place(id)).toEqual({ outcome: 'placed', hostId: other.id, leftHostId: host.id });
     const counts = (await listHosts(pool)).map(({ id: hostId, placed }) => [hostId, placed]);
     expect(Object.fromEntries(counts)).toEqual({ [host.id]: 0, [other.id]: 1 });

@@ -46,16 +46,6 @@ describe('JSON arrives as it was written', () => {
     expect(updated?.body).toMatchObject({ metadata: JSON.parse(json) as object });
   });
 
-  test('4 MiB of config and 64 KiB of metadata', async () => {
-    const [config, metadata] = [padded(4 * 1024 * 1024), padded(64 * 1024)];
-    const id = await insertInstance({ config, metadata });
-    await update(id, `status = 'running'`);
-    await log.query('delete from instances where id = $1', [id]);
-    const [created, updated] = await log.expectDocumented();
-    expect(created?.body).toMatchObject({ config: JSON.parse(config) as object });
-    expect(updated?.body).toMatchObject({ metadata: JSON.parse(metadata) as object });
-  });
-
   // PostgreSQL accepts neither NUL nor half a surrogate pair.
   const text = fc.string({ unit: 'binary' }).map((any) => any.replaceAll('\0', '0'));
   const leaf = fc.oneof(
@@ -80,7 +70,18 @@ describe('JSON arrives as it was written', () => {
         const created = (await log.expectDocumented()).map(({ body }) => (body as { config: unknown }).config);
         expect(created).toEqual(written.map((config) => JSON.parse(config) as unknown));
       }),
-      { numRuns: 20, interruptAfterTimeLimit: 4_000 },
+      { numRuns: 20 },
     );
+  });
+
+  // The last one, because each reading of the log reads all that was written before, too.
+  test('4 MiB of config and 64 KiB of metadata', async () => {
+    const [config, metadata] = [padded(4 * 1024 * 1024), padded(64 * 1024)];
+    const id = await insertInstance({ config, metadata });
+    await update(id, `status = 'running'`);
+    await log.query('delete from instances where id = $1', [id]);
+    const [created, updated] = await log.expectDocumented();
+    expect(created?.body).toMatchObject({ config: JSON.parse(config) as object });
+    expect(updated?.body).toMatchObject({ metadata: JSON.parse(metadata) as object });
   });
 });

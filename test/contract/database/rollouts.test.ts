@@ -248,9 +248,9 @@ describe('a moved instance', () => {
   test('is healthy after it has run long enough in the generation of the move, by no clock but that of PostgreSQL', async () => {
     expect(await outcome()).toBe('moved');
     await rows.run(id);
-    await rows.age('29 seconds');
+    await rows.age('15 seconds');
     expect(await outcome()).toBe('moved');
-    await rows.age('2 seconds');
+    await rows.age('16 seconds');
     expect(await outcome()).toBe('healthy');
     expect(await rows.rollout(rolloutId)).toMatchObject({ healthy: 1, failed: 0 });
   });
@@ -258,9 +258,9 @@ describe('a moved instance', () => {
   test('has failed with the status, or at the deadline', async () => {
     await rows.record(id, 'pending', { code: 'restarting', message: 'It ended with code 1.' });
     expect(await outcome()).toBe('moved');
-    await rows.age('149 seconds');
+    await rows.age('100 seconds');
     expect(await outcome()).toBe('moved');
-    await rows.age('2 seconds');
+    await rows.age('51 seconds');
     expect(await outcome()).toBe('failed');
     const { rows: said } = await rows.pool.query('select message from rollout_instances where rollout_id = $1', [
       rolloutId,
@@ -317,10 +317,10 @@ describe('a moved instance', () => {
 
   test('that becomes able to run again shortly before the deadline gets its time anew', async () => {
     await rows.record(id, 'pending', { code: 'host_lost', message: 'Nobody is to blame.' });
-    await rows.age('149 seconds');
+    await rows.age('100 seconds');
     expect(await outcome()).toBe('moved');
     await rows.record(id, 'pending');
-    await rows.age('2 seconds');
+    await rows.age('60 seconds');
     expect(await outcome()).toBe('moved');
     await rows.age('150 seconds');
     expect(await outcome()).toBe('failed');

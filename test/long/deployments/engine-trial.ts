@@ -128,11 +128,15 @@ export async function openEngineTrial({ instances, timeoutMs = 180_000, ...optio
     /** No instance is lost, no agent was started again without a user's wish, and each one runs what its user wants. */
     expectUnharmed: async (): Promise<void> => {
       await trial.untilSettled();
-      const starts = await trial.starts();
-      expect(starts.filter((start, index) => starts.indexOf(start) !== index)).toEqual([]);
       const { rows } = await pool.query<{ id: string; config: object }>('select id, config from instances');
-      const last = new Map(starts.map((start) => start.split(' ') as [string, string]));
-      expect(last).toEqual(new Map(rows.map(({ id, config }) => [id, JSON.stringify(config)])));
+      // An agent runs a moment before it writes down that it started.
+      const starts = await vi.waitFor(async () => {
+        const found = await trial.starts();
+        const last = new Map(found.map((start) => start.split(' ') as [string, string]));
+        expect(last).toEqual(new Map(rows.map(({ id, config }) => [id, JSON.stringify(config)])));
+        return found;
+      });
+      expect(starts.filter((start, index) => starts.indexOf(start) !== index)).toEqual([]);
       const agents = (await listProcesses()).filter(({ pid, group }) => pid === group);
       for (const { id } of rows) {
         expect(agents.filter(({ instanceName }) => instanceName === `instance-${id}`)).toHaveLength(1);
