@@ -98,7 +98,9 @@ export function supervise(options: SuperviseOptions): Supervised {
         }
         const waitMs = Math.round(delayMs * (0.75 + Math.random() / 2));
         const isLost = !(error instanceof CannotWork) && isConnectionLoss(error);
-        const what = isLost ? 'lost its connection' : 'cannot do its work';
+        // A session that never worked may have had no connection to lose.
+        const withoutConnection = isAtWork ? 'lost its connection' : 'has no connection';
+        const what = isLost ? withoutConnection : 'cannot do its work';
         // A reason that a person has to fix is logged once, not with each attempt.
         if (!(error instanceof CannotWork) || health.lastError !== saidLast) {
           logger.warn({ retryInMs: waitMs, error: health.lastError }, `${name} ${what}; trying again`);

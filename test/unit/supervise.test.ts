@@ -139,11 +139,16 @@ test.each([
   [new Error('RabbitMQ did not confirm instance.created within 10000 ms'), false],
   [new RangeError('Invalid time value'), false],
 ])('%s: says that a connection was lost only where one was', async (problem, lost) => {
-  const { lines } = start(() => Promise.reject(problem));
+  const first = start(() => Promise.reject(problem));
   await vi.waitFor(() =>
-    expect(lines.at(0)?.msg).toBe(
-      lost ? 'part lost its connection; trying again' : 'part cannot do its work; trying again',
-    ),
+    expect(first.lines.at(0)?.msg).toBe(`part ${lost ? 'has no connection' : 'cannot do its work'}; trying again`),
+  );
+  const later = start(({ ready }) => {
+    ready();
+    return Promise.reject(problem);
+  });
+  await vi.waitFor(() =>
+    expect(later.lines.at(1)?.msg).toBe(`part ${lost ? 'lost its connection' : 'cannot do its work'}; trying again`),
   );
 });
 
