@@ -67,7 +67,7 @@ test('tens of thousands of rows come and go in one statement', async () => {
     [userId],
   );
   expect(rows).toEqual([{ entries: 40_000, instances: 20_000, last: 2 }]);
-});
+}, 60_000);
 
 test.each([
   ['instances', 'The id of an instance cannot change', 'Insert a new instance and delete this one.'],

@@ -48,7 +48,7 @@ export async function makeCurrent(
   }, patience);
 }
 
-/** The build of each completed workflow task of a workflow's current run, `unversioned` where there is none. */
+/** The build of each completed workflow task of a run, by default the workflow's current one; `unversioned` where there is none. */
 export async function buildsOfTasks(client: Client, workflowId: string, runId?: string): Promise<string[]> {
   const { events } = await client.workflow.getHandle(workflowId, runId).fetchHistory();
   return (events ?? []).flatMap(({ workflowTaskCompletedEventAttributes: completed }) =>

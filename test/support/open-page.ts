@@ -47,6 +47,7 @@ async function openPages(rig: Rig, { browserAddress = inject('chromium') ?? '' }
   let user = await startUser();
   const admin = await startAdminBackend(rig, { ADMIN_BACKEND_PORT: String(adminPort), ALLOWED_ORIGINS: url });
   const agentId = await publishExampleAgent(rig.environment.DATABASE_URL);
+  // A page asks for the agents once, and user_backend hears of them by itself.
   const { api } = await user.user();
   await vi.waitFor(async () =>
     expect((await api('GET', '/v1/agents')).body).toMatchObject({ agents: [{ id: agentId }] }),
