@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { ProvisioningFailureCode } from '../contracts/names.ts';
 import { readRunnableInstance, type RunnableInstance } from '../database/instances/status.ts';
 import { runtimeSpec, type RuntimeName } from '../runtimes/registry.ts';
-import type { ProvisionResult } from '../workflows/activities.ts';
+import type { ProvisionResult } from './steps.ts';
 
 /** Marks a failure that the worker did not cause, so that the SDK does not log it as an error. */
 export const benign = ApplicationFailureCategory.BENIGN;

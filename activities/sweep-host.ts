@@ -4,7 +4,7 @@ import { listPlaced, type PlacedInstance } from '../database/hosts/sweep.ts';
 import type { KeptInstance } from '../runtimes/runtime.ts';
 import type { HostSweepResult } from '../workflows/activities.ts';
 import type { InstanceMessage } from '../workflows/messages.ts';
-import type { ServedHost } from './host-activities.ts';
+import type { ServedHost } from './host-steps.ts';
 
 export interface HostSweepDependencies {
   pool: Pool;

@@ -131,8 +131,6 @@ function ofTimer(event: HistoryEvent, time: Date, begun: Map<string, Begun>): Wo
 function ofWorkflow(event: HistoryEvent, begun: Map<string, Begun>): Words | undefined {
   const signal = event.workflowExecutionSignaledEventAttributes;
   if (signal) return { text: `told: ${messageInWords(signal.signalName, signal.input)}` };
-  const marker = event.markerRecordedEventAttributes;
-  if (marker) return markerInWords(marker);
   const attributes = event.upsertWorkflowSearchAttributesEventAttributes?.searchAttributes?.indexedFields;
   if (attributes) {
     const values = Object.entries(attributes).map(([name, payload]) => [name, readPayload(payload)] as const);
@@ -155,19 +153,6 @@ function ofWorkflow(event: HistoryEvent, begun: Map<string, Begun>): Words | und
   return event.workflowExecutionCancelRequestedEventAttributes
     ? { text: 'cancellation requested, which changes nothing: the row has the desired state' }
     : undefined;
-}
-
-type Marker = NonNullable<HistoryEvent['markerRecordedEventAttributes']>;
-
-/** A local activity records a marker. So does `patched()`, which is left out. */
-function markerInWords({ markerName, details, failure }: Marker): Words | undefined {
-  if (markerName !== 'core_local_activity') return undefined;
-  const data = readPayload(details?.['data']?.payloads?.[0]) as
-    { activity_type?: string; attempt?: number } | undefined;
-  const what = data?.activity_type ?? 'local activity';
-  const attempts = data?.attempt !== undefined && data.attempt > 1 ? ` (attempt ${data.attempt})` : '';
-  if (failure) return { text: `${what} failed: ${failureInWords(failure)}${attempts}`, bad: true };
-  return { text: `${what} done${resultInWords(details?.['result'])}${attempts}` };
 }
 
 function idOf(event: EventId): string {

@@ -1,5 +1,6 @@
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import type { InstanceMessage } from '../workflows/messages.ts';
+import type { InstanceEvent } from '../workflows/state.ts';
 
 interface Payloads {
   payloads?: Payload[] | null;
@@ -55,18 +56,44 @@ export function messageInWords(signalName: string | null | undefined, input: Pay
   }
 }
 
-/** The outcome that an activity of this project returned, with its host, runtime id and message. */
+/** What happened in an activity of this project, step by step. */
 export function resultInWords(result: Payloads | null | undefined): string {
   const value = readPayload(result?.payloads?.[0]);
-  if (typeof value !== 'object' || value === null) return '';
-  const { outcome, ...facts } = value as { outcome?: string; hostId?: string; runtimeId?: string; message?: string };
-  if (outcome === undefined) return '';
-  return [
-    `: ${outcome}`,
-    ...(facts.hostId === undefined ? [] : [` on host ${facts.hostId}`]),
-    ...(facts.runtimeId === undefined ? [] : [` as runtime ${facts.runtimeId}`]),
-    ...(facts.message === undefined ? [] : [`: ${facts.message}`]),
-  ].join('');
+  if (!Array.isArray(value)) return '';
+  const words = (value as InstanceEvent[]).flatMap((event) => eventInWords(event) ?? []);
+  return words.length > 0 ? `: ${words.join(', then ')}` : '';
+}
+
+function eventInWords(event: InstanceEvent): string | undefined {
+  switch (event.type) {
+    case 'placed':
+      return `placed on host ${event.hostId}`;
+    case 'located':
+      if (event.outcome === 'none') return 'found to be placed nowhere';
+      return event.outcome === 'on' ? `found on host ${event.hostId}` : `found on a lost host: ${event.message}`;
+    case 'noHost':
+      return `no host found: ${event.message}`;
+    case 'agentMissing':
+      return event.message;
+    case 'notWanted':
+      return 'not started, because it is to stop';
+    case 'provisioned':
+      return `provisioned as runtime ${event.runtimeId} on host ${event.hostId}`;
+    case 'rowRead':
+      return event.row ? `row read, desired state ${event.row.desiredState}` : 'no row found';
+    case 'rowGone':
+      return 'no row found';
+    case 'statusRecorded':
+      return `${event.status} recorded`;
+    case 'statusSuperseded':
+      return 'another status found in the row';
+    case 'finalStatusRecorded':
+      return event.row ? 'another row of its id found' : 'final status recorded';
+    case 'cleanedUp':
+      return `cleaned up on host ${event.hostId}`;
+    default:
+      return undefined;
+  }
 }
 
 export function failureInWords(failure: Failure | null | undefined): string {

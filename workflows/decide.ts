@@ -8,12 +8,9 @@ export type Effect =
   | { type: 'place'; generation: number }
   /** Reads on which host the instance is placed. */
   | { type: 'locate' }
-  /**
-   * `resume`: this generation ran before, so it may go on although its agent was retired since. Without a host it is a step of a run
-   * from before there were hosts.
-   */
-  | { type: 'provision'; generation: number; resume: boolean; hostId?: string }
-  | { type: 'cleanUp'; hostId?: string }
+  /** `resume`: this generation ran before, so it may go on although its agent was retired since. */
+  | { type: 'provision'; generation: number; resume: boolean; hostId: string }
+  | { type: 'cleanUp'; hostId: string }
   /** Settles the state's doubt. */
   | { type: 'readRow' }
   | { type: 'recordStatus'; status: InstanceStatus; generation: number; reason?: StatusReason }
@@ -74,14 +71,12 @@ function pendingFirst(state: InstanceState, generation: number): Effect | undefi
 }
 
 function provisionOf({ placement, hostId, ranGeneration }: InstanceState, generation: number): Effect {
-  const provision = { type: 'provision', generation, resume: ranGeneration === generation } as const;
-  if (placement === 'shared') return provision;
-  return placement === 'read' && hostId !== undefined ? { ...provision, hostId } : { type: 'place', generation };
+  if (placement !== 'read' || hostId === undefined) return { type: 'place', generation };
+  return { type: 'provision', generation, resume: ranGeneration === generation, hostId };
 }
 
 /** Other hosts than that of the instance come first. */
 function cleanUpOf({ placement, hostId, strayHosts = [] }: InstanceState): Effect {
-  if (placement === 'shared') return { type: 'cleanUp' };
   const next = strayHosts[0] ?? hostId;
   return placement === 'read' && next !== undefined ? { type: 'cleanUp', hostId: next } : { type: 'locate' };
 }

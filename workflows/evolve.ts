@@ -1,16 +1,7 @@
 import type { StatusReason } from '../contracts/names.ts';
 import { contradicted, doubted, placementDoubted, settled } from './doubts.ts';
 import type { RowReading, RowState, RuntimeExited } from './messages.ts';
-import {
-  cleanedUp,
-  heardOfHost,
-  located,
-  placed,
-  placementNotRead,
-  stepEnded,
-  unplaced,
-  unsureWhileLost,
-} from './placement.ts';
+import { cleanedUp, heardOfHost, located, placed, stepEnded, unplaced, unsureWhileLost } from './placement.ts';
 import { afterExit } from './restart-policy.ts';
 import { initialState, type InstanceEvent, type InstanceState, type Obstacle } from './state.ts';
 
@@ -39,8 +30,6 @@ export function evolve(state: InstanceState, event: InstanceEvent, now: number):
       return { ...observe(state, event), doubt: state.doubt ?? 'heard', cause: event.cause };
     case 'rowDeleted':
       return { ...contradicted(state), ...(event.sequence > state.sequence && { cause: event.cause }) };
-    case 'rowDeletedUnread':
-      return event.sequence > state.sequence ? { ...gone(state, event.sequence), cause: event.cause } : state;
     case 'rowGone':
       return unsureWhileLost(gone(state, state.sequence));
     case 'checkRequested': {
@@ -49,8 +38,6 @@ export function evolve(state: InstanceState, event: InstanceEvent, now: number):
     }
     case 'rowRead':
       return overruled(state, event.row);
-    case 'rowNotRead':
-      return settled(state);
     case 'runtimeExited':
       return exited(state, event, now);
     case 'retryRequested': {
@@ -87,8 +74,6 @@ export function evolve(state: InstanceState, event: InstanceEvent, now: number):
       return notPlaced(state, event, now);
     case 'located':
       return located(state, event);
-    case 'placementNotRead':
-      return placementNotRead(state);
     case 'provisioningStarted': {
       const { leaving: _, ...rest } = state;
       return { ...rest, runtime: { kind: 'unknown' }, publishedMeanwhile: false };
@@ -106,7 +91,7 @@ export function evolve(state: InstanceState, event: InstanceEvent, now: number):
     case 'provisioningFailed':
       return blocked(stepEnded(state), { kind: 'failed', generation: event.generation, reason: event.reason });
     case 'cleanUpStarted':
-      return event.hostId !== undefined && event.hostId === state.hostId ? { ...state, leaving: true } : state;
+      return event.hostId === state.hostId ? { ...state, leaving: true } : state;
     case 'cleanedUp':
       return cleanedUp(state, event.hostId);
     case 'stepEnded':
@@ -118,7 +103,7 @@ export function evolve(state: InstanceState, event: InstanceEvent, now: number):
       const generation = hides?.generation ?? desiredGeneration(state);
       const dueAt = now + cleanUpPauseMs;
       // The clean-up may have removed a part.
-      const isElsewhere = event.hostId !== undefined && event.hostId !== state.hostId;
+      const isElsewhere = event.hostId !== state.hostId;
       return {
         ...stepEnded(state),
         runtime: runtime.kind === 'obsolete' || isElsewhere ? runtime : { kind: 'unknown' },
@@ -197,7 +182,7 @@ function provisioned(state: InstanceState, event: Of<'provisioned'>, now: number
   // The row was deleted meanwhile, and another one may have come. The agent may belong to either, so it stays obsolete.
   if (state.runtime.kind === 'obsolete') return observe(state, row);
   // The instance left the host meanwhile, which ends the agent.
-  if (hostId !== undefined && hostId !== state.hostId) return observe(state, row);
+  if (hostId !== state.hostId) return observe(state, row);
   const { generation } = row;
   const running = { kind: 'running', generation, runtimeId, since: now, restart } as const;
   const observed = observe({ ...state, runtime: running }, row);

@@ -1,7 +1,6 @@
-import type { LocateResult } from './activities.ts';
 import { contradicted, doubted, placementDoubted } from './doubts.ts';
 import type { AgentFound, HostBack, HostLost, HostReplaceable, MoveRequested } from './messages.ts';
-import type { InstanceEvent, InstanceState } from './state.ts';
+import type { InstanceEvent, InstanceState, LocateResult } from './state.ts';
 
 /**
  * Where the instance is. The placement in PostgreSQL decides it: messages only make the workflow read it, so they may be late, false or
@@ -68,18 +67,11 @@ export function unplaced(state: InstanceState): InstanceState {
   return state.leaving ? rest : nowhere(rest);
 }
 
-/** Everything was removed from the host, or by runs from before there were hosts from one that they did not know. */
-export function cleanedUp(state: InstanceState, hostId: string | undefined): InstanceState {
+/** Everything was removed from the host. */
+export function cleanedUp(state: InstanceState, hostId: string): InstanceState {
   const rest = stepEnded(state);
-  if (hostId === undefined) return placementDoubted(emptied(rest));
   const cleaned = withoutStray(rest, hostId);
   return hostId === rest.hostId ? emptied(cleaned) : cleaned;
-}
-
-/** A run from before there were hosts takes the next step on the task queue of all workers. */
-export function placementNotRead(state: InstanceState): InstanceState {
-  const { placement, ...rest } = state;
-  return placement === 'doubted' ? rest : { ...rest, placement: 'shared' };
 }
 
 /**

@@ -1,14 +1,9 @@
-import { patched, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import { upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type { InstanceStatus, StatusReason } from '../contracts/names.ts';
 import { instanceStatusAttribute, statusReasonAttribute } from './search-attributes.ts';
 
 /** Sets the search attributes, by which lists of workflows are filtered, to the status and the code of its reason. */
-export function showStatus(isOnHosts: boolean, status: InstanceStatus, reason?: StatusReason): void {
-  // Runs that began before this patch set the attribute at every status, even when its value stayed the same (docs/replay.md).
-  if (!isOnHosts && !patched('status-reason-attribute')) {
-    upsertSearchAttributes([{ key: instanceStatusAttribute, value: status }]);
-    return;
-  }
+export function showStatus(status: InstanceStatus, reason?: StatusReason): void {
   const { typedSearchAttributes: shown } = workflowInfo();
   if (shown.get(instanceStatusAttribute) === status && shown.get(statusReasonAttribute) === reason?.code) return;
   upsertSearchAttributes([

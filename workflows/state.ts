@@ -1,5 +1,4 @@
 import type { DesiredState, InstanceStatus, StatusReason } from '../contracts/names.ts';
-import type { LocateResult } from './activities.ts';
 import type { Cause, InstanceMessage, RowReading, RowState, RuntimeExited } from './messages.ts';
 import type { RestartPolicy } from './restart-policy.ts';
 
@@ -37,9 +36,8 @@ export interface InstanceState {
    * - absent: the placement is read before the next step on a host
    * - `doubted`: somebody said that it changed, so it is read before any other step
    * - `read`: it was read for the next step
-   * - `shared`: the next step is one of a run from before there were hosts, on the task queue of all workers
    */
-  placement?: 'doubted' | 'read' | 'shared';
+  placement?: 'doubted' | 'read';
   /** Further hosts that may hold an agent of the instance. They are cleaned up before anything is started. */
   strayHosts?: string[];
   /** The host of the instance gives no sign of life. */
@@ -60,6 +58,18 @@ export interface HostNotice {
   /** A sentence for people. */
   message: string;
 }
+
+export interface HostLostResult {
+  outcome: 'hostLost';
+  hostId: string;
+  /** A sentence for people: which host gives no sign of life, and what follows. */
+  message: string;
+}
+
+/** Where an instance is placed. */
+export type LocateResult =
+  /** `leftHostId`: the placement was on this host, which may be replaced, and was removed now. */
+  { outcome: 'none'; leftHostId?: string } | { outcome: 'on'; hostId: string } | HostLostResult;
 
 /** The row, as far as the workflow knows it. */
 export type KnownRow =
@@ -99,10 +109,8 @@ export type InstanceEvent =
   | { type: 'placed'; hostId: string; leftHostId?: string }
   | { type: 'noHost'; row: RowReading; message: string }
   | ({ type: 'located' } & LocateResult)
-  /** Runs that began before there were hosts read no placement (docs/replay.md). */
-  | { type: 'placementNotRead' }
   | { type: 'provisioningStarted' }
-  | { type: 'provisioned'; row: RowReading; runtimeId: string; restart: RestartPolicy; hostId?: string }
+  | { type: 'provisioned'; row: RowReading; runtimeId: string; restart: RestartPolicy; hostId: string }
   /** Provisioning found that the desired state of the row is `stopped` by now. */
   | { type: 'notWanted'; row: RowReading }
   | { type: 'agentMissing'; row: RowReading; message: string }
@@ -110,12 +118,9 @@ export type InstanceEvent =
   | { type: 'rowGone' }
   /** The row was read to settle a doubt; null when there is none. It overrules everything that was heard. */
   | { type: 'rowRead'; row: RowState | null }
-  /** Runs that began before the workflow read rows believe what they hear (docs/replay.md). */
-  | { type: 'rowNotRead' }
-  | { type: 'rowDeletedUnread'; sequence: number; cause: Cause }
-  | { type: 'cleanUpStarted'; hostId?: string }
-  | { type: 'cleanedUp'; hostId?: string }
-  | { type: 'cleanUpFailed'; message: string; hostId?: string }
+  | { type: 'cleanUpStarted'; hostId: string }
+  | { type: 'cleanedUp'; hostId: string }
+  | { type: 'cleanUpFailed'; message: string; hostId: string }
   /** A step on a host was cancelled, or ended through no fault of the instance. It may have done its work. */
   | { type: 'stepEnded' }
   /** The pause of the obstacle is over. */

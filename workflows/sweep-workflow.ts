@@ -1,4 +1,4 @@
-import { log, patched, proxyActivities, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
+import { log, proxyActivities, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
 import { hostTaskQueue } from '../contracts/names.ts';
 import type { HostSweepActivities, HostSweepResult, SweepActivities, SweepResult } from './activities.ts';
 
@@ -9,14 +9,11 @@ const { sweep } = proxyActivities<SweepActivities>({
   retry: { maximumAttempts: 3 },
 });
 
-/** Runs that began before the patch go on as they did then (docs/replay.md). */
-const hostsAreSwept = 'hosts-are-swept';
-
 /** One round of the sweeper, started by a schedule. It signals each workflow whose row or runtime has drifted, which then repairs it. */
 export async function sweepWorkflow(): Promise<SweepResult> {
   const result = await sweep();
   const { hostIds = [], ...drifts } = result;
-  const rounds = patched(hostsAreSwept) ? await Promise.all(hostIds.map(sweepHost)) : [];
+  const rounds = await Promise.all(hostIds.map(sweepHost));
   const counts = [drifts, ...rounds.flatMap((round) => round ?? [])].flatMap((each) => Object.entries(each));
   const sums = new Map<string, number>();
   for (const [drift, count] of counts) sums.set(drift, (sums.get(drift) ?? 0) + count);

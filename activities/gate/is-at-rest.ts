@@ -8,9 +8,7 @@ type History = FetchedHistory['history'];
  */
 export function isAtRest({ events }: History): boolean {
   let isTaskOpen = false;
-  let hasFailedStep = false;
   const activities = new Set<string>();
-  const timers = new Set<string>();
   for (const event of events ?? []) {
     if (event.workflowTaskScheduledEventAttributes) isTaskOpen = true;
     if (event.workflowTaskCompletedEventAttributes) isTaskOpen = false;
@@ -21,16 +19,6 @@ export function isAtRest({ events }: History): boolean {
       event.activityTaskTimedOutEventAttributes ??
       event.activityTaskCanceledEventAttributes;
     if (ended) activities.delete(String(ended.scheduledEventId));
-    if (event.timerStartedEventAttributes) timers.add(event.timerStartedEventAttributes.timerId ?? '');
-    const fired = event.timerFiredEventAttributes ?? event.timerCanceledEventAttributes;
-    if (fired) timers.delete(fired.timerId ?? '');
-    const { markerRecordedEventAttributes: marker } = event;
-    if (marker?.markerName === localActivityMarker) hasFailedStep = Boolean(marker.failure);
   }
-  // A local activity that failed is tried again when its timer fires.
-  const isRetried = hasFailedStep && timers.size > 0;
-  return !isTaskOpen && activities.size === 0 && !isRetried;
+  return !isTaskOpen && activities.size === 0;
 }
-
-/** The name that Temporal's SDK gives to the result of a local activity. */
-const localActivityMarker = 'core_local_activity';

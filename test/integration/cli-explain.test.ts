@@ -50,7 +50,7 @@ test('the life of a running instance is one timeline of row, workflow and runtim
     const explained = await explain(id.slice(0, 12));
     expect(textsOf(explained, 'row')[1]).toContain('published after');
     // The row is written a moment before Temporal hears that it was.
-    expect(textsOf(explained, 'workflow').at(-1)).toMatch(/^recordStatus done: recorded/);
+    expect(textsOf(explained, 'workflow').at(-1)).toBe('search attribute InstanceStatus running');
     return explained;
   }, patience);
   expect(found).toMatchObject({
@@ -74,10 +74,8 @@ test('the life of a running instance is one timeline of row, workflow and runtim
   const workflow = textsOf(found, 'workflow');
   expect(workflow).toContainEqual(expect.stringMatching(/^run \S+ started$/));
   expect(workflow).toContain('told: #1 of the row, desired state running, generation 1');
-  expect(workflow).toContainEqual(
-    expect.stringMatching(/^provision done: provisioned as runtime \S+ \(.*, attempt 1\)$/),
-  );
-  expect(workflow).toContainEqual(expect.stringMatching(/^recordStatus done: recorded \(.*, attempt 1\)$/));
+  const steps = 'placed on host \\S+, then provisioned as runtime \\S+ on host \\S+, then running recorded';
+  expect(workflow).toContainEqual(expect.stringMatching(new RegExp(`^place done: ${steps} \\(.*, attempt 1\\)$`)));
   expect(textsOf(found, 'runtime')[0]).toContain(`agent running, pid ${pid}, generation 1`);
   const times = found.timeline.map(({ time }) => time ?? '');
   expect(times).toEqual(times.toSorted());
@@ -121,7 +119,7 @@ test('an agent that ends and is started again shows its restart', async () => {
   const found = await vi.waitFor(async () => {
     const explained = await explain(id);
     expect(explained.verdict.state).toBe('running');
-    expect(textsOf(explained, 'workflow').filter((text) => text.startsWith('provision done'))).toHaveLength(2);
+    expect(textsOf(explained, 'workflow').filter((text) => text.includes('provisioned as runtime'))).toHaveLength(2);
     return explained;
   }, patience);
   expect(textsOf(found, 'workflow')).toContainEqual(expect.stringMatching(/^timer of \d+ ms is over$/));
@@ -221,7 +219,7 @@ test('a server that is away hides its part only', async () => {
   const withoutRow = await explain(id, { DATABASE_URL: `postgres://${nowhere}/b` });
   expect(withoutRow.missing).toEqual([expect.objectContaining({ part: 'row and event log' })]);
   expect(withoutRow.verdict.sentence).toContain('its workflow last said running; the row cannot be read');
-  expect(textsOf(withoutRow, 'workflow')).toContainEqual(expect.stringMatching(/^recordStatus done: recorded/));
+  expect(textsOf(withoutRow, 'workflow')).toContainEqual(expect.stringMatching(/then running recorded/));
 
   const nobody = await runInstances(['explain', id], { DATABASE_URL: `postgres://${nowhere}/b` });
   expect(nobody).toMatchObject({ code: 1, errors: expect.stringContaining('No server could be asked.') });

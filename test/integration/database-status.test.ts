@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { recordFinalStatus, recordStatus } from '../../database/instances/status.ts';
-import type { RecordStatusInput } from '../../workflows/activities.ts';
+import type { RecordStatusInput } from '../../activities/steps.ts';
 import { one, useRig } from '../support/rig.ts';
 
 const rig = useRig();

@@ -16,7 +16,7 @@ const found = /^(task_failures|instance_failures|candidate_lost)$/;
 const ramp = { steps: [10, 100], bake_seconds: 60 };
 
 const provision = (code: string): SourceChange => ({
-  file: 'activities/host-activities.ts',
+  file: 'activities/host-steps.ts',
   from: 'const since = bootSeconds();',
   to: `${fails} ${code}\n      const since = bootSeconds();`,
 });

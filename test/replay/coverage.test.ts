@@ -13,10 +13,8 @@ import { walk } from './walk.ts';
 const eventTypes: Record<InstanceEvent['type'], boolean> = {
   rowChanged: true,
   rowDeleted: true,
-  rowDeletedUnread: false,
   checkRequested: true,
   rowRead: true,
-  rowNotRead: false,
   rowGone: true,
   runtimeExited: true,
   retryRequested: true,
@@ -31,7 +29,6 @@ const eventTypes: Record<InstanceEvent['type'], boolean> = {
   placed: true,
   noHost: true,
   located: true,
-  placementNotRead: false,
   cleanUpStarted: true,
   stepEnded: true,
   provisioningStarted: true,

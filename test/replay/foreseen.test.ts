@@ -30,7 +30,7 @@ async function findRests(): Promise<{ name: string; history: History }[]> {
 
 /**
  * Each history as it was between the commands of a workflow task and the next event from outside. A task that follows at once belongs to the
- * same step of the server: a local activity was still under way.
+ * same step of the server.
  */
 function beginningsOf(events: NonNullable<History['events']>) {
   return events.flatMap((event, index) => {

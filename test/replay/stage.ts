@@ -118,7 +118,8 @@ export async function openStage(rig: Rig) {
     restore: (id: string, { sequence, generation }: { sequence: number; generation: number }) =>
       rig.pool.query(
         `begin; set local session_replication_role = replica;
-         update instances set sequence = ${sequence}, generation = ${generation}, observed_generation = ${generation}
+         update instances set sequence = ${sequence}, generation = ${generation}, observed_generation = ${generation},
+             status_sequence = least(status_sequence, ${sequence})
            where id = '${id}';
          delete from event_log where entity_id = '${id}' and sequence > ${sequence};
          commit`,
@@ -237,13 +238,13 @@ export async function openStage(rig: Rig) {
       }
     },
 
-    /** An agent that is ready, or ends, when it is told to; `stubborn` ones have to be killed after a second. */
+    /** An agent that is ready, or ends, when it is told to; `stubborn` ones have to be killed after five seconds. */
     publishObedient: async ({ stubborn = false, ...runtime }: { stubborn?: boolean; restart?: object } = {}) => {
       const flag = join(flags, randomUUID());
       const script = `${stubborn ? "trap '' TERM; " : ''}
         until test -e ${flag}; do sleep 0.01; done; : > "$INSTANCE_READY_FILE"
         until test -e ${flag}.end; do sleep 0.05; done; exit 3`;
-      const spec = { command: ['sh', '-c', script], ready: 'file', stop_grace_seconds: stubborn ? 1 : 5, ...runtime };
+      const spec = { command: ['sh', '-c', script], ready: 'file', stop_grace_seconds: 5, ...runtime };
       const agentId = await rig.publishAgent(spec);
       return { agentId, becomeReady: () => writeFile(flag, ''), end: () => writeFile(`${flag}.end`, '') };
     },

@@ -1,3 +1,4 @@
+import { beginningOf } from '../../workflows/beginnings.ts';
 import { decide, type Effect } from '../../workflows/decide.ts';
 import { evolve } from '../../workflows/evolve.ts';
 import type { RowReading, RowState } from '../../workflows/messages.ts';
@@ -53,10 +54,7 @@ export function walk(choices: readonly number[]): Set<Cell> {
     if (effect.type === 'complete') return cells;
     if (begun || (effect.type === 'wait' && effect.until === undefined)) continue;
     begun = { effect, since: Math.max(log.length - 1, 0) };
-    const { hostId } = { hostId: undefined, ...effect };
-    if (effect.type === 'place') apply({ type: 'placingStarted' });
-    if (effect.type === 'provision') apply({ type: 'provisioningStarted' });
-    if (effect.type === 'cleanUp') apply({ type: 'cleanUpStarted', ...(hostId !== undefined && { hostId }) });
+    if (effect.type !== 'wait') apply(beginningOf(effect));
   }
   return cells;
 }
@@ -162,7 +160,7 @@ function placeEndings(entry: LogEntry): InstanceEvent[] {
   ];
 }
 
-function provisionEndings(generation: number, entry: LogEntry, hostId = ''): InstanceEvent[] {
+function provisionEndings(generation: number, entry: LogEntry, hostId: string): InstanceEvent[] {
   if (entry.kind === 'deleted') return [{ type: 'rowGone' }];
   const row = readingOf(entry);
   if (row.desiredState === 'stopped') return [{ type: 'notWanted', row }];

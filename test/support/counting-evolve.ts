@@ -9,7 +9,6 @@ export interface CountingState extends InstanceState {
 const messageTypes: ReadonlySet<InstanceEvent['type']> = new Set([
   'rowChanged',
   'rowDeleted',
-  'rowDeletedUnread',
   'checkRequested',
   'runtimeExited',
   'retryRequested',

@@ -1,10 +1,15 @@
+import { cancellationSignal, Context, heartbeat } from '@temporalio/activity';
 import type { ClientOptions, WorkflowClientInterceptor } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import pRetry from 'p-retry';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, vi, type ProvidedContext } from 'vitest';
+import { createHostActivities, createSharedActivities, type Take } from '../../activities/create-activities.ts';
 import { isAtRest } from '../../activities/gate/is-at-rest.ts';
+import type { HostSteps } from '../../activities/steps.ts';
+import { takeSteps } from '../../activities/take-steps.ts';
+import { withHandover } from '../../activities/with-handover.ts';
 import { toMessage } from '../../bridge/signals/instance-router.ts';
 import { watchAcceptance } from '../../bridge/signals/acceptance.ts';
 import { createInstanceWorkflows, type InstanceWorkflows } from '../../bridge/signals/instance-workflows.ts';
@@ -16,12 +21,7 @@ import type { Run } from '../../replay/fetch-histories.ts';
 import { instanceMessageSignal, type InstanceMessage } from '../../workflows/messages.ts';
 import * as attributes from '../../workflows/search-attributes.ts';
 import type { RestartPolicy } from '../../workflows/restart-policy.ts';
-import {
-  createFakeActivities,
-  createFakeHostActivities,
-  createFakeInstance,
-  type FakeInstance,
-} from './fake-instance.ts';
+import { createFakeHostSteps, createFakeInstance, createFakeRowSteps, type FakeInstance } from './fake-instance.ts';
 import { hostIds } from './instance-fleet.ts';
 import { neverRestart } from './instance-events.ts';
 import { replayRuns } from './replay.ts';
@@ -80,12 +80,10 @@ export function useEngine({ program, open, bundle }: EngineOptions) {
     });
     await startWorker(taskQueue, {
       workflowBundle: { codePath: workflowBundle },
-      activities: { ...createFakeActivities(find) },
+      activities: { ...createSharedActivities(take) },
     });
     for (const hostId of hostIds)
-      await startWorker(hostTaskQueue(taskQueue, hostId), {
-        activities: { ...createFakeHostActivities(find, hostId) },
-      });
+      await startWorker(hostTaskQueue(taskQueue, hostId), { activities: { ...createHostActivities(take) } });
     workflows = createInstanceWorkflows({ client: environment.client, taskQueue });
   });
 
@@ -128,6 +126,28 @@ export function useEngine({ program, open, bundle }: EngineOptions) {
     if (!found) throw new Error(`no instance ${instanceId}`);
     return found;
   };
+  const rowSteps = createFakeRowSteps(find);
+  const hostSteps = new Map<string, HostSteps>();
+  /** Each worker that was killed was another one. */
+  const hostStepsOf = (hostId: string, worker: string): HostSteps => {
+    const key = `${hostId} ${worker}`;
+    const steps = hostSteps.get(key) ?? withHandover(createFakeHostSteps(find, hostId));
+    hostSteps.set(key, steps);
+    return steps;
+  };
+  const take: Take = async (input) => {
+    const instance = find(input.instanceId);
+    const { id, killed } = instance;
+    const isAlive = () => instance.killed === killed;
+    const events = await takeSteps(
+      input,
+      { rowSteps, hostSteps: (hostId) => hostStepsOf(hostId, `${id} ${killed}`) },
+      { signal: cancellationSignal(), heartbeat: () => isAlive() && heartbeat() },
+    );
+    // The answer of a killed worker never comes.
+    if (!isAlive()) await Context.current().cancelled;
+    return events;
+  };
   /** By deletion, as in life. */
   const end = async (instance: FakeInstance): Promise<void> => {
     instance.before = {};
@@ -169,6 +189,9 @@ export function useEngine({ program, open, bundle }: EngineOptions) {
     /** As the runtime, the router of agent events or a person does. */
     tell: (instance: FakeInstance, message: InstanceMessage) => handle(instance).signal(instanceMessageSignal, message),
     state: (instance: FakeInstance) => handle(instance).query(instanceStateQuery),
+    /** The activities that have not ended. */
+    stepsUnderWay: async (instance: FakeInstance): Promise<unknown[]> =>
+      ((await handle(instance).describe()).raw.pendingActivities ?? []).map(({ activityType }) => activityType?.name),
     /** Lets the server's time pass at once. */
     skip: (durationMs: number) => environment.sleep(durationMs),
     /** Lets time pass until the expectation holds. */

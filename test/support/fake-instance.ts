@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { Context, heartbeat } from '@temporalio/activity';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { InstanceStatus, ProvisioningFailureCode } from '../../contracts/names.ts';
-import type { HostActivities, InstanceActivities } from '../../workflows/activities.ts';
+import type { HostSteps, RowSteps } from '../../activities/steps.ts';
 import type { RuntimeExited } from '../../workflows/messages.ts';
 import type { RestartPolicy } from '../../workflows/restart-policy.ts';
 import { neverRestart } from './instance-events.ts';
@@ -10,7 +11,7 @@ import { createFleet } from './instance-fleet.ts';
 import { createRowModel } from './row-model.ts';
 
 /** Those that change the world, and that trouble can befall. */
-type Activity = Exclude<keyof InstanceActivities, 'readRow' | 'place' | 'locate'>;
+type Activity = 'provision' | 'cleanUp' | 'recordStatus' | 'recordFinalStatus';
 
 export type FakeInstance = ReturnType<typeof createFakeInstance>;
 
@@ -37,7 +38,14 @@ export function createFakeInstance() {
     /** What is published of its agent; undefined before its publication. */
     definition: { retired: false, restart: neverRestart } as { retired: boolean; restart: RestartPolicy } | undefined,
     /** Trouble: runs first in every attempt, counted from 1 for each activity. What it throws fails the attempt. */
-    before: {} as Partial<Record<Activity | 'place', (attempt: number) => Promise<void> | void>>,
+    before: {} as Partial<Record<Activity | 'place', (attempt: number, signal: AbortSignal) => Promise<void> | void>>,
+    /** How many workers were killed in the middle of an activity of the instance. */
+    killed: 0,
+    /** Kills the worker of the activity in which it is called. */
+    killWorker: async (): Promise<void> => {
+      instance.killed += 1;
+      await new Promise<never>(() => undefined);
+    },
     /** How often a host was looked for. */
     placings: 0,
     count: (activity: Activity): number => instance.calls.filter((call) => call === activity).length,
@@ -70,19 +78,20 @@ export function createFakeInstance() {
 
 type Find = (instanceId: string) => FakeInstance;
 
-async function begin(activity: Activity, instance: FakeInstance): Promise<FakeInstance> {
+/** @param signal aborted when a step on a host is to end */
+async function begin(activity: Activity, instance: FakeInstance, signal?: AbortSignal): Promise<FakeInstance> {
   instance.calls.push(activity);
-  await instance.before[activity]?.(instance.count(activity));
+  await instance.before[activity]?.(instance.count(activity), signal ?? Context.current().cancellationSignal);
   return instance;
 }
 
-/** The activities of the task queue of a host, over such instances. */
-export function createFakeHostActivities(find: Find, hostId: string): HostActivities {
+/** The steps on a host, over such instances. */
+export function createFakeHostSteps(find: Find, hostId: string): HostSteps {
   return {
-    provision: async ({ instanceId, resumeGeneration }) => {
+    provision: async ({ instanceId, resumeGeneration }, { signal }) => {
       const { rows, definition } = find(instanceId);
       const row = rows.read();
-      const { startAgent, fleet } = await begin('provision', find(instanceId));
+      const { startAgent, fleet } = await begin('provision', find(instanceId), signal);
       if (fleet.placement()?.hostId !== hostId) return { outcome: 'misplaced' };
       if (!row) return { outcome: 'gone' };
       if (row.desiredState === 'stopped') return { outcome: 'notWanted', row };
@@ -91,21 +100,21 @@ export function createFakeHostActivities(find: Find, hostId: string): HostActivi
       if (retired && row.generation !== resumeGeneration) throw blame('agent_retired', 'The agent was retired.', true);
       return { outcome: 'provisioned', row, runtimeId: startAgent(row.generation), restart };
     },
-    cleanUp: async ({ instanceId }) => {
-      const { fleet } = await begin('cleanUp', find(instanceId));
+    cleanUp: async ({ instanceId }, { signal }) => {
+      const { fleet } = await begin('cleanUp', find(instanceId), signal);
       fleet.empty(hostId);
     },
   };
 }
 
-/** The activities of the task queue that all workers share. */
-export function createFakeActivities(find: Find): Omit<InstanceActivities, keyof HostActivities> {
+/** The steps that read and write rows, over such instances. */
+export function createFakeRowSteps(find: Find): RowSteps {
   return {
     place: async ({ instanceId, leavingHostId }) => {
       const instance = find(instanceId);
       const { rows, fleet, definition, replaces } = instance;
       const row = rows.read();
-      await instance.before.place?.((instance.placings += 1));
+      await instance.before.place?.((instance.placings += 1), Context.current().cancellationSignal);
       if (!row) return { outcome: 'gone' };
       if (row.desiredState === 'stopped') return { outcome: 'notWanted', row };
       if (!definition) return { outcome: 'agentMissing', row, message: 'The agent is not published yet.' };
@@ -129,17 +138,12 @@ export function blame(type: ProvisioningFailureCode, message: string, nonRetryab
   return ApplicationFailure.create({ type, message, nonRetryable });
 }
 
-/** Slow provisioning, which ends when it is told to. @throws CancelledFailure when it is cancelled before */
-export async function workUntilCancelled({ orUntil }: { orUntil?: Promise<void> } = {}): Promise<void> {
+/** Slow work, which ends when it is told to. @throws the reason of the signal when it is aborted before */
+export async function workUntilCancelled(
+  signal: AbortSignal,
+  { orUntil }: { orUntil?: Promise<void> } = {},
+): Promise<void> {
   let finished = false;
   void orUntil?.then(() => (finished = true));
-  while (!finished) {
-    heartbeat();
-    await Context.current().sleep('50 milliseconds');
-  }
-}
-
-/** Gives no sign of life, as an activity of a worker that was killed; ends with the worker of the test. */
-export async function hang(): Promise<void> {
-  await Context.current().cancelled;
+  while (!finished) await delay(50, undefined, { signal }).catch(() => signal.throwIfAborted());
 }

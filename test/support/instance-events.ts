@@ -104,7 +104,7 @@ export const provisioned = (
   reading: RowReading,
   runtimeId = 'first',
   restart: RestartPolicy = neverRestart,
-): Of<'provisioned'> => ({ type: 'provisioned', row: reading, runtimeId, restart });
+): Of<'provisioned'> => ({ type: 'provisioned', row: reading, runtimeId, restart, hostId: 'host-1' });
 export const notWanted = (reading: RowReading): Of<'notWanted'> => ({ type: 'notWanted', row: reading });
 export const agentMissing = (reading: RowReading): Of<'agentMissing'> => ({
   type: 'agentMissing',

@@ -1,4 +1,4 @@
-import type { LocateResult } from '../../workflows/activities.ts';
+import type { LocateResult } from '../../workflows/state.ts';
 import type { InstanceMessage } from '../../workflows/messages.ts';
 import type { RestartPolicy } from '../../workflows/restart-policy.ts';
 

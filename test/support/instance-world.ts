@@ -175,7 +175,7 @@ export function createInstanceWorld({ published, restart: firstRestart, replaces
         case 'locate':
           return { type: 'located', ...fleet.locate(leavingHostId) };
         case 'cleanUp': {
-          const { hostId = '' } = effect;
+          const { hostId } = effect;
           if (ending === 'failed') {
             happened.cleanUpFailed = true;
             return { type: 'cleanUpFailed', message: 'stuck', hostId };

@@ -1,7 +1,7 @@
 import type { EventType } from '../../contracts/names.ts';
 import type { DesiredState, InstanceStatus, StatusReason } from '../../contracts/names.ts';
 import type { IncomingEvent } from '../../bridge/bus/incoming-event.ts';
-import type { RecordStatusInput, RecordStatusResult } from '../../workflows/activities.ts';
+import type { RecordStatusInput, RecordStatusResult } from '../../activities/steps.ts';
 import type { RowReading, RowState } from '../../workflows/messages.ts';
 
 export interface ModelRow extends RowReading {

@@ -103,7 +103,7 @@ function playOn(beginning: InstanceState): Story {
         state = from(state, placement === undefined ? nowhere : locatedOn(placement));
         break;
       case 'cleanUp': {
-        const { hostId = '' } = effect;
+        const { hostId } = effect;
         if (hostId === placement) {
           demand(agent !== 'none', 'a clean-up has something to remove');
           demand(strays.size === 0, 'other hosts are cleaned up before');
@@ -319,10 +319,6 @@ const answers: Record<InstanceEvent['type'], readonly [InstanceEvent, Answer][]>
     [deletionHeard(5), {}],
     [deletionHeard(3), {}],
   ],
-  rowDeletedUnread: [
-    [{ ...deletionHeard(5), type: 'rowDeletedUnread' }, all('obsolete', 'clean')],
-    [{ ...deletionHeard(3), type: 'rowDeletedUnread' }, {}],
-  ],
   rowRead: [
     [rowRead(null), all('obsolete', 'clean')],
     [rowRead({ ...row(3, 2), status: 'pending', observedGeneration: 0 }), {}],
@@ -332,7 +328,6 @@ const answers: Record<InstanceEvent['type'], readonly [InstanceEvent, Answer][]>
     ],
     [rowRead({ ...row(3, 2), status: 'running', observedGeneration: 2 }), unsure],
   ],
-  rowNotRead: [[{ type: 'rowNotRead' }, {}]],
   checkRequested: [[checkRequested, unsure]],
   rowGone: [[rowGone, all('obsolete', 'clean')]],
   runtimeExited: [
@@ -380,7 +375,6 @@ const answers: Record<InstanceEvent['type'], readonly [InstanceEvent, Answer][]>
     [foundLost(here), lost],
     [foundLost(elsewhere), lost],
   ],
-  placementNotRead: [[{ type: 'placementNotRead' }, {}]],
   cleanUpStarted: [[cleanUpBegun(here), {}]],
   stepEnded: [[{ type: 'stepEnded' }, {}]],
   provisioningStarted: [
@@ -403,7 +397,6 @@ const answers: Record<InstanceEvent['type'], readonly [InstanceEvent, Answer][]>
       {
         outdated: 'current',
         uncertain: 'current',
-        clean: 'current',
         failed: 'failedUncertain',
         awaitingAgent: 'awaitingAgentUncertain',
         drained: 'drainedUncertain',

@@ -139,9 +139,9 @@ test('a retirement that drains stops what runs and keeps its row', async () => {
 
 test('a retirement that drains cancels the provisioning under way', async () => {
   const instance = engine.create();
-  instance.before.provision = async () => {
+  instance.before.provision = async (_, signal) => {
     instance.startAgent(1);
-    await workUntilCancelled();
+    await workUntilCancelled(signal);
   };
   instance.rows.insert();
   await engine.announce(instance);

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { blame, hang } from '../support/fake-instance.ts';
+import { blame } from '../support/fake-instance.ts';
 import { useTimeSkipping } from '../support/time-skipping.ts';
 
 const engine = useTimeSkipping();
@@ -97,7 +97,7 @@ test('a deletion waits for its clean-up past every deadline, and only then is th
 
 test('a clean-up that gives no sign of life is replaced by another', async () => {
   const instance = await engine.createRunning();
-  instance.before.cleanUp = (attempt) => (attempt === 1 ? hang() : undefined);
+  instance.before.cleanUp = (attempt) => (attempt === 1 ? instance.killWorker() : undefined);
   instance.rows.desire('stopped');
   await engine.announce(instance);
   await engine.until(() => expect(instance.rows.row()?.status).toBe('stopped'));

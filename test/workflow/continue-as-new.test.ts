@@ -74,7 +74,7 @@ test('a provisioning under many signals is not begun again', async () => {
   const instance = engine.create();
   let finish = (): void => {};
   const finished = new Promise<void>((resolve) => (finish = resolve));
-  instance.before.provision = () => workUntilCancelled({ orUntil: finished });
+  instance.before.provision = (_, signal) => workUntilCancelled(signal, { orUntil: finished });
   instance.rows.insert();
   await engine.announce(instance);
   await vi.waitFor(() => expect(instance.count('provision')).toBe(1));

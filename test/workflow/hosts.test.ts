@@ -95,20 +95,20 @@ test('a host that may be replaced already is left only once the workflow knows t
 
 test('provisioning on a host that is lost is cancelled, so that the status can be written', async () => {
   const instance = engine.create();
-  instance.before.provision = () => workUntilCancelled();
+  instance.before.provision = (_, signal) => workUntilCancelled(signal);
   instance.rows.insert();
   await engine.announce(instance);
-  await vi.waitFor(() => expect(instance.count('provision')).toBe(1));
+  await vi.waitFor(async () => expect(await engine.stepsUnderWay(instance)).toEqual(['provision']));
   await lose(instance);
   await engine.until(() => expect(reasonOf(instance)).toBe('host_lost'));
 });
 
 test('a clean-up on a host that is lost is cancelled, and done when the host is back', async () => {
   const instance = await engine.createRunning();
-  instance.before.cleanUp = () => workUntilCancelled();
+  instance.before.cleanUp = (_, signal) => workUntilCancelled(signal);
   instance.rows.desire('stopped');
   await engine.announce(instance);
-  await vi.waitFor(() => expect(instance.count('cleanUp')).toBe(1));
+  await vi.waitFor(async () => expect(await engine.stepsUnderWay(instance)).toEqual(['cleanUp']));
   await lose(instance);
   await engine.until(() => expect(reasonOf(instance)).toBe('host_lost'));
 
@@ -120,9 +120,20 @@ test('a clean-up on a host that is lost is cancelled, and done when the host is 
 });
 
 test('a start and a clean-up wait for the worker of their host: no limit that fails them counts before', async () => {
-  const instance = await engine.createRunning();
+  const instance = engine.create();
+  let finish = (): void => {};
+  const slow = new Promise<void>((resolve) => (finish = resolve));
+  const untilStepOnHost = (name: string) =>
+    vi.waitFor(async () => expect(await engine.stepsUnderWay(instance)).toEqual([name]));
+  instance.before.provision = (_, signal) => workUntilCancelled(signal, { orUntil: slow });
+  instance.before.cleanUp = instance.before.provision;
+  instance.rows.insert();
+  await engine.announce(instance);
+  await untilStepOnHost('provision');
   instance.rows.desire('stopped');
   await engine.announce(instance);
+  await untilStepOnHost('cleanUp');
+  finish();
   await engine.until(() => expect(instance.rows.row()?.status).toBe('stopped'));
   const { events } = await engine.handle(instance).fetchHistory();
   // 0 or ten years, depending on the server, where the workflow sets none.

@@ -32,7 +32,10 @@ const untilHeard = (instance: FakeInstance, count: number) =>
 function openWork() {
   let finish = (): void => {};
   const finished = new Promise<void>((resolve) => (finish = resolve));
-  return { work: () => workUntilCancelled({ orUntil: finished }), finish: () => finish() };
+  return {
+    work: (_: number, signal: AbortSignal) => workUntilCancelled(signal, { orUntil: finished }),
+    finish: () => finish(),
+  };
 }
 
 test('a flood of signals while the agent runs is accepted as a whole, and changes nothing', async () => {

@@ -1,6 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { expect, test, vi } from 'vitest';
-import { blame, hang, workUntilCancelled, type FakeInstance } from '../support/fake-instance.ts';
+import { blame, workUntilCancelled, type FakeInstance } from '../support/fake-instance.ts';
 import { useTimeSkipping } from '../support/time-skipping.ts';
 
 const engine = useTimeSkipping();
@@ -107,7 +107,7 @@ test('what is not the fault of the instance never makes it failed, however long 
 
 test('an attempt that gives no sign of life is replaced by another', async () => {
   const instance = engine.create();
-  instance.before.provision = (attempt) => (attempt === 1 ? hang() : undefined);
+  instance.before.provision = (attempt) => (attempt === 1 ? instance.killWorker() : undefined);
   instance.rows.insert();
   await engine.announce(instance);
   await untilStatus(instance, 'running');
@@ -151,9 +151,9 @@ test('an exit that is reported while provisioning goes on is not forgotten', asy
   const instance = engine.create();
   let finish = (): void => {};
   const finished = new Promise<void>((resolve) => (finish = resolve));
-  instance.before.provision = async () => {
+  instance.before.provision = async (_, signal) => {
     instance.startAgent(1);
-    await workUntilCancelled({ orUntil: finished });
+    await workUntilCancelled(signal, { orUntil: finished });
   };
   instance.rows.insert();
   await engine.announce(instance);

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import type { ServedHost } from '../../activities/host-activities.ts';
+import type { ServedHost } from '../../activities/host-steps.ts';
 import {
   adoptInstances,
   leaveHost,

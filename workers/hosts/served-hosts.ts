@@ -1,4 +1,4 @@
-import type { ServedHost } from '../../activities/host-activities.ts';
+import type { ServedHost } from '../../activities/host-steps.ts';
 
 /** The hosts that this worker serves. A host is added once it is registered, and stays. */
 export interface ServedHosts {

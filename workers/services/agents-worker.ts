@@ -1,10 +1,12 @@
 import { setMaxListeners } from 'node:events';
 import { randomUUID } from 'node:crypto';
-import { createActivities } from '../../activities/create-activities.ts';
+import { createHostActivities, createSharedActivities, createTake } from '../../activities/create-activities.ts';
 import { createRolloutActivities } from '../../activities/rollout-activities.ts';
 import { createGateActivities } from '../../activities/gate/gate-activities.ts';
-import { createHostActivities } from '../../activities/host-activities.ts';
-import { createSharedHostActivities } from '../../activities/shared-host-activities.ts';
+import { createHostSteps } from '../../activities/host-steps.ts';
+import { createRowSteps } from '../../activities/row-steps.ts';
+import type { HostSteps } from '../../activities/steps.ts';
+import { withHandover } from '../../activities/with-handover.ts';
 import { sweepHostOnce } from '../../activities/sweep-host.ts';
 import { sweepOnce } from '../../activities/sweep.ts';
 import { watchAcceptance } from '../../bridge/signals/acceptance.ts';
@@ -91,12 +93,16 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
       allowedRuntimes: configuration.allowedRuntimes,
       control: { ...control, agentUrl: configuration.controlAmqpUrl },
     };
+    const stepsOfHosts = new Map<string, HostSteps>();
+    hosts.served.onEach((host) => {
+      stepsOfHosts.set(host.id, withHandover(createHostSteps({ ...dependencies, host })));
+    }, stopping.signal);
+    const take = createTake({ rowSteps: createRowSteps(dependencies), hostSteps: (id) => stepsOfHosts.get(id) });
     const worker = startTemporalWorker({
       temporal,
       taskQueue,
       activities: {
-        ...createActivities(dependencies),
-        ...createSharedHostActivities({ ...dependencies, servedHosts: hosts.served.list }),
+        ...createSharedActivities(take),
         ...createRolloutActivities({ pool }),
         ...createGateActivities({
           client,
@@ -119,7 +125,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
         },
       },
       activitiesOf: (host) => ({
-        ...createHostActivities({ ...dependencies, host }),
+        ...createHostActivities(take),
         sweepHost: () => sweepHostOnce({ pool, host, signalInstance: workflows.remind }),
       }),
       hosts: hosts.served,

@@ -7,11 +7,11 @@ import { temporalCertificate } from '../../configuration/temporal.ts';
 import { errorMessage, FatalError } from '../../supervision/errors.ts';
 import { supervise, type Session, type Supervised } from '../../supervision/supervise.ts';
 import { unheardDecisions } from '../../replay/decision-sinks.ts';
-import type { ServedHost } from '../../activities/host-activities.ts';
+import type { ServedHost } from '../../activities/host-steps.ts';
 import type {
   HostActivities,
   HostSweepActivities,
-  InstanceActivities,
+  SharedActivities,
   SweepActivities,
 } from '../../workflows/activities.ts';
 import type { GateActivities } from '../../workflows/gate/activities.ts';
@@ -26,8 +26,8 @@ import { temporalLimits } from './time-limits.ts';
 export interface TemporalWorkerOptions {
   temporal: Configuration['temporal'];
   taskQueue: string;
-  /** The activities of the shared task queue, among them those of hosts for workflows from before there were hosts. */
-  activities: InstanceActivities & SweepActivities & RolloutActivities & GateActivities;
+  /** The activities of the shared task queue. */
+  activities: SharedActivities & SweepActivities & RolloutActivities & GateActivities;
   /** The activities of the task queue of a host. */
   activitiesOf: (host: ServedHost) => HostActivities & HostSweepActivities;
   hosts: Pick<ServedHosts, 'onEach' | 'list' | 'setAtWork'>;

@@ -84,7 +84,7 @@ export const desiredStates: Scenarios = {
     play: async (stage) => {
       const { agentId, becomeReady } = await stage.publishObedient({ stubborn: true });
       const id = await stage.insert(agentId);
-      await stage.untilAgentIsBegun(id);
+      await stage.untilPending(id, 'provision');
       await stage.rig.deleteInstance(id);
       await stage.untilState(id, ({ runtime }) => runtime.kind === 'obsolete');
       await stage.insert(agentId, 'running', id);
@@ -98,7 +98,7 @@ export const desiredStates: Scenarios = {
     play: async (stage) => {
       const { agentId } = await stage.publishObedient({ stubborn: true });
       const id = await stage.insert(agentId);
-      await stage.untilAgentIsBegun(id);
+      await stage.untilPending(id, 'provision');
       await stage.rig.deleteInstance(id);
       await stage.untilState(id, ({ runtime }) => runtime.kind === 'obsolete');
       await stage.insert(agentId, 'stopped', id);
@@ -111,7 +111,7 @@ export const desiredStates: Scenarios = {
     play: async (stage) => {
       const { agentId, becomeReady } = await stage.publishObedient();
       const id = await stage.insert(agentId);
-      await stage.untilAgentIsBegun(id);
+      await stage.untilPending(id, 'provision');
       await stage.reinsert(id, 'running');
       await stage.untilState(id, ({ sequence }) => sequence >= 3);
       await becomeReady();

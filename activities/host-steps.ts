@@ -1,4 +1,4 @@
-import { ApplicationFailure, cancellationSignal, heartbeat } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/activity';
 import type { Pool } from 'pg';
 import { controlQueueName } from '../contracts/names.ts';
 import type { RestartSpec } from '../contracts/runtime-spec.ts';
@@ -13,10 +13,10 @@ import {
   type EffectContext,
   type Runtime,
 } from '../runtimes/runtime.ts';
-import type { HostActivities, ProvisionResult } from '../workflows/activities.ts';
 import type { RestartPolicy } from '../workflows/restart-policy.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { benign, cannotRun, readRunnable } from './read-runnable.ts';
+import type { HostSteps, ProvisionResult, StepContext } from './steps.ts';
 
 /** A host that this worker serves. */
 export interface ServedHost {
@@ -25,7 +25,7 @@ export interface ServedHost {
   runtime: Runtime;
 }
 
-export interface HostActivityDependencies {
+export interface HostStepDependencies {
   pool: Pool;
   /** The kinds of agents that may be started here. What runs already is still ended, whatever its kind. */
   allowedRuntimes: readonly RuntimeName[];
@@ -33,13 +33,12 @@ export interface HostActivityDependencies {
   host: ServedHost;
 }
 
-/** The activities of the task queue of one host. */
-export function createHostActivities({
+export function createHostSteps({
   pool,
   allowedRuntimes,
   control,
   host: { id: hostId, kind, runtime },
-}: HostActivityDependencies): HostActivities {
+}: HostStepDependencies): HostSteps {
   const { lease } = runtime;
 
   /**
@@ -55,7 +54,7 @@ export function createHostActivities({
   };
 
   return {
-    provision: async ({ instanceId, resumeGeneration, cause }): Promise<ProvisionResult> => {
+    provision: async ({ instanceId, resumeGeneration, cause }, step): Promise<ProvisionResult> => {
       const since = bootSeconds();
       const placement = await readPlacement(pool, instanceId);
       if (placement?.hostId !== hostId) return { outcome: 'misplaced' };
@@ -65,7 +64,9 @@ export function createHostActivities({
       // A workflow that was terminated has forgotten what ran; the row says it.
       const goesOn = row.generation === resumeGeneration || (running && !agent.drain);
       if (agent.retired && !goesOn) throw cannotRun('agent_retired', `The agent ${agentId} was retired.`);
-      const toStop = effectContext((signal) => control.requestStop({ instanceId, reason: 'replaced', cause, signal }));
+      const toStop = effectContext(step, (signal) =>
+        control.requestStop({ instanceId, reason: 'replaced', cause, signal }),
+      );
       try {
         if (spec.kind !== kind) {
           await leaveNothing(instanceId, toStop);
@@ -97,10 +98,10 @@ export function createHostActivities({
       }
     },
 
-    cleanUp: ({ instanceId, reason = 'deleted', cause }) =>
+    cleanUp: ({ instanceId, reason, cause }, step) =>
       leaveNothing(
         instanceId,
-        effectContext((signal) => control.requestStop({ instanceId, reason, cause, signal })),
+        effectContext(step, (signal) => control.requestStop({ instanceId, reason, cause, signal })),
       ),
   };
 }
@@ -124,9 +125,8 @@ function toRestartPolicy(spec: RestartSpec): RestartPolicy {
   };
 }
 
-function effectContext(askToStop: (signal: AbortSignal) => Promise<void>): EffectContext {
-  const signal = cancellationSignal();
-  return { signal, heartbeat: () => heartbeat(), beforeStop: () => askToStop(signal) };
+function effectContext(step: StepContext, askToStop: (signal: AbortSignal) => Promise<void>): EffectContext {
+  return { ...step, beforeStop: () => askToStop(step.signal) };
 }
 
 /** Other errors are not caused by the instance. They pass unchanged, and Temporal retries the activity forever. */
