@@ -13,6 +13,11 @@ interface Begun {
   abandoning?: NodeJS.Timeout;
 }
 
+export interface LastingSteps extends HostSteps {
+  /** Ends what goes on without an activity. Must be called when the worker takes no more activities. */
+  end(): Promise<void>;
+}
+
 const heartbeatMs = 500;
 
 /** Time for an activity to take over a step, or how it ended. */
@@ -30,7 +35,7 @@ export class StillUnderWay extends Error {
  *
  * Where the next activity comes to another worker of the same host, that one waits until the step was given up here, and begins it anew.
  */
-export function withHandover(steps: HostSteps): HostSteps {
+export function withHandover(steps: HostSteps): LastingSteps {
   const begun = new Map<string, Begun>();
 
   const begin = (instanceId: string, key: string, run: Run): Begun => {
@@ -95,6 +100,14 @@ export function withHandover(steps: HostSteps): HostSteps {
   };
 
   return {
+    end: async () => {
+      await Promise.all(
+        [...begun.values()].map(async ({ ending, result }) => {
+          ending.abort(new Error('The worker is stopping.'));
+          await result.catch(() => undefined);
+        }),
+      );
+    },
     provision: async (input, context) => {
       const { instanceId, generation, resumeGeneration } = input;
       const key = `provision ${generation} ${resumeGeneration}`;
@@ -102,7 +115,8 @@ export function withHandover(steps: HostSteps): HostSteps {
       return (await take(instanceId, key, context, (own) => steps.provision(input, own))) as ProvisionResult;
     },
     cleanUp: async (input, context) => {
-      await take(input.instanceId, `cleanUp ${input.reason}`, context, (own) => steps.cleanUp(input, own));
+      // Whatever the reason: an agent that was asked to end is not asked again.
+      await take(input.instanceId, 'cleanUp', context, (own) => steps.cleanUp(input, own));
     },
   };
 }

@@ -5,8 +5,7 @@ import { createRolloutActivities } from '../../activities/rollout-activities.ts'
 import { createGateActivities } from '../../activities/gate/gate-activities.ts';
 import { createHostSteps } from '../../activities/host-steps.ts';
 import { createRowSteps } from '../../activities/row-steps.ts';
-import type { HostSteps } from '../../activities/steps.ts';
-import { withHandover } from '../../activities/with-handover.ts';
+import { withHandover, type LastingSteps } from '../../activities/with-handover.ts';
 import { sweepHostOnce } from '../../activities/sweep-host.ts';
 import { sweepOnce } from '../../activities/sweep.ts';
 import { watchAcceptance } from '../../bridge/signals/acceptance.ts';
@@ -93,7 +92,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
       allowedRuntimes: configuration.allowedRuntimes,
       control: { ...control, agentUrl: configuration.controlAmqpUrl },
     };
-    const stepsOfHosts = new Map<string, HostSteps>();
+    const stepsOfHosts = new Map<string, LastingSteps>();
     hosts.served.onEach((host) => {
       stepsOfHosts.set(host.id, withHandover(createHostSteps({ ...dependencies, host })));
     }, stopping.signal);
@@ -183,6 +182,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
         ...announcements.map((announcement) => announcement.stop()),
       ]);
       await worker.stop();
+      await Promise.all([...stepsOfHosts.values()].map((steps) => steps.end()));
       await Promise.all([control.stop(), hosts.stop()]);
     };
     try {
