@@ -9,6 +9,7 @@ import { bundleChangedWorkflows, type Change } from '../replay/changed-workflows
 import { useBuilds } from '../support/builds.ts';
 import { makeCurrent } from '../support/deployments.ts';
 import { useRig, type Rig } from '../support/rig.ts';
+import { breakingChange } from '../support/breaking-change.ts';
 
 /** Code that repeats every history, and would start the agent of each instance at rest again. */
 const startsAgain: Change = {
@@ -48,11 +49,7 @@ describe('a gate', () => {
   }
 
   test('finds a build that does not repeat what runs on its own workers, without a task of an instance', async () => {
-    const candidate = await builds.startChanged('breaks', {
-      file: 'effects.ts',
-      from: 'taskQueue }).provision',
-      to: 'taskQueue }).runAgent',
-    });
+    const candidate = await builds.startChanged('breaks', breakingChange);
     const { replayed, failures, changes } = await builds.gate(candidate.build, ids);
     expect(replayed).toBe(0);
     expect(failures.map(({ workflowId }) => workflowId).toSorted()).toEqual(ids.map(instanceWorkflowId).toSorted());

@@ -20,7 +20,11 @@ let ended: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'replay-gate-'));
   changed = join(folder, 'changed.js');
-  const change = { file: 'effects.ts', from: '}).cleanUp', to: '}).tidyUp' };
+  const change = {
+    file: 'step-activities.ts',
+    from: "rowActivities('Read the row').readRow",
+    to: "rowActivities('Read the row').tidyUp",
+  };
   await writeFile(changed, (await bundleChangedWorkflows([change])).code);
   const agentId = await rig.publishAgent();
   [running, ended] = await Promise.all([rig.insertInstance(agentId), rig.insertInstance(agentId)]);

@@ -91,15 +91,19 @@ test('an instance that does not run says why, and is deleted', async () => {
 }, 120_000);
 
 test('nothing is left of an instance whose build can neither start nor delete it', async () => {
-  // Its steps on hosts, and the last one of each run, go to a task queue that nobody polls.
+  // Each step is an activity of its own. Those on hosts, and the last one of each run, go to a task queue that nobody polls.
   const candidate = await builds.startChanged(
     'stuck',
-    { file: 'effects.ts', from: 'taskQueue }).provision', to: "taskQueue: 'nobody' }).provision" },
-    { file: 'effects.ts', from: /taskQueue,(?=\s+scheduleToStartTimeout)/g, to: "taskQueue: 'nobody'," },
+    { file: 'instance-workflow.ts', from: '...(alone && { alone })', to: 'alone: true' },
     {
-      file: 'effects.ts',
+      file: 'step-activities.ts',
+      from: 'const taskQueue = hostTaskQueue(workflowInfo().taskQueue, hostId);',
+      to: "const taskQueue = 'nobody';",
+    },
+    {
+      file: 'step-activities.ts',
       from: "rowActivities('Record that the instance is gone')",
-      to: "proxyActivities<RowActivities>({ ...rowOptions, taskQueue: 'nobody' })",
+      to: "proxyActivities<SharedActivities>({ ...rowOptions, taskQueue: 'nobody' })",
     },
   );
   const { result, instanceId, runId } = await runCanaryOf(await rig.publishAgent(), 'stuck', 4_000);

@@ -9,6 +9,7 @@ import { bundleChangedWorkflows, type Change } from '../replay/changed-workflows
 import { buildsOfTasks, settingsOf, untilPolled } from '../support/deployments.ts';
 import { createRequestedDeployments, type RequestedDeployments } from '../support/requested-deployments.ts';
 import { useRig } from '../support/rig.ts';
+import { breakingChange } from '../support/breaking-change.ts';
 
 const rig = useRig({ services: ['event_broker', 'deployer'] });
 const limitMs = 240_000;
@@ -56,13 +57,11 @@ async function startBuild(buildId: string, ...changes: Change[]): Promise<Servic
   return worker;
 }
 
-const breaks: Change = { file: 'effects.ts', from: 'taskQueue }).provision', to: 'taskQueue }).runAgent' };
-
 test(
   'a build that breaks replay is refused without a task, and its reason names the histories and what differs',
   async () => {
     const { request, until } = deployments;
-    const worker = await startBuild('breaks', breaks);
+    const worker = await startBuild('breaks', breakingChange);
     const { gate, reason } = await until(await request('breaks'), 'refused', 'gate_failed');
     expect(gate).toMatchObject({ replayed: 0, failed: ids.length });
     expect(reason?.message).toMatch(
@@ -78,7 +77,7 @@ test(
   'the same build without a gate is ramped and rolled back, and no instance is restarted',
   async () => {
     const { request, until } = deployments;
-    const worker = await startBuild('ungated', breaks);
+    const worker = await startBuild('ungated', breakingChange);
     const processes = await Promise.all(ids.map((id) => rig.processes(id)));
     await until(await request('ungated', { gate: 'off' }), 'rolled_back', 'task_failures');
     expect(await Promise.all(ids.map((id) => rig.processes(id)))).toEqual(processes);

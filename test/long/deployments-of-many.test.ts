@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, inject, test, vi, type TestContext } from 'vitest';
 import { createWorkerDeployments } from '../../bridge/deployments/worker-deployments.ts';
 import { instanceWorkflowId } from '../../contracts/names.ts';
-import { bundleChangedWorkflows } from '../replay/changed-workflows.ts';
+import { bundleChangedWorkflows, type Change } from '../replay/changed-workflows.ts';
 import { useDeploymentServer } from '../support/deployment-server.ts';
 import { buildsOfTasks } from '../support/deployments.ts';
 import { openPythonClient } from '../support/python-client.ts';
@@ -93,7 +93,7 @@ describe('while users work', () => {
       const ids = await trial.ids();
       const renewed = ids.filter(isRenewed);
       const file = join(trial.folder, 'patched.js');
-      await writeFile(file, (await bundleChangedWorkflows([patchedAndRenewing])).code);
+      await writeFile(file, (await bundleChangedWorkflows(patchedAndRenewing)).code);
       trial.startProcess('v2', { settings: { WORKFLOW_BUNDLE: file } });
       const id = await request('v2', { steps: [100], bake_seconds: 10, rollback_window_seconds: 3_600 });
       const { reason } = await until(id, ['promoted', 'refused', 'rolled_back']);
@@ -124,12 +124,15 @@ describe('while users work', () => {
 const isRenewed = (id: string): boolean => id < '5';
 
 /** Each run holds a marker at its next task, and about a third of the instances continue as new once. */
-const patchedAndRenewing = {
-  file: 'instance-workflow.ts',
-  from: 'isOutdated ||\n',
-  to: `isOutdated ||
-      (patched('by-the-candidate') && workflowInfo().continuedFromExecutionRunId === undefined && instanceId < '5') ||\n`,
-};
+const patchedAndRenewing: Change[] = [
+  { file: 'instance-workflow.ts', from: '  condition,\n', to: '  condition,\n  patched,\n' },
+  {
+    file: 'instance-workflow.ts',
+    from: 'if (isFull() || ',
+    to: `if (
+      (patched('by-the-candidate') && workflowInfo().continuedFromExecutionRunId === undefined && instanceId < '5') || isFull() || `,
+  },
+];
 
 async function untilPatched({ rig }: EngineTrial, ids: readonly string[], renewed: readonly string[]): Promise<void> {
   const timeout = timeoutOf(ids.length);

@@ -6,6 +6,7 @@ import { compileChangedWorker, type SourceChange } from '../support/changed-prog
 import type { RigOptions } from '../support/rig.ts';
 import type { WorkerProcess } from '../support/worker-process.ts';
 import { openEngineTrial, type EngineTrial } from './deployments/engine-trial.ts';
+import { breakingChange } from '../support/breaking-change.ts';
 
 const limitMs = 400_000;
 /** Milliseconds since 1970 follow. */
@@ -96,8 +97,7 @@ describe('while users work, a candidate that gets a tenth of the instances is ro
       // Instances that began on the candidate have runs that only the candidate replays.
       const trial = await open(context, { replays: false });
       const file = join(trial.folder, 'breaks.js');
-      const change = { file: 'effects.ts', from: 'taskQueue }).provision', to: 'taskQueue }).runAgent' };
-      await writeFile(file, (await bundleChangedWorkflows([change])).code);
+      await writeFile(file, (await bundleChangedWorkflows([breakingChange])).code);
       trial.startProcess('v2', { settings: { WORKFLOW_BUNDLE: file } });
       await trial.untilPolled('v2');
       const name = 'a candidate that breaks replay';
@@ -129,9 +129,9 @@ describe('while users work, a candidate that gets a tenth of the instances is ro
     'it cannot write the status of an instance',
     async (context) => {
       const change = {
-        file: 'activities/create-activities.ts',
-        from: 'recordStatus: heartbeating((input) => recordStatus(pool, input)),',
-        to: `recordStatus: heartbeating(async () => { ${fails} throw new Error('This build cannot write.'); }),`,
+        file: 'activities/row-steps.ts',
+        from: 'recordStatus: (input) => recordStatus(pool, input),',
+        to: `recordStatus: async () => { ${fails} throw new Error('This build cannot write.'); },`,
       };
       const programs = await compile(change, context);
       const trial = await open(context);

@@ -12,6 +12,7 @@ import { bundleChangedWorkflows } from '../replay/changed-workflows.ts';
 import { runInstances } from '../support/command-line.ts';
 import { openRig, type Rig } from '../support/rig.ts';
 import { startWorkerProcess } from '../support/worker-process.ts';
+import { breakingChange } from '../support/breaking-change.ts';
 
 const patience = { timeout: 45_000, interval: 100 };
 
@@ -159,8 +160,7 @@ test('an instance that the code of its next build cannot carry on is explained w
   const id = await rig.insertInstance(agentId);
   await rig.bus.until(id, 'instance.updated', 'running');
   const file = join(rig.environment.RUNTIME_DIRECTORY, 'b.js');
-  const change = { file: 'effects.ts', from: 'taskQueue }).provision', to: 'taskQueue }).runAgent' };
-  await writeFile(file, (await bundleChangedWorkflows([change])).code);
+  await writeFile(file, (await bundleChangedWorkflows([breakingChange])).code);
   const second = await startBuild(rig, 'b', { WORKFLOW_BUNDLE: file });
   await makeCurrent(rig.client, second.build);
   await changeConfig(rig, id);
