@@ -19,7 +19,7 @@ export async function endAgents(directory: string): Promise<void> {
         const record = await folder.readRecord();
         if (!record) return;
         const leader = (await findAgent(folder, record)) ?? record.process;
-        await endProcesses({ folder, leader, graceSeconds: record.stopGraceSeconds, signal });
+        await endProcesses({ folder, record, leader, graceSeconds: record.stopGraceSeconds, signal });
       }),
   );
   const failures = endings.flatMap((ending) => (ending.status === 'rejected' ? [ending.reason as unknown] : []));

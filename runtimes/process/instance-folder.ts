@@ -18,6 +18,11 @@ const startRecord = z.object({
   phase: z.enum(['starting', 'running', 'stopping']),
   /** Missing until the process is known to have started. Process 1 is never an agent. */
   process: z.object({ pid: z.int().min(2), startedAt: z.string() }).optional(),
+  /**
+   * The cgroup that holds every process of the start (see agent-cgroups.ts). Missing where there are no cgroups, and in records of
+   * earlier releases. As long as no process is known, the agent may as well be outside of it.
+   */
+  cgroup: z.string().optional(),
   /** The worker that started the agent. Records of earlier releases lack it. */
   startedBy: z.string().optional(),
   /** See `ProvisionRequest`. Missing when the instance waits for its host. */

@@ -7,6 +7,7 @@ import { RuntimeUnavailable } from '../runtime.ts';
 import type { EffectContext, KeptInstance, Runtime } from '../runtime.ts';
 import { withHeartbeat } from '../with-heartbeat.ts';
 import { createLauncher } from './launcher/start-launcher.ts';
+import { openHostCgroups, type HostCgroups } from './agent-cgroups.ts';
 import { createAgentLifecycle } from './agent-lifecycle.ts';
 import { createAgentSearch } from './agent-search.ts';
 import { createAgentUsers, type UserRange } from './agent-users.ts';
@@ -38,6 +39,8 @@ export interface ProcessRuntimeOptions {
   readOnly?: boolean;
   /** The interval at which agents that other workers started are polled. Every third poll looks for new ones. The worker sees the end of its own at once. */
   pollIntervalMs?: number;
+  /** Without cgroups, the end of each agent searches all processes of the host, as where the system has or allows none. */
+  cgroups?: boolean;
 }
 
 /** A look at the records of thousands of agents takes tens of milliseconds. */
@@ -51,6 +54,7 @@ export function createProcessRuntime({
   readOnly = false,
   agentUsers,
   pollIntervalMs = 1000,
+  cgroups = true,
 }: ProcessRuntimeOptions): Runtime<ProcessSpec> {
   const root = resolve(directory);
   const folderOf = (instanceId: string) => instanceFolder(root, instanceNameOf(instanceId));
@@ -69,7 +73,9 @@ export function createProcessRuntime({
     logger,
     hostEnvironment,
     users,
+    openCgroups,
   });
+  let hostCgroups: Promise<HostCgroups | undefined> | undefined;
   let polling: Repeating | undefined;
   let polls = 0;
 
@@ -113,6 +119,14 @@ export function createProcessRuntime({
       workers.leave();
     },
   };
+
+  async function openCgroups(): Promise<HostCgroups | undefined> {
+    if (!cgroups) return undefined;
+    hostCgroups ??= identifyFolder(root)
+      .then(openHostCgroups)
+      .catch(() => undefined);
+    return hostCgroups;
+  }
 
   async function list(): Promise<KeptInstance[]> {
     await mkdir(root, { recursive: true, mode: 0o700 });

@@ -8,7 +8,7 @@ import type { ProvisionRequest } from '../runtime.ts';
 import { errorCode } from './error-code.ts';
 import type { InstanceFolder } from './instance-folder.ts';
 import { leaseLapsed } from './lease-lapsed.ts';
-import type { Launched, Launcher } from './launcher/start-launcher.ts';
+import type { Launch, Launched, Launcher } from './launcher/start-launcher.ts';
 import { isAlive, signalGroup } from './process-table.ts';
 
 export type HostEnvironment = Readonly<Record<string, string | undefined>>;
@@ -20,6 +20,8 @@ interface StartOptions {
   hostEnvironment: HostEnvironment;
   /** The user and group of the agent. The default is the worker's. */
   uid?: number | undefined;
+  /** See `Launch`. */
+  cgroup?: Launch['cgroup'] | undefined;
   /** See `EffectContext`. */
   mayStart?: (() => boolean) | undefined;
 }
@@ -42,6 +44,7 @@ export async function startAgent({
   request,
   hostEnvironment,
   uid,
+  cgroup,
   mayStart = () => true,
 }: StartOptions): Promise<Launched> {
   const { spec } = request;
@@ -51,7 +54,7 @@ export async function startAgent({
   const user = uid === undefined ? {} : { user: { uid, gid: uid } };
   if (!mayStart()) throw leaseLapsed();
   const agent = await launcher
-    .launch({ command, args, cwd, env, logFile: folder.logFile, ...user })
+    .launch({ command, args, cwd, env, logFile: folder.logFile, ...user, ...(cgroup && { cgroup }) })
     .catch(async (error: unknown) => {
       throw error instanceof RuntimeUnavailable ? error : await explain(error, { command, cwd, uid });
     });
@@ -69,7 +72,7 @@ function environmentOf({
   request,
   hostEnvironment,
   uid,
-}: Omit<StartOptions, 'launcher' | 'mayStart'>): Record<string, string> {
+}: Omit<StartOptions, 'launcher' | 'cgroup' | 'mayStart'>): Record<string, string> {
   const passedOn = inherited.flatMap((name) => {
     const value = hostEnvironment[name];
     return value === undefined ? [] : [[name, value] as const];

@@ -59,9 +59,9 @@ export async function createAgentRig({ agentUsers }: { agentUsers?: UserRange } 
   }
 
   /** A runtime as a new worker process would have it. */
-  function openRuntime(): Runtime<ProcessSpec> {
+  function openRuntime({ cgroups = true } = {}): Runtime<ProcessSpec> {
     const logger = pino({ level: 'warn' }, { write: (line: string) => void log.push(line) });
-    const runtime = createProcessRuntime({ directory, logger, pollIntervalMs: 50, agentUsers });
+    const runtime = createProcessRuntime({ directory, logger, pollIntervalMs: 50, agentUsers, cgroups });
     runtimes.push(runtime);
     return runtime;
   }

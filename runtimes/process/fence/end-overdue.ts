@@ -81,7 +81,7 @@ export function createFence(directory: string, log: Log) {
     }
     if (!leader) await untilStartsAreOver(folder);
     const uid = await findAgentUser(directory, folder.name);
-    await endProcesses({ folder, leader, uid, graceSeconds: 0, signal: new AbortController().signal });
+    await endProcesses({ folder, record, leader, uid, graceSeconds: 0, signal: new AbortController().signal });
     ended.add(keyOf(id, record));
   }
 

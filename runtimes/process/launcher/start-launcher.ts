@@ -15,6 +15,8 @@ export interface Launch {
   logFile: string;
   /** The default is the user of this process. */
   user?: { uid: number; gid: number };
+  /** The folder of the cgroup that the process begins its life in, and of the one to which the launcher returns. */
+  cgroup?: { directory: string; home: string };
 }
 
 export interface Exit {
@@ -26,6 +28,8 @@ export interface Exit {
 /** A process that the launcher has started. */
 export interface Launched {
   readonly identity: ProcessIdentity;
+  /** Whether the process began its life in the cgroup of its launch. */
+  readonly inCgroup: boolean;
   /** Undefined while it runs. */
   readonly exit: Exit | undefined;
   /** Resolves once it has ended, or to undefined once the launcher has, because nobody will know the exit code. */
@@ -51,6 +55,7 @@ interface Answer {
   pid?: number;
   /** What the system says about the process. */
   entry?: string;
+  inCgroup?: boolean;
   exit?: Exit;
   error?: { message: string; code?: string };
 }
@@ -95,7 +100,7 @@ function startLauncher(onEnd: () => void) {
   const receive = (answer: Answer): void => {
     const start = starts.get(answer.id);
     if (!start) return;
-    const { pid, entry, exit, error } = answer;
+    const { pid, entry, inCgroup = false, exit, error } = answer;
     if (exit) start.launched?.end(exit);
     if (error) start.reject(Object.assign(new Error(error.message), { code: error.code }));
     if (exit || error) starts.delete(answer.id);
@@ -105,7 +110,7 @@ function startLauncher(onEnd: () => void) {
       start.reject(new StartUnknown(`The agent is not in the process table right after its start (pid ${pid}).`));
       return;
     }
-    start.launched = new LaunchedProcess(identity);
+    start.launched = new LaunchedProcess(identity, inCgroup);
     start.resolve(start.launched);
   };
   const end = (): void => {
@@ -142,12 +147,14 @@ function startLauncher(onEnd: () => void) {
 
 class LaunchedProcess implements Launched {
   readonly identity: ProcessIdentity;
+  readonly inCgroup: boolean;
   exit: Exit | undefined;
   readonly ended: Promise<Exit | undefined>;
   #resolve: (exit: Exit | undefined) => void = () => undefined;
 
-  constructor(identity: ProcessIdentity) {
+  constructor(identity: ProcessIdentity, inCgroup: boolean) {
     this.identity = identity;
+    this.inCgroup = inCgroup;
     this.ended = new Promise((resolve) => {
       this.#resolve = resolve;
     });
