@@ -271,6 +271,16 @@ describe.skipIf(!probe || !isRoot)('with a cgroup and a user for each agent', ()
   });
   afterEach(() => rig.dispose());
 
+  test('one look at all processes of the host serves many starts and ends', async () => {
+    const requests = [rig.request(), rig.request(), rig.request()];
+    const scans = await countScans(async () => {
+      for (const request of requests) await runtime.provision(request, context());
+      for (const request of requests) await runtime.provision({ ...request, generation: 2 }, context());
+      for (const { instanceId } of requests) await runtime.cleanUp(instanceId, context());
+    });
+    expect(scans).toBe(1);
+  });
+
   test('an agent can neither leave its cgroup nor change it, and is ended with all that it started', async () => {
     const hidden = rig.request();
     await runtime.provision(hidden, context());

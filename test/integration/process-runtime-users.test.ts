@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { AgentNotReady, SpecRejected } from '../../runtimes/runtime.ts';
@@ -70,6 +70,38 @@ describe.skipIf(!isRoot)('agents with users of their own', () => {
     await runtime.cleanUp(first.instanceId, context());
     await runtime.provision(next, context());
     expect(await userOf(next.instanceId)).toBe(users[0]);
+  });
+
+  test('a user that an earlier release gave away is kept, and is free again once the instance is gone', async () => {
+    const userOf = async (instanceId: string) => (await stat(join(rig.folderOf(instanceId), 'state'))).uid;
+    const links = join(rig.directory, '.users-by-name');
+    for (const end of ['replaced', 'removed']) {
+      const request = rig.request();
+      await rig.openRuntime().provision(request, context());
+      const uid = await userOf(request.instanceId);
+      // Earlier releases made only the links by the id of the user.
+      await rm(links, { recursive: true });
+      const runtime = rig.openRuntime();
+      if (end === 'replaced') await runtime.provision({ ...request, generation: 2 }, context());
+      expect(await userOf(request.instanceId)).toBe(uid);
+      await runtime.cleanUp(request.instanceId, context());
+      expect(await readdir(join(rig.directory, '.users'))).toEqual([]);
+    }
+  });
+
+  test('a claim that was cut off leaves the user free', async () => {
+    const request = rig.request();
+    const name = `instance-${request.instanceId}`;
+    await mkdir(join(rig.directory, '.users-by-name'), { recursive: true });
+    await symlink(String(agentUsers.first), join(rig.directory, '.users-by-name', name));
+    const runtime = rig.openRuntime();
+    const others = [rig.request(), rig.request()];
+    for (const other of others) await runtime.provision(other, context());
+    await runtime.provision(request, context());
+    expect((await readdir(join(rig.directory, '.users'))).toSorted()).toEqual(['287001', '287002', '287003']);
+    await runtime.cleanUp(request.instanceId, context());
+    expect(await readdir(join(rig.directory, '.users-by-name'))).not.toContain(name);
+    expect(await readdir(join(rig.directory, '.users'))).toHaveLength(2);
   });
 
   test('a process that left its group and cleared its environment is ended with its agent', async () => {
