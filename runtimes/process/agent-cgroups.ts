@@ -93,12 +93,15 @@ function agentCgroup({ mount, path }: CgroupPlace) {
     /** The pids of all processes, also of those in cgroups that the agent made below. */
     members: (): number[] => treeOf(directory).flatMap(membersOf),
 
-    /** Sends SIGKILL to every process, also to those that are started meanwhile. */
+    /**
+     * Sends SIGKILL to every process, also to those that are started meanwhile. Does nothing without the right to, as in a cgroup that
+     * another user's worker made.
+     */
     kill(): void {
       try {
         write(directory, 'cgroup.kill', '1');
       } catch (error) {
-        unlessGone(error);
+        unlessRefused(error);
       }
     },
 
@@ -113,7 +116,8 @@ function removeEmpty(directory: string): void {
   try {
     rmdirSync(directory);
   } catch (error) {
-    if (!['EBUSY', 'ENOTEMPTY', 'EACCES', 'EPERM'].includes(errorCode(error) ?? '')) unlessGone(error);
+    // It holds another cgroup or a process.
+    if (errorCode(error) !== 'EBUSY' && errorCode(error) !== 'ENOTEMPTY') unlessRefused(error);
   }
 }
 
@@ -162,6 +166,10 @@ function write(directory: string, file: string, text: string): void {
 /** A cgroup that is removed while it is read is `ENODEV`. */
 function unlessGone(error: unknown): undefined {
   if (errorCode(error) !== 'ENOENT' && errorCode(error) !== 'ENODEV') throw error;
+}
+
+function unlessRefused(error: unknown): undefined {
+  if (!['EACCES', 'EPERM', 'EROFS'].includes(errorCode(error) ?? '')) unlessGone(error);
 }
 
 let own: { place: CgroupPlace | undefined } | undefined;

@@ -122,10 +122,16 @@ export function createProcessRuntime({
 
   async function openCgroups(): Promise<HostCgroups | undefined> {
     if (!cgroups) return undefined;
-    hostCgroups ??= identifyFolder(root)
-      .then(openHostCgroups)
-      .catch(() => undefined);
+    hostCgroups ??= findCgroups();
     return hostCgroups;
+  }
+
+  async function findCgroups(): Promise<HostCgroups | undefined> {
+    // A folder without an identity is no host. Its worker says so at its start.
+    const id = await identifyFolder(root).catch(() => undefined);
+    const found = id === undefined ? undefined : openHostCgroups(id);
+    logger.info(found ? 'each agent gets a cgroup' : 'agents get no cgroups, so each end searches the process table');
+    return found;
   }
 
   async function list(): Promise<KeptInstance[]> {

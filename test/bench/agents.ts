@@ -60,10 +60,10 @@ function launcherMs(): number {
   const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').trim().split(' ');
   const launcher = children.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('launcher.mjs'));
   const tasks = `/proc/${launcher}/task`;
-  const times = readdirSync(tasks).map((task) =>
+  const ofThreads = readdirSync(tasks).map((task) =>
     Number(readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ')[0]),
   );
-  return times.reduce((sum, time) => sum + time, 0) / 1e6;
+  return ofThreads.reduce((sum, time) => sum + time, 0) / 1e6;
 }
 
 function workerMs(): number {

@@ -6,7 +6,9 @@ import { basename, dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { openHostCgroups, placeIn } from '../../runtimes/process/agent-cgroups.ts';
 import { endAgents } from '../../runtimes/process/end-agents.ts';
+import { clearCgroup } from '../../runtimes/process/end-processes.ts';
 import { createFence } from '../../runtimes/process/fence/end-overdue.ts';
+import { createLauncher } from '../../runtimes/process/launcher/start-launcher.ts';
 import { identify, isAlive } from '../../runtimes/process/process-table.ts';
 import { SpecRejected, type Runtime } from '../../runtimes/runtime.ts';
 import type { ProcessSpec } from '../../runtimes/process/spec.ts';
@@ -148,6 +150,29 @@ describe.skipIf(!probe)('with a cgroup for each agent', () => {
     const launcher = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1];
     expect(readFileSync(`/proc/${launcher}/cgroup`, 'utf8')).toBe(readFileSync('/proc/self/cgroup', 'utf8'));
     expect(readFileSync(`/proc/${pid}/cgroup`, 'utf8')).toContain(`/instance-${request.instanceId}\n`);
+  });
+
+  test('a launcher that cannot leave the cgroup of an agent ends, and the next start has another one', async () => {
+    const launcher = createLauncher();
+    const cgroup = openHostCgroups(randomUUID())?.of('instance-of-a-test');
+    cgroup?.make();
+    const launch = { command: 'sleep', args: ['1000'], cwd: '/', env: { PATH: '/usr/bin:/bin' }, logFile: '/dev/null' };
+    const stranded = await launcher.launch({
+      ...launch,
+      cgroup: { directory: cgroup?.directory ?? '', home: '/no/such/cgroup' },
+    });
+    const launched = [stranded];
+    try {
+      expect(stranded.inCgroup).toBe(true);
+      expect(await stranded.ended).toBeUndefined();
+      expect(cgroup?.members()).toEqual([stranded.identity.pid]);
+      launched.push(await launcher.launch(launch));
+      expect(cgroup?.members()).toEqual([stranded.identity.pid]);
+    } finally {
+      for (const { identity } of launched) process.kill(identity.pid, 'SIGKILL');
+      launcher.close();
+      await clearCgroup(cgroup, context().signal);
+    }
   });
 
   test('nothing is left of cgroups after the last end, nor after a start that fails', async () => {
