@@ -12,7 +12,8 @@ import {
 import { basename, dirname, join, normalize } from 'node:path/posix';
 import { errorCode } from './error-code.ts';
 import { findIdentity } from './host-identity.ts';
-import type { InstanceFolder } from './instance-folder.ts';
+import type { InstanceFolder, StartRecord } from './instance-folder.ts';
+import { isAlive } from './process-table.ts';
 
 /** Where a cgroup is: the mount point of the hierarchy, and the path of the cgroup below it. */
 interface CgroupPlace {
@@ -29,8 +30,8 @@ export interface HostCgroups {
   of: (name: string) => AgentCgroup;
 }
 
-/** The cgroup of a host is named after the id of the host, so that two hosts of one machine never share one. */
-const nameOfHost = (hostId: string): string => `agents-${hostId}`;
+/** The id of the host follows, so that two hosts of one machine never share a cgroup. */
+const hostPrefix = 'agents-';
 
 /**
  * The cgroups of a host, where this process may make cgroups below its own one and move itself into them. Undefined elsewhere, as in most
@@ -40,13 +41,18 @@ export function openHostCgroups(hostId: string): HostCgroups | undefined {
   const own = ownPlace();
   if (!own) return undefined;
   const home = join(own.mount, own.path);
-  const host = join(own.path, nameOfHost(hostId));
+  const host = join(own.path, `${hostPrefix}${hostId}`);
+  // Another worker may make or remove the cgroup of the host at the same time.
+  const probe = join(own.mount, `${host}.${process.pid}`);
   try {
     // Moves this process to where it is, which needs the rights that the launcher needs to come back.
     enter(home);
-    mkdirSync(join(own.mount, host), { recursive: true, mode: 0o755 });
-    accessSync(join(own.mount, host, 'cgroup.kill'), constants.W_OK);
-    removeEmpty(join(own.mount, host));
+    mkdirSync(probe, { recursive: true });
+    try {
+      accessSync(join(probe, 'cgroup.kill'), constants.W_OK);
+    } finally {
+      removeEmpty(probe);
+    }
   } catch {
     return undefined;
   }
@@ -54,18 +60,21 @@ export function openHostCgroups(hostId: string): HostCgroups | undefined {
 }
 
 /**
- * The cgroup that a start record names. Undefined unless it is the one of this host for this instance, because an agent of the worker's
- * user may have changed the record.
+ * The cgroup that a start record names. Undefined unless it is one for this instance and of this host, because an agent of the worker's user
+ * may have changed the record. A host that lost its identity and got another one goes on using a cgroup while the agent is in it.
  */
 export async function findRecordedCgroup(
   { name, path: folder }: Pick<InstanceFolder, 'name' | 'path'>,
-  path: string | undefined,
+  { cgroup: path, process: leader }: Pick<StartRecord, 'cgroup' | 'process'>,
 ): Promise<AgentCgroup | undefined> {
   const own = path === undefined ? undefined : ownPlace();
   if (path === undefined || !own || normalize(path) !== path || basename(path) !== name) return undefined;
+  const host = basename(dirname(path));
+  if (!host.startsWith(hostPrefix)) return undefined;
+  const cgroup = agentCgroup({ mount: own.mount, path });
   const hostId = await findIdentity(dirname(folder)).catch(() => undefined);
-  if (hostId === undefined || basename(dirname(path)) !== nameOfHost(hostId)) return undefined;
-  return agentCgroup({ mount: own.mount, path });
+  const isOfHost = host === `${hostPrefix}${hostId}`;
+  return isOfHost || (leader && isAlive(leader) && cgroup.members().includes(leader.pid)) ? cgroup : undefined;
 }
 
 /**

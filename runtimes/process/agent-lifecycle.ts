@@ -75,7 +75,7 @@ export function createAgentLifecycle({
     { instanceId, spec, replaceAfterSeconds }: ProvisionRequest<ProcessSpec>,
     signal: AbortSignal,
   ): Promise<RunningAgent> {
-    const cgroup = await findRecordedCgroup(folder, found.cgroup);
+    const cgroup = await findRecordedCgroup(folder, found);
     // A worker that was killed during the start did not learn whether the agent is in the cgroup.
     const isInside = cgroup?.members().includes(found.process.pid);
     const record = { ...found, replaceAfterSeconds, cgroup: isInside ? found.cgroup : undefined };

@@ -42,7 +42,7 @@ type Found = ProcessIdentity & { group: number };
 export async function endProcesses(options: EndOptions): Promise<void> {
   const { folder, record, leader, graceSeconds, signal } = options;
   const deadlineMs = performance.now() + graceSeconds * 1000;
-  const cgroup = await findRecordedCgroup(folder, record.cgroup);
+  const cgroup = await findRecordedCgroup(folder, record);
   const known = new Map<number, Found>();
   remember(known, cgroup);
   const asked = new Set<number>();

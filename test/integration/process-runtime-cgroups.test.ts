@@ -249,6 +249,19 @@ describe.skipIf(!probe)('with a cgroup for each agent', () => {
     }
   });
 
+  test('a host that lost its identity ends what is in the cgroups of the one before', async () => {
+    const request = rig.request({ ready: 'file', script: hide() + readyAndWait });
+    await runtime.provision(request, context());
+    const hidden = await hiddenProcess();
+    const cgroup = await cgroupOf(request.instanceId);
+    await rm(join(rig.directory, '.host'));
+    const next = rig.openRuntime();
+    await next.identify?.();
+    await next.cleanUp(request.instanceId, context());
+    expect(isAlive(hidden)).toBe(false);
+    expect(existsSync(dirname(cgroup))).toBe(false);
+  });
+
   test('an agent that was started without a cgroup is found in the process table and ended', async () => {
     const without = rig.openRuntime({ cgroups: false });
     const detach = 'require("child_process").spawn("sleep", ["1000"], { detached: true, stdio: "ignore" }).unref()';
