@@ -154,8 +154,9 @@ export function createAgentLifecycle({
       logger.warn({ err: error, instanceId: request.instanceId }, 'an agent cannot be started');
       // A process that may have been started is found by the next call.
       if (!(error instanceof StartUnknown)) {
-        await clearCgroup(place?.cgroup, AbortSignal.timeout(undoMs));
-        await folder.removeRecord();
+        await clearCgroup(place?.cgroup, AbortSignal.timeout(undoMs))
+          .then(() => folder.removeRecord())
+          .catch((undoError: unknown) => logNotUndone(undoError, intent));
       }
       throw error;
     }
@@ -180,11 +181,15 @@ export function createAgentLifecycle({
       // The caller's signal may be aborted already, which may be why the step failed.
       const limit = { signal: AbortSignal.timeout(undoMs) };
       await end(folder, { ...record, stopGraceSeconds: 0 }, record.process, limit).catch((undoError: unknown) =>
-        // The record stays, so the next call for the instance ends the remaining processes.
-        logger.error({ err: undoError, runtimeId: record.runtimeId }, 'a failed start is not undone yet'),
+        logNotUndone(undoError, record),
       );
       throw error;
     }
+  }
+
+  /** The record stays, so the next call for the instance ends the remaining processes. */
+  function logNotUndone(error: unknown, { runtimeId }: StartRecord): void {
+    logger.error({ err: error, runtimeId }, 'a failed start is not undone yet');
   }
 
   async function cleanUp(instanceId: string, context: EffectContext): Promise<void> {
