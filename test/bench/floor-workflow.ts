@@ -1,17 +1,24 @@
-import { condition, defineSignal, proxyActivities, proxyLocalActivities, setHandler } from '@temporalio/workflow';
+import { condition, defineSignal, proxyActivities, setHandler } from '@temporalio/workflow';
 
-export const goSignal = defineSignal('go');
+export const createdSignal = defineSignal('created');
+export const deletedSignal = defineSignal('deleted');
 
-const { nothing } = proxyActivities<{ nothing(): Promise<void> }>({ startToCloseTimeout: '10 seconds' });
-const { nothingLocal } = proxyLocalActivities<{ nothingLocal(): Promise<void> }>({ startToCloseTimeout: '10 seconds' });
+const { provision, cleanUp } = proxyActivities<{ provision(): Promise<void>; cleanUp(): Promise<void> }>({
+  startToCloseTimeout: '10 seconds',
+});
 
-/** What any lifecycle costs on this server: a signal, an activity, a local activity, and nothing in them. */
+/** The least that a lifecycle takes on Temporal: a start with a signal, an activity, a further signal, another activity. */
 export async function floorWorkflow(): Promise<void> {
-  let gone = false;
-  setHandler(goSignal, () => {
-    gone = true;
+  let isCreated = false;
+  let isDeleted = false;
+  setHandler(createdSignal, () => {
+    isCreated = true;
   });
-  await condition(() => gone);
-  await nothing();
-  await nothingLocal();
+  setHandler(deletedSignal, () => {
+    isDeleted = true;
+  });
+  await condition(() => isCreated);
+  await provision();
+  await condition(() => isDeleted);
+  await cleanUp();
 }

@@ -1,38 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
-import type { Client } from '@temporalio/client';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import { connect } from 'amqplib';
-
-/** Milliseconds from `signalWithStart` to the result of a workflow that does nothing, one at a time. */
-export async function temporalFloor(client: Client, address: string, rounds: number): Promise<number[]> {
-  Runtime.install({ logger: new DefaultLogger('WARN') });
-  const connection = await NativeConnection.connect({ address });
-  const taskQueue = `floor-${randomUUID()}`;
-  const worker = await Worker.create({
-    connection,
-    taskQueue,
-    workflowsPath: fileURLToPath(new URL('./floor-workflow.ts', import.meta.url)),
-    bundlerOptions: { webpackConfigHook: (config) => ({ ...config, stats: 'none' }) },
-    activities: { nothing: async () => undefined, nothingLocal: async () => undefined },
-  });
-  const times = await worker.runUntil(async () => {
-    const measured: number[] = [];
-    for (let round = 0; round < rounds; round += 1) {
-      const began = performance.now();
-      const handle = await client.workflow.signalWithStart('floorWorkflow', {
-        taskQueue,
-        workflowId: randomUUID(),
-        signal: 'go',
-      });
-      await handle.result();
-      measured.push(performance.now() - began);
-    }
-    return measured;
-  });
-  await connection.close();
-  return times;
-}
+import { connect, type ConfirmChannel, type Options } from 'amqplib';
+import pMap from 'p-map';
 
 /** Milliseconds from a publish to its delivery from a quorum queue, one at a time. */
 export async function busFloor(amqpUrl: string, rounds: number): Promise<number[]> {
@@ -54,4 +22,30 @@ export async function busFloor(amqpUrl: string, rounds: number): Promise<number[
   await channel.deleteQueue(queue);
   await connection.close();
   return measured;
+}
+
+interface Publication {
+  exchange: string;
+  routingKey: string;
+  content: Buffer;
+  options: Options.Publish;
+}
+
+/** Confirmed publishes per second. `window`: how many wait for their confirm at the same time. */
+export async function publishFloor(
+  channel: ConfirmChannel,
+  { messages, window }: { messages: readonly Publication[]; window: number },
+): Promise<number> {
+  const began = performance.now();
+  await pMap(
+    messages,
+    ({ exchange, routingKey, content, options }) =>
+      new Promise<void>((resolve, reject) => {
+        channel.publish(exchange, routingKey, content, options, (error: Error | null) =>
+          error ? reject(error) : resolve(),
+        );
+      }),
+    { concurrency: window },
+  );
+  return (messages.length / (performance.now() - began)) * 1_000;
 }

@@ -1,0 +1,19 @@
+import { settleInOneStatement } from '../idle-instances.ts';
+import type { Measurement } from '../measurement.ts';
+
+/** Rows that one statement inserts, until all are settled. */
+export const statement: Measurement = {
+  name: 'statement',
+  measure: async (bench) => {
+    const { count, seconds } = await settleInOneStatement(bench);
+    return [
+      {
+        name: `${count} rows in one statement, all settled`,
+        unit: '/s',
+        better: 'more',
+        value: count / seconds,
+        goal: { of: 'value', atLeast: 100 },
+      },
+    ];
+  },
+};
