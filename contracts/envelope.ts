@@ -108,8 +108,10 @@ export interface InstanceMetadata {
   observedGeneration: number;
 }
 
+// Objects are filled in place where every event needs them: spreads took a tenth of the time of a whole publication.
+
 export function toCommandHeaders(metadata: CommandMetadata): CommandHeaders {
-  return {
+  const headers: Partial<CommandHeaders> = {
     'cloudEvents:specversion': '1.0',
     'cloudEvents:id': metadata.id,
     'cloudEvents:source': metadata.source,
@@ -117,20 +119,19 @@ export function toCommandHeaders(metadata: CommandMetadata): CommandHeaders {
     'cloudEvents:subject': metadata.subject,
     'cloudEvents:time': metadata.time,
     'cloudEvents:correlationid': metadata.correlationId,
-    ...(metadata.causationId && { 'cloudEvents:causationid': metadata.causationId }),
-    'cloudEvents:traceparent': metadata.traceparent,
-    schema_version: metadata.schemaVersion,
   };
+  if (metadata.causationId) headers['cloudEvents:causationid'] = metadata.causationId;
+  headers['cloudEvents:traceparent'] = metadata.traceparent;
+  headers.schema_version = metadata.schemaVersion;
+  return headers as CommandHeaders;
 }
 
 export function toWireHeaders(metadata: EventMetadata): WireHeaders {
-  const { instance } = metadata;
-  return {
-    ...toCommandHeaders(metadata),
-    'cloudEvents:sequence': String(metadata.sequence).padStart(19, '0'),
-    ...(metadata.position !== undefined && { position: metadata.position }),
-    ...(instance && toInstanceHeaders(instance)),
-  };
+  const { position, instance } = metadata;
+  const headers = toCommandHeaders(metadata) as WireHeaders;
+  headers['cloudEvents:sequence'] = String(metadata.sequence).padStart(19, '0');
+  if (position !== undefined) headers.position = position;
+  return instance ? Object.assign(headers, toInstanceHeaders(instance)) : headers;
 }
 
 export function toInstanceHeaders(instance: InstanceMetadata): InstanceHeaders {

@@ -53,7 +53,7 @@ export async function readHead(pool: Pool): Promise<number> {
 /** The highest position up to which event_broker has published all entries above `after`. */
 export async function readPublished(pool: Pool, after: number): Promise<number> {
   const { rows } = await pool.query<{ up_to: string }>(
-    `select coalesce(min(position) - 1, (select last_given from event_log_positions)) as up_to from event_history
+    `select coalesce(min(position) - 1, (select last_given from event_log_positions)) as up_to from event_feed
      where position > $1 and published_at is null and rejected_reason is null`,
     [after],
   );
@@ -75,7 +75,7 @@ export async function readPage(pool: Pool, options: PageOptions): Promise<Page> 
        from (
          select id, notification #- '{row_data,config}' as notification, event_id, entity_id, sequence, position,
            correlation_id, causation_id, traceparent, occurred_at
-         from event_history
+         from event_feed
          where position > $1 and ${condition} and rejected_reason is null
            and (notification ->> 'table', notification ->> 'event_type') <> ('instances', 'insert')
          order by position limit $2
@@ -100,7 +100,7 @@ export async function readPage(pool: Pool, options: PageOptions): Promise<Page> 
 export async function readPosition(pool: Pool, eventId: string, scope: Scope): Promise<number | undefined> {
   const { condition, values } = conditionOf(scope, 2);
   const { rows } = await pool.query<{ position: string }>(
-    `select position from event_history where event_id = $1 and position is not null and ${condition}`,
+    `select position from event_feed where event_id = $1 and position is not null and ${condition}`,
     [eventId, ...values],
   );
   return rows[0] && Number(rows[0].position);
@@ -110,7 +110,7 @@ export async function readPosition(pool: Pool, eventId: string, scope: Scope): P
 export async function isFurtherBehind(pool: Pool, count: number, after: number, scope: Scope): Promise<boolean> {
   const { condition, values } = conditionOf(scope, 3);
   const { rows } = await pool.query(
-    `select from event_history where position > $1 and ${condition} order by position offset $2 limit 1`,
+    `select from event_feed where position > $1 and ${condition} order by position offset $2 limit 1`,
     [after, count, ...values],
   );
   return rows.length > 0;

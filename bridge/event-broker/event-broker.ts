@@ -1,15 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { markPublished, markRejected, takeUnpublished, type EventLogEntry } from './event-log.ts';
-import { becomeLeader, type Leader } from './leader.ts';
-import type { EventMessage } from '../bus/outgoing-event.ts';
+import { drain } from './drain.ts';
+import { becomeLeader } from './leader.ts';
 import { createPublisher, type Publish } from './publisher.ts';
 import type { FatalError } from '../../supervision/errors.ts';
 import { supervise, type Session, type Supervised } from '../../supervision/supervise.ts';
 import { leadership } from './time-limits.ts';
 import { runBusSession } from '../bus/session.ts';
 import { keepTopology } from '../bus/topology.ts';
-import { translate, UntranslatableEntry } from './translate.ts';
 
 export interface EventBrokerOptions {
   databaseUrl: string;
@@ -23,8 +21,7 @@ export interface EventBrokerOptions {
   maxBatchEntries?: number;
 }
 
-/** Memory that one batch of entries may take. */
-const maxBatchBytes = 16 * 1024 * 1024;
+const defaultLimits = { maxEntries: 500, maxBytes: 8 * 1024 * 1024, maxUnconfirmed: 200 };
 
 /**
  * Publishes the entries of the event log to `events.topic`, at least once and in the order of their positions. Any number of
@@ -32,7 +29,7 @@ const maxBatchBytes = 16 * 1024 * 1024;
  */
 export function startEventBroker(options: EventBrokerOptions): Supervised {
   const { databaseUrl, amqpUrl, logger, onFatal, pollMs = 1_000, topologyMs = 5_000 } = options;
-  const limits = { maxEntries: options.maxBatchEntries ?? 200, maxBytes: maxBatchBytes };
+  const limits = { ...defaultLimits, ...(options.maxBatchEntries && { maxEntries: options.maxBatchEntries }) };
 
   const run = async (session: Session): Promise<void> => {
     const { signal, ready, standby } = session;
@@ -40,11 +37,12 @@ export function startEventBroker(options: EventBrokerOptions): Supervised {
     let wake = new AbortController();
     const endPause = (): void => wake.abort();
     const leader = await becomeLeader({ databaseUrl, logger, signal, onNotification: endPause, onStandby: standby });
+    const { client, assertHeld } = leader;
     const ended = new AbortController();
     let work: Promise<void> | undefined;
     const publishAll = async (publish: Publish): Promise<void> => {
       while (!ended.signal.aborted) {
-        await drain({ leader, publish, limits, logger, signal: ended.signal });
+        await drain({ client, assertHeld, publish, limits, logger, signal: ended.signal });
         await delay(pollMs, undefined, { signal: wake.signal }).catch(() => undefined);
         wake = new AbortController();
       }
@@ -74,40 +72,4 @@ export function startEventBroker(options: EventBrokerOptions): Supervised {
     }
   };
   return supervise({ name: 'event_broker', logger, run, onFatal });
-}
-
-interface Drain {
-  leader: Leader;
-  publish: Publish;
-  limits: { maxEntries: number; maxBytes: number };
-  logger: Logger;
-  signal: AbortSignal;
-}
-
-async function drain({ leader, publish, limits, logger, signal }: Drain): Promise<void> {
-  const { client } = leader;
-  while (!signal.aborted) {
-    leader.assertHeld();
-    const entries = await takeUnpublished(client, limits);
-    if (entries.length === 0) return;
-    const events: { entry: EventLogEntry; message: EventMessage }[] = [];
-    for (const entry of entries) {
-      try {
-        events.push({ entry, message: translate(entry) });
-      } catch (error) {
-        if (!(error instanceof UntranslatableEntry)) throw error;
-        logger.error({ eventLogId: entry.id, reason: error.message }, 'an entry of event_log cannot be published');
-        await markRejected(client, entry.id, error.message);
-      }
-    }
-    leader.assertHeld();
-    const results = await Promise.allSettled(events.map(({ message }) => publish(message)));
-    const confirmed = events.filter((_, index) => results[index]?.status === 'fulfilled');
-    await markPublished(
-      client,
-      confirmed.map(({ entry }) => entry.id),
-    );
-    const failure = results.find((result) => result.status === 'rejected');
-    if (failure) throw failure.reason;
-  }
 }

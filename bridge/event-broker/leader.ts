@@ -23,7 +23,7 @@ export interface Leader {
   /** Rejects when the connection breaks, or another process leads. */
   broken: Promise<never>;
   /** Must be called before anything is published. @throws Error when the lease was not renewed in time */
-  assertHeld(): void;
+  assertHeld: () => void;
   close(): Promise<void>;
 }
 
@@ -60,7 +60,7 @@ export async function becomeLeader(options: LeaderOptions): Promise<Leader> {
     await client.connect();
     if (client.isPooled) throw new Pooled();
     // This fails if the table or the right to it is missing.
-    await client.query('update event_log set published_at = published_at where false');
+    await client.query('update event_log_publications set published_at = published_at where false');
     const epoch = await waitForLeadership(client, options);
     const held = keepLease(client, epoch, fail);
     lease = held;

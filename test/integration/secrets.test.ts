@@ -328,7 +328,7 @@ test('a whole life, and all that can fail in it, leaves secrets only where they 
     notifications: configs,
     'table agent_versions': ['a line of the environment', 'environment'],
     'table agents': ['a line of the environment', 'environment'],
-    'table event_log': ['a line of the environment', ...configs, 'environment'],
+    'table event_log_entries': ['a line of the environment', ...configs, 'environment'],
     'table instances': ['config of another instance'],
   });
 });

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, expect, test, vi } from 'vitest';
-import { useRig } from '../support/rig.ts';
+import { one, useRig } from '../support/rig.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts';
 
@@ -62,13 +62,18 @@ const untilTakenOver = (standby: WorkerProcess) =>
 /** Stops the leader while it waits for PostgreSQL, with nothing on its way to RabbitMQ. */
 async function stopBetweenBatches({ child }: WorkerProcess): Promise<void> {
   const locker = await rig.connect();
-  await locker.query('begin; lock table event_log in exclusive mode');
+  await locker.query('begin; lock table event_log_publications in exclusive mode');
   await vi.waitFor(async () => {
     const { rows } = await rig.pool.query(
-      `select from pg_locks where relation = 'event_log'::regclass and not granted
+      `select from pg_locks where relation = 'event_log_publications'::regclass and not granted
          and database = (select oid from pg_database where datname = current_database())`,
     );
     expect(rows).toHaveLength(1);
+  });
+  // What was taken before is published meanwhile.
+  await vi.waitFor(async () => {
+    const { rows } = await rig.pool.query<{ given: string }>('select last_given as given from event_log_positions');
+    expect(rig.bus.seen.at(-1)?.headers['position']).toBe(Number(one(rows).given));
   });
   child.kill('SIGSTOP');
   await locker.query('rollback');

@@ -35,7 +35,14 @@ const configure = (id: string, config: object) =>
 const historyLength = async (id: string) => (await rig.workflow(id).describe()).historyLength;
 
 describe('a backup that is restored', () => {
-  const tables = ['instances', 'event_log', 'event_log_positions', 'deleted_entities'];
+  const tables = [
+    'instances',
+    'event_log_entries',
+    'event_log_waiting',
+    'event_log_publications',
+    'event_log_positions',
+    'deleted_entities',
+  ];
   /** All but those that PostgreSQL computes. */
   const columnsOf = async (table: string): Promise<string> => {
     const { rows } = await rig.pool.query<{ columns: string }>(

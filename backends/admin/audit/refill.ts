@@ -84,7 +84,7 @@ async function readGaps(pool: Pool, { after, graceSeconds, pageSize }: GapsOptio
        select id, event_id, position, published_at, rejected_reason,
          bool_and(rejected_reason is not null or published_at < clock_timestamp() - make_interval(secs => $2))
            over (order by position) is true as is_due
-       from event_log where position > $1 order by position limit $3
+       from event_feed where position > $1 order by position limit $3
      ), kept_since as (
        -- What was published before the oldest entry was recorded may have had one, which retention removed. An entry may be
        -- recorded shortly before its event is marked as published.
