@@ -109,7 +109,7 @@ test('a worker that stops ends what goes on without an activity', async () => {
 });
 
 test('whoever waits gives signs of life', async () => {
-  const heartbeat = vi.fn();
+  const heartbeat = vi.fn<() => void>();
   const waiting = steps.cleanUp(input, activity({ heartbeat }));
   await vi.waitFor(() => expect(heartbeat).toHaveBeenCalled());
   begun[0]?.succeed();
