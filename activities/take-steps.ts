@@ -20,7 +20,7 @@ export interface StepTakers {
  * longer may have been given up, and another one may have taken the steps since. So it is shorter than the heartbeat timeouts of the
  * activities (`workflows/step-activities.ts`). After a step that took longer, the workflow first hears what came meanwhile.
  */
-const goesOnSeconds = 3;
+export const goesOnSeconds = 3;
 
 /**
  * How long a step on a host is waited for that follows from another one. If it takes longer, it is handed over to an activity of its own,

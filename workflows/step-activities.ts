@@ -34,7 +34,7 @@ function activitiesOn(hostId: string): HostActivities {
 }
 
 const rowOptions = {
-  startToCloseTimeout: '15 seconds',
+  startToCloseTimeout: '20 seconds',
   // Temporal hands steps to a worker that is cut off, too, until its polls end. Each of them waits that long.
   heartbeatTimeout: '5 seconds',
   // A cancelled write must have ended before the next run writes, or it could overwrite a newer status.

@@ -397,9 +397,6 @@ const answers: Record<InstanceEvent['type'], readonly [InstanceEvent, Answer][]>
       {
         outdated: 'current',
         uncertain: 'current',
-        failed: 'failedUncertain',
-        awaitingAgent: 'awaitingAgentUncertain',
-        drained: 'drainedUncertain',
       },
     ],
   ],

@@ -31,7 +31,9 @@ import { startTemporalWorker } from './temporal-worker.ts';
 import { openPool } from './open-pool.ts';
 import { openTemporal } from './open-temporal.ts';
 import { startEngineClaim } from './engine-claim.ts';
+import { within } from '../../supervision/within.ts';
 import { closeAll } from './close-all.ts';
+import { hostLimits } from './time-limits.ts';
 import { startAfter, type Stop } from './start-after.ts';
 import { untilReady } from './until-ready.ts';
 
@@ -182,8 +184,8 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
         ...announcements.map((announcement) => announcement.stop()),
       ]);
       await worker.stop();
-      await Promise.all([...stepsOfHosts.values()].map((steps) => steps.end()));
-      await Promise.all([control.stop(), hosts.stop()]);
+      const abandoned = Promise.all([...stepsOfHosts.values()].map((steps) => steps.end()));
+      await Promise.all([within(hostLimits.abandonedMs, abandoned), control.stop(), hosts.stop()]);
     };
     try {
       await Promise.all(everyRuntime.map((runtime) => runtime.watch(reportExit)));

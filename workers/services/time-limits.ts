@@ -32,6 +32,8 @@ export const hostLimits = {
   /** Time that a stop leaves to instances that were placed on the host a moment ago. */
   startingMs: 5_000,
   startingPollMs: 100,
+  /** Time that a stop leaves to steps on a host that no activity waits for. */
+  abandonedMs: 1_000,
   /** Interval at which a worker looks whether it takes the tasks of its hosts. */
   takingPollMs: 100,
   /** Interval at which the hosts are watched. */
