@@ -20,7 +20,7 @@ describe.skipIf(inject('chromium') === null)('an admin', () => {
     await expect.poll(() => page.locator('[data-instance]').count()).toBe(1);
     await page.getByRole('link', { name: "Everybody's" }).click();
     await page.locator(`[data-instance="${theirs}"]`).getByRole('link').click();
-    await page.getByText('provision done').first().waitFor();
+    await page.getByText('provisioned as runtime').first().waitFor();
     await page.getByText('None of this instance.').waitFor();
     const href = await page.getByRole('link', { name: /^Its workflow in the Web UI/ }).getAttribute('href');
     expect(href).toMatch(new RegExp(`^http://127\\.0\\.0\\.1:8233/namespaces/default/workflows/instance%2F${theirs}$`));

@@ -16,7 +16,7 @@ describe.skipIf(inject('chromium') === null)('somebody who is new', () => {
     const id = new URL(page.url()).hash.split('/').at(-1) ?? '';
     await expect.poll(() => statusInView(page)).toBe('running');
     await expect.poll(() => page.locator('.verdict').textContent()).toMatch(/^Running generation 1 since/);
-    await expect.poll(() => page.locator('.timeline').textContent()).toContain('provision done');
+    await expect.poll(() => page.locator('.timeline').textContent()).toContain('provisioned as runtime');
 
     await page.getByRole('button', { name: 'Stop' }).click();
     await expect.poll(() => statusInView(page)).toBe('stopped');

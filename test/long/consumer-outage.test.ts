@@ -88,8 +88,8 @@ async function expectOneLifeEach(ids: string[]): Promise<void> {
       `starts of ${id}`,
     ).toHaveLength(1);
     const { signals, activities } = await readHistory(rig.workflow(id));
-    const provisions = activities.filter((name) => name === 'provision').length;
-    expect({ signals, provisions }).toEqual({ signals: 1, provisions: 1 });
+    const placings = activities.filter((name) => name === 'place').length;
+    expect({ signals, placings }).toEqual({ signals: 1, placings: 1 });
   }
   expect(await rig.bus.channel.get('agents_worker.instance.dead')).toBe(false);
 }

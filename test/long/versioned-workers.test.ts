@@ -88,13 +88,13 @@ test('side by side on one host, a build gets tasks once it is current, and the a
     'the build 1.0.0-a goes on from here',
     'the build 1.0.0+b goes on from here',
   ]);
-  const provisions = timeline.filter(({ text }) => text.startsWith('provision done'));
+  const provisions = timeline.filter(({ text }) => text.includes('provisioned as runtime'));
   // The check may come together with the new config.
   const builds = provisions.map(({ build }) => build);
   expect(builds.slice(0, 2)).toEqual(['1.0.0-a', '1.0.0-a']);
   expect(new Set(builds.slice(2))).toEqual(new Set(['1.0.0+b']));
   expect(provisions.at(-1)?.text).toContain('by the build 1.0.0+b)');
-  const steps = timeline.filter(({ source, text }) => source === 'workflow' && text.startsWith('recordStatus done'));
+  const steps = timeline.filter(({ source, text }) => source === 'workflow' && / done: .*running recorded/.test(text));
   expect(new Set(steps.map(({ build }) => build))).toEqual(new Set(['1.0.0-a', '1.0.0+b']));
 }, 120_000);
 
@@ -142,7 +142,7 @@ test('an instance on a host without a worker of the current build is stopped and
   const { out } = await runInstances(['explain', id, '--json'], rig.environment);
   const provisions = explanation
     .parse(JSON.parse(out))
-    .timeline.filter(({ text }) => text.startsWith('provision done'));
+    .timeline.filter(({ text }) => text.includes('provisioned as runtime'));
   expect(provisions.map(({ build }) => build)).toEqual(['a', undefined]);
   const placed = await rig.pool.query<{ host_id: string }>('select host_id from placements where instance_id = $1', [
     id,
