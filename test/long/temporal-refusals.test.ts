@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { Connection } from '@temporalio/client';
+import { Client, Connection } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, expect, inject, test, vi } from 'vitest';
 import { grpcCodes } from '../../bridge/signals/temporal-refusal.ts';
-import { searchAttributeNames } from '../../contracts/names.ts';
+import { instanceWorkflowId, searchAttributeNames } from '../../contracts/names.ts';
 import type { Service } from '../../workers/services/service.ts';
 import { openGrpcGate, type GrpcGate } from '../support/grpc-gate.ts';
 import { createNamespace, removeNamespace } from '../support/namespaces.ts';
 import { openRig, type Rig } from '../support/rig.ts';
+import { instanceStatusAttribute } from '../../workflows/search-attributes.ts';
 
 let connection: Connection;
 const closers: (() => Promise<unknown>)[] = [];
@@ -117,6 +118,12 @@ test('search attributes that are removed while it runs are registered again, and
   const { rig, worker, agentId, namespace } = engine;
   const id = await rig.insertInstance(agentId);
   await rig.bus.until(id, 'instance.updated', 'running');
+  // The workflow is at rest: Temporal needs up to a minute before an upsert finds an attribute that was registered again.
+  const workflow = new Client({ connection, namespace }).workflow.getHandle(instanceWorkflowId(id));
+  await vi.waitFor(async () => {
+    const { typedSearchAttributes } = await workflow.describe();
+    expect(typedSearchAttributes.get(instanceStatusAttribute)).toBe('running');
+  });
   const { userId, status } = searchAttributeNames;
   await connection.operatorService.removeSearchAttributes({ namespace, searchAttributes: [userId, status] });
 
