@@ -38,19 +38,25 @@ const mostSteps = 12;
  * A step that follows and fails is left to the workflow, which takes it again as an activity of its own, with retries and a failure that
  * people see.
  *
+ * @param nowSeconds a clock that a pause of the process does not stop
  * @throws what the first step throws
  */
-export async function takeSteps(input: StepInput, takers: StepTakers, activity: StepContext): Promise<InstanceEvent[]> {
+export async function takeSteps(
+  input: StepInput,
+  takers: StepTakers,
+  activity: StepContext,
+  nowSeconds = bootSeconds,
+): Promise<InstanceEvent[]> {
   const events: InstanceEvent[] = [];
   let { state } = input;
   const apply = (event: InstanceEvent): void => {
     state = evolve(state, event, Date.now());
     events.push(event);
   };
-  const begun = bootSeconds();
+  const begun = nowSeconds();
   apply(await takeStep({ ...input, state }, takers, activity));
   const mayGoOn = (): boolean =>
-    !input.alone && !activity.signal.aborted && events.length < mostSteps && bootSeconds() - begun < goesOnSeconds;
+    !input.alone && !activity.signal.aborted && events.length < mostSteps && nowSeconds() - begun < goesOnSeconds;
   while (mayGoOn()) {
     const effect = decide(state);
     if (!isTakenInPassing(effect, takers)) break;

@@ -1,13 +1,10 @@
-import { beforeEach, expect, test, vi } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import type { HostSteps, RowSteps } from '../../activities/steps.ts';
 import { takeSteps } from '../../activities/take-steps.ts';
-import * as bootClock from '../../runtimes/boot-clock.ts';
 import { beginningOf } from '../../workflows/beginnings.ts';
 import { evolve } from '../../workflows/evolve.ts';
 import { initialState, type InstanceState } from '../../workflows/state.ts';
 import { neverRestart, row, rowChanged } from '../support/instance-events.ts';
-
-vi.mock('../../runtimes/boot-clock.ts', { spy: true });
 
 const place = { type: 'place', generation: 1 } as const;
 /** The workflow has heard of the row, and has begun to look for a host. */
@@ -23,7 +20,6 @@ let seconds: number;
 
 beforeEach(() => {
   seconds = 1_000;
-  vi.mocked(bootClock.bootSeconds).mockImplementation(() => seconds);
   const unasked = () => Promise.reject(new Error('nobody should ask this'));
   rowSteps = {
     place: async () => ({ outcome: 'placed', hostId: 'host-1' }),
@@ -38,7 +34,7 @@ beforeEach(() => {
 async function take(given: Parameters<typeof takeSteps>[0] = input, signal = new AbortController().signal) {
   const hostSteps: HostSteps = { provision: (...args) => provision(...args), cleanUp: async () => undefined };
   const takers = { rowSteps, hostSteps: (hostId: string) => (hostId === 'host-1' ? hostSteps : undefined) };
-  const events = await takeSteps(given, takers, { signal, heartbeat: () => undefined });
+  const events = await takeSteps(given, takers, { signal, heartbeat: () => undefined }, () => seconds);
   return events.map(({ type }) => type);
 }
 
