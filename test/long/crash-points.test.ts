@@ -27,7 +27,7 @@ const statement =
 
 /** The answer that ends the start of an agent. */
 const provisioned: Arm = ({ temporal }, moment, act) =>
-  temporal.once('RespondActivityTaskCompleted', moment, act, '"outcome":"provisioned"');
+  temporal.once('RespondActivityTaskCompleted', moment, act, '"type":"provisioned"');
 
 const steps = {
   'before the placement is recorded': [statement('place_instance'), 'before'],
