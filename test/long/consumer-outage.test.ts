@@ -87,9 +87,7 @@ async function expectOneLifeEach(ids: string[]): Promise<void> {
       started.filter((line) => line === id),
       `starts of ${id}`,
     ).toHaveLength(1);
-    const { signals, activities } = await readHistory(rig.workflow(id));
-    const placings = activities.filter((name) => name === 'place').length;
-    expect({ signals, placings }).toEqual({ signals: 1, placings: 1 });
+    expect((await readHistory(rig.workflow(id))).signals).toBe(1);
   }
   expect(await rig.bus.channel.get('agents_worker.instance.dead')).toBe(false);
 }
