@@ -46,6 +46,20 @@ describe.skipIf(inject('chromium') === null)('a page that loses its connection',
     await expect.poll(() => statusInList(page, id)).toBe('stopped');
   });
 
+  test('loads by itself what could not be loaded while the server was away', async () => {
+    const userId = randomUUID();
+    const id = await pages.insertInstance(userId);
+    const page = await pages.signIn({ userId });
+    await expect.poll(() => statusInList(page, id)).toBe('running');
+
+    await pages.stopUserBackend();
+    await page.getByText('Reconnecting: what you see may be old').waitFor();
+    await page.locator(`[data-instance="${id}"]`).getByRole('link').first().click();
+    await page.getByRole('button', { name: 'Try again' }).first().waitFor();
+    await pages.startUserBackend();
+    await expect.poll(() => page.locator('.timeline').count()).toBe(1);
+  });
+
   test('takes the token out of the address, and asks for one again once it has expired, with the reason', async () => {
     const userId = randomUUID();
     const page = await pages.signIn({ userId });

@@ -1,4 +1,4 @@
-import { signal } from '@preact/signals';
+import { signal, useSignalEffect } from '@preact/signals';
 import { createContext } from 'preact';
 import { useContext, useEffect } from 'preact/hooks';
 import { createAdminBackend, type AdminBackend } from './api/admin-backend.ts';
@@ -55,6 +55,13 @@ export function useGap(listener: () => void): void {
     gaps.add(listener);
     return () => void gaps.delete(listener);
   }, []);
+}
+
+/** Calls the listener when the page is live, at first and again: what could not be loaded meanwhile can be now. */
+export function useLive(listener: () => void): void {
+  useSignalEffect(() => {
+    if (liveState.value === 'live') listener();
+  });
 }
 
 /** Ends the requests and the connection of the present session. */

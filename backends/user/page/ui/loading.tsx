@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
+import { liveState, useLive } from '../session.ts';
 import { errorText } from './notice.tsx';
 
 /** Aborted when the component is gone. */
@@ -55,10 +56,15 @@ export function Load<Value>({ from, everyMs, children }: LoadProps<Value>) {
   return <Loaded loading={loading}>{value.value !== undefined && children(value.value, reload)}</Loaded>;
 }
 
-/** Shows its children once something is loaded; after a failure why, with a way to try again. */
+/**
+ * Shows its children once something is loaded; after a failure why, with a way to try again. What was loaded stays while the page is not
+ * live, which the header says, and is loaded again once it is.
+ */
 export function Loaded({ loading, children }: { loading: Loading; children: ComponentChildren }) {
+  useLive(() => loading.failure.peek()?.again());
   const failure = loading.failure.value;
-  if (failure) {
+  const isReady = loading.isReady.value;
+  if (failure && !(isReady && liveState.value !== 'live')) {
     return (
       <>
         <p role="alert">{errorText(failure.error)}</p>
@@ -70,7 +76,7 @@ export function Loaded({ loading, children }: { loading: Loading; children: Comp
       </>
     );
   }
-  return loading.isReady.value ? <>{children}</> : <p class="quiet">Loading …</p>;
+  return isReady ? <>{children}</> : <p class="quiet">Loading …</p>;
 }
 
 /** Returns a function that runs the work soon: once for many calls, and never twice at the same time. */

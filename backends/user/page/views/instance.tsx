@@ -3,7 +3,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import { Problem } from '../api/request.ts';
 import type { Explanation } from '../api/types.ts';
 import { addressOf } from '../router.ts';
-import { useGap, useSession } from '../session.ts';
+import { useGap, useLive, useSession } from '../session.ts';
 import { Foldable } from '../ui/foldable.tsx';
 import { useLifetime, useRefresher } from '../ui/loading.tsx';
 import { errorText } from '../ui/notice.tsx';
@@ -67,6 +67,9 @@ export function InstanceView({ id }: { id: string }) {
 
   const refresh = useRefresher(reload);
   useGap(() => refresh(0));
+  useLive(() => {
+    if (stage.peek() === 'refused') refresh(0);
+  });
   useEffect(() => {
     refresh(0);
     return known.onNews((news) => {
