@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { recordFinalStatus, recordStatus } from '../../database/instances/status.ts';
 import { markPublished, markRejected, takeUnpublished } from '../../bridge/event-broker/event-log.ts';
 import { serviceNames } from '../../contracts/access.ts';
 import type { ServiceName } from '../../contracts/names.ts';
 import { one, useRig } from '../support/rig.ts';
+import { openTestPool } from '../support/test-pool.ts';
 
 const owner = decodeURIComponent(new URL(inject('servers').databaseUrl).username);
 const rig = useRig();
@@ -15,7 +16,7 @@ const pools = new Map<ServiceName, pg.Pool>();
 
 beforeAll(async () => {
   for (const service of serviceNames) {
-    pools.set(service, new pg.Pool({ connectionString: rig.environmentOf(service).DATABASE_URL, max: 1 }));
+    pools.set(service, openTestPool({ connectionString: rig.environmentOf(service).DATABASE_URL, max: 1 }));
   }
   agentId = await rig.publishAgent({ environment: { SECRET: 'hunter2' } });
   instanceId = await rig.insertInstance(agentId);

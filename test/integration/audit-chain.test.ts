@@ -6,6 +6,7 @@ import { removeEntries, startRetention } from '../../backends/admin/audit/retent
 import type { ChainHead } from '../../backends/admin/audit/verify.ts';
 import { auditRecord, openAuditLog } from '../support/audit.ts';
 import { one } from '../support/rig.ts';
+import { openTestPool } from '../support/test-pool.ts';
 
 let audit: Awaited<ReturnType<typeof openAuditLog>>;
 
@@ -238,8 +239,7 @@ test.each([
 describe('retention', () => {
   const pools: pg.Pool[] = [];
   const pool = (): pg.Pool => {
-    const own = new pg.Pool({ connectionString: audit.databaseUrl, max: 2 });
-    own.on('error', () => undefined);
+    const own = openTestPool({ connectionString: audit.databaseUrl, max: 2 });
     pools.push(own);
     return own;
   };

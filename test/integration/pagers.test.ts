@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { listInstances, type Place } from '../../database/instances/list.ts';
 import { readSweptRows } from '../../database/instances/sweep-rows.ts';
@@ -12,6 +12,7 @@ import { readPage, type Scope } from '../../backends/live/published-events.ts';
 import { auditRecord } from '../support/audit.ts';
 import { createMigratedDatabase, dropDatabase } from '../support/databases.ts';
 import { one } from '../support/rig.ts';
+import { openTestPool } from '../support/test-pool.ts';
 
 /**
  * Every reader that goes on page by page, with pages of one to three over none to seven rows. Nothing arrives after it began:
@@ -23,9 +24,8 @@ let pool: pg.Pool;
 
 beforeAll(async () => {
   const databaseUrl = await createMigratedDatabase(server, name);
-  pool = new pg.Pool({ connectionString: databaseUrl, max: 4 });
+  pool = openTestPool({ connectionString: databaseUrl, max: 4 });
   // The database is dropped while its connections are being closed.
-  pool.on('error', () => undefined);
 });
 afterAll(async () => {
   await pool.end();

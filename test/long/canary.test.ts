@@ -1,4 +1,4 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { runCanary, type CanaryResult } from '../../activities/deployments/run-canary.ts';
 import { createCanaryWorkflows } from '../../bridge/deployments/canary-workflows.ts';
@@ -6,13 +6,14 @@ import { recordRouting } from '../../database/deployments/steps.ts';
 import { useBuilds } from '../support/builds.ts';
 import { buildsOfTasks, makeCurrent } from '../support/deployments.ts';
 import { one, useRig } from '../support/rig.ts';
+import { openTestPool } from '../support/test-pool.ts';
 
 const rig = useRig({ services: ['event_broker'], settings: { SWEEP_INTERVAL_SECONDS: '1' } });
 const builds = useBuilds(rig);
 let deployer: pg.Pool;
 
 beforeAll(async () => {
-  deployer = new pg.Pool({ connectionString: rig.environmentOf('deployer').DATABASE_URL, max: 2 });
+  deployer = openTestPool({ connectionString: rig.environmentOf('deployer').DATABASE_URL, max: 2 });
   await makeCurrent(rig.client, (await builds.start('current')).build);
 });
 

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import pg from 'pg';
 import { pino } from 'pino';
 import type { FatalError } from '../../supervision/errors.ts';
 import { queueNames } from '../../contracts/names.ts';
@@ -15,6 +14,7 @@ import { startEngineClaim } from '../../workers/services/engine-claim.ts';
 import { startUserBackend } from '../support/backends.ts';
 import { runInstances } from '../support/command-line.ts';
 import { one, openRig, type Rig } from '../support/rig.ts';
+import { openTestPool } from '../support/test-pool.ts';
 
 let rig: Rig;
 beforeEach(async () => {
@@ -67,8 +67,7 @@ test('the same engine starts again, also beside itself, and another one once it 
 
 test('of two that start at once on a new database, one is refused', async () => {
   const fatal: string[] = [];
-  const pool = new pg.Pool({ connectionString: rig.environmentOf('agents_worker').DATABASE_URL, max: 4 });
-  pool.on('error', () => undefined);
+  const pool = openTestPool({ connectionString: rig.environmentOf('agents_worker').DATABASE_URL, max: 4 });
   const claims = ['one', 'other'].map((taskQueue) =>
     startEngineClaim({
       pool,

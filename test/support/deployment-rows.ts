@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
 import { announceBuild } from '../../database/deployments/builds.ts';
 import { recordRouting } from '../../database/deployments/steps.ts';
+import { openTestPool } from './test-pool.ts';
 
 /** The rows of one deployment name, with a current build and a candidate that run, and what a deployer would do to them. */
 export async function createDeploymentRows(databaseUrl: string, deploymentName = `test/agents-worker-${randomUUID()}`) {
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: 4 });
-  pool.on('error', () => undefined);
+  const pool = openTestPool({ connectionString: databaseUrl, max: 4 });
   const builds = { previous: '1.4.0-aaaaaaaaaaaa', candidate: '1.5.0-bbbbbbbbbbbb', next: '1.6.0+c' };
   const one = async <Row>(text: string, values: unknown[]): Promise<Row> => {
     const { rows } = await pool.query(text, values);

@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, inject } from 'vitest';
 import { adoptInstances, renewHostLease, type RegisteredHost } from '../../database/hosts/leases.ts';
 import { placeInstance } from '../../database/hosts/placements.ts';
 import { createMigratedDatabase, dropDatabase } from './databases.ts';
+import { openTestPool } from './test-pool.ts';
 
 /** A migrated database of a test file's own with hosts whose workers are rows alone. Each test begins without hosts and instances. */
 export function useHostRows() {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   let pool: pg.Pool;
   beforeAll(async () => {
-    pool = new pg.Pool({ connectionString: await createMigratedDatabase(inject('postgresUrl'), name), max: 25 });
+    pool = openTestPool({ connectionString: await createMigratedDatabase(inject('postgresUrl'), name), max: 25 });
     // The database is dropped while the server may still be closing connections of the pool.
-    pool.on('error', () => undefined);
   });
   beforeEach(() => pool.query('delete from placements; delete from instances; delete from hosts; delete from agents'));
   afterAll(async () => {

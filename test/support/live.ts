@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import pg from 'pg';
 import { pino } from 'pino';
 import { vi } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { startLiveUpdates, type ConnectOptions, type LiveUpdatesOptions } from '../../backends/live/live-updates.ts';
 import type { Rig } from './rig.ts';
+import { openTestPool } from './test-pool.ts';
 
 export interface Pushed {
   type: string;
@@ -22,8 +22,7 @@ export type Watcher = Awaited<ReturnType<Replica['watch']>>;
 
 /** A replica of user_backend as far as live updates go: a bare WebSocket server that lets everybody in. */
 export async function openReplica(rig: Rig, options: Partial<LiveUpdatesOptions> = {}) {
-  const pool = new pg.Pool({ connectionString: rig.environment.DATABASE_URL, max: 5 });
-  pool.on('error', () => undefined);
+  const pool = openTestPool({ connectionString: rig.environment.DATABASE_URL, max: 5 });
   const log: { msg: string; error?: string }[] = [];
   const logger = pino({}, { write: (line: string) => void log.push(JSON.parse(line) as { msg: string }) });
   const live = startLiveUpdates({

@@ -22,6 +22,7 @@ import { replayAll } from './replay.ts';
 import { openServiceLogins } from './service-logins.ts';
 import { useOpened } from './use-opened.ts';
 import { withPath } from './with-path.ts';
+import { openTestPool } from './test-pool.ts';
 
 export type Rig = Awaited<ReturnType<typeof openRig>>;
 
@@ -97,8 +98,7 @@ export async function openRig({
   const logins = await openServiceLogins({ name, ...servers, databaseUrl, amqpUrl: environment.AMQP_URL });
   const environmentOf = (service: ServiceName) => ({ ...environment, ...logins.of(service), ...settings });
 
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: 4 });
-  pool.on('error', () => undefined);
+  const pool = openTestPool({ connectionString: databaseUrl, max: 4 });
   const bus = await openBus(environment.AMQP_URL);
   const connection = await Connection.connect({ address: servers.temporalAddress });
   const client = new Client({ connection });

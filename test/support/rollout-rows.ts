@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
+import { openTestPool } from './test-pool.ts';
 
 /** The rows of one agent with the versions 1 (the stable one), 2 and 3, and what an engine would do to them. */
 export async function createRolloutRows(databaseUrl: string) {
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: 4 });
-  pool.on('error', () => undefined);
+  const pool = openTestPool({ connectionString: databaseUrl, max: 4 });
   const agentId = randomUUID();
   await pool.query(`insert into agents (id, name, version, runtime) values ($1, 'echo', '1', '{"a": 1}')`, [agentId]);
   for (const version of ['2', '3']) {

@@ -12,6 +12,7 @@ import { createAppender } from '../../../backends/admin/audit/append.ts';
 import type { AuditRecord } from '../../../backends/admin/audit/record.ts';
 import { changeInstance, createInstance } from '../../../backends/user/instance-store.ts';
 import { openEventLog } from '../../support/event-log.ts';
+import { openTestPool } from '../../support/test-pool.ts';
 
 /** A service writes while a transaction of another service holds the rows. */
 
@@ -25,7 +26,7 @@ afterAll(() => log.close());
 beforeEach(async () => {
   first = new pg.Client(log.databaseUrl);
   await first.connect();
-  pool = new pg.Pool({ connectionString: log.databaseUrl, application_name: 'second' });
+  pool = openTestPool({ connectionString: log.databaseUrl, application_name: 'second' });
 });
 afterEach(() => Promise.all([first.end(), pool.end()]));
 
@@ -267,7 +268,7 @@ describe('an entry of the audit log', () => {
   test.each(['repeatable read', 'serializable'])('is written after all where transactions are %s', async (level) => {
     const before = await head();
     const own = record();
-    const strict = new pg.Pool({
+    const strict = openTestPool({
       connectionString: log.databaseUrl,
       application_name: 'second',
       options: `-c default_transaction_isolation=${level.replace(' ', '\\ ')}`,

@@ -6,6 +6,7 @@ import { recordFinalStatus } from '../../../database/instances/status.ts';
 import { markPublished, markRejected, takeUnpublished } from '../../../bridge/event-broker/event-log.ts';
 import { readHead, readPage } from '../../../backends/live/published-events.ts';
 import { openEventLog } from '../../support/event-log.ts';
+import { openTestPool } from '../../support/test-pool.ts';
 
 /** An administrator removes entries from the log by hand. */
 
@@ -16,9 +17,8 @@ beforeEach(async () => {
   log = await openEventLog();
   client = new pg.Client(log.databaseUrl);
   await client.connect();
-  pool = new pg.Pool({ connectionString: log.databaseUrl, max: 1 });
+  pool = openTestPool({ connectionString: log.databaseUrl, max: 1 });
   // An idle connection may still exist when the database is dropped.
-  pool.on('error', () => undefined);
 });
 afterEach(async () => {
   await Promise.all([client.end(), pool.end()]);
