@@ -1,4 +1,5 @@
-import type { InstanceStatus, StatusReason, StopReason } from '../contracts/names.ts';
+import type { StopReason } from '../contracts/names.ts';
+import type { NewStatus } from '../database/instances/status.ts';
 import type { Cause, RowReading, RowState } from '../workflows/messages.ts';
 import type { RestartPolicy } from '../workflows/restart-policy.ts';
 import type { HostLostResult, LocateResult } from '../workflows/state.ts';
@@ -25,7 +26,7 @@ export interface RowSteps {
   locate(input: PlacementInput): Promise<LocateResult>;
   /** The current row; null when there is none. */
   readRow(input: { instanceId: string }): Promise<RowState | null>;
-  recordStatus(input: RecordStatusInput): Promise<RecordStatusResult>;
+  recordStatus(input: NewStatus): Promise<RecordStatusResult>;
   recordFinalStatus(input: { instanceId: string; cause?: Cause }): Promise<RowReading | null>;
 }
 
@@ -83,16 +84,6 @@ export type ProvisionResult =
   /** The instance is not placed on the host of the activity, which has started nothing. */
   | { outcome: 'misplaced' }
   | { outcome: 'gone' };
-
-export interface RecordStatusInput {
-  instanceId: string;
-  status: InstanceStatus;
-  generation: number;
-  reason?: StatusReason;
-  /** The sequence of the row that the workflow knows. Without it, another status that was written since is overwritten. */
-  knownSequence?: number;
-  cause?: Cause;
-}
 
 export type RecordStatusResult =
   | { outcome: 'recorded' | 'unchanged' | 'stale'; row: RowReading }

@@ -97,18 +97,21 @@ async function takeStep(
   const caused = state.cause && { cause: state.cause };
   switch (effect.type) {
     case 'place':
-      return placedBy(await beating(context, () => rowSteps.place(placementOf(instanceId, state))));
+      return placedBy(await withHeartbeat(context, () => rowSteps.place(placementOf(instanceId, state))));
     case 'locate':
-      return { type: 'located', ...(await beating(context, () => rowSteps.locate(placementOf(instanceId, state)))) };
+      return {
+        type: 'located',
+        ...(await withHeartbeat(context, () => rowSteps.locate(placementOf(instanceId, state)))),
+      };
     case 'readRow':
-      return { type: 'rowRead', row: await beating(context, () => rowSteps.readRow({ instanceId })) };
+      return { type: 'rowRead', row: await withHeartbeat(context, () => rowSteps.readRow({ instanceId })) };
     case 'recordStatus': {
       const { type: _, ...status } = effect;
       const written = { instanceId, ...status, knownSequence: state.sequence, ...caused };
-      return recordedBy(status, await beating(context, () => rowSteps.recordStatus(written)));
+      return recordedBy(status, await withHeartbeat(context, () => rowSteps.recordStatus(written)));
     }
     case 'recordFinalStatus': {
-      const row = await beating(context, () => rowSteps.recordFinalStatus({ instanceId, ...caused }));
+      const row = await withHeartbeat(context, () => rowSteps.recordFinalStatus({ instanceId, ...caused }));
       return { type: 'finalStatusRecorded', ...(row && { row }) };
     }
     case 'provision': {
@@ -126,10 +129,6 @@ async function takeStep(
 
 function placementOf(instanceId: string, { leaving, hostId }: InstanceState) {
   return { instanceId, ...(leaving && hostId !== undefined && { leavingHostId: hostId }) };
-}
-
-function beating<Result>(context: StepContext, step: () => Promise<Result>): Promise<Result> {
-  return withHeartbeat(context, step);
 }
 
 function served(steps: HostSteps | undefined, hostId: string): HostSteps {

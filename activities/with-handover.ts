@@ -20,7 +20,7 @@ export interface LastingSteps extends HostSteps {
 
 const heartbeatMs = 500;
 
-/** Time for an activity to take over a step, or how it ended. */
+/** Time for an activity to take over a step, or its failure. */
 const handoverMs = 5_000;
 
 /** A step took longer than `patienceMs`. It goes on, and the next call with the same input waits for it. */
@@ -42,8 +42,12 @@ export function withHandover(steps: HostSteps): LastingSteps {
     const ending = new AbortController();
     // Whoever waits for the step gives the sign of life.
     const result = run({ signal: ending.signal, heartbeat: () => undefined });
-    result.catch(() => undefined);
-    const step = { key, result, ending };
+    const step: Begun = { key, result, ending };
+    // Only what goes on, or has failed, is taken over: another worker of the host may have undone a success since.
+    result.then(
+      () => forget(instanceId, step),
+      () => undefined,
+    );
     begun.set(instanceId, step);
     return step;
   };
@@ -86,7 +90,6 @@ export function withHandover(steps: HostSteps): LastingSteps {
       try {
         const result = await (patienceMs === undefined ? step.result : within(patienceMs, step.result));
         if (result === 'too late') throw new StillUnderWay();
-        forget(instanceId, step);
         return result;
       } catch (error) {
         if (patienceMs === undefined || signal.aborted) forget(instanceId, step);

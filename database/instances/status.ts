@@ -113,7 +113,7 @@ export interface NewStatus {
   /** The generation that the status is about. */
   generation: number;
   reason?: StatusReason;
-  /** The sequence of the row that the writer read last. */
+  /** The sequence of the row that the writer read last. Without it, another status that was written since is overwritten. */
   knownSequence?: number;
   cause?: Cause;
 }

@@ -1,14 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { recordFinalStatus, recordStatus } from '../../database/instances/status.ts';
-import type { RecordStatusInput } from '../../activities/steps.ts';
+import { recordFinalStatus, recordStatus, type NewStatus } from '../../database/instances/status.ts';
 import { one, useRig } from '../support/rig.ts';
 
 const rig = useRig();
 
 const reason = { code: 'agent_exited', message: 'It ended with exit code 1.' } as const;
 
-const record = (instanceId: string, input: Partial<RecordStatusInput> = {}) =>
+const record = (instanceId: string, input: Partial<NewStatus> = {}) =>
   recordStatus(rig.pool, { instanceId, status: 'running', generation: 1, ...input });
 
 const rowOf = async (id: string) => one((await rig.pool.query('select * from instances where id = $1', [id])).rows);

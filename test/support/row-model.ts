@@ -1,7 +1,8 @@
 import type { EventType } from '../../contracts/names.ts';
 import type { DesiredState, InstanceStatus, StatusReason } from '../../contracts/names.ts';
 import type { IncomingEvent } from '../../bridge/bus/incoming-event.ts';
-import type { RecordStatusInput, RecordStatusResult } from '../../activities/steps.ts';
+import type { RecordStatusResult } from '../../activities/steps.ts';
+import type { NewStatus } from '../../database/instances/status.ts';
 import type { RowReading, RowState } from '../../workflows/messages.ts';
 
 export interface ModelRow extends RowReading {
@@ -64,7 +65,7 @@ export function createRowModel() {
       append('instance.deleted', { ...existing(row), sequence: nextSequence() });
       row = undefined;
     },
-    recordStatus: (input: Omit<RecordStatusInput, 'instanceId'>): RecordStatusResult => {
+    recordStatus: (input: Omit<NewStatus, 'instanceId'>): RecordStatusResult => {
       const { status, generation, reason, knownSequence } = input;
       if (!row) return { outcome: 'gone' };
       const isNewer = row.observedGeneration > generation && row.observedGeneration <= row.generation;

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { CleanUpInput, StepContext } from '../../activities/steps.ts';
 import { StillUnderWay, withHandover, type LastingSteps } from '../../activities/with-handover.ts';
@@ -39,7 +40,7 @@ test('a step that takes longer in passing goes on, and the next call waits for i
   expect(begun).toHaveLength(1);
 });
 
-test('how a step ended meanwhile is what the next call gets, once', async () => {
+test('a failure meanwhile is what the next call gets, once', async () => {
   await expect(inPassing()).rejects.toBeInstanceOf(StillUnderWay);
   begun[0]?.fail(new Error('It will not end.'));
   await expect(steps.cleanUp(input, activity())).rejects.toThrow('It will not end.');
@@ -48,6 +49,16 @@ test('how a step ended meanwhile is what the next call gets, once', async () => 
   await vi.waitFor(() => expect(begun).toHaveLength(2));
   begun[1]?.succeed();
   await again;
+});
+
+test('a step that succeeded meanwhile is taken again, because another worker may have changed its work since', async () => {
+  await expect(inPassing()).rejects.toBeInstanceOf(StillUnderWay);
+  begun[0]?.succeed();
+  await setImmediate();
+  const next = steps.cleanUp(input, activity());
+  await vi.waitFor(() => expect(begun).toHaveLength(2));
+  begun[1]?.succeed();
+  await next;
 });
 
 test('a step that fails in passing has failed once', async () => {
