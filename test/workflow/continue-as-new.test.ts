@@ -77,7 +77,7 @@ test('a provisioning under many signals is not begun again', async () => {
   instance.before.provision = (_, signal) => workUntilCancelled(signal, { orUntil: finished });
   instance.rows.insert();
   await engine.announce(instance);
-  await vi.waitFor(() => expect(instance.count('provision')).toBe(1));
+  await vi.waitFor(async () => expect(await engine.stepsUnderWay(instance)).toEqual(['provision']));
   for (let times = 0; times < 100; times += 1) await engine.announce(instance, 1);
   finish();
   await vi.waitFor(() => expect(instance.rows.row()?.status).toBe('running'), { timeout: 20_000 });
