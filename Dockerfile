@@ -31,8 +31,10 @@ FROM base
 RUN install -d -o node -g node -m 700 /var/lib/instances
 # Root owns the code, so neither the processes nor their agents can change it.
 COPY --from=build /app/ ./
-# Each container runs one process, so all can have the same port. LANG and TZ are passed to the agents.
-ENV WORKFLOW_BUNDLE=/app/dist/workflow-bundle.js \
+# Each container runs one process, so all can have the same port. LANG and TZ are passed to the agents. Two arenas of malloc, because each of
+# the many threads of agents_worker would otherwise keep freed memory of its own.
+ENV MALLOC_ARENA_MAX=2 \
+    WORKFLOW_BUNDLE=/app/dist/workflow-bundle.js \
     DEPLOYMENT_BUNDLE=/app/dist/deployment-bundle.js \
     RUNTIME_DIRECTORY=/var/lib/instances \
     HEALTH_HOST=0.0.0.0 \

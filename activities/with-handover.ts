@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { HostSteps, ProvisionResult, StepContext } from './steps.ts';
 
 type Run = (context: StepContext) => Promise<unknown>;
@@ -125,10 +124,13 @@ export function withHandover(steps: HostSteps): LastingSteps {
 }
 
 async function within<Result>(limitMs: number, result: Promise<Result>): Promise<Result | 'too late'> {
-  const over = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<'too late'>((resolve) => {
+    timer = setTimeout(resolve, limitMs, 'too late');
+  });
   try {
-    return await Promise.race([result, delay(limitMs, 'too late' as const, { signal: over.signal })]);
+    return await Promise.race([result, limit]);
   } finally {
-    over.abort();
+    clearTimeout(timer);
   }
 }

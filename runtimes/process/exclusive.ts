@@ -1,8 +1,8 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { closeSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { RuntimeUnavailable } from '../runtime.ts';
 import { identify, isAlive } from './process-table.ts';
-import { createFile } from './safe-files.ts';
+import { createFile, remove } from './safe-files.ts';
 
 /** Another living process works on the instance. */
 export class AtWorkElsewhere extends RuntimeUnavailable {}
@@ -38,14 +38,14 @@ async function withClaim<T>(claims: string, name: string, work: () => Promise<T>
   const self = identify(process.pid);
   if (!self) throw new RuntimeUnavailable('This process is not in its own process table. Check that /proc is mounted.');
   const own = `${name}.${self.pid}.${encodeURIComponent(self.startedAt)}`;
-  await mkdir(claims, { recursive: true, mode: 0o700 });
-  await (await createFile(join(claims, own))).close();
+  mkdirSync(claims, { recursive: true, mode: 0o700 });
+  closeSync(await createFile(join(claims, own)));
   try {
-    const others = (await readdir(claims)).filter((claim) => claim.startsWith(`${name}.`) && claim !== own);
+    const others = readdirSync(claims).filter((claim) => claim.startsWith(`${name}.`) && claim !== own);
     await Promise.all(others.map((claim) => dismiss(claims, claim)));
     return await work();
   } finally {
-    await rm(join(claims, own), { force: true });
+    await remove(join(claims, own));
   }
 }
 
@@ -58,5 +58,5 @@ async function dismiss(claims: string, claim: string): Promise<void> {
       `Another worker (pid ${pid}) is working on ${name}. The call succeeds once that worker is done.`,
     );
   }
-  await rm(join(claims, claim), { recursive: true, force: true });
+  await remove(join(claims, claim));
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { closeSync, fsyncSync, writeFileSync } from 'node:fs';
 import { link, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -25,7 +26,7 @@ export async function identifyFolder(root: string): Promise<string> {
 /** The same for a reader, which makes no identity. Undefined where no worker of the folder has made one. */
 export async function findIdentity(root: string): Promise<string | undefined> {
   const file = join(root, fileName);
-  const found = await readText(file, maxBytes).catch(unlessMissing);
+  const found = readIfThere(file);
   if (found === undefined) return undefined;
   const parsed = identity.safeParse(found.trim());
   if (parsed.success) return parsed.data;
@@ -35,15 +36,23 @@ export async function findIdentity(root: string): Promise<string | undefined> {
   );
 }
 
+function readIfThere(file: string): string | undefined {
+  try {
+    return readText(file, maxBytes);
+  } catch (error) {
+    return unlessMissing(error);
+  }
+}
+
 /** A link appears with its content, and only where there is none yet. */
 async function offer(root: string, file: string, id: string): Promise<void> {
   const draft = join(root, `${fileName}.${id}`);
-  const handle = await createFile(draft);
+  const opened = await createFile(draft);
   try {
-    await handle.writeFile(`${id}\n`);
-    await handle.sync();
+    writeFileSync(opened, `${id}\n`);
+    fsyncSync(opened);
   } finally {
-    await handle.close();
+    closeSync(opened);
   }
   try {
     await link(draft, file);

@@ -1,5 +1,14 @@
-import { lstatSync } from 'node:fs';
-import { chmod, chown, lstat, mkdir, rm } from 'node:fs/promises';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  fchmodSync,
+  fchownSync,
+  lstatSync,
+  mkdirSync,
+  rmdirSync,
+  rmSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { Secret } from '../secrets.ts';
@@ -8,7 +17,16 @@ import { errorCode } from './error-code.ts';
 import type { ProcessIdentity } from './process-entry.ts';
 import { giveAway } from './give-away.ts';
 import { removeFolder } from './remove-folder.ts';
-import { createFile, inFolder, readText, renameOver, replaceFile, UnsafeFile, unlessMissing } from './safe-files.ts';
+import {
+  createFile,
+  inFolder,
+  readText,
+  remove,
+  renameOver,
+  replaceFile,
+  UnsafeFile,
+  unlessMissing,
+} from './safe-files.ts';
 
 const startRecord = z.object({
   runtimeId: z.string(),
@@ -37,6 +55,16 @@ export type StartedRecord = StartRecord & { process: ProcessIdentity };
 export const unreadable: StartRecord = { runtimeId: '', generation: -1, stopGraceSeconds: 10, phase: 'stopping' };
 
 const ownReadyFile = '.ready';
+/** What a folder holds whose agent keeps nothing there. */
+const ownFiles = [
+  'config.json',
+  secretsName,
+  logName,
+  'agent.previous.log',
+  'ready',
+  join('state', ownReadyFile),
+  'reported',
+];
 const recordBytes = 65_536;
 
 interface Preparation {
@@ -65,17 +93,17 @@ export function instanceFolder(directory: string, name: string) {
 
     /** Prepares the folder for a start, with a new, empty log; the previous log is kept. */
     async prepare({ config, secrets, uid }: Preparation): Promise<void> {
-      await mkdir(path, { recursive: true, mode: 0o700 });
+      mkdirSync(path, { recursive: true, mode: 0o700 });
       await inFolder(path, async (entry) => {
-        const state = await lstat(entry('state')).catch(unlessMissing);
-        if (state && !state.isDirectory()) await rm(entry('state'));
-        await mkdir(entry('state'), { recursive: true, mode: 0o700 });
-        await rm(entry('ready'), { recursive: true, force: true });
-        await rm(join(entry('state'), ownReadyFile), { recursive: true, force: true });
+        const state = lstatSync(entry('state'), { throwIfNoEntry: false });
+        if (state && !state.isDirectory()) rmSync(entry('state'));
+        mkdirSync(entry('state'), { recursive: true, mode: 0o700 });
+        await remove(entry('ready'));
+        await remove(join(entry('state'), ownReadyFile));
         await replaceFile(entry('config.json'), JSON.stringify(config), uid);
         if (uid !== undefined) {
-          await chown(path, 0, uid);
-          await chmod(path, 0o710);
+          chownSync(path, 0, uid);
+          chmodSync(path, 0o710);
           await giveAway(entry('state'), uid);
         }
         await renameOver(entry(logName), entry('agent.previous.log')).catch(unlessMissing);
@@ -85,11 +113,11 @@ export function instanceFolder(directory: string, name: string) {
           await replaceFile(entry(secretsName), JSON.stringify(secrets));
           if (uid !== undefined) {
             // The agent can then open /dev/stdout, but not replace the file.
-            await log.chown(0, uid);
-            await log.chmod(0o620);
+            fchownSync(log, 0, uid);
+            fchmodSync(log, 0o620);
           }
         } finally {
-          await log.close();
+          closeSync(log);
         }
       });
     },
@@ -117,12 +145,12 @@ export function instanceFolder(directory: string, name: string) {
 
     /** When the latest start entered the phase in its record. */
     recordWrittenAt: async (): Promise<Date | undefined> =>
-      (await inFolder(path, (entry) => lstat(entry('start.json'))).catch(unlessMissing))?.mtime,
+      (await inFolder(path, (entry) => lstatSync(entry('start.json'))).catch(unlessMissing))?.mtime,
 
     writeRecord: (record: StartRecord): Promise<void> =>
       inFolder(path, (entry) => replaceFile(entry('start.json'), JSON.stringify(record))),
     removeRecord: (): Promise<void> =>
-      inFolder(path, (entry) => rm(entry('start.json'), { recursive: true, force: true })).catch((error: unknown) =>
+      inFolder(path, (entry) => remove(entry('start.json'))).catch((error: unknown) =>
         errorCode(error) === 'ENOTDIR' ? undefined : unlessMissing(error),
       ),
 
@@ -140,8 +168,22 @@ export function instanceFolder(directory: string, name: string) {
     /** The last lines that the agent printed, and when. Undefined when it printed nothing or its log cannot be read. */
     output: (): Promise<{ text: string; at: Date } | undefined> => readOutput(path),
 
-    remove: (): Promise<void> => removeFolder(path),
+    async remove(): Promise<void> {
+      if (!(await removeOwnFiles(path))) await removeFolder(path);
+    },
   };
+}
+
+/** Without a look at what an agent may have put there. @returns false when the folder holds more, and remains */
+async function removeOwnFiles(path: string): Promise<boolean> {
+  try {
+    for (const name of ownFiles) await remove(join(path, name));
+    rmdirSync(join(path, 'state'));
+    rmdirSync(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function readNote(folder: string, name: string): Promise<string | undefined> {

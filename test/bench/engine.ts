@@ -75,6 +75,8 @@ export async function openEngineHome(bench: Bench): Promise<EngineHome> {
           TASK_QUEUE: name,
           RUNTIME_DIRECTORY: agents,
           WORKFLOW_BUNDLE: workflowBundle,
+          // As in the Dockerfile.
+          MALLOC_ARENA_MAX: '2',
           EVENT_BROKER_HEALTH_PORT: '0',
           AGENTS_WORKER_HEALTH_PORT: '0',
         },

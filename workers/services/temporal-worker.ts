@@ -61,6 +61,7 @@ export function startTemporalWorker(options: TemporalWorkerOptions): Supervised 
         connection,
         namespace: temporal.namespace,
         maxHeartbeatThrottleInterval: temporalLimits.heartbeatThrottleMs,
+        maxCachedWorkflows: cachedWorkflows,
         maxConcurrentWorkflowTaskExecutions: workflowTasksAtOnce,
         maxConcurrentWorkflowTaskPolls: workflowTasksAtOnce / 2,
         shutdownGraceTime: temporalLimits.shutdownGraceMs,
@@ -116,6 +117,12 @@ export function startTemporalWorker(options: TemporalWorkerOptions): Supervised 
  * replays, and Node.js then aborts the whole process: "async hook stack has become corrupted".
  */
 export const undocumentedOptions: object = { isolateExecutionTimeout: '60 seconds' };
+
+/**
+ * Each workflow in the cache takes about 0.17 MB. The SDK's default depends on the memory of the machine and is thousands, which grows the
+ * worker to gigabytes. Most instances are at rest: one that is no longer in the cache costs a replay of its short history when it changes.
+ */
+const cachedWorkflows = 300;
 
 /**
  * Tasks beyond this number wait at the server, where their limit of 10 s does not run yet. With the SDK's 40, those that a busy host had
