@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import { removeMachineSettings } from './test/support/environment.ts';
 import { FileOrder } from './test/support/file-order.ts';
+import { chartProject } from './test/support/projects.ts';
 import { rabbitmq4Project, testsOfTheBus } from './test/support/rabbitmq-4.ts';
 
 removeMachineSettings({ process: 'main' });
@@ -136,6 +137,17 @@ export default defineConfig({
           ...withServers,
           globalSetup: [...withServers.globalSetup, 'test/support/docker-engine.ts'],
           expect,
+        },
+      },
+      {
+        test: {
+          name: chartProject,
+          include: ['test/chart/**/*.test.ts'],
+          globalSetup: ['test/support/helm-program.ts'],
+          setupFiles,
+          expect,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {

@@ -25,7 +25,8 @@ export interface HealthServer {
 
 /**
  * `GET /live` answers 200 while the process runs; `GET /ready` answers 200 when every part is connected and at work,
- * else 503. The body of both is `{ready, parts: [{name, ready, lastError?, standby?}]}`, where
+ * else 503. `GET /ready-or-standby` also answers 200 when a part stands by for another process, for supervisors that wait until a new
+ * process is of use: a standby is, and may stay one. The body of each is `{ready, parts: [{name, ready, lastError?, standby?}]}`, where
  * `standby` names the process that does the work instead of this one.
  *
  * @throws Error that names the setting when the port cannot be used
@@ -33,7 +34,13 @@ export interface HealthServer {
 export async function serveHealth({ host, port, setting, parts }: HealthOptions): Promise<HealthServer> {
   const server = createLimitedServer(limits, (request, response) => {
     const ready = parts.every(({ health }) => health.ready);
-    const status = { '/live': 200, '/ready': ready ? 200 : 503 }[request.url ?? ''] ?? 404;
+    const isOfUse = parts.every(({ health }) => health.ready || health.standby !== undefined);
+    const status =
+      new Map([
+        ['/live', 200],
+        ['/ready', ready ? 200 : 503],
+        ['/ready-or-standby', isOfUse ? 200 : 503],
+      ]).get(request.url ?? '') ?? 404;
     response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
     response.end(JSON.stringify({ ready, parts: parts.map(({ name, health }) => ({ name, ...health })) }));
   });

@@ -35,6 +35,17 @@ test('one part that is not at work makes the process alive but not ready, and sa
   expect((await get('/live')).status).toBe(200);
 });
 
+test('a process that stands by for another one is not ready, but of use; one that waits for a server is neither', async () => {
+  const health: Part['health'] = { ready: false, standby: 'broker-1 leads' };
+  server = await serveHealth({ host, port: 0, setting, parts: [part('a', { ready: true }), part('b', health)] });
+  expect((await get('/ready')).status).toBe(503);
+  expect((await get('/ready-or-standby')).status).toBe(200);
+  delete health.standby;
+  expect((await get('/ready-or-standby')).status).toBe(503);
+  health.ready = true;
+  expect((await get('/ready-or-standby')).status).toBe(200);
+});
+
 test('the answer follows the parts', async () => {
   const health = { ready: false };
   server = await serveHealth({ host, port: 0, setting, parts: [part('a', health)] });
