@@ -6,6 +6,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import assert from 'node:assert/strict';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { signDevelopmentToken } from '../../backends/http/development-tokens.ts';
@@ -23,6 +24,8 @@ try {
   say('all services are healthy');
   await liveOnce();
   say('an instance was created, ran, stopped and was deleted over HTTP');
+  await serveWithReplicas();
+  say('three replicas of user_backend answer at one address, also while one of them ends');
   await refuseOthers();
   say("Temporal's login reaches its own databases alone, and no login but the superuser's is one");
 } catch (error) {
@@ -70,6 +73,27 @@ async function refuseSecrets(id: string, service: string): Promise<void> {
   const asAgent = ['--user', uid, service, 'env', '-i', 'PATH=/usr/bin:/bin', 'sh', '-c', script];
   assert.match(await inWorker(...asAgent), /^0\n.*denied/s);
   say('an agent runs as a user of its own, which reads no environment of a service and no list of instances');
+}
+
+async function serveWithReplicas(): Promise<void> {
+  const listReplicas = async (): Promise<string[]> => {
+    const command = [...compose, 'ps', '--format', '{{.Name}}', 'user-backend'];
+    const { stdout } = await promisify(execFile)('docker', command, { cwd: root });
+    return stdout.split('\n').filter((line) => line !== '');
+  };
+  await run('docker', [...compose, 'up', '--wait', '--detach', '--no-recreate', '--scale', 'user-backend=3']);
+  const replicas = await listReplicas();
+  assert.equal(replicas.length, 3);
+  let isStopping = true;
+  const stopping = run('docker', ['stop', replicas[0] ?? '']).finally(() => (isStopping = false));
+  for (let answered = 0; isStopping || answered < 100; answered += 1) {
+    const { status } = await fetch('http://127.0.0.1:27440/openapi.json');
+    assert.equal(status, 200, `request ${answered} got ${status} while one of three replicas ended`);
+    // A replica answers some hundred requests of one address in a minute.
+    await delay(20);
+  }
+  await stopping;
+  assert.equal((await listReplicas()).length, 2);
 }
 
 async function refuseOthers(): Promise<void> {

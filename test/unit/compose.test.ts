@@ -72,6 +72,24 @@ test('each agents_worker is a host of its own: it shares neither its name, nor i
   expect(new Set(facts.flat()).size).toBe(3 * 4);
 });
 
+test('backends and event_broker can have replicas: nothing of theirs can exist only once', () => {
+  for (const name of ['user-backend', 'admin-backend', 'event-broker']) {
+    const { container_name: fixedName, ports, volumes } = services[name] ?? {};
+    expect({ fixedName, ports, volumes }).toEqual({ fixedName: undefined, ports: [], volumes: [] });
+  }
+});
+
+test('the front door leads to the ports of both backends and asks the port of their health', async () => {
+  const text = await readFile(new URL('../../compose/front-door.cfg', import.meta.url), 'utf8');
+  const targets = [...text.matchAll(/^ {2}server-template replica \d+ (\S+)$/gm)].map(([, target]) => target);
+  const { userBackendPort, adminBackendPort } = readConfiguration(services['user-backend']?.environment).http;
+  expect(targets).toEqual([`user-backend:${userBackendPort}`, `admin-backend:${adminBackendPort}`]);
+  const inside = services['front-door']?.ports.map((port) => Number(port.split(':').at(-1)));
+  expect(inside).toEqual([userBackendPort, adminBackendPort]);
+  const dockerfile = await readFile(new URL('../../Dockerfile', import.meta.url), 'utf8');
+  expect(dockerfile).toContain(`USER_BACKEND_HEALTH_PORT=${/check port (\d+)/.exec(text)?.[1]}`);
+});
+
 test('every server image is pinned to a minor version at least', () => {
   const images = Object.values(services).flatMap(({ image, build }) => (build === undefined ? [image] : []));
   expect(images.filter((image) => !/:\d+\.\d+/.test(image))).toEqual([]);
@@ -192,6 +210,7 @@ test('no server is reached by a container that does not use it', () => {
     'agents-worker-candidate': ['postgres', 'rabbitmq', 'temporal'],
     'user-backend': ['postgres', 'rabbitmq', 'temporal'],
     'admin-backend': ['postgres', 'rabbitmq'],
+    'front-door': [],
     deployer: ['postgres', 'rabbitmq', 'temporal'],
   });
 });
