@@ -335,6 +335,30 @@ describe.skipIf(program === null)('the chart', () => {
     expect(found).toEqual([expected('new', '1.5.0'), expected('old', '1.4.0')]);
   });
 
+  test('what a group or a process sets goes before what all have, also where it is nothing', async () => {
+    const values = {
+      ...leastValues,
+      settings: { TEMPORAL_ADDRESS: 'x:1', LOG_LEVEL: 'warn' },
+      agentsWorker: {
+        storage: { size: '1Gi' },
+        settings: { LOG_LEVEL: 'debug', CONTROL_HEAD_START_SECONDS: 3, HOST_NAME: 'shared' },
+        podSecurityContext: { runAsNonRoot: false, runAsUser: 0 },
+        groups: {
+          main: {
+            replicas: 0,
+            storage: null,
+            settings: { LOG_LEVEL: 'error', CONTROL_HEAD_START_SECONDS: 0, HOST_NAME: '' },
+          },
+        },
+      },
+    };
+    const workload = find(await render(helm, values), 'Deployment', 'agents-worker');
+    expect(workload.spec.replicas).toBe(0);
+    expect(podOf(workload).securityContext).toMatchObject({ runAsNonRoot: false, runAsUser: 0, runAsGroup: 1000 });
+    expect(environmentOf(workload)).toMatchObject({ LOG_LEVEL: 'error', CONTROL_HEAD_START_SECONDS: '0' });
+    expect(environmentOf(workload)).not.toHaveProperty('HOST_NAME');
+  });
+
   test('a folder that is kept belongs to a StatefulSet, whose pods are hosts that never run twice', async () => {
     const values = { ...leastValues, agentsWorker: { storage: { size: '1Gi' } } };
     const { spec } = find(await render(helm, values), 'StatefulSet', 'agents-worker');

@@ -224,6 +224,7 @@ agentsWorker.properties = {
   },
 };
 delete ofGroup['extraEgress'];
+ofGroup['storage'] = { ...storage, type: ['object', 'null'] };
 
 const peers = (what: string): Schema => list(`${what}, as peers of a network policy. None: any address.`);
 const egress = (server: string): Schema =>
