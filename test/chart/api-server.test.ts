@@ -6,7 +6,7 @@ import { callApi, type KubernetesApi } from '../support/kubernetes/api.ts';
 const program = inject('helm');
 const given = inject('kubernetesApi');
 const helm = program ?? '';
-const api: KubernetesApi = given ?? { server: '' };
+const api: KubernetesApi = given ?? { server: '', isOwn: false };
 const namespace = `chart-${randomUUID().slice(0, 8)}`;
 
 const resourceOf: Record<string, string> = {

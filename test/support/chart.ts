@@ -104,15 +104,21 @@ interface Rule {
 }
 
 /** Runs Helm on the chart, with the settings of nobody's home. The error quotes what Helm wrote. */
-export async function runHelm(helm: string, command: string[], values: Values): Promise<string> {
+export async function runHelm(
+  helm: string,
+  command: string[],
+  values: Values,
+  environment: Record<string, string> = {},
+): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'chart-'));
   try {
     const file = join(folder, 'values.yaml');
     await writeFile(file, JSON.stringify(values));
-    const environment = { PATH: process.env['PATH'], HOME: folder };
-    // Helm that was built without its release's flags takes itself for one of an old cluster.
-    const args = [...command, chartFolder, '--values', file, '--kube-version', '1.34.0'];
-    return (await promisify(execFile)(helm, args, { env: environment, maxBuffer: 16 * 1024 * 1024 })).stdout;
+    const env = { PATH: process.env['PATH'], HOME: folder, ...environment };
+    // Without a cluster, Helm that was built without the flags of its release assumes an old one.
+    const version = 'KUBECONFIG' in env ? [] : ['--kube-version', '1.34.0'];
+    const args = [...command, chartFolder, '--values', file, ...version];
+    return (await promisify(execFile)(helm, args, { env, maxBuffer: 16 * 1024 * 1024 })).stdout;
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -13,6 +13,8 @@ import { freePorts } from './free-ports.ts';
 /** An API server of Kubernetes and a login there. Certificates and keys are in PEM form. */
 export interface KubernetesApi {
   server: string;
+  /** It was started for the tests: it has no controllers and no nodes, so that nothing but a test changes an object. */
+  isOwn: boolean;
   ca?: string | undefined;
   token?: string | undefined;
   cert?: string | undefined;
@@ -35,18 +37,18 @@ export async function chartApi(): Promise<{ connection: KubernetesApi; stop: () 
 }
 
 /** Calls the API with a body as JSON, of which YAML is a superset. */
-export function callApi(
-  { server, token, ...tls }: KubernetesApi,
+export function callApi<Answer extends object = object>(
+  { server, token, ca, cert, key }: KubernetesApi,
   { method, path, body }: { method: string; path: string; body?: unknown },
-): Promise<{ status: number; answer: { message?: string } }> {
+): Promise<{ status: number; answer: Answer & { message?: string } }> {
   return new Promise((done, fail) => {
     const contentType = method === 'PATCH' ? 'application/apply-patch+yaml' : 'application/json';
     const headers = { 'content-type': contentType, ...(token !== undefined && { authorization: `Bearer ${token}` }) };
-    const call = request(new URL(path, server), { method, headers, ...tls }, (response) => {
+    const call = request(new URL(path, server), { method, headers, ca, cert, key }, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (part: string) => (text += part));
       response.on('error', fail);
-      response.on('end', () => done({ status: response.statusCode ?? 0, answer: readAnswer(text) }));
+      response.on('end', () => done({ status: response.statusCode ?? 0, answer: readAnswer(text) as Answer }));
     });
     call.on('error', fail);
     call.end(body === undefined ? undefined : JSON.stringify(body));
@@ -84,7 +86,7 @@ async function startApi(): Promise<{ connection: KubernetesApi; stop: () => Prom
   const [etcdPort = 0, peerPort = 0, apiPort = 0] = await freePorts(3);
   const etcd = `http://127.0.0.1:${etcdPort}`;
   const peer = `http://127.0.0.1:${peerPort}`;
-  const connection = { server: `https://127.0.0.1:${apiPort}`, ca, token };
+  const connection = { server: `https://127.0.0.1:${apiPort}`, isOwn: true, ca, token };
   const flags = (given: Record<string, string>): string[] =>
     Object.entries(given).map(([flag, value]) => `--${flag}=${value}`);
   try {
@@ -180,6 +182,7 @@ function readKubeconfig(path: string): KubernetesApi {
   }
   return {
     server: cluster.server,
+    isOwn: false,
     ca: read(cluster['certificate-authority-data'], cluster['certificate-authority']),
     token: user.token,
     cert,
