@@ -22,9 +22,9 @@ interface Found {
 let folder: string;
 
 async function list(path: string): Promise<Found[]> {
-  const { status, answer } = await callApi<{ items?: Found[] }>(api, { method: 'GET', path });
+  const { status, answer } = await callApi(api, { method: 'GET', path });
   if (status !== 200 || !answer.items) throw new Error(`${path}: ${status} ${answer.message}`);
-  return answer.items;
+  return answer.items as Found[];
 }
 
 const deployments = async (): Promise<string[]> =>

@@ -36,11 +36,17 @@ export async function chartApi(): Promise<{ connection: KubernetesApi; stop: () 
   return startApi();
 }
 
+interface Answer {
+  message?: string;
+  /** The objects of a list. */
+  items?: unknown[];
+}
+
 /** Calls the API with a body as JSON, of which YAML is a superset. */
-export function callApi<Answer extends object = object>(
+export function callApi(
   { server, token, ca, cert, key }: KubernetesApi,
   { method, path, body }: { method: string; path: string; body?: unknown },
-): Promise<{ status: number; answer: Answer & { message?: string } }> {
+): Promise<{ status: number; answer: Answer }> {
   return new Promise((done, fail) => {
     const contentType = method === 'PATCH' ? 'application/apply-patch+yaml' : 'application/json';
     const headers = { 'content-type': contentType, ...(token !== undefined && { authorization: `Bearer ${token}` }) };
@@ -48,16 +54,16 @@ export function callApi<Answer extends object = object>(
       let text = '';
       response.setEncoding('utf8').on('data', (part: string) => (text += part));
       response.on('error', fail);
-      response.on('end', () => done({ status: response.statusCode ?? 0, answer: readAnswer(text) as Answer }));
+      response.on('end', () => done({ status: response.statusCode ?? 0, answer: readAnswer(text) }));
     });
     call.on('error', fail);
     call.end(body === undefined ? undefined : JSON.stringify(body));
   });
 }
 
-function readAnswer(text: string): { message?: string } {
+function readAnswer(text: string): Answer {
   try {
-    return JSON.parse(text) as { message?: string };
+    return JSON.parse(text) as Answer;
   } catch {
     return { message: text };
   }
