@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import { removeMachineSettings } from './test/support/environment.ts';
 import { FileOrder } from './test/support/file-order.ts';
-import { chartProject } from './test/support/projects.ts';
+import { chartProject, kubernetesProject } from './test/support/projects.ts';
 import { rabbitmq4Project, testsOfTheBus } from './test/support/rabbitmq-4.ts';
 
 removeMachineSettings({ process: 'main' });
@@ -148,6 +148,20 @@ export default defineConfig({
           expect,
           testTimeout: 60_000,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: kubernetesProject,
+          isolate: false,
+          include: ['test/kubernetes/**/*.test.ts'],
+          ...withServers,
+          globalSetup: [
+            ...withServers.globalSetup,
+            'test/support/docker-engine.ts',
+            'test/support/kubernetes/cluster.ts',
+          ],
+          expect,
         },
       },
       {

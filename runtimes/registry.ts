@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { dockerKind } from './docker/kind.ts';
 import type { OpenOptions, Variables } from './kind.ts';
+import { kubernetesKind } from './kubernetes/kind.ts';
 import { processKind } from './process/kind.ts';
 import type { Runtime } from './runtime.ts';
 import { createUnavailableRuntime } from './unavailable-runtime.ts';
 
 /** Every kind of runtime. A new kind needs a folder and its name here; CONTRIBUTING.md walks through it. */
-const kinds = [processKind, dockerKind] as const;
+const kinds = [processKind, dockerKind, kubernetesKind] as const;
 
 export type RuntimeName = (typeof kinds)[number]['name'];
 export type Runtimes = Readonly<Record<RuntimeName, Runtime>>;

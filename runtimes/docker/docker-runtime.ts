@@ -9,7 +9,7 @@ import { labels } from './container-spec.ts';
 import { createContainerWatcher } from './container-watcher.ts';
 import { asUnavailable } from './engine-error.ts';
 import { openEngine } from './engine.ts';
-import { identifyEngine } from './host-identity.ts';
+import { identifyEngine } from '../engine-identity.ts';
 import type { DockerSpec } from './spec.ts';
 
 export interface DockerRuntimeOptions extends EngineAddress {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { commonSpecFields, environmentVariables } from '../../contracts/runtime-spec.ts';
-import { isImageReference } from './image-reference.ts';
+import { isImageReference } from '../image-reference.ts';
 
 /**
  * How the `docker` runtime runs an agent: the value of `agents.runtime` when its `kind` is `docker`. Whatever the spec

@@ -1,11 +1,11 @@
 import { settings } from '../../configuration/settings.ts';
 
 /** The variables that name servers for the tests. The set-up of a project reads them, and hands the servers to its tests. */
-const givenServer = /^(DATABASE_URL|AMQP_URL|RABBITMQ_MANAGEMENT_URL|RABBITMQ_4_\w+|TEMPORAL_\w+)$/;
+const givenServer = /^(DATABASE_URL|AMQP_URL|RABBITMQ_MANAGEMENT_URL|RABBITMQ_4_\w+|TEMPORAL_\w+|KUBECONFIG)$/;
 
 /** Other variables by which a service, a client of a server or a program of the tests behaves differently. */
 const otherSettings = [
-  /^(PG|DOCKER_|RABBITMQ_|ERL_|TEMPORAL_|STACK_)/,
+  /^(PG|DOCKER_|KUBE|RABBITMQ_|ERL_|TEMPORAL_|STACK_)/,
   /_(DATABASE|AMQP)_PASSWORD(_FILE)?$/,
   /_(URL|SECRET|KEY|CA)_FILE$/,
   /^(NO_COLOR|FORCE_COLOR|CI|COLUMNS|LINES)$/,

@@ -6,5 +6,6 @@ export const usualProjects = ['unit', 'contract', 'workflow', 'replay', 'integra
 /** Those that `npm run test:long` runs. */
 export const longProjects = ['timed', 'long', 'browser', 'model', rabbitmq4Project];
 
-/** The one that `npm run test:chart` runs, because Helm takes two minutes to build. */
+/** Those with a command of their own, `npm run test:<name>`, because their programs take minutes to build. */
 export const chartProject = 'chart';
+export const kubernetesProject = 'kubernetes';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
-import { identifyEngine } from '../../runtimes/docker/host-identity.ts';
+import { identifyEngine } from '../../runtimes/engine-identity.ts';
 import { identifyFolder } from '../../runtimes/process/host-identity.ts';
 
 async function openFolder(): Promise<string> {

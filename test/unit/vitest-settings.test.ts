@@ -32,6 +32,8 @@ const machine = {
   HOME: '/root',
   DOCKER_HOST: 'tcp://127.0.0.1:1',
   DOCKER_CERT_PATH: '/certs',
+  KUBERNETES_NAMESPACE: 'production',
+  KUBECONFIG: '/root/.kube/config',
   TASK_QUEUE: 'x',
   LOG_LEVEL: 'silent',
   HTTP_HOST: '10.9.9.9',
@@ -51,11 +53,12 @@ const machine = {
 test('the main process keeps what names servers for the tests, and no other setting of the machine', () => {
   const environment = { ...machine };
   removeMachineSettings({ process: 'main', environment });
-  const { PATH, HOME, DATABASE_URL, AMQP_URL, RABBITMQ_4_AMQP_URL, TEMPORAL_ADDRESS, TEST_DOCKER_HOST, FORCE_COLOR } =
-    machine;
+  const { PATH, HOME, KUBECONFIG, DATABASE_URL, AMQP_URL, RABBITMQ_4_AMQP_URL } = machine;
+  const { TEMPORAL_ADDRESS, TEST_DOCKER_HOST, FORCE_COLOR } = machine;
   expect(environment).toEqual({
     PATH,
     HOME,
+    KUBECONFIG,
     DATABASE_URL,
     AMQP_URL,
     RABBITMQ_4_AMQP_URL,

@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
 
-/** The identity of a Docker engine as the host of one system: the same for every worker, and of the form of a name-based uuid. */
+/**
+ * The identity of an engine or a cluster as the host of one system: the same for every worker, and of the form of a name-based
+ * uuid.
+ */
 export function identifyEngine(engineId: string, scope: string): string {
   const hex = createHash('sha256')
     .update(JSON.stringify([engineId, scope]))

@@ -1,0 +1,25 @@
+import { z } from 'zod';
+import { defineKind } from '../kind.ts';
+import { kubernetesSpec } from './spec.ts';
+
+export const kubernetesKind = defineKind({
+  spec: kubernetesSpec,
+  settings: {
+    KUBERNETES_NAMESPACE: z
+      .string()
+      .max(63)
+      .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'must be the name of a namespace, such as instance-engine-agents')
+      .meta({
+        description: 'Namespace of the Kubernetes cluster for agents that are pods, e.g. `instance-engine-agents`.',
+        otherwise: 'pods wait for a worker that has one',
+      }),
+    KUBECONFIG: z.string().min(1).optional().meta({
+      description: 'File with the address and the login of the Kubernetes cluster. Its current context is used.',
+      otherwise: 'the service account of the pod in which the worker runs',
+    }),
+  },
+  async open({ KUBERNETES_NAMESPACE: namespace, KUBECONFIG: kubeconfig }, { scope, logger }) {
+    const { createKubernetesRuntime } = await import('./kubernetes-runtime.ts');
+    return createKubernetesRuntime({ namespace, kubeconfig, scope, logger });
+  },
+});

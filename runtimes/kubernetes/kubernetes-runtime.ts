@@ -1,0 +1,95 @@
+import type { Logger } from 'pino';
+import { identifyEngine } from '../engine-identity.ts';
+import { instanceNameOf } from '../instance-name.ts';
+import { AgentNotReady, RuntimeUnavailable, SpecRejected } from '../runtime.ts';
+import type { EffectContext, KeptInstance, Runtime, RuntimeDescription } from '../runtime.ts';
+import { withHeartbeat } from '../with-heartbeat.ts';
+import { asUnavailable } from './cluster-error.ts';
+import { openCluster, type ClusterAddress } from './cluster.ts';
+import { createPodLifecycle } from './pod-lifecycle.ts';
+import { lastOutputOf } from './pod-output.ts';
+import type { PodReading } from './pod-reading.ts';
+import { labels, scopeLabel } from './pod-spec.ts';
+import { createPodWatcher } from './pod-watcher.ts';
+import type { KubernetesSpec } from './spec.ts';
+
+export interface KubernetesRuntimeOptions extends ClusterAddress {
+  /** The runtime watches and lists only pods of this scope, because several systems may share a namespace. */
+  scope: string;
+  logger: Logger;
+  confirmMs?: number;
+  placeMs?: number;
+}
+
+const ownErrors = [SpecRejected, AgentNotReady, RuntimeUnavailable];
+
+/**
+ * Runs each agent as a pod in a namespace of a Kubernetes cluster, which any number of workers may share (see README.md). It
+ * sends no request until a call needs one, and `watch` also resolves where no API server answers.
+ */
+export function createKubernetesRuntime({
+  scope,
+  logger,
+  confirmMs = 30_000,
+  placeMs = 300_000,
+  ...address
+}: KubernetesRuntimeOptions): Runtime<KubernetesSpec> {
+  const cluster = openCluster(address);
+  const watcher = createPodWatcher({ cluster, scope, logger });
+  const { provision, cleanUp } = createPodLifecycle({ cluster, watcher, scope, logger, confirmMs, placeMs });
+
+  async function describe(instanceId: string): Promise<RuntimeDescription | undefined> {
+    const found = await cluster.inspect(instanceNameOf(instanceId));
+    if (found?.instanceId !== instanceId) return undefined;
+    const { uid: runtimeId, generation, since } = found;
+    const output = await lastOutputOf(cluster, found);
+    return { phase: phaseOf(found), runtimeId, generation, ...(since && { since }), ...(output && { output }) };
+  }
+
+  async function list(): Promise<KeptInstance[]> {
+    const { pods } = await cluster.list(`${labels.scope}=${scopeLabel(scope)}`);
+    return pods.flatMap(({ instanceId, generation }) => (instanceId === undefined ? [] : [{ instanceId, generation }]));
+  }
+
+  /** Turns every error that is the cluster's fault into RuntimeUnavailable, after which the caller tries again. */
+  async function explained<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (ownErrors.some((known) => error instanceof known) || isMistake(error)) throw error;
+      throw asUnavailable(error, cluster);
+    }
+  }
+
+  async function guarded<T>(context: EffectContext, work: () => Promise<T>): Promise<T> {
+    try {
+      return await withHeartbeat(context, () => explained(work));
+    } catch (error) {
+      context.signal.throwIfAborted();
+      throw error;
+    }
+  }
+
+  return {
+    provision: (request, context) => guarded(context, () => provision(request, context)),
+    cleanUp: (instanceId, context) => guarded(context, () => cleanUp(instanceId, context)),
+    watch: (report) => watcher.start(report),
+    describe: (instanceId) => explained(() => describe(instanceId)),
+    list: () => explained(list),
+    lease: undefined,
+    identify: () => explained(async () => identifyEngine(await cluster.identify(), scope)),
+    close: async () => watcher.close(),
+  };
+}
+
+function phaseOf({ phase, ready, deleted, stopRequested }: PodReading): RuntimeDescription['phase'] {
+  if (phase === 'created') return 'starting';
+  if (phase !== 'running') return phase;
+  if (deleted || stopRequested) return 'stopping';
+  return ready ? 'running' : 'starting';
+}
+
+/** A mistake in the code or an id that is none. The network's TypeErrors have a cause. */
+function isMistake(error: unknown): boolean {
+  return error instanceof TypeError && error.cause === undefined;
+}

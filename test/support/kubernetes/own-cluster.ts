@@ -1,0 +1,318 @@
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
+import { stringify } from 'yaml';
+import { runCommand } from '../../../stack/command.ts';
+import { stackRoot } from '../../../stack/paths.ts';
+import { endProcess, endRecorded } from '../../../stack/process-reference.ts';
+import { spawnServer, untilReady } from '../../../stack/server.ts';
+import { openAuthority } from '../certificates.ts';
+import { freePorts } from './free-ports.ts';
+import type { ApiPrograms, NodePrograms } from './programs.ts';
+import { pauseImage, writeTestImages } from './test-images.ts';
+
+/** The name of the one node, and the address at which the API server finds its kubelet, which must not be an address of loopback. */
+export const nodeName = 'localhost';
+
+export type OwnCluster = ReturnType<typeof ownCluster>;
+
+/**
+ * A cluster of the tests' own on this machine: etcd and an API server, and a node for real pods where there are programs for
+ * one. It has neither a scheduler nor controllers.
+ */
+export function ownCluster(name: string, { etcd, apiServer, node }: ApiPrograms & { node?: NodePrograms | undefined }) {
+  const directory = join(stackRoot, `kubernetes-${name}`);
+  // The names of sockets may not be long.
+  const running = join(tmpdir(), `kubernetes-${name}-${digestOf(directory)}`);
+  const kubeconfig = join(directory, 'admin.kubeconfig');
+  const socket = join(running, 'containerd.sock');
+  const bridge = `k8s-${digestOf(directory).slice(0, 8)}`;
+  const recordOf = (server: string): string => join(directory, server, 'process.json');
+  let ports = { etcd: 0, peer: 0, api: 0, kubelet: 0 };
+
+  async function spawn(server: string, args: string[], probe: () => Promise<unknown>): Promise<void> {
+    const [command = '', ...rest] = args;
+    const logFile = join(directory, 'logs', `${server}.log`);
+    mkdirSync(join(directory, server), { recursive: true });
+    const reference = await spawnServer({
+      // A test run that is killed takes its cluster along.
+      command: process.platform === 'linux' ? 'setpriv' : command,
+      args: process.platform === 'linux' ? ['--pdeathsig=TERM', command, ...rest] : rest,
+      logFile,
+      recordFile: recordOf(server),
+    });
+    await untilReady({ name: server, reference, logFile, probe, timeoutMs: 60_000 }).catch(async (error: unknown) => {
+      await endProcess(reference);
+      throw error;
+    });
+  }
+
+  function writeFiles(): void {
+    for (const folder of [directory, running, join(directory, 'etcd-data'), join(directory, 'cni')]) {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+    }
+    using authority = openAuthority();
+    copyFileSync(authority.caFile, join(directory, 'ca.pem'));
+    for (const role of ['api-server', 'kubelet', 'kubelet-client']) {
+      const { cert, key } = authority.sign();
+      writeFileSync(join(directory, `${role}.pem`), cert);
+      writeFileSync(join(directory, `${role}.key`), key, { mode: 0o600 });
+    }
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const pem = privateKey.export({ type: 'pkcs8', format: 'pem' });
+    writeFileSync(join(directory, 'accounts.key'), pem, { mode: 0o600 });
+    const token = randomBytes(24).toString('hex');
+    writeFileSync(join(directory, 'tokens.csv'), `${token},admin,admin,system:masters\n`, { mode: 0o600 });
+    writeFileSync(kubeconfig, kubeconfigOf(token), { mode: 0o600 });
+  }
+
+  function kubeconfigOf(token: string): string {
+    const server = `https://127.0.0.1:${ports.api}`;
+    return stringify({
+      apiVersion: 'v1',
+      kind: 'Config',
+      clusters: [{ name: 'own', cluster: { server, 'certificate-authority': join(directory, 'ca.pem') } }],
+      users: [{ name: 'own', user: { token } }],
+      contexts: [{ name: 'own', context: { cluster: 'own', user: 'own' } }],
+      'current-context': 'own',
+    });
+  }
+
+  function connect(): CoreV1Api {
+    const config = new KubeConfig();
+    config.loadFromFile(kubeconfig);
+    return config.makeApiClient(CoreV1Api);
+  }
+
+  async function startApi(): Promise<void> {
+    const flags = {
+      'etcd-servers': `http://127.0.0.1:${ports.etcd}`,
+      'bind-address': '127.0.0.1',
+      'secure-port': ports.api,
+      'cert-dir': join(directory, 'api-certificates'),
+      'tls-cert-file': join(directory, 'api-server.pem'),
+      'tls-private-key-file': join(directory, 'api-server.key'),
+      'token-auth-file': join(directory, 'tokens.csv'),
+      'authorization-mode': 'RBAC',
+      'service-account-issuer': 'https://kubernetes.default.svc',
+      'service-account-key-file': join(directory, 'accounts.key'),
+      'service-account-signing-key-file': join(directory, 'accounts.key'),
+      'service-cluster-ip-range': '10.96.0.0/24',
+      'kubelet-client-certificate': join(directory, 'kubelet-client.pem'),
+      'kubelet-client-key': join(directory, 'kubelet-client.key'),
+      'kubelet-preferred-address-types': 'Hostname',
+      'endpoint-reconciler-type': 'none',
+      'watch-cache': true,
+    };
+    const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
+    await spawn('kube-apiserver', [apiServer, ...args], () => connect().readNamespace({ name: 'default' }));
+  }
+
+  async function startEtcd(): Promise<void> {
+    const client = `http://127.0.0.1:${ports.etcd}`;
+    const peer = `http://127.0.0.1:${ports.peer}`;
+    const flags = [
+      ['name', 'default'],
+      ['data-dir', join(directory, 'etcd-data')],
+      ['listen-client-urls', client],
+      ['advertise-client-urls', client],
+      ['listen-peer-urls', peer],
+      ['initial-advertise-peer-urls', peer],
+      ['initial-cluster', `default=${peer}`],
+      ['log-level', 'warn'],
+    ];
+    const args = [...flags.map(([flag, value]) => `--${flag}=${value}`), '--unsafe-no-fsync'];
+    await spawn('etcd', [etcd, ...args], async () => {
+      const { ok } = await fetch(`${client}/health`);
+      if (!ok) throw new Error('etcd is not healthy yet');
+    });
+  }
+
+  async function startNode({ kubelet, path, cni }: NodePrograms): Promise<void> {
+    const PATH = [...path, process.env['PATH']].join(':');
+    const containerdConfig = join(directory, 'containerd.toml');
+    const network = join(directory, 'cni', '10-bridge.conflist');
+    writeFileSync(network, JSON.stringify(networkOf(bridge, join(running, 'addresses'))));
+    writeFileSync(containerdConfig, containerdToml({ directory, running, socket, cni, path }));
+    const ctr = (...args: string[]) =>
+      runCommand('env', [`PATH=${PATH}`, 'ctr', '-a', socket, '-n', 'k8s.io', ...args]);
+    // Every user in a container may read the files of its image, whatever the servers of a stack may write.
+    const open = ['env', `PATH=${PATH}`, 'sh', '-c', 'umask 022; exec "$@"', 'sh'];
+    await spawn('containerd', [...open, 'containerd', '--config', containerdConfig], () => ctr('version'));
+    for (const archive of await writeTestImages(join(directory, 'images'))) await ctr('images', 'import', archive);
+    const kubeletConfig = join(directory, 'kubelet.yaml');
+    writeFileSync(kubeletConfig, stringify(kubeletConfiguration({ directory, socket, port: ports.kubelet })));
+    const flags = {
+      config: kubeletConfig,
+      kubeconfig,
+      'hostname-override': nodeName,
+      'root-dir': join(directory, 'kubelet-data'),
+      'cert-dir': join(directory, 'kubelet-certificates'),
+    };
+    const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
+    await spawn('kubelet', [...open, kubelet, ...args], async () => {
+      const { status } = await connect().readNode({ name: nodeName });
+      const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+      if (ready?.status !== 'True') throw new Error(`the node is not ready: ${ready?.message ?? 'it is not there'}`);
+    });
+  }
+
+  async function start(): Promise<void> {
+    const [first = 0, second = 0, third = 0, fourth = 0] = await freePorts(4);
+    ports = { etcd: first, peer: second, api: third, kubelet: fourth };
+    writeFiles();
+    await startEtcd();
+    await startApi();
+    if (node) await startNode(node);
+  }
+
+  async function stopApi(): Promise<void> {
+    await endRecorded(recordOf('kube-apiserver'));
+  }
+
+  async function stop(): Promise<void> {
+    for (const server of ['kubelet', 'containerd', 'kube-apiserver', 'etcd']) await endRecorded(recordOf(server));
+  }
+
+  /** What is mounted in its folders, the latest first. */
+  async function mounts(): Promise<string[]> {
+    if (process.platform !== 'linux') return [];
+    const lines = (await readFile('/proc/self/mounts', 'utf8')).split('\n');
+    const paths = lines.map((line) => (line.split(' ')[1] ?? '').replaceAll(String.raw`\040`, ' '));
+    return paths.filter((path) => path.startsWith(`${directory}/`) || path.startsWith(`${running}/`)).toReversed();
+  }
+
+  /** Ends also what an earlier run has left. */
+  async function remove(): Promise<void> {
+    await stop();
+    if (!existsSync(directory)) return;
+    await endContainers(running);
+    for (const path of await mounts()) await runCommand('umount', [path]);
+    await runCommand('ip', ['link', 'delete', bridge]).catch(() => undefined);
+    rmSync(directory, { recursive: true, force: true });
+    rmSync(running, { recursive: true, force: true });
+  }
+
+  return {
+    directory,
+    kubeconfig,
+    kubeconfigOf,
+    start,
+    startApi,
+    stopApi,
+    remove,
+    /** `host:port` of the API server. */
+    address: () => `127.0.0.1:${ports.api}`,
+  };
+}
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 8);
+}
+
+/** Ends the shims of containerd, which live on without it, with their containers. */
+async function endContainers(running: string): Promise<void> {
+  if (process.platform !== 'linux') return;
+  const found = await runCommand('pgrep', ['-f', `containerd-shim-runc-v2 .*-address ${running}/`]).catch(() => '');
+  for (const pid of found.split('\n').filter((line) => line !== '')) {
+    await runCommand('pkill', ['-KILL', '-P', pid]).catch(() => undefined);
+    await runCommand('kill', ['-KILL', pid]).catch(() => undefined);
+  }
+}
+
+/** Pods on a bridge of the machine, which reach nothing beyond it. */
+function networkOf(bridge: string, dataDir: string): object {
+  const ipam = { type: 'host-local', dataDir, ranges: [[{ subnet: '10.253.7.0/24' }]] };
+  return {
+    cniVersion: '1.0.0',
+    name: bridge,
+    plugins: [
+      { type: 'bridge', bridge, isGateway: true, ipMasq: false, hairpinMode: false, ipam },
+      { type: 'loopback' },
+    ],
+  };
+}
+
+function containerdToml({
+  directory,
+  running,
+  socket,
+  cni,
+  path: [bin = '', sbin = ''],
+}: {
+  directory: string;
+  running: string;
+  socket: string;
+  cni: string;
+  path: string[];
+}): string {
+  return `version = 3
+root = '${join(directory, 'containerd-data')}'
+state = '${join(running, 'containerd')}'
+[grpc]
+  address = '${socket}'
+[ttrpc]
+  address = '${socket}.ttrpc'
+[plugins.'io.containerd.internal.v1.opt']
+  path = '${join(directory, 'containerd-opt')}'
+[plugins.'io.containerd.cri.v1.images']
+  snapshotter = 'overlayfs'
+  [plugins.'io.containerd.cri.v1.images'.pinned_images]
+    sandbox = '${pauseImage}'
+[plugins.'io.containerd.cri.v1.runtime']
+  restrict_oom_score_adj = true
+  [plugins.'io.containerd.cri.v1.runtime'.cni]
+    bin_dirs = ['${cni}']
+    conf_dir = '${join(directory, 'cni')}'
+  [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
+    runtime_type = 'io.containerd.runc.v2'
+    runtime_path = '${join(bin, 'containerd-shim-runc-v2')}'
+    [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
+      BinaryName = '${join(sbin, 'runc')}'
+`;
+}
+
+/** Nothing that the rest of the machine does may evict a pod. */
+function kubeletConfiguration({
+  directory,
+  socket,
+  port,
+}: {
+  directory: string;
+  socket: string;
+  port: number;
+}): object {
+  return {
+    apiVersion: 'kubelet.config.k8s.io/v1beta1',
+    kind: 'KubeletConfiguration',
+    address: '127.0.0.1',
+    port,
+    healthzPort: 0,
+    tlsCertFile: join(directory, 'kubelet.pem'),
+    tlsPrivateKeyFile: join(directory, 'kubelet.key'),
+    authentication: {
+      anonymous: { enabled: false },
+      webhook: { enabled: false },
+      x509: { clientCAFile: join(directory, 'ca.pem') },
+    },
+    authorization: { mode: 'AlwaysAllow' },
+    containerRuntimeEndpoint: `unix://${socket}`,
+    cgroupDriver: 'cgroupfs',
+    failCgroupV1: false,
+    failSwapOn: false,
+    maxPods: 200,
+    podLogsDir: join(directory, 'pod-logs'),
+    evictionHard: { 'memory.available': '1Mi', 'nodefs.available': '0%', 'imagefs.available': '0%' },
+    imageGCHighThresholdPercent: 100,
+    imageGCLowThresholdPercent: 99,
+    enforceNodeAllocatable: [],
+    kubeAPIQPS: 200,
+    kubeAPIBurst: 400,
+    serializeImagePulls: false,
+    registerNode: true,
+    resolvConf: '',
+  };
+}
