@@ -1,7 +1,6 @@
-import { quoteLastOutput } from '../last-output.ts';
 import { AgentNotReady, RuntimeUnavailable } from '../runtime.ts';
 import type { Cluster } from './cluster.ts';
-import { lastOutputOf } from './pod-output.ts';
+import { quoteOutputOf } from './pod-output.ts';
 import type { PodReading } from './pod-reading.ts';
 import type { PodWatcher } from './pod-watcher.ts';
 import type { KubernetesSpec } from './spec.ts';
@@ -32,7 +31,7 @@ export async function awaitReady({
   for (;;) {
     const reading = await cluster.inspect(name, signal);
     if (reading?.uid !== uid) throw new RuntimeUnavailable(`The pod ${name} was removed while it started.`);
-    if (reading.phase === 'ended') throw failedStart(reading, (await lastOutputOf(cluster, reading))?.text);
+    if (reading.phase === 'ended') throw failedStart(reading, await quoteOutputOf(cluster, reading));
     const failure = findStartFailure(reading, spec.image);
     if (failure) throw failure;
     if (reading.phase === 'running') {
@@ -40,7 +39,7 @@ export async function awaitReady({
       readyDeadline ??= performance.now() + spec.ready_timeout_seconds * 1000;
       if (performance.now() >= readyDeadline) {
         const sentence = `The readiness probe did not succeed within ${spec.ready_timeout_seconds} s.`;
-        throw new AgentNotReady(`${sentence} ${quoteLastOutput((await lastOutputOf(cluster, reading))?.text)}`);
+        throw new AgentNotReady(`${sentence} ${await quoteOutputOf(cluster, reading)}`);
       }
     } else if (performance.now() >= placeDeadline) {
       const why = whyNotYet(reading) ?? 'its node has not started it';

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
-import { createInterface } from 'node:readline';
 import {
   CoreV1Api,
   KubeConfig,
@@ -29,6 +28,8 @@ export interface ClusterAddress {
 
 /** The time limit of a request. */
 const answerMs = 30_000;
+/** The API server asks the node for the log, which may be away. */
+const logMs = 5_000;
 /** Kubernetes puts it into every pod that has a service account. */
 const accountToken = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 /** The time after which the API server ends a watch. It is short, because a half-open connection raises no error. */
@@ -127,8 +128,8 @@ export function openCluster({ namespace, kubeconfig }: ClusterAddress) {
     /** The last lines that the agent printed, with its secrets masked, and when. Undefined when it is gone or silent. */
     lastOutput: async (name: string): Promise<{ text: string; at: Date } | undefined> => {
       const request = { name, namespace, container: containerName, tailLines: outputTailLines, timestamps: true };
-      // 400: the container has not started. 500: the node is gone.
-      const log = await api.readNamespacedPodLog(request, options()).catch(unless(400, 404, 500, 503));
+      // 400: the container has not started, or is removed.
+      const log = await api.readNamespacedPodLog(request, options({ timeoutMs: logMs })).catch(unless(400, 404));
       const output = log === undefined ? undefined : readOutput(log);
       return output && { ...output, text: await withoutSecrets(name, output.text) };
     },
@@ -168,13 +169,12 @@ export function openCluster({ namespace, kubeconfig }: ClusterAddress) {
         if (response.statusCode !== 200) {
           throw new WatchFailed(`the watch was answered with status ${response.statusCode}`, response.statusCode);
         }
-        for await (const line of createInterface({ input: response })) {
+        for await (const line of linesOf(response)) {
           const { type, object } = watchEvent.parse(JSON.parse(line));
           if (type === 'ERROR') throw new WatchFailed(object.message, object.code);
           const next = object.metadata?.resourceVersion ?? version;
           yield { version: next, removed: type === 'DELETED', ...(type !== 'BOOKMARK' && { pod: readPod(object) }) };
         }
-        limit.throwIfAborted();
       } finally {
         response.destroy();
       }
@@ -203,8 +203,12 @@ function loadAccess(kubeconfig: string | undefined): KubeConfig {
 }
 
 /** The library has no option for a signal, so a middleware sets it. */
-function options({ signal, contentType }: { signal?: AbortSignal | undefined; contentType?: string } = {}) {
-  const timeout = AbortSignal.timeout(answerMs);
+function options({
+  signal,
+  contentType,
+  timeoutMs = answerMs,
+}: { signal?: AbortSignal | undefined; contentType?: string; timeoutMs?: number } = {}) {
+  const timeout = AbortSignal.timeout(timeoutMs);
   const limited = signal ? AbortSignal.any([signal, timeout]) : timeout;
   const middleware: ObservableMiddleware = {
     pre: (request) => {
@@ -215,6 +219,16 @@ function options({ signal, contentType }: { signal?: AbortSignal | undefined; co
     post: (response) => new Observable(Promise.resolve(response)),
   };
   return { middleware: [middleware], middlewareMergeStrategy: 'append' } satisfies ConfigurationOptions;
+}
+
+/** Unlike those of `node:readline`, these lines end with the error of a connection that breaks. */
+async function* linesOf(response: http.IncomingMessage): AsyncGenerator<string> {
+  let rest = '';
+  for await (const chunk of response.setEncoding('utf8')) {
+    const lines = (rest + String(chunk)).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines.filter((line) => line !== '');
+  }
 }
 
 /** Each line has the time, a space and what was printed. */

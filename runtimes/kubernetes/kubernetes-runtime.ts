@@ -42,7 +42,7 @@ export function createKubernetesRuntime({
     const found = await cluster.inspect(instanceNameOf(instanceId));
     if (found?.instanceId !== instanceId) return undefined;
     const { uid: runtimeId, generation, since } = found;
-    const output = await lastOutputOf(cluster, found);
+    const output = await lastOutputOf(cluster, found).catch(() => undefined);
     return { phase: phaseOf(found), runtimeId, generation, ...(since && { since }), ...(output && { output }) };
   }
 

@@ -1,10 +1,9 @@
 import { EventEmitter, once } from 'node:events';
 import type { Logger } from 'pino';
 import { createExitReporter, type Report } from '../exit-reporter.ts';
-import { quoteLastOutput } from '../last-output.ts';
 import type { Cluster } from './cluster.ts';
 import { followPods } from './follow-pods.ts';
-import { lastOutputOf } from './pod-output.ts';
+import { quoteOutputOf } from './pod-output.ts';
 import { classifyEnd } from './pod-end.ts';
 import type { PodReading } from './pod-reading.ts';
 import { labels, scopeLabel } from './pod-spec.ts';
@@ -69,6 +68,7 @@ export function createPodWatcher({ cluster, scope, logger }: WatcherOptions) {
       if (entry.phase === 'held') return;
       const found = await cluster.inspect(name, reporter.signal);
       const present = found?.uid === uid ? found : undefined;
+      if (!present) pods.delete(uid);
       if (present && present.phase !== 'ended') {
         // A list that was older than the pod did not have it.
         entry.phase = 'watched';
@@ -77,12 +77,9 @@ export function createPodWatcher({ cluster, scope, logger }: WatcherOptions) {
       const reading = present ?? entry.last;
       if (reading?.stopRequested) return;
       const { message, ...how } = classifyEnd(reading?.phase === 'ended' ? reading : undefined);
-      const output = present
-        ? quoteLastOutput((await lastOutputOf(cluster, present))?.text)
-        : 'Its output was removed with the pod.';
+      const output = present ? await quoteOutputOf(cluster, present) : 'Its output was removed with the pod.';
       await report({ instanceId, runtimeId: uid, ...how, message: `${message} ${output}` });
       logger.info({ instanceId, runtimeId: uid, kind: how.kind }, message);
-      if (!present) pods.delete(uid);
     };
     void reporter.deliver({ instanceId, runtimeId: uid }, attempt);
   }
@@ -91,8 +88,13 @@ export function createPodWatcher({ cluster, scope, logger }: WatcherOptions) {
     const entry = entryOf(pod.uid, pod.instanceId ?? '');
     entry.last = pod;
     changes.emit(pod.name);
-    if (pod.phase === 'ended' || removed) ended(pod, entry);
-    if (removed && entry.phase === 'held') pods.delete(pod.uid);
+    if (removed) gone(pod, entry);
+    else if (pod.phase === 'ended') ended(pod, entry);
+  }
+
+  function gone(pod: KnownPod, entry: Watched): void {
+    if (entry.phase === 'watched') ended(pod, entry);
+    else pods.delete(pod.uid);
   }
 
   /** Finds what happened while no watch was open. */
@@ -100,7 +102,7 @@ export function createPodWatcher({ cluster, scope, logger }: WatcherOptions) {
     for (const pod of found) onChange({ pod, removed: false });
     const there = new Set(found.map(({ uid }) => uid));
     for (const [uid, entry] of pods) {
-      if (!there.has(uid) && entry.last) ended(entry.last, entry);
+      if (!there.has(uid) && entry.last) gone(entry.last, entry);
     }
   }
 

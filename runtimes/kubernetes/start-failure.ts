@@ -1,4 +1,3 @@
-import { quoteLastOutput } from '../last-output.ts';
 import { AgentNotReady, RuntimeUnavailable, SpecRejected } from '../runtime.ts';
 import { describeEnd, isOwnEnd } from './pod-end.ts';
 import type { PodReading } from './pod-reading.ts';
@@ -40,8 +39,12 @@ export function findStartFailure({ waiting }: PodReading, image: string): Error 
   return undefined;
 }
 
-/** The error of a pod that ended before its agent was ready. */
-export function failedStart(reading: PodReading, output: string | undefined): Error {
+/**
+ * The error of a pod that ended before its agent was ready.
+ *
+ * @param output a sentence that quotes what the agent printed
+ */
+export function failedStart(reading: PodReading, output: string): Error {
   const { terminated } = reading;
   if (!terminated || !isOwnEnd(reading)) {
     return new RuntimeUnavailable(
@@ -51,7 +54,7 @@ export function failedStart(reading: PodReading, output: string | undefined): Er
   const reason = terminated.reason ?? '';
   const message = terminated.message ?? '';
   if (startFailures.has(reason)) return startFailure(reason, message);
-  const sentence = `${describeEnd(reading).replace('.', ', before it was ready.')} ${quoteLastOutput(output)}`;
+  const sentence = `${describeEnd(reading).replace('.', ', before it was ready.')} ${output}`;
   const isBadCommand = exitCodesOfBadCommands.has(terminated.exitCode) || isOfOtherPlatform(reading, output);
   return isBadCommand ? new SpecRejected(sentence) : new AgentNotReady(sentence);
 }
@@ -70,6 +73,6 @@ function startFailure(reason: string, message: string): Error {
 }
 
 /** The kernel refuses the program of another platform only after the container has started. */
-function isOfOtherPlatform({ terminated }: PodReading, output = ''): boolean {
+function isOfOtherPlatform({ terminated }: PodReading, output: string): boolean {
   return terminated?.exitCode !== 0 && /exec format error/i.test(output);
 }

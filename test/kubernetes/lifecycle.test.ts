@@ -1,5 +1,7 @@
 import { describe, expect, inject, test, vi } from 'vitest';
+import { controlQueueName } from '../../contracts/names.ts';
 import { runInstances } from '../support/command-line.ts';
+import { openControl } from '../support/control.ts';
 import { missingImage } from '../support/kubernetes/fake-registry.ts';
 import { openNamespace, type TestNamespace } from '../support/kubernetes/namespace.ts';
 import { createPodRig } from '../support/kubernetes/pods.ts';
@@ -75,13 +77,23 @@ describe.skipIf(!inject('kubernetes')?.image)('an instance whose agent is a pod'
     await remove(id);
   });
 
-  test('runs again when somebody deletes its pod', async () => {
-    const id = await run();
+  test('runs again when somebody deletes its pod, with a control queue until its end', async () => {
+    const { rig } = opened;
+    const control = openControl(rig, inject('servers').managementUrl);
+    const id = await run({ control: true });
     const first = (await pods().find(id))?.metadata?.uid;
     await opened.namespace.api.deleteNamespacedPod({ name: `instance-${id}`, namespace: opened.namespace.name });
     await untilRanAgain(id, first, 2);
     expect((await pods().find(id))?.metadata?.uid).not.toBe(first);
+    const queue = controlQueueName(id);
+    expect(await control.queues()).toContain(queue);
+    const environment = (await pods().run(id, 'env')).split('\n');
+    expect(environment).toContain(`INSTANCE_CONTROL_URL=${rig.environmentOf('agents_worker').CONTROL_AMQP_URL}`);
+    expect(environment).toContain(`INSTANCE_CONTROL_QUEUE=${queue}`);
+    const commands = await control.tap(id);
     await remove(id);
+    expect(commands.map(({ properties }) => properties.type as unknown)).toEqual(['instance.stop']);
+    expect(await control.queues()).not.toContain(queue);
   });
 
   test('whose agent crashes is started again up to its limit, then failed with the reason, and explained', async () => {

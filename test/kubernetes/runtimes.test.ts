@@ -19,6 +19,7 @@ describe.concurrent('every kind of runtime', () => {
   describeRuntime({
     name: 'processes',
     hasImages: false,
+    pullsHere: false,
     open: async (): Promise<KindRig> => {
       const rig = await createAgentRig();
       const goFileOf = (instanceId: string) => join(rig.directory, `go-${instanceId}`);
@@ -39,6 +40,7 @@ describe.concurrent('every kind of runtime', () => {
     describeRuntime({
       name: 'containers',
       hasImages: true,
+      pullsHere: true,
       open: async (): Promise<KindRig> => {
         const rig = createContainerRig();
         return {
@@ -68,6 +70,7 @@ describe.concurrent('every kind of runtime', () => {
     describeRuntime({
       name: 'pods',
       hasImages: true,
+      pullsHere: inject('kubernetes')?.hasOwnNode ?? false,
       open: async (): Promise<KindRig> => {
         const rig = createPodRig(namespace);
         return {

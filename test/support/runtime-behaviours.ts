@@ -46,13 +46,15 @@ interface Kind {
   open: () => Promise<KindRig>;
   /** Whether agents are images, with a limit of their memory. */
   hasImages: boolean;
+  /** Whether the images are pulled by this machine, which has the registries of the tests. */
+  pullsHere: boolean;
 }
 
 const patience = { timeout: 40_000 };
 const wait = 'exec sleep 1000';
 
 /** What every kind of runtime promises (runtimes/runtime.ts), tried with real agents. */
-export function describeRuntime({ name, open, hasImages }: Kind): void {
+export function describeRuntime({ name, open, hasImages, pullsHere }: Kind): void {
   const runtimeTest = test
     .extend('rig', async ({ onTestFinished }) => {
       const rig = await open();
@@ -247,7 +249,7 @@ export function describeRuntime({ name, open, hasImages }: Kind): void {
       },
     );
 
-    runtimeTest.skipIf(!hasImages)(
+    runtimeTest.skipIf(!pullsHere)(
       'an image that its registry does not have is rejected for good',
       async ({ rig, runtime }) => {
         const request = rig.request({ image: await missingImage() });
@@ -258,7 +260,7 @@ export function describeRuntime({ name, open, hasImages }: Kind): void {
       },
     );
 
-    runtimeTest.skipIf(!hasImages)('an image for another platform is rejected for good', async ({ rig, runtime }) => {
+    runtimeTest.skipIf(!pullsHere)('an image for another platform is rejected for good', async ({ rig, runtime }) => {
       const request = rig.request({ image: await imageForOtherPlatform() });
       const error = await errorOf(runtime.provision(request, context()));
       expect(error).toBeInstanceOf(SpecRejected);
@@ -266,7 +268,7 @@ export function describeRuntime({ name, open, hasImages }: Kind): void {
       expect(await rig.count(request.instanceId)).toBe(0);
     });
 
-    runtimeTest.skipIf(!hasImages)('a registry that is away is a reason to try again', async ({ rig, runtime }) => {
+    runtimeTest.skipIf(!pullsHere)('a registry that is away is a reason to try again', async ({ rig, runtime }) => {
       const request = rig.request({ image: '127.0.0.1:1/agents/none:1' });
       const error = await errorOf(runtime.provision(request, context()));
       expect(error).toBeInstanceOf(RuntimeUnavailable);

@@ -33,7 +33,7 @@ export function ownCluster(name: string, { etcd, apiServer, node }: ApiPrograms 
   const recordOf = (server: string): string => join(directory, server, 'process.json');
   let ports = { etcd: 0, peer: 0, api: 0, kubelet: 0 };
 
-  async function spawn(server: string, args: string[], probe: () => Promise<unknown>): Promise<void> {
+  async function spawn(server: string, args: string[], probe: () => Promise<unknown>): Promise<number> {
     const [command = '', ...rest] = args;
     const logFile = join(directory, 'logs', `${server}.log`);
     mkdirSync(join(directory, server), { recursive: true });
@@ -48,6 +48,7 @@ export function ownCluster(name: string, { etcd, apiServer, node }: ApiPrograms 
       await endProcess(reference);
       throw error;
     });
+    return reference.pid;
   }
 
   function writeFiles(): void {
@@ -131,18 +132,17 @@ export function ownCluster(name: string, { etcd, apiServer, node }: ApiPrograms 
     });
   }
 
-  async function startNode({ kubelet, path, cni }: NodePrograms): Promise<void> {
+  async function startNode(programs: NodePrograms): Promise<void> {
+    const { kubelet, path, cni } = programs;
     const PATH = [...path, process.env['PATH']].join(':');
     const containerdConfig = join(directory, 'containerd.toml');
     const network = join(directory, 'cni', '10-bridge.conflist');
     writeFileSync(network, JSON.stringify(networkOf(bridge, join(running, 'addresses'))));
     writeFileSync(containerdConfig, containerdToml({ directory, running, socket, cni, path }));
-    const ctr = (...args: string[]) =>
-      runCommand('env', [`PATH=${PATH}`, 'ctr', '-a', socket, '-n', 'k8s.io', ...args]);
-    // Every user in a container may read the files of its image, whatever the servers of a stack may write.
-    const open = ['env', `PATH=${PATH}`, 'sh', '-c', 'umask 022; exec "$@"', 'sh'];
-    await spawn('containerd', [...open, 'containerd', '--config', containerdConfig], () => ctr('version'));
-    for (const archive of await writeTestImages(join(directory, 'images'))) await ctr('images', 'import', archive);
+    const containerd = [...inOwnMounts, 'env', `PATH=${PATH}`, 'containerd', '--config', containerdConfig];
+    const pid = await spawn('containerd', containerd, () => containerCommand(programs, 'version'));
+    for (const archive of await writeTestImages(join(directory, 'images')))
+      await containerCommand(programs, 'images', 'import', archive);
     const kubeletConfig = join(directory, 'kubelet.yaml');
     writeFileSync(kubeletConfig, stringify(kubeletConfiguration({ directory, socket, port: ports.kubelet })));
     const flags = {
@@ -153,7 +153,7 @@ export function ownCluster(name: string, { etcd, apiServer, node }: ApiPrograms 
       'cert-dir': join(directory, 'kubelet-certificates'),
     };
     const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
-    await spawn('kubelet', [...open, kubelet, ...args], async () => {
+    await spawn('kubelet', [...inMountsOf(pid), 'env', `PATH=${PATH}`, kubelet, ...args], async () => {
       const { status } = await connect().readNode({ name: nodeName });
       const ready = status?.conditions?.find(({ type }) => type === 'Ready');
       if (ready?.status !== 'True') throw new Error(`the node is not ready: ${ready?.message ?? 'it is not there'}`);
@@ -174,7 +174,29 @@ export function ownCluster(name: string, { etcd, apiServer, node }: ApiPrograms 
   }
 
   async function stop(): Promise<void> {
-    for (const server of ['kubelet', 'containerd', 'kube-apiserver', 'etcd']) await endRecorded(recordOf(server));
+    await endRecorded(recordOf('kubelet'));
+    await endContainers();
+    for (const server of ['containerd', 'kube-apiserver', 'etcd']) await endRecorded(recordOf(server));
+  }
+
+  /** Containers live on without containerd. It leaves nothing of those that it ends itself. */
+  async function endContainers(): Promise<void> {
+    if (!node) return;
+    const tasks = await containerCommand(node, 'tasks', 'list', '--quiet').catch(() => '');
+    for (const task of tasks.split('\n').filter((line) => line !== '')) {
+      await containerCommand(node, 'tasks', 'delete', '--force', task).catch(() => undefined);
+    }
+    // Those of a run that was killed, whose containerd is gone.
+    const shims = await runCommand('pgrep', ['-f', `containerd-shim-runc-v2 .*-address ${running}/`]).catch(() => '');
+    for (const pid of shims.split('\n').filter((line) => line !== '')) {
+      await runCommand('pkill', ['-KILL', '-P', pid]).catch(() => undefined);
+      await runCommand('kill', ['-KILL', pid]).catch(() => undefined);
+    }
+  }
+
+  function containerCommand({ path }: NodePrograms, ...args: string[]): Promise<string> {
+    const PATH = [...path, process.env['PATH']].join(':');
+    return runCommand('env', [`PATH=${PATH}`, 'ctr', '--address', socket, '--namespace', 'k8s.io', ...args]);
   }
 
   /** What is mounted in its folders, the latest first. */
@@ -189,8 +211,13 @@ export function ownCluster(name: string, { etcd, apiServer, node }: ApiPrograms 
   async function remove(): Promise<void> {
     await stop();
     if (!existsSync(directory)) return;
-    await endContainers(running);
     for (const path of await mounts()) await runCommand('umount', [path]);
+    // Those that another kubelet uses are not empty, and stay.
+    if (node)
+      await runCommand('sh', [
+        '-c',
+        'find /sys/fs/cgroup -depth -type d -path "*/kubepods*" -exec rmdir {} ";" 2>&1 || true',
+      ]);
     await runCommand('ip', ['link', 'delete', bridge]).catch(() => undefined);
     rmSync(directory, { recursive: true, force: true });
     rmSync(running, { recursive: true, force: true });
@@ -213,14 +240,25 @@ function digestOf(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 8);
 }
 
-/** Ends the shims of containerd, which live on without it, with their containers. */
-async function endContainers(running: string): Promise<void> {
-  if (process.platform !== 'linux') return;
-  const found = await runCommand('pgrep', ['-f', `containerd-shim-runc-v2 .*-address ${running}/`]).catch(() => '');
-  for (const pid of found.split('\n').filter((line) => line !== '')) {
-    await runCommand('pkill', ['-KILL', '-P', pid]).catch(() => undefined);
-    await runCommand('kill', ['-KILL', pid]).catch(() => undefined);
-  }
+/**
+ * What containerd and the kubelet mount, and what they write into folders of the system, is seen by them alone and is gone with
+ * them. Every user in a container may read the files of its image, whatever the servers of a stack may write.
+ */
+const inOwnMounts = ['unshare', '--mount', '--propagation', 'private', 'sh', '-euc', coverSystemFolders(), 'sh'];
+function inMountsOf(pid: number): string[] {
+  return ['nsenter', '--target', String(pid), '--mount', 'sh', '-c', 'umask 022; exec "$@"', 'sh'];
+}
+
+function coverSystemFolders(): string {
+  const folders = [
+    '/run/netns',
+    '/run/containerd',
+    '/opt/containerd',
+    '/var/lib/cni',
+    '/var/lib/kubelet',
+    '/var/log/containers',
+  ];
+  return `umask 022; for folder in ${folders.join(' ')}; do mkdir -p $folder; mount -t tmpfs tmpfs $folder; done; exec "$@"`;
 }
 
 /** Pods on a bridge of the machine, which reach nothing beyond it. */

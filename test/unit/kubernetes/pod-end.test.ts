@@ -121,7 +121,7 @@ describe('a start', () => {
   });
 
   test.each<[string, V1Pod, string, string, RegExp]>([
-    ['with exit code 3', withState(ended(3)), 'no fuel', 'AgentNotReady', /code 3, before it was ready\. .*no fuel/],
+    ['with exit code 3', withState(ended(3)), 'no fuel', 'AgentNotReady', /code 3, before it was ready\. no fuel/],
     ['with exit code 127', withState(ended(127)), 'sh: x: not found', 'SpecRejected', /code 127, before it was ready/],
     ['for another platform', withState(ended(255)), 'exec /bin/x: exec format error', 'SpecRejected', /exec format/],
     [
