@@ -196,6 +196,7 @@ function loadAccess(kubeconfig: string | undefined): KubeConfig {
   }
   try {
     access.loadFromFile(kubeconfig);
+    if (access.getCurrentCluster() === null) throw new Error('it has no current context with a cluster');
     return access;
   } catch (cause) {
     throw new Error(`The kubeconfig file ${kubeconfig} cannot be read: ${reasonOf(cause)}`, { cause });

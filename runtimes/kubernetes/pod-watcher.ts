@@ -27,7 +27,7 @@ interface WatcherOptions {
 }
 
 /** How long a wait for a change lasts at most, because a watch may be cut off, or not be there. */
-const withWatchMs = 2_000;
+const withWatchMs = 1_000;
 const withoutWatchMs = 250;
 
 /**

@@ -1,6 +1,10 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { ApiException } from '@kubernetes/client-node';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { asStartFailure, asUnavailable, reasonOf } from '../../../runtimes/kubernetes/cluster-error.ts';
+import { openCluster } from '../../../runtimes/kubernetes/cluster.ts';
 import { SpecRejected } from '../../../runtimes/runtime.ts';
 
 const address = { server: 'https://10.0.0.1', namespace: 'agents' };
@@ -63,4 +67,18 @@ test('a connection that fails is told with its reason', () => {
   expect(asUnavailable(refused, address).message).toBe(
     'The API server of Kubernetes at https://10.0.0.1 does not answer: connect ECONNREFUSED 10.0.0.1:443. Start it, or correct KUBECONFIG.',
   );
+});
+
+test('a kubeconfig file that cannot be used is told at once, with its name', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'kubeconfig-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const kubeconfig = join(folder, 'config');
+  const open = () => openCluster({ namespace: 'agents', kubeconfig });
+  expect(open).toThrow(/The kubeconfig file .*config cannot be read: ENOENT/);
+  await writeFile(kubeconfig, 'apiVersion: v1\nkind: Config\nclusters: []\nusers: []\ncontexts: []\n');
+  expect(open).toThrow(/The kubeconfig file .*config cannot be read: it has no current context/);
+});
+
+test('outside of a pod, a namespace alone is not enough', () => {
+  expect(() => openCluster({ namespace: 'agents' })).toThrow('KUBERNETES_NAMESPACE needs KUBECONFIG beside it');
 });
