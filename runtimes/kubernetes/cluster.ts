@@ -16,6 +16,7 @@ import { lastLines } from '../last-output.ts';
 import { secretsOf, type Secret } from '../secrets.ts';
 import { reasonOf, unless, WatchFailed } from './cluster-error.ts';
 import { configKey, containerName, variableOfKey } from './pod-spec.ts';
+import { readPodLog } from './pod-log.ts';
 import { readPod, type PodReading } from './pod-reading.ts';
 
 export type Cluster = ReturnType<typeof openCluster>;
@@ -130,7 +131,7 @@ export function openCluster({ namespace, kubeconfig }: ClusterAddress) {
       const request = { name, namespace, container: containerName, tailLines: outputTailLines, timestamps: true };
       // 400: the container has not started, or is removed.
       const log = await api.readNamespacedPodLog(request, options({ timeoutMs: logMs })).catch(unless(400, 404));
-      const output = log === undefined ? undefined : readOutput(log);
+      const output = log === undefined ? undefined : readPodLog(log);
       return output && { ...output, text: await withoutSecrets(name, output.text) };
     },
 
@@ -230,12 +231,4 @@ async function* linesOf(response: http.IncomingMessage): AsyncGenerator<string> 
     rest = lines.pop() ?? '';
     yield* lines.filter((line) => line !== '');
   }
-}
-
-/** Each line has the time, a space and what was printed. */
-function readOutput(log: string): { text: string; at: Date } | undefined {
-  const lines = log.trimEnd().split('\n');
-  const text = lines.map((line) => line.slice(line.indexOf(' ') + 1)).join('\n');
-  const time = lines.at(-1)?.split(' ', 1)[0] ?? '';
-  return text.trim() === '' ? undefined : { text, at: new Date(time) };
 }
