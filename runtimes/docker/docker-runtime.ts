@@ -1,8 +1,7 @@
 import type { Logger } from 'pino';
 import { instanceNameOf } from '../instance-name.ts';
-import { AgentNotReady, RuntimeUnavailable, SpecRejected } from '../runtime.ts';
-import type { EffectContext, KeptInstance, Runtime, RuntimeDescription } from '../runtime.ts';
-import { withHeartbeat } from '../with-heartbeat.ts';
+import { explainErrors } from '../explain-errors.ts';
+import type { KeptInstance, Runtime, RuntimeDescription } from '../runtime.ts';
 import type { EngineAddress } from './connection.ts';
 import { createContainerLifecycle } from './container-lifecycle.ts';
 import { labels } from './container-spec.ts';
@@ -17,8 +16,6 @@ export interface DockerRuntimeOptions extends EngineAddress {
   scope: string;
   logger: Logger;
 }
-
-const ownErrors = [SpecRejected, AgentNotReady, RuntimeUnavailable];
 
 /**
  * Runs each agent as a container of a Docker engine, which any number of workers may share (see README.md). It sends no
@@ -46,24 +43,7 @@ export function createDockerRuntime({ scope, logger, ...address }: DockerRuntime
     });
   }
 
-  /** Turns every error that is the engine's fault into RuntimeUnavailable, after which the caller tries again. */
-  async function explained<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      if (ownErrors.some((known) => error instanceof known) || error instanceof TypeError) throw error;
-      throw asUnavailable(error, address.host);
-    }
-  }
-
-  async function guarded<T>(context: EffectContext, work: () => Promise<T>): Promise<T> {
-    try {
-      return await withHeartbeat(context, () => explained(work));
-    } catch (error) {
-      context.signal.throwIfAborted();
-      throw error;
-    }
-  }
+  const { explained, guarded } = explainErrors((error) => asUnavailable(error, address.host));
 
   return {
     provision: (request, context) => guarded(context, () => provision(request, context)),

@@ -1,9 +1,8 @@
 import type { Logger } from 'pino';
 import { identifyEngine } from '../engine-identity.ts';
 import { instanceNameOf } from '../instance-name.ts';
-import { AgentNotReady, RuntimeUnavailable, SpecRejected } from '../runtime.ts';
-import type { EffectContext, KeptInstance, Runtime, RuntimeDescription } from '../runtime.ts';
-import { withHeartbeat } from '../with-heartbeat.ts';
+import { explainErrors } from '../explain-errors.ts';
+import type { KeptInstance, Runtime, RuntimeDescription } from '../runtime.ts';
 import { asUnavailable } from './cluster-error.ts';
 import { openCluster, type ClusterAddress } from './cluster.ts';
 import { createPodLifecycle } from './pod-lifecycle.ts';
@@ -20,8 +19,6 @@ export interface KubernetesRuntimeOptions extends ClusterAddress {
   confirmMs?: number;
   placeMs?: number;
 }
-
-const ownErrors = [SpecRejected, AgentNotReady, RuntimeUnavailable];
 
 /**
  * Runs each agent as a pod in a namespace of a Kubernetes cluster, which any number of workers may share (see README.md). It
@@ -51,24 +48,7 @@ export function createKubernetesRuntime({
     return pods.flatMap(({ instanceId, generation }) => (instanceId === undefined ? [] : [{ instanceId, generation }]));
   }
 
-  /** Turns every error that is the cluster's fault into RuntimeUnavailable, after which the caller tries again. */
-  async function explained<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      if (ownErrors.some((known) => error instanceof known) || isMistake(error)) throw error;
-      throw asUnavailable(error, cluster);
-    }
-  }
-
-  async function guarded<T>(context: EffectContext, work: () => Promise<T>): Promise<T> {
-    try {
-      return await withHeartbeat(context, () => explained(work));
-    } catch (error) {
-      context.signal.throwIfAborted();
-      throw error;
-    }
-  }
+  const { explained, guarded } = explainErrors((error) => asUnavailable(error, cluster));
 
   return {
     provision: (request, context) => guarded(context, () => provision(request, context)),
@@ -87,9 +67,4 @@ function phaseOf({ phase, ready, deleted, stopRequested }: PodReading): RuntimeD
   if (phase !== 'running') return phase;
   if (deleted || stopRequested) return 'stopping';
   return ready ? 'running' : 'starting';
-}
-
-/** A mistake in the code or an id that is none. The network's TypeErrors have a cause. */
-function isMistake(error: unknown): boolean {
-  return error instanceof TypeError && error.cause === undefined;
 }

@@ -33,7 +33,7 @@ const machine = {
   DOCKER_HOST: 'tcp://127.0.0.1:1',
   DOCKER_CERT_PATH: '/certs',
   KUBERNETES_NAMESPACE: 'production',
-  KUBECONFIG: '/root/.kube/config',
+  KUBECONFIG: '/elsewhere/kubeconfig',
   TASK_QUEUE: 'x',
   LOG_LEVEL: 'silent',
   HTTP_HOST: '10.9.9.9',
