@@ -15,6 +15,8 @@ export interface LifecycleOptions {
   inFlight: number;
   /** Pause after each lifecycle, in which the system becomes idle again. */
   restMs?: number;
+  /** Nothing is deleted: each lifecycle ends once its instance runs. */
+  leavesRunning?: true;
 }
 
 export interface Lifecycles {
@@ -27,7 +29,7 @@ export interface Lifecycles {
 /** Runs lifecycles (create, run, delete), each with an id of its own, and as many at once as `inFlight` says. */
 export async function runLifecycles(
   { begin, end }: Lives,
-  { count, inFlight, restMs = 0 }: LifecycleOptions,
+  { count, inFlight, restMs = 0, leavesRunning }: LifecycleOptions,
 ): Promise<Lifecycles> {
   const toRunningMs: number[] = [];
   const began = performance.now();
@@ -38,7 +40,7 @@ export async function runLifecycles(
       const start = performance.now();
       await begin(id);
       toRunningMs.push(performance.now() - start);
-      await end(id);
+      if (!leavesRunning) await end(id);
       if (restMs > 0) await delay(restMs);
     },
     { concurrency: inFlight },

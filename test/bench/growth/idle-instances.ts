@@ -1,5 +1,5 @@
 import { openEngine, type Engine } from '../engine.ts';
-import { idleMemory, insertIdle } from '../idle-instances.ts';
+import { insertIdle, memoryOver } from '../idle-instances.ts';
 import { median, type Measurement, type Row } from '../measurement.ts';
 
 const sizes = [100, 10_000, 50_000];
@@ -17,7 +17,7 @@ export const idleInstances: Measurement = {
         while (ids.length < size) {
           ids.push(...(await insertIdle(engine, Math.min(size - ids.length, rowsPerStatement))).ids);
         }
-        const memoryMiB = await idleMemory(engine, 15);
+        const memoryMiB = await memoryOver(engine.pids.agents_worker, 15);
         const latencies: number[] = [];
         for (let round = 0; round < bench.scaled(50, 10); round += 1) {
           // Spread over all, so that most have long left the cache of the worker where it does not hold all of them.

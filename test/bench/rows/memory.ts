@@ -1,4 +1,4 @@
-import { settleInOneStatement } from '../idle-instances.ts';
+import { settleInOneStatement, settleOnBareTemporal } from '../idle-instances.ts';
 import type { Measurement } from '../measurement.ts';
 
 /** What agents_worker needs while instances with open workflows do nothing. */
@@ -6,12 +6,14 @@ export const memory: Measurement = {
   name: 'memory',
   measure: async (bench) => {
     const { count, memoryMiB } = await settleInOneStatement(bench);
+    const floor = await settleOnBareTemporal(bench);
     return [
       {
         name: `memory of agents_worker, ${count} idle instances`,
         unit: 'MiB',
         better: 'less',
         value: memoryMiB,
+        floor: { name: 'bare client and worker', value: floor.memoryMiB },
         goal: { of: 'value', atMost: 350 },
       },
     ];
