@@ -18,7 +18,7 @@ const patchInstance = describeRoute(
     description: 'A new config, agent or version restarts an instance that runs.',
     params,
     body: instanceChange,
-    response: { 200: instance, ...problems(404, 422) },
+    response: { 200: instance, ...problems(404, 409, 422) },
   },
 );
 

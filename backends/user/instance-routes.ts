@@ -36,7 +36,7 @@ const postInstance = describeRoute('createInstance', 'Create an instance', {
     'The instance starts as `pending`. With an Idempotency-Key, the request can be repeated without creating a second one.',
   headers: z.looseObject({ 'idempotency-key': idempotencyKey.optional() }),
   body: newInstance,
-  response: { 201: created, ...problems(422) },
+  response: { 201: created, ...problems(409, 422) },
 });
 
 const filters = z.strictObject({

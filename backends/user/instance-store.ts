@@ -116,6 +116,8 @@ const explained: Explained = {
     'agent_version_withdrawn',
     'This version of the agent was withdrawn. Leave agent_version out for its stable version.',
   ],
+  instances_limit_of_user: [409, 'user_limit_reached'],
+  instances_limit_of_agent: [409, 'agent_limit_reached'],
   instances_config_at_most_4_mib: [422, 'row_refused', 'config is larger than 4 MiB, as PostgreSQL writes it.'],
 };
 

@@ -104,8 +104,18 @@ export const me = z
     user_id: id('The user.'),
     is_admin: z.boolean(),
     expires_at: timestamp('Time at which the token expires.'),
+    instance_limit: z
+      .object({
+        at_most: z.int().nonnegative().meta({ description: 'Number of instances that the user may have.' }),
+        present: z
+          .int()
+          .nonnegative()
+          .meta({ description: 'Number of instances that the user has, whatever their status.' }),
+      })
+      .nullable()
+      .meta({ description: 'Null if the number of instances is not limited.' }),
   })
-  .meta({ id: 'Me', description: 'The caller, as the token names it.' });
+  .meta({ id: 'Me', description: 'The caller, as the token names it, and how many instances it may have.' });
 
 export const pageSettings = z
   .object({

@@ -30,7 +30,7 @@ export async function createUserServer(options: UserServerOptions): Promise<Http
     title: 'user_backend',
     description: 'Create, watch and change instances. Users see their own instances, admins those of all users.',
   });
-  addMeRoute(app);
+  addMeRoute(app, pool);
   addAgentRoutes(app, catalog);
   addInstanceRoutes(app, pool);
   addInstanceChanges(app, { pool, temporal, taskQueue });

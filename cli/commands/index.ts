@@ -9,6 +9,7 @@ import { addDeploy } from './deploy.ts';
 import { addDeployments } from './deployments.ts';
 import { addExplain } from './explain.ts';
 import { addHosts } from './hosts.ts';
+import { addLimits } from './limits.ts';
 import { addList } from './list.ts';
 import { addMigrate } from './migrate.ts';
 import { addPublish } from './publish.ts';
@@ -30,6 +31,7 @@ export const commands: readonly ((program: Command) => void)[] = [
   addDeploy,
   addDeployments,
   addHosts,
+  addLimits,
   addDeadLetters,
   addAudit,
   addToken,

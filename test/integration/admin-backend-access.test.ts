@@ -24,6 +24,8 @@ const rollout = `/v1/rollouts/${randomUUID()}`;
 
 const deployment = `/v1/deployments/${randomUUID()}`;
 
+const userLimit = `/v1/limits/user/${randomUUID()}`;
+
 const noHost = `/v1/hosts/${randomUUID()}`;
 
 interface Route {
@@ -81,6 +83,9 @@ const routes: Route[] = [
   { route: 'post /v1/hosts/{id}/drain', path: `${noHost}/drain`, json: {}, status: 404 },
   { route: 'post /v1/hosts/{id}/undrain', path: `${noHost}/undrain`, status: 404 },
   { route: 'delete /v1/hosts/{id}', path: noHost, status: 404 },
+  { route: 'get /v1/limits', path: '/v1/limits', status: 200 },
+  { route: 'put /v1/limits/{scope}/{subject}', path: userLimit, json: { at_most: 1 }, status: 200 },
+  { route: 'delete /v1/limits/{scope}/{subject}', path: userLimit, status: 200 },
   { route: 'get /v1/audit/verification', path: '/v1/audit/verification', status: 200 },
 ];
 

@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
-import type { CatalogAgent, NewInstance } from '../api/types.ts';
+import type { CatalogAgent, Me, NewInstance } from '../api/types.ts';
 import { addressOf, go } from '../router.ts';
 import { useSession } from '../session.ts';
 import { ConfigBox } from '../ui/config-box.tsx';
@@ -18,9 +18,15 @@ export function CreateInstanceView() {
         <Load from={api.agents}>
           {({ agents }) => (agents[0] ? <CreateForm agents={agents} first={agents[0]} /> : <NoAgents />)}
         </Load>
+        <Load from={api.me}>{({ instance_limit: limit }) => limit && <LimitNote {...limit} />}</Load>
       </div>
     </>
   );
+}
+
+function LimitNote({ present, at_most: atMost }: NonNullable<Me['instance_limit']>) {
+  const advice = present < atMost ? '' : ' Delete one before you create another.';
+  return <p class="quiet">{`You have ${present} of the ${atMost} instances that you may have.${advice}`}</p>;
 }
 
 function NoAgents() {
