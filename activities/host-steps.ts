@@ -11,6 +11,7 @@ import {
   RuntimeUnavailable,
   SpecRejected,
   type EffectContext,
+  type HostSecrets,
   type Runtime,
 } from '../runtimes/runtime.ts';
 import type { RestartPolicy } from '../workflows/restart-policy.ts';
@@ -31,6 +32,8 @@ export interface HostStepDependencies {
   allowedRuntimes: readonly RuntimeName[];
   control: ControlPlane;
   host: ServedHost;
+  /** What configs may refer to. */
+  hostSecrets: HostSecrets;
 }
 
 export function createHostSteps({
@@ -38,6 +41,7 @@ export function createHostSteps({
   allowedRuntimes,
   control,
   host: { id: hostId, kind, runtime },
+  hostSecrets,
 }: HostStepDependencies): HostSteps {
   const { lease } = runtime;
 
@@ -79,6 +83,7 @@ export function createHostSteps({
           generation: row.generation,
           spec,
           config,
+          hostSecrets,
           replaceAfterSeconds: placement.replaceAfterSeconds ?? undefined,
           ...(listens && { control: { url: agentUrlOf(control), queue: controlQueueName(instanceId) } }),
         };

@@ -64,6 +64,7 @@ function toConfiguration(
       capacity: settings.HOST_CAPACITY ?? null,
       leaseSeconds: settings.HOST_LEASE_SECONDS,
     },
+    agentSecrets: { file: settings.AGENT_SECRETS_FILE, directory: settings.AGENT_SECRETS_DIRECTORY },
     /** The variables of the kinds of runtimes, which parse them themselves. */
     runtimeVariables: pickRuntimeVariables(environment),
     workflowBundle: settings.WORKFLOW_BUNDLE,

@@ -230,6 +230,16 @@ export const settingGroups = {
       description: 'Time without a sign of life of any of its workers after which a host counts as lost.',
       unit: 's',
     }),
+    AGENT_SECRETS_FILE: setting(file, ['agents_worker'], {
+      description:
+        'File of lines `name=value`: the secrets that [configs may refer to](docs/secrets.md#secrets-that-a-config-refers-to). It is read at each start of an agent.',
+      otherwise: 'none',
+    }),
+    AGENT_SECRETS_DIRECTORY: setting(file, ['agents_worker'], {
+      description:
+        'Folder with one file for each such secret, e.g. a mounted Secret of Kubernetes. It comes before `AGENT_SECRETS_FILE`.',
+      otherwise: 'none',
+    }),
     // Their types are of no use here, because each kind of runtime parses its own settings.
     ...(ofRuntimes as object),
   },

@@ -34,6 +34,15 @@ const hostLabels = z
   )
   .default({});
 
+/** The only member of an object in a config that stands for a secret: `{"$secret": "name"}`. */
+export const referenceKey = '$secret';
+
+/** It may also be the name of a file. */
+export const secretName = z
+  .string()
+  .max(253)
+  .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, 'is not a valid name of a secret: it has letters, digits, `_`, `-` and `.`');
+
 /**
  * The fields of `runtime` of a version of an agent that every kind of runtime has. Each kind adds its own in `runtimes/<kind>/spec.ts`.
  * Only the publisher of an agent writes it; the config of an instance cannot change it.
@@ -46,6 +55,11 @@ export const commonSpecFields = {
   /** Whether the agent listens for commands. It then has a control queue, which asks it to stop before SIGTERM does. */
   control: z.boolean().default(false),
   restart: restartSpec.prefault({}),
+  /**
+   * The secrets of the host that configs of the agent may refer to, as `{"$secret": "name"}`. The agent gets the secret in the place of the
+   * reference. Without any, such an object is data as any other.
+   */
+  secrets: z.array(secretName).max(100).default([]),
   /** The agent runs only on hosts that have all of these labels (`HOST_LABELS` of agents_worker). */
   host_labels: hostLabels,
   /**

@@ -13,8 +13,10 @@ export interface ProvisionRequest<Spec extends RuntimeSpec = RuntimeSpec> {
   generation: number;
   /** How to run the agent, from `agents.runtime`. */
   spec: Spec;
-  /** The config of the instance. The agent gets it as data; no runtime interprets it. */
+  /** The config of the instance, as the row has it. The agent gets what `resolveConfig` makes of it. */
   config: Record<string, unknown>;
+  /** The secrets of this host that the config may refer to. Absent where it has none. */
+  hostSecrets?: HostSecrets | undefined;
   /** Present when the agent listens for commands, which gets it as INSTANCE_CONTROL_URL and INSTANCE_CONTROL_QUEUE. */
   control?: ControlEndpoint;
   /**
@@ -22,6 +24,12 @@ export interface ProvisionRequest<Spec extends RuntimeSpec = RuntimeSpec> {
    * the agent when half of them are over. Absent when the instance waits for its host.
    */
   replaceAfterSeconds?: number | undefined;
+}
+
+/** The secrets that a host has for the configs of its agents. They are read anew at each start of an agent. */
+export interface HostSecrets {
+  /** @returns undefined if the host has no such secret. @throws RuntimeUnavailable if the secrets cannot be read */
+  read: (name: string) => Promise<string | undefined>;
 }
 
 /** The queue from which an agent reads its commands (docs/event-bus-contracts.md, commands). */

@@ -5,6 +5,7 @@ import { instanceNameOf } from '../instance-name.ts';
 import { mayGoOn } from '../may-go-on.ts';
 import { RuntimeUnavailable, SpecRejected } from '../runtime.ts';
 import type { EffectContext, ProvisionRequest, RunningAgent, Runtime } from '../runtime.ts';
+import { resolveConfig } from '../secret-references.ts';
 import { awaitReady } from './await-ready.ts';
 import type { ContainerReading } from './container-reading.ts';
 import { configFolder, configName, containerOptions } from './container-spec.ts';
@@ -81,11 +82,13 @@ export function createContainerLifecycle({
 
   async function start(
     id: string,
-    { instanceId, generation, spec, config }: ProvisionRequest<DockerSpec>,
+    request: ProvisionRequest<DockerSpec>,
     { signal, beforeStart }: EffectContext,
   ): Promise<RunningAgent> {
+    const { instanceId, generation, spec } = request;
     await orUndo(id, instanceId, async () => {
       await beforeStart?.();
+      const config = await resolveConfig(request);
       await engine.putFile(id, configFolder, configName, JSON.stringify(config)).catch(rethrowAsStartFailure);
       signal.throwIfAborted();
       await engine.start(id).catch(rethrowAsStartFailure);

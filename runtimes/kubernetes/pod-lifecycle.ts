@@ -3,6 +3,7 @@ import { instanceNameOf } from '../instance-name.ts';
 import { mayGoOn } from '../may-go-on.ts';
 import { RuntimeUnavailable } from '../runtime.ts';
 import type { EffectContext, ProvisionRequest, RunningAgent, Runtime } from '../runtime.ts';
+import { resolveConfig } from '../secret-references.ts';
 import { awaitReady } from './await-ready.ts';
 import { asStartFailure } from './cluster-error.ts';
 import type { Cluster } from './cluster.ts';
@@ -92,7 +93,7 @@ export function createPodLifecycle({
 
   /** Creates the Secret of the pod, in the place of one that an earlier pod has left. */
   async function putSecret({ name, uid }: PodReading, request: ProvisionRequest<KubernetesSpec>): Promise<void> {
-    const secret = secretOf({ request, scope, podUid: uid });
+    const secret = secretOf({ request: { ...request, config: await resolveConfig(request) }, scope, podUid: uid });
     while (!(await cluster.createSecret(secret))) {
       const present = await cluster.readSecret(name);
       if (present?.metadata?.annotations?.[annotations.podUid] === uid) return;

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { ProcessSpec } from './spec.ts';
 import { mayGoOn } from '../may-go-on.ts';
+import { resolveConfig } from '../secret-references.ts';
 import { secretsOf } from '../secrets.ts';
 import type { EffectContext, ProvisionRequest, RunningAgent, Runtime } from '../runtime.ts';
 import { findRecordedCgroup, type AgentCgroup, type HostCgroups } from './agent-cgroups.ts';
@@ -138,8 +139,9 @@ export function createAgentLifecycle({
     { intent, place }: { intent: StartRecord; place: Place | undefined },
     { signal, mayStart }: EffectContext,
   ): Promise<Launched> {
+    const config = await resolveConfig(request);
     const uid = await users?.claim(folder.name);
-    const { config, spec, control } = request;
+    const { spec, control } = request;
     const environment = { ...spec.environment, ...(control && { INSTANCE_CONTROL_URL: control.url }) };
     await folder.prepare({ config, secrets: secretsOf({ environment, config }), uid });
     try {

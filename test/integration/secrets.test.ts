@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
@@ -35,6 +36,7 @@ if (config.crash) setTimeout(() => { throw new Error('refused: ' + API_TOKEN + '
 
 const rig = useRig();
 let watch: SecretWatch;
+let hostSecrets: string;
 let amqp: TcpProxy;
 let database: TcpProxy;
 let environments: Record<Service, Record<string, string>>;
@@ -47,6 +49,8 @@ const pushed: string[] = [];
 
 beforeAll(async () => {
   watch = createSecretWatch();
+  hostSecrets = await mkdtemp(join(tmpdir(), 'host-secrets-'));
+  await writeFile(join(hostSecrets, 'canary'), watch.add('secret of the host', `host-${randomUUID()}`));
   const secret = watch.add('JWT_SECRET', `jwt-${randomUUID()}`);
   [amqp, database] = await Promise.all([
     openTcpProxy(new URL(rig.environment.AMQP_URL).host),
@@ -65,6 +69,7 @@ beforeAll(async () => {
       AMQP_URL: through(environment.AMQP_URL, amqp),
       ...(service !== 'agents_worker' && { CONTROL_AMQP_URL: '' }),
       ...(service.endsWith('backend') && { JWT_SECRET: secret }),
+      ...(service === 'agents_worker' && { AGENT_SECRETS_DIRECTORY: hostSecrets }),
       EVENT_BROKER_HEALTH_PORT: String(ports.postgres),
       AGENTS_WORKER_HEALTH_PORT: String(ports.amqp),
       USER_BACKEND_HEALTH_PORT: String(ports.management),
@@ -92,6 +97,7 @@ beforeAll(async () => {
     command: [process.execPath, script],
     ready: 'file',
     control: true,
+    secrets: ['canary'],
     environment: {
       API_TOKEN: watch.add('environment', `env-${randomUUID()}`),
       PRIVATE_KEY: `-----BEGIN\n${watch.add('a line of the environment', `key-${randomUUID()}`)}\n-----END`,
@@ -106,6 +112,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all([...processes.values()].map(({ kill }) => kill('SIGTERM')));
   await Promise.all([amqp?.cut(), database?.cut()]);
+  await rm(hostSecrets, { recursive: true });
 });
 
 const ports = () => services.map((service) => environments[service][`${service.toUpperCase()}_HEALTH_PORT`]);
@@ -161,7 +168,9 @@ const statusBecomes = (id: string, status: string) =>
     },
     { timeout: 30_000 },
   );
+/** The agent prints what `token` refers to as well. */
 const newConfig = (name: string, more: object = {}) => ({
+  token: { $secret: 'canary' },
   api_key: watch.add(`config ${name}`, `config-${randomUUID()}`),
   ...more,
 });
@@ -322,8 +331,13 @@ test('a whole life, and all that can fail in it, leaves secrets only where they 
   );
   expect(watch.found()).toEqual({
     'dead letters': ['config of a dead letter'],
-    'file config.json': ['config at last'],
-    'file secrets.json': expect.arrayContaining(['CONTROL_AMQP_URL', 'config at last', 'environment']),
+    'file config.json': ['config at last', 'secret of the host'],
+    'file secrets.json': expect.arrayContaining([
+      'CONTROL_AMQP_URL',
+      'config at last',
+      'environment',
+      'secret of the host',
+    ]),
     'instance.created': ['config at first', 'config of a dead letter', 'config of another instance'],
     notifications: configs,
     'table agent_versions': ['a line of the environment', 'environment'],

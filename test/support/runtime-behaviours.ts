@@ -182,6 +182,33 @@ export function describeRuntime({ name, open, hasImages, pullsHere }: Kind): voi
       expect(exits[0]?.message).toBe(`The agent ended with exit code 3. Its last output: ${text}`);
     });
 
+    runtimeTest(
+      'a config gets the secrets of the host that it refers to, and they are masked',
+      async ({ rig, runtime }) => {
+        const hostSecrets = { read: async (secret: string) => (secret === 'db' ? 'host-0123456789' : undefined) };
+        const withSecrets = (request: ProvisionRequest): ProvisionRequest<never> => {
+          const spec = { ...request.spec, secrets: ['db', 'missing'] };
+          return { ...request, spec, hostSecrets } as ProvisionRequest<never>;
+        };
+        const { exits, report } = collectExits();
+        await runtime.watch(report);
+        const printed = 'grep -c host-0123456789 "$INSTANCE_CONFIG_FILE"; cat "$INSTANCE_CONFIG_FILE"';
+        const request = withSecrets(waiting(rig, `${printed}; exit 3`, { config: { password: { $secret: 'db' } } }));
+        await runtime.provision(request, context());
+        await rig.go(request.instanceId);
+        await vi.waitUntil(() => exits.length > 0, patience);
+        expect(exits[0]?.message).toMatch(/Its last output: 1\n\{"password":"\[config\.password\]"\}$/);
+
+        const other = withSecrets(rig.request({ config: { password: { $secret: 'missing' } } }));
+        const refused = await errorOf(runtime.provision(other, context()));
+        expect(refused).toBeInstanceOf(SpecRejected);
+        expect((refused as Error).message).toMatch(
+          /^config\.password names the secret missing, which the host does not have/,
+        );
+        expect(await rig.count(other.instanceId)).toBe(0);
+      },
+    );
+
     runtimeTest('an agent that stops within its grace period ends by itself', async ({ rig, runtime }) => {
       const script = `trap 'exit 0' TERM; ${rig.sayReady}; while :; do sleep 0.05; done`;
       const request = rig.request({ saysReady: true, stop_grace_seconds: 60, script });

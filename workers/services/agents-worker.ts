@@ -20,6 +20,7 @@ import { untilAccepted } from '../../bridge/signals/until-accepted.ts';
 import { queueNames } from '../../contracts/names.ts';
 import { openRuntimes } from '../../runtimes/registry.ts';
 import type { RuntimeExit } from '../../runtimes/runtime.ts';
+import { openHostSecrets } from '../../runtimes/secret-references.ts';
 import { serveHealth, type Part } from '../health.ts';
 import { startHosts } from '../hosts/start-hosts.ts';
 import { buildOf, loadWorkflowBundle, type WorkflowBundle } from '../workflow-bundle.ts';
@@ -93,6 +94,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
       pool,
       allowedRuntimes: configuration.allowedRuntimes,
       control: { ...control, agentUrl: configuration.controlAmqpUrl },
+      hostSecrets: openHostSecrets(configuration.agentSecrets),
     };
     const stepsOfHosts = new Map<string, LastingSteps>();
     hosts.served.onEach((host) => {
