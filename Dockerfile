@@ -18,6 +18,7 @@ COPY activities/ activities/
 COPY runtimes/ runtimes/
 COPY database/ database/
 COPY bridge/ bridge/
+COPY metrics/ metrics/
 COPY replay/ replay/
 COPY explain/ explain/
 COPY backends/ backends/

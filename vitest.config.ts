@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import { removeMachineSettings } from './test/support/environment.ts';
 import { FileOrder } from './test/support/file-order.ts';
-import { chartProject, kubernetesProject } from './test/support/projects.ts';
+import { chartProject, kubernetesProject, monitoringProject } from './test/support/projects.ts';
 import { rabbitmq4Project, testsOfTheBus } from './test/support/rabbitmq-4.ts';
 
 removeMachineSettings({ process: 'main' });
@@ -161,6 +161,15 @@ export default defineConfig({
             'test/support/docker-engine.ts',
             'test/support/kubernetes/cluster.ts',
           ],
+          expect,
+        },
+      },
+      {
+        test: {
+          name: monitoringProject,
+          include: ['test/monitoring/**/*.test.ts'],
+          ...withServers,
+          globalSetup: [...withServers.globalSetup, 'test/support/monitoring/programs.ts'],
           expect,
         },
       },

@@ -3,6 +3,7 @@ import type { Pool } from 'pg';
 import { findUnheardLoss, locatePlacement, placeInstance, readPlacement } from '../database/hosts/placements.ts';
 import { readRowState, recordFinalStatus, recordStatus } from '../database/instances/status.ts';
 import type { RuntimeName } from '../runtimes/registry.ts';
+import { statusSeconds } from '../metrics/agents.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { readRunnable } from './read-runnable.ts';
 import type { RowSteps } from './steps.ts';
@@ -36,7 +37,7 @@ export function createRowSteps({ pool, allowedRuntimes, control }: RowStepDepend
 
     readRow: ({ instanceId }) => readRowState(pool, instanceId),
 
-    recordStatus: (input) => recordStatus(pool, input),
+    recordStatus: (input) => recordStatus(pool, input, observeStatus),
 
     recordFinalStatus: async ({ instanceId, cause }) => {
       // The sweeper may have made the queue again since the clean-up. A RabbitMQ that is away holds nothing up: it removes
@@ -46,4 +47,8 @@ export function createRowSteps({ pool, allowedRuntimes, control }: RowStepDepend
       return recordFinalStatus(pool, instanceId, cause);
     },
   };
+}
+
+function observeStatus({ status, seconds }: { status: string; seconds: number }): void {
+  statusSeconds.observe({ status }, seconds);
 }

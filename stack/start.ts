@@ -5,7 +5,7 @@ import { readConfiguration } from '../configuration/configuration.ts';
 import { readGivenServers } from '../configuration/given-servers.ts';
 import { noteRunningStart } from '../configuration/running-start.ts';
 import { openLogger } from '../workers/open-logger.ts';
-import { useLoggerInTemporal } from '../workers/run-process.ts';
+import { useLoggerInTemporal } from '../workers/temporal-runtime.ts';
 import { startAdminBackend } from '../workers/services/admin-backend.ts';
 import { startAgentsWorker } from '../workers/services/agents-worker.ts';
 import { startEventBroker } from '../workers/services/event-broker.ts';

@@ -1,5 +1,3 @@
-import { DefaultLogger, Runtime } from '@temporalio/worker';
-import type { Logger } from 'pino';
 import { errorMessage } from '../supervision/errors.ts';
 import { stopLimits } from '../supervision/time-limits.ts';
 import { findPasswordOnCommandLine } from '../configuration/command-line-passwords.ts';
@@ -8,10 +6,14 @@ import { openLogger } from './open-logger.ts';
 import { eraseFromEnvironment } from '../configuration/erase-from-environment.ts';
 import { secretVariables } from '../configuration/secrets.ts';
 import type { Service, ServiceOptions } from './services/service.ts';
+import { useLoggerInTemporal, useTemporalWithMetrics } from './temporal-runtime.ts';
+import { collectNodeMetrics } from '../metrics/serve.ts';
 
 export interface RunProcessOptions {
   name: string;
   start: readonly ((options: ServiceOptions) => Promise<Service>)[];
+  /** Whether the process has workers of Temporal. */
+  hasWorkers?: boolean;
   /** Whether the process checks tokens. */
   needsTokens?: boolean;
   /** Returns a warning to log at the start. */
@@ -22,14 +24,17 @@ export interface RunProcessOptions {
  * Runs services until SIGTERM or SIGINT, then stops them in reverse order and exits with code 0. A fatal error is logged with
  * advice and ends the process with code 1. So does a stop that exceeds its time limit.
  */
-export async function runProcess({ name, start, needsTokens = false, findWarning }: RunProcessOptions): Promise<void> {
+export async function runProcess(options: RunProcessOptions): Promise<void> {
+  const { name, start, hasWorkers = false, needsTokens = false, findWarning } = options;
   const configuration = configurationOrExit(needsTokens);
   const logger = openLogger({ name, level: configuration.logLevel });
   process.on('uncaughtException', (error) => {
     logger.fatal({ err: error }, 'an error that nothing handled ends the process');
     process.exit(1);
   });
-  useLoggerInTemporal(logger);
+  if (hasWorkers) await useTemporalWithMetrics(logger);
+  else useLoggerInTemporal(logger);
+  collectNodeMetrics();
   const warning = findWarning?.(configuration);
   if (warning !== undefined) logger.warn(warning);
   // All secrets have been read by now.
@@ -63,19 +68,6 @@ export async function runProcess({ name, start, needsTokens = false, findWarning
   } catch (error) {
     onFatal(error as Error);
   }
-}
-
-/** Makes the SDK's runtime, of which a process has one, log with the services and leave signals to them. */
-export function useLoggerInTemporal(logger: Logger): void {
-  Runtime.install({
-    shutdownSignals: [],
-    logger: new DefaultLogger('WARN', ({ level, message, meta }) => {
-      // The task queue of a host has no workflows on purpose.
-      if (message.startsWith('No workflows registered')) return;
-      const { error, ...others } = { ...meta };
-      logger[level === 'ERROR' ? 'error' : 'warn']({ ...others, ...(error !== undefined && { err: error }) }, message);
-    }),
-  });
 }
 
 function configurationOrExit(needsTokens: boolean): Configuration {

@@ -25,6 +25,7 @@ import { readJsonBodies, requirePlainBodies } from './json-body.ts';
 import { noteKnownPaths } from './known-paths.ts';
 import { openApi, type DocumentInfo } from './open-api.ts';
 import { limitRate, type RateLimit } from './rate-limit.ts';
+import { observeRequests } from './observe-requests.ts';
 import type { VerifyToken } from './tokens.ts';
 
 export type HttpServer = FastifyInstance<
@@ -92,6 +93,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   readJsonBodies(app);
   noteKnownPaths(app);
   endIdleConnections(app);
+  observeRequests(app);
 
   await app.register(helmet, {
     contentSecurityPolicy: {

@@ -10,6 +10,7 @@ import { startReplicaFeed } from './replica-feed.ts';
 import type { FatalError } from '../../supervision/errors.ts';
 import type { Supervised } from '../../supervision/supervise.ts';
 import { queueNames } from '../../contracts/names.ts';
+import { countLiveClients, eventsPushed } from '../../metrics/http.ts';
 import { createAudience } from './audience.ts';
 import { createClient } from './client.ts';
 import { closeWith, toPushed, type Closing } from './messages.ts';
@@ -77,6 +78,7 @@ export function startLiveUpdates(options: LiveUpdatesOptions): LiveUpdates {
     let text: string | undefined;
     const { position, instance } = event.metadata;
     audience.forEach(instance?.userId ?? '', (client) => client.offer(position, () => (text ??= toPushed(event))));
+    if (text !== undefined) eventsPushed.inc({ type: event.type });
   };
   const feed = startReplicaFeed({
     amqpUrl,
@@ -113,13 +115,16 @@ export function startLiveUpdates(options: LiveUpdatesOptions): LiveUpdates {
     return audience.count(userId) >= maxConnectionsPerUser ? 'tooManyConnections' : undefined;
   };
 
+  const counts = () => ({
+    clients: audience.clients.size,
+    users: audience.users,
+    catchingUp: [...audience.clients].filter(({ isLive }) => !isLive).length,
+  });
+  const endCount = countLiveClients(counts);
+
   return {
     parts,
-    counts: () => ({
-      clients: audience.clients.size,
-      users: audience.users,
-      catchingUp: [...audience.clients].filter(({ isLive }) => !isLive).length,
-    }),
+    counts,
     connect: (socket, connection) => {
       // A socket that has closed meanwhile emits no further `close`.
       if (socket.readyState !== socket.OPEN) return;
@@ -150,6 +155,7 @@ export function startLiveUpdates(options: LiveUpdatesOptions): LiveUpdates {
     },
     close: async () => {
       isClosing = true;
+      endCount();
       clearInterval(heartbeat);
       const goodbyes = [...sockets].map((socket) => once(socket, 'close'));
       audience.clients.forEach((client) => client.end('goingAway'));

@@ -11,6 +11,7 @@ import { settle } from './settle.ts';
 import { runBusSession, type Bus } from './session.ts';
 import { watchDeliveries } from './watch-deliveries.ts';
 import { within } from '../../supervision/within.ts';
+import { messagesInHand, messagesRedelivered } from '../../metrics/bus.ts';
 
 export interface ConsumerOptions<Queue extends DomainQueueName> {
   name: string;
@@ -52,6 +53,8 @@ export function startConsumer<Queue extends DomainQueueName>(options: ConsumerOp
         isReady = true;
       };
       const take = (message: Message): void => {
+        if (message.fields.redelivered) messagesRedelivered.inc({ queue });
+        messagesInHand.inc({ queue });
         const handled = settle({
           message,
           channel,
@@ -63,7 +66,10 @@ export function startConsumer<Queue extends DomainQueueName>(options: ConsumerOp
           .catch((error: unknown) => {
             if (!ended.signal.aborted) fail(error);
           })
-          .finally(() => inHand.delete(handled));
+          .finally(() => {
+            inHand.delete(handled);
+            messagesInHand.dec({ queue });
+          });
         inHand.add(handled);
       };
       const onMessage = (message: ConsumeMessage | null): void => {

@@ -5,6 +5,7 @@ import type { DomainQueueName } from '../../contracts/topology.ts';
 import { deadLetter } from './dead-letter.ts';
 import { ContractViolation } from './incoming-event.ts';
 import { errorMessage, FatalError } from '../../supervision/errors.ts';
+import { handlingRetries, handlingSeconds, messagesHandled } from '../../metrics/bus.ts';
 
 interface SettleOptions {
   queue: DomainQueueName;
@@ -17,9 +18,12 @@ interface SettleOptions {
 
 /** Repeats the handling of a message until it succeeds or the message is dead-lettered; then acknowledges the message. */
 export async function settle({ message, channel, queue, logger, handle, signal }: SettleOptions): Promise<void> {
+  const handledAfter = handlingSeconds.startTimer({ queue });
+  let outcome = 'handled';
   const bury = async (reason: string): Promise<void> => {
     logger.error({ queue, messageId: message.properties.messageId, reason }, 'message dead-lettered');
     await deadLetter({ channel, queue, message, reason });
+    outcome = 'dead_lettered';
   };
   for (let failures = 1, retryMs = firstRetryMs; ; failures += 1, retryMs = Math.min(retryMs * 2, maxRetryMs)) {
     try {
@@ -38,10 +42,13 @@ export async function settle({ message, channel, queue, logger, handle, signal }
       }
       const log = { queue, messageId: message.properties.messageId, retryInMs: retryMs, error: errorMessage(error) };
       logger.warn(log, 'a message could not be handled; trying again');
+      handlingRetries.inc({ queue });
       await delay(retryMs, undefined, { signal });
     }
   }
   channel.ack(message);
+  messagesHandled.inc({ queue, outcome });
+  handledAfter();
 }
 
 const firstRetryMs = 100;

@@ -5,6 +5,7 @@ import type { ServiceName } from '../../contracts/names.ts';
 import { topology } from '../../contracts/topology.ts';
 import { isClosedWith, refusals } from './refusal.ts';
 import { CannotWork, errorMessage, FatalError } from '../../supervision/errors.ts';
+import { queueConsumers, queueMessages } from '../../metrics/queues.ts';
 
 export interface Binding {
   source: string;
@@ -39,9 +40,14 @@ export const declarations: readonly Declaration[] = [
     declaration({ type: 'exchange', name }, (channel) => channel.assertExchange(name, type, { durable: true })),
   ),
   ...topology.queues.flatMap(({ name, exchange, routingKeys, arguments: given }) => [
-    declaration({ type: 'queue', name }, (channel) =>
-      channel.assertQueue(name, { durable: true, arguments: { ...given } }),
-    ),
+    declaration({ type: 'queue', name }, async (channel) => {
+      const { messageCount, consumerCount } = await channel.assertQueue(name, {
+        durable: true,
+        arguments: { ...given },
+      });
+      queueMessages.set({ queue: name }, messageCount);
+      queueConsumers.set({ queue: name }, consumerCount);
+    }),
     ...routingKeys.map((key) => bindingDeclaration(name, exchange, key)),
   ]),
   ...topology.bindings.map(({ queue, exchange, routingKey }) => bindingDeclaration(queue, exchange, routingKey)),

@@ -4,6 +4,7 @@ import { markPublished, markRejected, takeUnpublished, type EventLogEntry } from
 import type { EventMessage } from '../bus/outgoing-event.ts';
 import type { Publish } from './publisher.ts';
 import { translate, UntranslatableEntry } from './translate.ts';
+import { entriesRejected } from '../../metrics/event-log.ts';
 
 export interface DrainOptions {
   client: ClientBase;
@@ -88,6 +89,7 @@ async function translateOrReject(
     if (!(error instanceof UntranslatableEntry)) throw error;
     logger.error({ eventLogId: entry.id, reason: error.message }, 'an entry of event_log cannot be published');
     await markRejected(client, entry.id, error.message);
+    entriesRejected.inc();
     return undefined;
   }
 }

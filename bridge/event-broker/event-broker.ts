@@ -8,6 +8,8 @@ import { supervise, type Session, type Supervised } from '../../supervision/supe
 import { leadership } from './time-limits.ts';
 import { runBusSession } from '../bus/session.ts';
 import { keepTopology } from '../bus/topology.ts';
+import { leading } from '../../metrics/event-log.ts';
+import { queueConsumers, queueMessages } from '../../metrics/queues.ts';
 
 export interface EventBrokerOptions {
   databaseUrl: string;
@@ -58,10 +60,14 @@ export function startEventBroker(options: EventBrokerOptions): Supervised {
           leader.broken.catch(fail);
           keepTopology({ channel, service: 'event_broker', everyMs: topologyMs, signal }).catch(fail);
           ready();
+          leading.set(1);
           work = publishAll(createPublisher({ channel }));
           return work;
         },
         cleanUp: async () => {
+          leading.set(0);
+          queueMessages.reset();
+          queueConsumers.reset();
           ended.abort();
           endPause();
           await work?.catch(() => undefined);

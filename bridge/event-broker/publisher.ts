@@ -1,6 +1,7 @@
 import type { ConfirmChannel } from 'amqplib';
 import { createConfirmedPublish } from '../bus/confirmed-publish.ts';
 import type { EventMessage } from '../bus/outgoing-event.ts';
+import { publicationFailures, publicationSeconds, published, unconfirmed } from '../../metrics/event-log.ts';
 
 /** Resolves once the event is routed to a queue and confirmed; rejects when it has to be published again, with the same id. */
 export type Publish = (message: EventMessage) => Promise<void>;
@@ -8,7 +9,18 @@ export type Publish = (message: EventMessage) => Promise<void>;
 export function createPublisher({ channel }: { channel: ConfirmChannel }): Publish {
   const publish = createConfirmedPublish(channel, 'event_broker');
   return async (message) => {
-    const { routed } = await publish(message);
-    if (!routed) throw new Error(`No queue takes ${message.routingKey}`);
+    unconfirmed.inc();
+    const confirmed = publicationSeconds.startTimer();
+    try {
+      const { routed } = await publish(message);
+      if (!routed) throw new Error(`No queue takes ${message.routingKey}`);
+      confirmed();
+      published.inc({ type: message.routingKey });
+    } catch (error) {
+      publicationFailures.inc();
+      throw error;
+    } finally {
+      unconfirmed.dec();
+    }
   };
 }

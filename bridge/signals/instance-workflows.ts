@@ -3,6 +3,7 @@ import { WorkflowNotFoundError, type Client, type WorkflowHandle } from '@tempor
 import { instanceWorkflowId, instanceWorkflowType } from '../../contracts/names.ts';
 import { instanceMessageSignal, type InstanceMessage } from '../../workflows/messages.ts';
 import { agentIdAttribute, instanceStatusAttribute, userIdAttribute } from '../../workflows/search-attributes.ts';
+import { countSignal } from '../../metrics/signals.ts';
 import { kindOfRefusal } from './temporal-refusal.ts';
 
 /** Agent and user of an instance, which a new workflow shows as search attributes. */
@@ -24,7 +25,7 @@ export function createInstanceWorkflows({ client, taskQueue }: { client: Client;
 
     /** Signals the workflow of an instance, and starts the workflow first if none is running. */
     signalOrStart: async (instanceId: string, message: InstanceMessage, owner?: Owner): Promise<void> => {
-      await client.withDeadline(Date.now() + callTimeoutMs, () =>
+      const send = () =>
         client.workflow.signalWithStart(instanceWorkflowType, {
           workflowId: instanceWorkflowId(instanceId),
           taskQueue,
@@ -39,8 +40,8 @@ export function createInstanceWorkflows({ client, taskQueue }: { client: Client;
               { key: userIdAttribute, value: owner.userId },
             ],
           }),
-        }),
-      );
+        });
+      await countSignal(message.type, () => client.withDeadline(Date.now() + callTimeoutMs, send));
     },
 
     /**
@@ -67,13 +68,15 @@ export function createInstanceWorkflows({ client, taskQueue }: { client: Client;
 
 /** Signals the running workflow of an instance. @returns whether there is one */
 export async function signalInstance(client: Client, instanceId: string, message: InstanceMessage): Promise<boolean> {
-  try {
-    await instanceWorkflow(client, instanceId).signal(instanceMessageSignal, message);
-    return true;
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return false;
-    throw error;
-  }
+  return countSignal(message.type, async () => {
+    try {
+      await instanceWorkflow(client, instanceId).signal(instanceMessageSignal, message);
+      return true;
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return false;
+      throw error;
+    }
+  });
 }
 
 /** Asks for another try of a failed instance. @returns whether there is a workflow to ask; the sweeper starts a missing one */

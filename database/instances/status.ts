@@ -121,17 +121,28 @@ export interface NewStatus {
 const outcome = z.enum(['recorded', 'unchanged', 'stale', 'superseded', 'gone']);
 type Outcome = z.infer<typeof outcome>;
 
-/** Calls `record_instance_status` of the migrations. A repeat changes nothing and emits no event. */
+/**
+ * Calls `record_instance_status` of the migrations. A repeat changes nothing and emits no event.
+ *
+ * @param onChange is called when the row had another status before, with the time that it had it
+ */
 export async function recordStatus(
   pool: Pool,
   { instanceId, status, generation, reason, knownSequence, cause }: NewStatus,
+  onChange?: (left: { status: InstanceStatus; seconds: number }) => void,
 ): Promise<{ outcome: Exclude<Outcome, 'gone'>; row: Reading } | { outcome: 'gone' }> {
-  const { rows } = await pool.query<{ outcome: unknown }>({
+  const { rows } = await pool.query<{ outcome: unknown; left_status: InstanceStatus; left_seconds: number }>({
     name: 'record_instance_status',
-    text: 'select * from record_instance_status($1, $2, $3, $4, $5, $6)',
+    // A statement does not see what the functions that it calls have written, so this is the row as it was before.
+    text: `select recorded.*, was.status as left_status,
+             extract(epoch from clock_timestamp() - was.status_changed_at)::float8 as left_seconds
+           from record_instance_status($1, $2, $3, $4, $5, $6) recorded left join instances was on was.id = $1`,
     values: [instanceId, status, generation, reason ? storable(reason) : null, toJson(cause), knownSequence],
   });
   const recorded = outcome.parse(rows[0]?.outcome);
+  const { left_status: left, left_seconds: seconds } = rows[0] ?? {};
+  if (recorded === 'recorded' && left !== undefined && left !== status)
+    onChange?.({ status: left, seconds: seconds ?? 0 });
   return recorded === 'gone' ? { outcome: recorded } : { outcome: recorded, row: reading.parse(rows[0]) };
 }
 

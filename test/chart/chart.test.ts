@@ -308,6 +308,19 @@ describe.skipIf(program === null)('the chart', () => {
     expect(without.map(({ kind }) => kind)).not.toContain('NetworkPolicy');
   });
 
+  test('lets the scrapers of metrics reach the health ports', async () => {
+    const scraper = { namespaceSelector: { matchLabels: { name: 'monitoring' } } };
+    const manifests = await render(helm, {
+      ...leastValues,
+      networkPolicy: { scrapers: [scraper] },
+    });
+    for (const [part, { httpPort }] of Object.entries(processes)) {
+      const { ingress } = find(manifests, 'NetworkPolicy', part).spec;
+      expect(ingress).toHaveLength(httpPort === undefined ? 1 : 2);
+      expect(ingress).toContainEqual({ ports: [{ port: 'health', protocol: 'TCP' }], from: [scraper] });
+    }
+  });
+
   test('two builds of agents_worker run side by side, each with its image and its id', async () => {
     const build = (tag: string): Values => ({ image: { tag }, settings: { TEMPORAL_WORKER_BUILD_ID: `${tag}-1` } });
     const values = {

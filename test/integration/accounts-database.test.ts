@@ -106,6 +106,7 @@ test.each([
   ['agents_worker', `update event_log_publications set published_at = null`],
   ['agents_worker', 'delete from event_log_waiting'],
   ['user_backend', 'select from event_log_entries'],
+  ['user_backend', 'select from event_log_backlog'],
   ['admin_backend', `update event_log_publications set published_at = null`],
   ['admin_backend', 'delete from event_log_waiting'],
   ['event_broker', 'update event_log_publications set position = 1'],

@@ -303,7 +303,8 @@ test('a whole life, and all that can fail in it, leaves secrets only where they 
   await vi.waitFor(async () => expect(await health('/ready')).toEqual(services.map(() => 503)), { timeout: 30_000 });
   await Promise.all([amqp.restore(), database.restore()]);
   await vi.waitFor(async () => expect(await health('/ready')).toEqual(services.map(() => 200)), { timeout: 60_000 });
-  expect(await health('/metrics')).toEqual(services.map(() => 404));
+  expect(await health('/metrics')).toEqual(services.map(() => 200));
+  expect(await health('/unknown')).toEqual(services.map(() => 404));
 
   // The database refuses to have a status written, and says in the details of its error what the row was.
   await rig.pool.query(`alter table instances add constraint no_stop check (status <> 'stopped') not valid`);

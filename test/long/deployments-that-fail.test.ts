@@ -130,7 +130,7 @@ describe('while users work, a candidate that gets a tenth of the instances is ro
     async (context) => {
       const change = {
         file: 'activities/row-steps.ts',
-        from: 'recordStatus: (input) => recordStatus(pool, input),',
+        from: 'recordStatus: (input) => recordStatus(pool, input, observeStatus),',
         to: `recordStatus: async () => { ${fails} throw new Error('This build cannot write.'); },`,
       };
       const programs = await compile(change, context);

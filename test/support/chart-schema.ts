@@ -284,6 +284,9 @@ export const valuesSchema: Schema = {
       {
         enabled: flag('Whether the policies are made.'),
         clients: peers('Who may reach the HTTP ports'),
+        scrapers: list(
+          'Who may read metrics at the health ports, as peers of a network policy. None: nobody. `[{}]`: every pod of the namespace.',
+        ),
         dns: egress('the name server'),
         postgres: egress('PostgreSQL'),
         rabbitmq: egress('RabbitMQ'),

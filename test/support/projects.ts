@@ -9,3 +9,4 @@ export const longProjects = ['timed', 'long', 'browser', 'model', rabbitmq4Proje
 /** Those with a command of their own, `npm run test:<name>`, because their programs take minutes to build. */
 export const chartProject = 'chart';
 export const kubernetesProject = 'kubernetes';
+export const monitoringProject = 'monitoring';

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { accountNames, serviceNames } from '../../contracts/access.ts';
 import { readConfiguration } from '../../configuration/configuration.ts';
 import { passwordVariable } from '../../configuration/secrets.ts';
@@ -90,9 +91,23 @@ test('the front door leads to the ports of both backends and asks the port of th
   expect(dockerfile).toContain(`USER_BACKEND_HEALTH_PORT=${/check port (\d+)/.exec(text)?.[1]}`);
 });
 
+test('Prometheus scrapes every process at its health port, under the name of the job that the alerts ask for', async () => {
+  const { scrape_configs: jobs } = parse(
+    await readFile(new URL('../../monitoring/prometheus.yml', import.meta.url), 'utf8'),
+  ) as { scrape_configs: { job_name: string; dns_sd_configs: { port: number; names: string[] }[] }[] };
+  expect(jobs.map(({ job_name: name }) => name)).toEqual(['instance-engine']);
+  const scraped = jobs.flatMap(({ dns_sd_configs: found }) => found);
+  const processes = own.filter(([, { command }]) => command.some((each) => each.startsWith('workers/')));
+  expect(scraped.flatMap(({ names }) => names).toSorted()).toEqual(processes.map(([name]) => name).toSorted());
+  for (const [, { networks }] of processes) expect(networks).toContain('metrics');
+  const dockerfile = await readFile(new URL('../../Dockerfile', import.meta.url), 'utf8');
+  const ports = [...dockerfile.matchAll(/_HEALTH_PORT=(\d+)/g)].map(([, port]) => Number(port));
+  expect(new Set(scraped.map(({ port }) => port))).toEqual(new Set(ports));
+});
+
 test('every server image is pinned to a minor version at least', () => {
   const images = Object.values(services).flatMap(({ image, build }) => (build === undefined ? [image] : []));
-  expect(images.filter((image) => !/:\d+\.\d+/.test(image))).toEqual([]);
+  expect(images.filter((image) => !/:v?\d+\.\d+/.test(image))).toEqual([]);
 });
 
 test('ports are published on the loopback interface alone', () => {
@@ -212,5 +227,6 @@ test('no server is reached by a container that does not use it', () => {
     'admin-backend': ['postgres', 'rabbitmq'],
     'front-door': [],
     deployer: ['postgres', 'rabbitmq', 'temporal'],
+    prometheus: [],
   });
 });

@@ -19,6 +19,7 @@ import { supervise, type Session, type Supervised } from '../../supervision/supe
 import { within } from '../../supervision/within.ts';
 import type { InstanceMessage } from '../../workflows/messages.ts';
 import { hostLimits } from '../services/time-limits.ts';
+import type { EngineReadings } from './engine-readings.ts';
 
 export interface FleetWatchOptions {
   pool: Pool;
@@ -29,6 +30,8 @@ export interface FleetWatchOptions {
     message: InstanceMessage,
     owner?: { agentId: string; userId: string },
   ) => Promise<void>;
+  /** The worker that watches the hosts also reads the database for the metrics. */
+  readings: EngineReadings;
   logger: Logger;
   onFatal: (error: FatalError) => void;
 }
@@ -40,7 +43,8 @@ const concurrency = 20;
  * Watches all hosts, one worker at a time, and tells the workflow of each instance what it has to know: that its host is lost, is back, may
  * be replaced, or is drained. What a workflow did not act upon is told again, so no message has to be kept.
  */
-export function startFleetWatch({ pool, workerId, signalInstance, logger, onFatal }: FleetWatchOptions): Supervised {
+export function startFleetWatch(options: FleetWatchOptions): Supervised {
+  const { pool, workerId, signalInstance, readings, logger, onFatal } = options;
   const rounds: readonly { find: (pool: Pool) => Promise<Finding[]>; say: (finding: Finding) => InstanceMessage }[] = [
     {
       find: findOnLostHosts,
@@ -82,12 +86,18 @@ export function startFleetWatch({ pool, workerId, signalInstance, logger, onFata
     let isReady = false;
     try {
       while (!signal.aborted) {
-        if (await claimFleetWatch(pool, workerId, hostLimits.watchSeconds)) await watch(signal);
+        if (await claimFleetWatch(pool, workerId, hostLimits.watchSeconds)) {
+          readings.go();
+          await watch(signal);
+        } else {
+          readings.end();
+        }
         if (!isReady) ready();
         isReady = true;
         await delay(hostLimits.watchIntervalMs, undefined, { signal }).catch(() => undefined);
       }
     } finally {
+      readings.end();
       // Otherwise the next worker would have to wait for the end of the claim.
       await within(hostLimits.leaveMs / 2, claimFleetWatch(pool, workerId, 0)).catch(() => undefined);
     }

@@ -8,6 +8,7 @@ import type { FatalError } from '../../supervision/errors.ts';
 import { within } from '../../supervision/within.ts';
 import type { Part } from '../health.ts';
 import { hostLimits } from '../services/time-limits.ts';
+import type { EngineReadings } from './engine-readings.ts';
 import { startFleetWatch, type FleetWatchOptions } from './fleet-watch.ts';
 import { keepHostLease } from './host-lease.ts';
 import { createServedHosts, type ServedHosts } from './served-hosts.ts';
@@ -20,6 +21,7 @@ export interface HostsOptions {
   worker: ServingWorker;
   reachesTemporal: () => boolean;
   signalInstance: FleetWatchOptions['signalInstance'];
+  readings: EngineReadings;
   logger: Logger;
   onFatal: (error: FatalError) => void;
 }
@@ -42,6 +44,7 @@ export function startHosts({
   worker,
   reachesTemporal,
   signalInstance,
+  readings,
   logger,
   onFatal,
 }: HostsOptions): Hosts {
@@ -59,7 +62,7 @@ export function startHosts({
       onFatal,
     }),
   );
-  const watch = startFleetWatch({ pool, workerId: worker.id, signalInstance, logger, onFatal });
+  const watch = startFleetWatch({ pool, workerId: worker.id, signalInstance, readings, logger, onFatal });
   return {
     parts: [...leases, watch],
     served,

@@ -4,6 +4,7 @@ import { createHostActivities, createSharedActivities, createTake } from '../../
 import { createRolloutActivities } from '../../activities/rollout-activities.ts';
 import { createGateActivities } from '../../activities/gate/gate-activities.ts';
 import { createHostSteps } from '../../activities/host-steps.ts';
+import { observeHostSteps } from '../../activities/observe-host-steps.ts';
 import { createRowSteps } from '../../activities/row-steps.ts';
 import { withHandover, type LastingSteps } from '../../activities/with-handover.ts';
 import { sweepHostOnce } from '../../activities/sweep-host.ts';
@@ -18,10 +19,13 @@ import { createRolloutRouter } from '../../bridge/signals/rollout-router.ts';
 import { createRolloutWorkflows } from '../../bridge/signals/rollout-workflows.ts';
 import { untilAccepted } from '../../bridge/signals/until-accepted.ts';
 import { queueNames } from '../../contracts/names.ts';
+import { agentExits } from '../../metrics/agents.ts';
+import { countSweep } from '../../metrics/sweeps.ts';
 import { openRuntimes } from '../../runtimes/registry.ts';
 import type { RuntimeExit } from '../../runtimes/runtime.ts';
 import { openHostSecrets } from '../../runtimes/secret-references.ts';
 import { serveHealth, type Part } from '../health.ts';
+import { createEngineReadings } from '../hosts/engine-readings.ts';
 import { startHosts } from '../hosts/start-hosts.ts';
 import { buildOf, loadWorkflowBundle, type WorkflowBundle } from '../workflow-bundle.ts';
 import { startBuildAnnouncement } from './build-announcement.ts';
@@ -61,6 +65,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
 
   const reportExit = async ({ instanceId, ...exit }: RuntimeExit): Promise<void> => {
     logger.info({ instanceId, runtimeId: exit.runtimeId, kind: exit.kind }, exit.message);
+    agentExits.inc({ kind: exit.kind, failed: String(exit.failed) });
     const call = async (): Promise<void> => {
       if (await workflows.signal(instanceId, { type: 'runtimeExited', ...exit })) return;
       logger.warn({ instanceId, runtimeId: exit.runtimeId }, 'an agent ended that no workflow looks after');
@@ -86,6 +91,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
       runtimes,
       reachesTemporal: namespaceWatch.reachesTemporal,
       signalInstance: workflows.remind,
+      readings: createEngineReadings({ pool, logger }),
       worker: { id: randomUUID(), build: build?.buildId ?? buildOf(await workflowBundle()) },
       logger,
       onFatal,
@@ -98,7 +104,7 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
     };
     const stepsOfHosts = new Map<string, LastingSteps>();
     hosts.served.onEach((host) => {
-      stepsOfHosts.set(host.id, withHandover(createHostSteps({ ...dependencies, host })));
+      stepsOfHosts.set(host.id, withHandover(observeHostSteps(createHostSteps({ ...dependencies, host }), host.kind)));
     }, stopping.signal);
     const take = createTake({ rowSteps: createRowSteps(dependencies), hostSteps: (id) => stepsOfHosts.get(id) });
     const worker = startTemporalWorker({
@@ -124,12 +130,13 @@ export async function startAgentsWorker({ configuration, logger, onFatal }: Serv
             rollouts: { listWorkflows: rollouts.listRunning, signalWorkflow: rollouts.signalOrStart },
             logger,
           };
-          return acceptance.repeated(() => sweepOnce(sweeping), 2_000 * configuration.sweepIntervalSeconds);
+          const sweep = () => countSweep('rows', () => sweepOnce(sweeping));
+          return acceptance.repeated(sweep, 2_000 * configuration.sweepIntervalSeconds);
         },
       },
       activitiesOf: (host) => ({
         ...createHostActivities(take),
-        sweepHost: () => sweepHostOnce({ pool, host, signalInstance: workflows.remind }),
+        sweepHost: () => countSweep('host', () => sweepHostOnce({ pool, host, signalInstance: workflows.remind })),
       }),
       hosts: hosts.served,
       build,

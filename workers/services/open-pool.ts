@@ -2,6 +2,7 @@ import pg from 'pg';
 import type { Logger } from 'pino';
 import { clientsWith } from '../../database/engine-client.ts';
 import { poolLimits } from '../../database/time-limits.ts';
+import { countConnections } from '../../metrics/process.ts';
 
 export interface PoolOptions {
   databaseUrl: string;
@@ -24,5 +25,6 @@ export function openPool({ databaseUrl, service, logger, max = 10 }: PoolOptions
     Client: clientsWith(poolLimits.session),
   });
   pool.on('error', (error) => logger.warn({ error: error.message }, 'an idle connection to PostgreSQL broke'));
+  countConnections(pool);
   return pool;
 }

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { findOnPath, runCommand, withProgress } from '../../../stack/command.ts';
 import { isRootOnDebian } from '../../../stack/debian-package.ts';
 import type { Progress } from '../../../stack/server.ts';
+import { unpackDebianPackages } from '../unpack-debian-packages.ts';
 
 /** The API server of a cluster, and the store of its own. */
 export interface ApiPrograms {
@@ -130,36 +131,3 @@ async function requireDebian(what: string, { toolsDirectory, build }: Options): 
   if (!build) throw new Error(`there is no ${what} in ${toolsDirectory}: npm run test:kubernetes unpacks it`);
   if (!(await isRootOnDebian())) throw new Error(`${what}: only root on Debian can unpack it`);
 }
-
-/** Unpacks packages without installing them: some of the machine's own release, others of Debian's unstable one. */
-async function unpackDebianPackages(
-  folder: string,
-  { ownRelease, unstable }: { ownRelease: string[]; unstable: string[] },
-): Promise<void> {
-  mkdirSync(join(folder, '..'), { recursive: true });
-  await runCommand('nice', ['sh', '-euc', unpackScript, 'sh', folder, ownRelease.join(' '), unstable.join(' ')]);
-}
-
-/** The lists of the unstable release are kept apart from those of the machine, whose packages stay as they are. */
-const unpackScript = `
-folder=$1 own=$2 unstable=$3
-building="$folder.building"
-rm -rf "$building" "$folder"
-mkdir -p "$building/apt/lists/partial" "$building/apt/cache/archives/partial" "$building/packages" "$building/root"
-: > "$building/apt/status"
-if test -n "$unstable"; then
-  mirror=$(cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null | grep -v '^#' | grep -o 'https\\?://[^ ]*/debian/\\?\\( \\|$\\)' | head -n 1)
-  echo "deb \${mirror:-http://deb.debian.org/debian} sid main" > "$building/apt/sources.list"
-  apt="-o Dir::Etc::SourceList=$building/apt/sources.list -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists=$building/apt/lists \
--o Dir::State::Status=$building/apt/status -o Dir::Cache=$building/apt/cache -o APT::Sandbox::User=root"
-  apt-get $apt update -q
-  (cd "$building/packages" && apt-get $apt download -q $unstable)
-fi
-if test -n "$own"; then
-  apt-get update -q || true
-  (cd "$building/packages" && apt-get download -q -o APT::Sandbox::User=root $own)
-fi
-for package in "$building"/packages/*.deb; do dpkg-deb -x "$package" "$building/root"; done
-mv "$building/root" "$folder"
-rm -rf "$building"
-`;
