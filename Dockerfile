@@ -19,6 +19,7 @@ COPY runtimes/ runtimes/
 COPY database/ database/
 COPY bridge/ bridge/
 COPY metrics/ metrics/
+COPY tracing/ tracing/
 COPY replay/ replay/
 COPY explain/ explain/
 COPY backends/ backends/

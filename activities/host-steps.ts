@@ -14,6 +14,7 @@ import {
   type HostSecrets,
   type Runtime,
 } from '../runtimes/runtime.ts';
+import { inSpan } from '../tracing/trace.ts';
 import type { RestartPolicy } from '../workflows/restart-policy.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { benign, cannotRun, readRunnable } from './read-runnable.ts';
@@ -44,6 +45,8 @@ export function createHostSteps({
   hostSecrets,
 }: HostStepDependencies): HostSteps {
   const { lease } = runtime;
+  const spanOf = (name: string) => () => ({ name, attributes: { 'runtime.kind': kind, 'host.id': hostId } });
+  const cleanUp: Runtime['cleanUp'] = (...input) => inSpan(spanOf('runtime cleanUp'), () => runtime.cleanUp(...input));
 
   /**
    * Removes everything of the instance, and the placement last: as long as anything may be left here, the placement says so. If the
@@ -51,8 +54,8 @@ export function createHostSteps({
    */
   const leaveNothing = async (instanceId: string, context: EffectContext): Promise<void> => {
     const { hostId: home = hostId } = (await readPlacement(pool, instanceId)) ?? {};
-    if (home !== hostId) return runtime.cleanUp(instanceId, { ...context, beforeStop: undefined });
-    await runtime.cleanUp(instanceId, context);
+    if (home !== hostId) return cleanUp(instanceId, { ...context, beforeStop: undefined });
+    await cleanUp(instanceId, context);
     await control.removeQueue(instanceId);
     await forgetPlacement(pool, instanceId, hostId);
   };
@@ -96,7 +99,7 @@ export function createHostSteps({
           mayStart: lease && (() => lease.hasHeldSince(since)),
           beforeStart: listens ? () => control.openQueue({ instanceId, agentId }) : undefined,
         };
-        const { runtimeId } = await runtime.provision(request, context);
+        const { runtimeId } = await inSpan(spanOf('runtime provision'), () => runtime.provision(request, context));
         return { outcome: 'provisioned', row, runtimeId, restart: toRestartPolicy(spec.restart) };
       } catch (error) {
         throw asFailure(error);

@@ -5,6 +5,7 @@ import { beginningOf } from '../workflows/beginnings.ts';
 import { decide, type Effect } from '../workflows/decide.ts';
 import { evolve } from '../workflows/evolve.ts';
 import type { InstanceEvent, InstanceState } from '../workflows/state.ts';
+import { activeTraceparent, inSpan } from '../tracing/trace.ts';
 import { stopReasonOf } from '../workflows/stop-reason.ts';
 import { provisionedBy, placedBy, recordedBy } from './step-events.ts';
 import type { HostSteps, RowSteps, StepContext } from './steps.ts';
@@ -54,7 +55,12 @@ export async function takeSteps(
     events.push(event);
   };
   const begun = nowSeconds();
-  apply(await takeStep({ ...input, state }, takers, activity));
+  const take = (step: StepInput, context: StepContext): Promise<InstanceEvent> =>
+    inSpan(
+      () => ({ name: `step ${step.effect.type}` }),
+      () => takeStep(step, takers, context),
+    );
+  apply(await take({ ...input, state }, activity));
   const mayGoOn = (): boolean =>
     !input.alone && !activity.signal.aborted && events.length < mostSteps && nowSeconds() - begun < goesOnSeconds;
   while (mayGoOn()) {
@@ -63,7 +69,7 @@ export async function takeSteps(
     const beginning = beginningOf(effect);
     if (beginning) apply(beginning);
     try {
-      apply(await takeStep({ ...input, effect, state }, takers, { ...activity, patienceMs }));
+      apply(await take({ ...input, effect, state }, { ...activity, patienceMs }));
     } catch {
       break;
     }
@@ -94,7 +100,9 @@ async function takeStep(
   { rowSteps, hostSteps }: StepTakers,
   context: StepContext,
 ): Promise<InstanceEvent> {
-  const caused = state.cause && { cause: state.cause };
+  // What the step causes follows from it, where it is a span.
+  const { cause } = state;
+  const caused = cause && { cause: { ...cause, traceparent: activeTraceparent() ?? cause.traceparent } };
   switch (effect.type) {
     case 'place':
       return placedBy(await withHeartbeat(context, () => rowSteps.place(placementOf(instanceId, state))));

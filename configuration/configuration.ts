@@ -91,11 +91,18 @@ function toConfiguration(
       temporalUiUrl: settings.TEMPORAL_UI_URL,
     },
     logLevel: settings.LOG_LEVEL,
+    /** Undefined: there are no traces. */
+    tracing: toTracing(settings),
     /** The only variables of this process that agents get to see. */
     hostEnvironment: withoutEmpty(
       Object.fromEntries(['PATH', 'HOME', 'LANG', 'TZ'].map((name) => [name, environment[name]])),
     ),
   };
+}
+
+function toTracing(settings: ServiceSettings) {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_EXPORTER_OTLP_HEADERS: headers = {} } = settings;
+  return endpoint === undefined ? undefined : { endpoint, headers, ratio: settings.OTEL_TRACES_SAMPLER_ARG };
 }
 
 /** Undefined: no token can be checked, so that no backend can start. */

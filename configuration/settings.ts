@@ -76,6 +76,15 @@ const labels = list
   )
   .transform((pairs): Record<string, string> => Object.fromEntries(pairs));
 
+/** https://opentelemetry.io/docs/specs/otel/protocol/exporter/#specifying-headers-via-environment-variables */
+const headers = list
+  .pipe(z.array(z.string().regex(/^[^\s=]+=.*$/, 'must be headers such as api-key=secret')))
+  .transform((pairs): Record<string, string> =>
+    Object.fromEntries(
+      pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), decodeValue(pair.slice(pair.indexOf('=') + 1))]),
+    ),
+  );
+
 const backends = ['user_backend', 'admin_backend'] as const;
 const services = ['event_broker', 'agents_worker', ...backends, 'deployer'] as const;
 const everyProcess = [...services, 'npx instances', 'npm start'] as const;
@@ -307,6 +316,19 @@ export const settingGroups = {
         description: '`trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`.',
       },
     ),
+    OTEL_EXPORTER_OTLP_ENDPOINT: setting(httpUrl.optional(), services, {
+      description:
+        'URL of an OpenTelemetry collector that takes [traces](docs/traces.md) as OTLP over HTTP, e.g. `http://127.0.0.1:4318`.',
+      otherwise: 'no traces',
+    }),
+    OTEL_EXPORTER_OTLP_HEADERS: setting(headers.optional(), services, {
+      description: 'Headers for the collector, e.g. `api-key=…`, separated by commas.',
+      otherwise: 'none',
+      isSecret: true,
+    }),
+    OTEL_TRACES_SAMPLER_ARG: setting(z.coerce.number().min(0).max(1).default(1), services, {
+      description: 'Share of the traces that are recorded, from 0 to 1.',
+    }),
     AUDIT_RETENTION_DAYS: setting(z.coerce.number().int().min(1).max(100_000).optional(), ['admin_backend'], {
       description: 'Time that admin_backend keeps entries of the audit log.',
       unit: 'days',
@@ -355,4 +377,13 @@ function isEscaped(url: string): boolean {
 
 function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+}
+
+/** A value may be percent-encoded, for commas in it. */
+function decodeValue(value: string): string {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return value;
+  }
 }

@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import { errorMessage } from '../supervision/errors.ts';
 import { stopLimits } from '../supervision/time-limits.ts';
 import { findPasswordOnCommandLine } from '../configuration/command-line-passwords.ts';
@@ -8,6 +9,7 @@ import { secretVariables } from '../configuration/secrets.ts';
 import type { Service, ServiceOptions } from './services/service.ts';
 import { useLoggerInTemporal, useTemporalWithMetrics } from './temporal-runtime.ts';
 import { collectNodeMetrics } from '../metrics/serve.ts';
+import { within } from '../supervision/within.ts';
 
 export interface RunProcessOptions {
   name: string;
@@ -35,6 +37,7 @@ export async function runProcess(options: RunProcessOptions): Promise<void> {
   if (hasWorkers) await useTemporalWithMetrics(logger);
   else useLoggerInTemporal(logger);
   collectNodeMetrics();
+  const stopTracing = await startTracing(name, configuration, logger);
   const warning = findWarning?.(configuration);
   if (warning !== undefined) logger.warn(warning);
   // All secrets have been read by now.
@@ -49,6 +52,7 @@ export async function runProcess(options: RunProcessOptions): Promise<void> {
         process.exit(1);
       }, stopLimits.processMs).unref();
       for (const service of services.toReversed()) await service.stop();
+      await within(stopLimits.spansMs, stopTracing());
       process.exit(exitCode);
     })();
   };
@@ -68,6 +72,17 @@ export async function runProcess(options: RunProcessOptions): Promise<void> {
   } catch (error) {
     onFatal(error as Error);
   }
+}
+
+/** The modules of OpenTelemetry are loaded only where traces are wanted. @returns how to stop */
+async function startTracing(service: string, { tracing }: Configuration, logger: Logger): Promise<() => Promise<void>> {
+  if (!tracing) return async () => {};
+  const sdk = await import('../tracing/start-tracing.ts');
+  return sdk.startTracing({
+    ...tracing,
+    service,
+    onWarning: (message) => logger.warn({ error: message }, 'spans cannot be sent to the collector'),
+  });
 }
 
 function configurationOrExit(needsTokens: boolean): Configuration {

@@ -26,6 +26,7 @@ import { noteKnownPaths } from './known-paths.ts';
 import { openApi, type DocumentInfo } from './open-api.ts';
 import { limitRate, type RateLimit } from './rate-limit.ts';
 import { observeRequests } from './observe-requests.ts';
+import { traceRequests } from './trace.ts';
 import type { VerifyToken } from './tokens.ts';
 
 export type HttpServer = FastifyInstance<
@@ -94,6 +95,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   noteKnownPaths(app);
   endIdleConnections(app);
   observeRequests(app);
+  traceRequests(app);
 
   await app.register(helmet, {
     contentSecurityPolicy: {

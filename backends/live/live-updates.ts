@@ -11,6 +11,7 @@ import type { FatalError } from '../../supervision/errors.ts';
 import type { Supervised } from '../../supervision/supervise.ts';
 import { queueNames } from '../../contracts/names.ts';
 import { countLiveClients, eventsPushed } from '../../metrics/http.ts';
+import { recordSpan } from '../../tracing/trace.ts';
 import { createAudience } from './audience.ts';
 import { createClient } from './client.ts';
 import { closeWith, toPushed, type Closing } from './messages.ts';
@@ -76,9 +77,16 @@ export function startLiveUpdates(options: LiveUpdatesOptions): LiveUpdates {
 
   const push = (event: InstancePush): void => {
     let text: string | undefined;
-    const { position, instance } = event.metadata;
+    const { position, instance, id, subject, traceparent } = event.metadata;
     audience.forEach(instance?.userId ?? '', (client) => client.offer(position, () => (text ??= toPushed(event))));
-    if (text !== undefined) eventsPushed.inc({ type: event.type });
+    if (text === undefined) return;
+    eventsPushed.inc({ type: event.type });
+    recordSpan(() => ({
+      name: `push ${event.type}`,
+      parent: traceparent,
+      kind: 'PRODUCER',
+      attributes: { 'event.id': id, 'event.subject': subject },
+    }));
   };
   const feed = startReplicaFeed({
     amqpUrl,

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { ConsumeMessage, Message } from 'amqplib';
 import type { Logger } from 'pino';
 import { catalog, type Catalog } from '../../contracts/catalog.ts';
+import type { EventMetadata } from '../../contracts/envelope.ts';
 import { eventTypesOf, serviceOf, type DomainQueueName, type EventTypeOf } from '../../contracts/topology.ts';
 import { ContractViolation, parseEvent, type IncomingEvent } from './incoming-event.ts';
 import { CannotWork, type FatalError } from '../../supervision/errors.ts';
@@ -12,6 +13,7 @@ import { runBusSession, type Bus } from './session.ts';
 import { watchDeliveries } from './watch-deliveries.ts';
 import { within } from '../../supervision/within.ts';
 import { messagesInHand, messagesRedelivered } from '../../metrics/bus.ts';
+import { inSpan, type SpanOptions } from '../../tracing/trace.ts';
 
 export interface ConsumerOptions<Queue extends DomainQueueName> {
   name: string;
@@ -60,7 +62,13 @@ export function startConsumer<Queue extends DomainQueueName>(options: ConsumerOp
           channel,
           queue,
           logger,
-          handle: (signal) => handle(read(message), signal, message.content),
+          handle: async (signal) => {
+            const event = read(message);
+            await inSpan(
+              () => spanOf(queue, event),
+              () => handle(event, signal, message.content),
+            );
+          },
           signal: ended.signal,
         })
           .catch((error: unknown) => {
@@ -129,4 +137,10 @@ function createReader<Queue extends DomainQueueName>(queue: Queue, events: Catal
     }
     return event as IncomingEvent<EventTypeOf<Queue>>;
   };
+}
+
+function spanOf(queue: string, { metadata }: { metadata: EventMetadata }): SpanOptions {
+  const { id, type, subject, traceparent } = metadata;
+  const attributes = { 'messaging.destination.name': queue, 'event.id': id, 'event.subject': subject };
+  return { name: `process ${type}`, parent: traceparent, kind: 'CONSUMER', attributes };
 }

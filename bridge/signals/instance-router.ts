@@ -6,6 +6,7 @@ import type { IncomingEvent } from '../bus/incoming-event.ts';
 import { sendNewest } from './send-newest.ts';
 import type { InstanceWorkflows } from './instance-workflows.ts';
 import { untilAccepted } from './until-accepted.ts';
+import { activeTraceparent } from '../../tracing/trace.ts';
 
 /** Calls that are cut off may have been accepted, and are made again. */
 const callsAtOnce = 16;
@@ -61,7 +62,8 @@ export function toMessage({
   const cause: Cause = {
     eventId: metadata.id,
     correlationId: metadata.correlationId,
-    traceparent: metadata.traceparent,
+    // What the workflow does follows from the handling of this event, where that is a span.
+    traceparent: activeTraceparent() ?? metadata.traceparent,
   };
   if (type === 'instance.deleted') return { type: 'rowDeleted', sequence, cause };
   if (instance.generation === instance.observedGeneration) return undefined;

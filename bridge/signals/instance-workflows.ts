@@ -4,6 +4,7 @@ import { instanceWorkflowId, instanceWorkflowType } from '../../contracts/names.
 import { instanceMessageSignal, type InstanceMessage } from '../../workflows/messages.ts';
 import { agentIdAttribute, instanceStatusAttribute, userIdAttribute } from '../../workflows/search-attributes.ts';
 import { countSignal } from '../../metrics/signals.ts';
+import { inSpan } from '../../tracing/trace.ts';
 import { kindOfRefusal } from './temporal-refusal.ts';
 
 /** Agent and user of an instance, which a new workflow shows as search attributes. */
@@ -41,7 +42,10 @@ export function createInstanceWorkflows({ client, taskQueue }: { client: Client;
             ],
           }),
         });
-      await countSignal(message.type, () => client.withDeadline(Date.now() + callTimeoutMs, send));
+      await inSpan(
+        () => ({ name: `signal ${message.type}`, kind: 'CLIENT' }),
+        () => countSignal(message.type, () => client.withDeadline(Date.now() + callTimeoutMs, send)),
+      );
     },
 
     /**

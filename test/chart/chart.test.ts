@@ -308,16 +308,18 @@ describe.skipIf(program === null)('the chart', () => {
     expect(without.map(({ kind }) => kind)).not.toContain('NetworkPolicy');
   });
 
-  test('lets the scrapers of metrics reach the health ports', async () => {
+  test('lets the scrapers of metrics reach the health ports, and every process reach the collector of traces', async () => {
     const scraper = { namespaceSelector: { matchLabels: { name: 'monitoring' } } };
     const manifests = await render(helm, {
       ...leastValues,
+      settings: { TEMPORAL_ADDRESS: 'temporal:7233', OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' },
       networkPolicy: { scrapers: [scraper] },
     });
     for (const [part, { httpPort }] of Object.entries(processes)) {
-      const { ingress } = find(manifests, 'NetworkPolicy', part).spec;
+      const { ingress, egress } = find(manifests, 'NetworkPolicy', part).spec;
       expect(ingress).toHaveLength(httpPort === undefined ? 1 : 2);
       expect(ingress).toContainEqual({ ports: [{ port: 'health', protocol: 'TCP' }], from: [scraper] });
+      expect(egress).toContainEqual({ ports: [{ port: 4318, protocol: 'TCP' }] });
     }
   });
 

@@ -293,6 +293,7 @@ export const valuesSchema: Schema = {
         rabbitmqManagement: egress("RabbitMQ's management API"),
         temporal: egress('Temporal'),
         keys: egress('the server of `JWT_JWKS_URL`'),
+        collector: egress('the collector of `OTEL_EXPORTER_OTLP_ENDPOINT`'),
       },
     ),
   },

@@ -369,3 +369,23 @@ test('agents that run as agents_worker are warned of, with the secrets that they
   expect(findSharedUser({ ...configuration, allowedRuntimes: ['docker'] }, ['AMQP_URL'])).toBeUndefined();
   expect(findSharedUser(readConfiguration({ ...complete, AGENT_UIDS: '1-2' }), ['AMQP_URL'])).toBeUndefined();
 });
+
+test('there are traces where a collector is named, with the headers that it asks for', () => {
+  expect(readConfiguration(complete).tracing).toBeUndefined();
+  const named = { ...complete, OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector.example.com:4318' };
+  expect(readConfiguration(named).tracing).toEqual({
+    endpoint: named.OTEL_EXPORTER_OTLP_ENDPOINT,
+    headers: {},
+    ratio: 1,
+  });
+  const headers = 'api-key=a%2Cb==, x-tenant=7';
+  const { tracing } = readConfiguration({
+    ...named,
+    OTEL_EXPORTER_OTLP_HEADERS: headers,
+    OTEL_TRACES_SAMPLER_ARG: '0.1',
+  });
+  expect(tracing).toMatchObject({ headers: { 'api-key': 'a,b==', 'x-tenant': '7' }, ratio: 0.1 });
+  expect(problemsOf({ ...named, OTEL_EXPORTER_OTLP_HEADERS: 'hunter2' })).toEqual([
+    expect.stringMatching(/OTEL_EXPORTER_OTLP_HEADERS.* must be headers such as api-key=secret/),
+  ]);
+});

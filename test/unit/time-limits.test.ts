@@ -94,7 +94,7 @@ test('an activity goes on with further steps only while no other worker can have
 });
 
 test('what a stop waits for fits into the time that the compose file gives it', async () => {
-  const { partMs, closeMs, processMs } = stopLimits;
+  const { partMs, closeMs, spansMs, processMs } = stopLimits;
   const { abandonMs, finishMs, goodbyeMs } = amqpLimits;
   // The part waits for the connection, which waits for the messages in hand.
   expect(finishMs).toBeLessThan(abandonMs);
@@ -103,7 +103,7 @@ test('what a stop waits for fits into the time that the compose file gives it', 
   expect(temporalLimits.shutdownForceMs).toBeLessThan(partMs);
   // agents_worker: it leaves its hosts, then it ends its consumers, the activities, the commands to agents, and all else.
   const { leaveMs, startingMs, abandonedMs } = hostLimits;
-  expect(leaveMs + abandonMs + temporalLimits.shutdownForceMs + goodbyeMs + closeMs).toBeLessThan(processMs);
+  expect(leaveMs + abandonMs + temporalLimits.shutdownForceMs + goodbyeMs + closeMs + spansMs).toBeLessThan(processMs);
   // What was placed a moment ago is started while the consumers end, and the leases end beside the commands.
   expect(startingMs).toBeLessThan(abandonMs);
   expect(leaveMs).toBeLessThan(goodbyeMs);

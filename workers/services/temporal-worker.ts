@@ -6,7 +6,6 @@ import { explainUntrusted, UntrustedCertificate } from '../../certificates/untru
 import { temporalCertificate } from '../../configuration/temporal.ts';
 import { errorMessage, FatalError } from '../../supervision/errors.ts';
 import { supervise, type Session, type Supervised } from '../../supervision/supervise.ts';
-import { unheardDecisions } from '../../replay/decision-sinks.ts';
 import type { ServedHost } from '../../activities/host-steps.ts';
 import type {
   HostActivities,
@@ -22,6 +21,7 @@ import type { WorkflowBundle } from '../workflow-bundle.ts';
 import type { ServedHosts } from '../hosts/served-hosts.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
 import { temporalLimits } from './time-limits.ts';
+import { tracedDecisions } from './traced-decisions.ts';
 
 export interface TemporalWorkerOptions {
   temporal: Configuration['temporal'];
@@ -56,7 +56,7 @@ export function startTemporalWorker(options: TemporalWorkerOptions): Supervised 
     ): Promise<void> => {
       const worker = await Worker.create({
         ...undocumentedOptions,
-        sinks: unheardDecisions,
+        sinks: tracedDecisions,
         ...own,
         connection,
         namespace: temporal.namespace,
