@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import { removeMachineSettings } from './test/support/environment.ts';
 import { FileOrder } from './test/support/file-order.ts';
-import { chartProject, kubernetesProject, monitoringProject } from './test/support/projects.ts';
+import { chartProject, clustersProject, kubernetesProject, monitoringProject } from './test/support/projects.ts';
 import { rabbitmq4Project, testsOfTheBus } from './test/support/rabbitmq-4.ts';
 
 removeMachineSettings({ process: 'main' });
@@ -170,6 +170,17 @@ export default defineConfig({
           include: ['test/monitoring/**/*.test.ts'],
           ...withServers,
           globalSetup: [...withServers.globalSetup, 'test/support/monitoring/programs.ts'],
+          expect,
+        },
+      },
+      {
+        test: {
+          name: clustersProject,
+          include: ['test/clusters/**/*.test.ts'],
+          ...withServers,
+          globalSetup: [...withServers.globalSetup, 'test/support/clusters/rabbitmq-program.ts'],
+          hookTimeout: 180_000,
+          ...alone,
           expect,
         },
       },

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { withCertificateAuthorities } from '../certificates/certificate-authorities.ts';
 import { secretVariables, withSecretsOfFiles } from './secrets.ts';
+import { withHostsInQuery } from './several-hosts.ts';
 
 /** A variable that is undefined or empty counts as not set, because compose files pass empty variables on. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -16,14 +17,20 @@ export interface ReadEnvironment {
 }
 
 /**
- * The environment of this process, in which secrets of files and the CAs of servers stand where they are used, and the problems of those
+ * The environment of this process, in which secrets of files, the CAs of servers and the nodes of RabbitMQ stand where they are used, and the problems of those
  * files. No other function reads settings from `process.env`.
  */
 export function readEnvironment(overrides: Environment = {}): ReadEnvironment {
   const withoutFiles = Object.fromEntries(Object.keys(overrides).map((name) => [`${name}_FILE`, undefined]));
   const ofFiles = withSecretsOfFiles(withoutEmpty({ ...process.env, ...withoutFiles, ...overrides }));
-  const { environment, problems } = withCertificateAuthorities(ofFiles.environment);
+  const { environment, problems } = withCertificateAuthorities(withClusterNodes(ofFiles.environment));
   return { environment, problems: [...ofFiles.problems, ...problems] };
+}
+
+/** The nodes of a cluster of RabbitMQ stand where every reader of the URL finds its user and its virtual host. */
+function withClusterNodes(environment: Record<string, string>): Record<string, string> {
+  const { AMQP_URL } = environment;
+  return AMQP_URL === undefined ? environment : { ...environment, AMQP_URL: withHostsInQuery(AMQP_URL) };
 }
 
 /** The environment for a process that needs few settings. @throws InvalidConfiguration where a file has a problem */

@@ -38,10 +38,15 @@ function urlOf(schemes: RegExp, example: string) {
 
 /** A URL of RabbitMQ, whose user, password and path are decoded. */
 function escapedUrlOf(schemes: RegExp, example: string) {
-  return urlOf(schemes, example).refine(
-    isEscaped,
-    'has a percent sign that begins no escape: write a % in its user, password or virtual host as %25',
-  );
+  return urlOf(schemes, example)
+    .refine(
+      isEscaped,
+      'has a percent sign that begins no escape: write a % in its user, password or virtual host as %25',
+    )
+    .refine(
+      (url) => !URL.canParse(url) || !new URL(url).hostname.includes(','),
+      'has a comma in its host: only AMQP_URL may name several, such as amqp://user:password@rabbitmq-1,rabbitmq-2:5672/vhost',
+    );
 }
 
 const text = z.string().min(1);
@@ -120,7 +125,8 @@ export const settingGroups = {
   },
   RabbitMQ: {
     AMQP_URL: setting(amqpUrl, everyProcess, {
-      description: 'URL of RabbitMQ 3.10 or newer. Its path is the virtual host.',
+      description:
+        'URL of RabbitMQ 3.10 or newer. Its path is the virtual host. It may name [several nodes of a cluster](docs/scale-out.md#rabbitmq): `amqp://user:password@rabbitmq-1,rabbitmq-2:5672/vhost`.',
       isSecret: true,
     }),
     AMQP_CA_FILE: setting(file, everyProcess, {
@@ -133,7 +139,7 @@ export const settingGroups = {
       ['npx instances contracts check', 'npm start'],
       {
         description: "URL of RabbitMQ's management API. It may name another user than `AMQP_URL`.",
-        otherwise: 'port 15672 of the host in `AMQP_URL`, 15671 over TLS',
+        otherwise: 'port 15672 of the first host in `AMQP_URL`, 15671 over TLS',
         isSecret: true,
       },
     ),

@@ -187,9 +187,9 @@ export function controlQueueOf({ instanceId, agentId }: { instanceId: string; ag
 }
 
 /**
- * The queue of one replica of user_backend, so that every replica gets every event. It lives as long as the connection that
- * declared it. The replica notices dropped events by their missing positions, and reads them from the event log
- * (docs/decisions/backends.md).
+ * The queue of one replica of user_backend, so that every replica gets every event. The replica makes a new one for each connection, and
+ * removes it when it ends. It notices dropped events by their missing positions, and reads them from the event log. The queue is
+ * replicated, because RabbitMQ confirms no event as long as the node of one of its queues is away (docs/decisions/backends.md).
  */
 export function replicaQueueOf(replicaId: string) {
   return {
@@ -197,15 +197,18 @@ export function replicaQueueOf(replicaId: string) {
     exchange: exchangeNames.events,
     routingKeys: [...eventTypesOf(queueNames.userBackendWsUpdates), ...eventTypesOf(queueNames.userBackendAgent)],
     consumers: ['one replica of user_backend'],
-    durable: false,
-    exclusive: true,
-    autoDelete: true,
-    arguments: { 'x-queue-type': 'classic', 'x-max-length-bytes': 64 * MiB, 'x-overflow': 'drop-head' },
-  } satisfies QueueDefinition & Record<'durable' | 'exclusive' | 'autoDelete', boolean>;
+    arguments: {
+      'x-queue-type': 'quorum',
+      'x-max-length-bytes': 64 * MiB,
+      'x-overflow': 'drop-head',
+      // If the connection broke, RabbitMQ removes the queue after this time without a consumer.
+      'x-expires': 60 * 1000,
+    },
+  } satisfies QueueDefinition;
 }
 
 /** Raised by a change that RabbitMQ refuses for existing queues and exchanges, or that takes messages from a consumer. */
-export const topologyVersion = 1;
+export const topologyVersion = 2;
 
 /** Every exchange, queue and further binding of the bus, in the order in which they can be declared. */
 export const topology: {

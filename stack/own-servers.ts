@@ -1,7 +1,8 @@
-import { connectAmqp } from '../bridge/bus/connection.ts';
+import { connectAmqp, connectToAny } from '../bridge/bus/connection.ts';
 import { createClient } from '../database/engine-client.ts';
 import { commandLineLimits } from '../database/time-limits.ts';
 import { explainUntrusted, UntrustedCertificate } from '../certificates/untrusted-certificate.ts';
+import { errorMessage } from '../supervision/errors.ts';
 
 /** A server of the user's own. It has no password file, because its user keeps the password. */
 interface OwnServer {
@@ -27,7 +28,7 @@ export async function checkDatabase(url: string): Promise<OwnServer> {
 /** Rejects when the user's own broker does not answer. The error never shows the password. */
 export async function checkAmqp(url: string, managementUrl?: string): Promise<OwnServer> {
   try {
-    await (await connectAmqp(url, { timeout: 10_000 })).close();
+    await (await connectToAny(url, (node) => connectAmqp(node.href, { timeout: 10_000 }))).close();
   } catch (error) {
     throw noAnswer('AMQP_URL', url, error);
   }
@@ -39,9 +40,8 @@ function noAnswer(variable: string, url: string, cause: unknown): Error {
   const caSetting = variable.replace('_URL', '_CA_FILE');
   const explained = explainUntrusted(cause, { server: `The server at ${place}`, setting: variable, caSetting });
   if (explained instanceof UntrustedCertificate) return explained;
-  const reason = cause instanceof Error ? cause.message || cause.name : String(cause);
   return new Error(
-    `${variable} names ${place}, where no connection could be made: ${reason}\n` +
+    `${variable} names ${place}, where no connection could be made: ${errorMessage(cause)}\n` +
       `Start that server or correct ${variable}; without ${variable} the project runs a server of its own.`,
     { cause },
   );

@@ -6,14 +6,24 @@ import type { FoundRabbitmq } from './rabbitmq-find.ts';
 import type { RabbitmqLaunchOptions } from './rabbitmq-launch.ts';
 import { runServer, type RunningServer } from './server.ts';
 
+/** What makes a node a member of a cluster on this machine, whose nodes share a port mapper. */
+export interface ClusterMember {
+  /** Name of this node, such as `one@localhost`. */
+  name: string;
+  /** The names of all nodes, this one included. */
+  names: readonly string[];
+  /** Secret by which the nodes know each other. */
+  cookie: string;
+}
+
 /**
  * Runs a private node: name, data, cookie, ports and port mapper of its own, so that a node of the machine is not touched.
  * Variables: https://www.rabbitmq.com/docs/configure#supported-environment-variables
  */
 export async function runNode(
-  options: RabbitmqLaunchOptions & Extract<FoundRabbitmq, { kind: 'node' }>,
+  options: RabbitmqLaunchOptions & Extract<FoundRabbitmq, { kind: 'node' }> & { member?: ClusterMember },
 ): Promise<RunningServer> {
-  const { folder, executable, system, ports, login, probe, signal } = options;
+  const { folder, executable, system, ports, login, probe, member, signal } = options;
   mkdirSync(join(folder, 'settings'), { recursive: true });
   // Names of these folders as the node sees them.
   const seen = system?.directory ?? dirname(folder);
@@ -29,14 +39,16 @@ export async function runNode(
     `management.tcp.port = ${ports.management}`,
     `default_user = ${login.user}`,
     `default_pass = ${login.password}`,
+    ...(member === undefined ? [] : clusterConfiguration(member)),
     '',
   ];
+  if (member !== undefined) writeCookie(join(folder, '.erlang.cookie'), member.cookie);
   const variables = {
     HOME: seenFolder,
     ERL_EPMD_PORT: ports.epmd,
     ERL_EPMD_ADDRESS: '127.0.0.1',
     ERL_CRASH_DUMP: join(seenFolder, 'erl_crash.dump'),
-    RABBITMQ_NODENAME: 'instance-engine@localhost',
+    RABBITMQ_NODENAME: member?.name ?? 'instance-engine@localhost',
     RABBITMQ_DIST_PORT: ports.distribution,
     RABBITMQ_MNESIA_BASE: join(seenFolder, 'data'),
     RABBITMQ_LOG_BASE: join(seen, 'logs'),
@@ -62,11 +74,27 @@ export async function runNode(
     executable,
   ];
   const node = await runServer({ name: 'RabbitMQ', folder, command, args, probe, signal });
+  // The other nodes of a cluster need the port mapper.
+  if (member !== undefined) return node;
   const withEpmd = (end: () => Promise<void>) => async () => {
     await end();
     await endEpmd(ports.epmd);
   };
   return { ...node, stop: withEpmd(node.stop), kill: withEpmd(node.kill) };
+}
+
+/** https://www.rabbitmq.com/docs/cluster-formation#peer-discovery-classic-config */
+function clusterConfiguration({ names }: ClusterMember): string[] {
+  return [
+    'cluster_formation.peer_discovery_backend = classic_config',
+    ...names.map((name, index) => `cluster_formation.classic_config.nodes.${index + 1} = ${name}`),
+  ];
+}
+
+/** Erlang refuses a file that others may read: https://www.rabbitmq.com/docs/clustering#erlang-cookie */
+function writeCookie(file: string, cookie: string): void {
+  rmSync(file, { force: true });
+  writeFileSync(file, cookie, { mode: 0o400 });
 }
 
 /** Holds the port of the node's port mapper. */

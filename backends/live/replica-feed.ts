@@ -5,12 +5,14 @@ import type { Logger } from 'pino';
 import { replicaQueueOf } from '../../contracts/topology.ts';
 import { ContractViolation, parseEvent } from '../../bridge/bus/incoming-event.ts';
 import { runBusSession, type Bus } from '../../bridge/bus/session.ts';
+import { amqpLimits } from '../../bridge/bus/time-limits.ts';
 import { watchEvents } from '../../bridge/bus/watch-events.ts';
 import { readHead, readPage, readPublished, type LiveEvent } from './published-events.ts';
 import { createIntake } from './replica-intake.ts';
 import { watchSilence, type SilenceWatch } from './silence-watch.ts';
 import { CannotWork, errorMessage, type FatalError } from '../../supervision/errors.ts';
 import { supervise, type Session, type Supervised } from '../../supervision/supervise.ts';
+import { within } from '../../supervision/within.ts';
 
 export interface ReplicaFeedOptions {
   amqpUrl: string;
@@ -37,7 +39,7 @@ export interface ReplicaFeed extends Supervised {
   expect(position: number | undefined): void;
 }
 
-/** Brings all events to one replica of user_backend, over a queue of its own that is deleted with the connection. */
+/** Brings all events to one replica of user_backend, over a queue of its own. */
 export function startReplicaFeed(options: ReplicaFeedOptions): ReplicaFeed {
   const { amqpUrl, pool, logger, onFatal, onEvent, onLoss, silenceMs, pollMs = 10_000 } = options;
   const head = (): Promise<number> => readHead(pool);
@@ -72,19 +74,19 @@ export function startReplicaFeed(options: ReplicaFeedOptions): ReplicaFeed {
 
   const run = async (session: Session): Promise<void> => {
     let hasEnded = false;
+    // A fresh name for each session, because what a session left in its queue is read from the log.
+    const { name: queue, routingKeys, arguments: given } = replicaQueueOf(randomUUID());
     const start = async ({ channel, fail }: Bus): Promise<void> => {
-      // A fresh name, because the queue of a connection that broke silently stays locked for a while.
-      const { exchange: _exchange, consumers: _, routingKeys, ...queue } = replicaQueueOf(randomUUID());
       await watchEvents({
         channel,
-        queue,
+        queue: { name: queue, arguments: given },
         keys: routingKeys,
         onMessage: (message) => {
           const event = read(message);
           if (event) intake.take(event).catch(fail);
         },
         onCancel: () =>
-          fail(new CannotWork(`RabbitMQ cancelled the consumer of ${queue.name}, because the queue was deleted`)),
+          fail(new CannotWork(`RabbitMQ cancelled the consumer of ${queue}, because the queue was deleted`)),
       });
       await intake.catchUp();
       if (hasEnded) return;
@@ -92,7 +94,7 @@ export function startReplicaFeed(options: ReplicaFeedOptions): ReplicaFeed {
         position: () => intake.position ?? 0,
         readHead: head,
         readPublished: (after) => readPublished(pool, after),
-        hasLost: (upTo) => hasLost(channel, queue.name, upTo),
+        hasLost: (upTo) => hasLost(channel, queue, upTo),
         silenceMs,
         pollMs,
       });
@@ -100,13 +102,16 @@ export function startReplicaFeed(options: ReplicaFeedOptions): ReplicaFeed {
       begin();
       session.ready();
     };
+    const finish = async (channel: Channel): Promise<void> => {
+      await within(amqpLimits.finishMs, channel.deleteQueue(queue));
+    };
     const cleanUp = (): void => {
       hasEnded = true;
       watch?.end();
       watch = undefined;
     };
     const connectionName = 'user_backend.replica';
-    await runBusSession({ amqpUrl, connectionName, service: 'user_backend', session, start, cleanUp });
+    await runBusSession({ amqpUrl, connectionName, service: 'user_backend', session, start, finish, cleanUp });
   };
   const supervised = supervise({ name: 'user_backend.replica', logger, run, onFatal });
 

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import { connect, type Channel, type ChannelModel, type ConfirmChannel } from 'amqplib';
 import { limitCalls, Unanswered } from './limit-calls.ts';
+import { nodesOf } from './cluster-nodes.ts';
 import { leaveOutUnreadableHeaders } from './readable-headers.ts';
 import { explainUntrusted, UntrustedCertificate } from '../../certificates/untrusted-certificate.ts';
 import { explainRefusal } from './refusal.ts';
@@ -12,6 +13,7 @@ import { amqpLimits } from './time-limits.ts';
 import { within } from '../../supervision/within.ts';
 
 export interface AmqpOptions {
+  /** May name several nodes of a cluster (`cluster-nodes.ts`), which are tried one after the other. */
   amqpUrl: string;
   /** Shown in RabbitMQ's management page. */
   connectionName: string;
@@ -43,38 +45,17 @@ export interface AmqpConnection {
   close(): Promise<void>;
 }
 
-/** @throws Error that names the server and the setting to check, if it cannot be reached; FatalError if it refuses the login */
+/**
+ * @throws Error that names the server and the setting to check, if it cannot be reached; FatalError if it refuses the login; of several
+ *   nodes that differ in this, an AggregateError
+ */
 export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
-  const { amqpUrl, connectionName, session, heartbeatSeconds = amqpLimits.heartbeatSeconds } = options;
-  const url = new URL(amqpUrl);
-  if (!url.searchParams.has('heartbeat')) url.searchParams.set('heartbeat', String(heartbeatSeconds));
-  let model: ChannelModel;
-  try {
-    model = await connectAmqp(url.href, {
-      timeout: amqpLimits.connectMs,
-      noDelay: true,
-      clientProperties: { connection_name: connectionName },
-    });
-  } catch (error) {
-    const place = { server: `RabbitMQ at ${url.host}`, setting: 'AMQP_URL', caSetting: 'AMQP_CA_FILE' };
-    const untrusted = explainUntrusted(error, place);
-    // This is not fatal, because certificates are renewed while services run.
-    if (untrusted instanceof UntrustedCertificate) throw new CannotWork(untrusted.message, { cause: error });
-    const message = `RabbitMQ at ${url.host} cannot be used: ${errorMessage(error)}.`;
-    if (/ACCESS[_-]REFUSED/.test(message)) {
-      throw new FatalError(`${message} Check user and password in AMQP_URL.`, { cause: error });
-    }
-    // This is not fatal, because a starting server refuses its virtual hosts, too. The client hides the server's reason.
-    if (message.includes('ConnectionOpenOk')) {
-      throw new CannotWork(
-        `RabbitMQ at ${url.host} refuses the virtual host ${virtualHostOf(url)}. ` +
-          `Create it and let the user in, or correct AMQP_URL.`,
-        { cause: error },
-      );
-    }
-    throw new Error(`${message} Start it, or correct AMQP_URL.`, { cause: error });
-  }
-
+  const { amqpUrl, session } = options;
+  const { url, model } = await connectToAny(
+    amqpUrl,
+    async (node) => ({ url: node, model: await logIn(node, options) }),
+    session?.signal,
+  );
   leaveOutUnreadableHeaders(model);
   let failure: unknown;
   let reject: (error: unknown) => void = () => undefined;
@@ -82,7 +63,7 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
     reject = rejectBroken;
   });
   const fail = (error: unknown): void => {
-    failure ??= explainRefusal(error, amqpUrl);
+    failure ??= explainRefusal(error, url.href);
     reject(failure);
   };
   broken.catch(() => undefined);
@@ -143,7 +124,7 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
     broken,
     explain: (error) => {
       if (error instanceof FatalError || error instanceof CannotWork) return error;
-      return failure ?? explainRefusal(error, amqpUrl);
+      return failure ?? explainRefusal(error, url.href);
     },
     close: async () => {
       // Channels are closed first, or the client sends the close of the connection before the last acknowledgements.
@@ -156,6 +137,62 @@ export async function openAmqp(options: AmqpOptions): Promise<AmqpConnection> {
       abandon();
     },
   };
+}
+
+/**
+ * Connects to the first node of a cluster that can be used. A node that does not answer costs `amqpLimits.connectMs`.
+ *
+ * @throws the error of the only node; the first error where all are fatal, or all are a CannotWork; else an AggregateError of all
+ */
+export async function connectToAny<Connected>(
+  amqpUrl: string,
+  connectTo: (node: URL) => Promise<Connected>,
+  signal?: AbortSignal,
+): Promise<Connected> {
+  const errors: unknown[] = [];
+  for (const node of nodesOf(amqpUrl)) {
+    signal?.throwIfAborted();
+    try {
+      return await connectTo(node);
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  // A node that is not part of the cluster yet knows no account, so its refusal alone must not end the process.
+  const isSame = [FatalError, CannotWork].some((Kind) => errors.every((error) => error instanceof Kind));
+  throw errors.length === 1 || isSame ? errors[0] : new AggregateError(errors, errors.map(errorMessage).join(' '));
+}
+
+async function logIn(
+  url: URL,
+  { connectionName, heartbeatSeconds = amqpLimits.heartbeatSeconds }: AmqpOptions,
+): Promise<ChannelModel> {
+  if (!url.searchParams.has('heartbeat')) url.searchParams.set('heartbeat', String(heartbeatSeconds));
+  try {
+    return await connectAmqp(url.href, {
+      timeout: amqpLimits.connectMs,
+      noDelay: true,
+      clientProperties: { connection_name: connectionName },
+    });
+  } catch (error) {
+    const place = { server: `RabbitMQ at ${url.host}`, setting: 'AMQP_URL', caSetting: 'AMQP_CA_FILE' };
+    const untrusted = explainUntrusted(error, place);
+    // This is not fatal, because certificates are renewed while services run.
+    if (untrusted instanceof UntrustedCertificate) throw new CannotWork(untrusted.message, { cause: error });
+    const message = `RabbitMQ at ${url.host} cannot be used: ${errorMessage(error)}.`;
+    if (/ACCESS[_-]REFUSED/.test(message)) {
+      throw new FatalError(`${message} Check user and password in AMQP_URL.`, { cause: error });
+    }
+    // This is not fatal, because a starting server refuses its virtual hosts, too. The client hides the server's reason.
+    if (message.includes('ConnectionOpenOk')) {
+      throw new CannotWork(
+        `RabbitMQ at ${url.host} refuses the virtual host ${virtualHostOf(url)}. ` +
+          `Create it and let the user in, or correct AMQP_URL.`,
+        { cause: error },
+      );
+    }
+    throw new Error(`${message} Start it, or correct AMQP_URL.`, { cause: error });
+  }
 }
 
 /** Connects like amqplib's `connect`. If the URL names a `cacertfile`, only its certificate authorities are trusted. */

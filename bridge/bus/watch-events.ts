@@ -1,6 +1,7 @@
-import type { Channel, ConsumeMessage, Options } from 'amqplib';
+import { randomUUID } from 'node:crypto';
+import type { Channel, ConsumeMessage } from 'amqplib';
 import { exchangeNames } from '../../contracts/names.ts';
-import type { RoutingKey } from '../../contracts/topology.ts';
+import type { QueueDefinition, RoutingKey } from '../../contracts/topology.ts';
 
 export interface WatchOptions {
   channel: Channel;
@@ -9,15 +10,28 @@ export interface WatchOptions {
   onMessage: (message: ConsumeMessage) => void;
   /** Called when RabbitMQ ends the consumption because the queue was deleted. */
   onCancel?: () => void;
-  /** By default a queue that RabbitMQ names, and that is deleted with the connection. */
-  queue?: Options.AssertQueue & { name: string };
+  /** By default a queue with a name of its own, which RabbitMQ removes soon after nobody consumes it any more. */
+  queue?: Pick<QueueDefinition, 'name' | 'arguments'>;
 }
 
 /** Consumes everything that is published to `events.topic` from now on, over a temporary queue and without acknowledgements. */
 export async function watchEvents({ channel, keys, onMessage, onCancel, queue }: WatchOptions): Promise<void> {
-  const { name, ...properties } = queue ?? { name: '', exclusive: true };
-  const declared = await channel.assertQueue(name, properties);
-  for (const key of keys) await channel.bindQueue(declared.queue, exchangeNames.events, key);
+  const { name, arguments: given } = queue ?? ownQueue();
+  await channel.assertQueue(name, { durable: true, arguments: given });
+  for (const key of keys) await channel.bindQueue(name, exchangeNames.events, key);
   const onDelivery = (message: ConsumeMessage | null): void => (message ? onMessage(message) : onCancel?.());
-  await channel.consume(declared.queue, onDelivery, { noAck: true });
+  await channel.consume(name, onDelivery, { noAck: true });
+}
+
+/** It is replicated, because event_broker cannot publish as long as the node of a classic queue is away. */
+function ownQueue(): Pick<QueueDefinition, 'name' | 'arguments'> {
+  return {
+    name: `watch.${randomUUID()}`,
+    arguments: {
+      'x-queue-type': 'quorum',
+      'x-max-length-bytes': 64 * 1024 * 1024,
+      'x-overflow': 'drop-head',
+      'x-expires': 60_000,
+    },
+  };
 }

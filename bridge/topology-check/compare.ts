@@ -1,5 +1,5 @@
 import { nameOf, removalOf } from '../bus/topology.ts';
-import { expectedVirtualHost, isOfControlQueue } from './expected.ts';
+import { expectedVirtualHost, isOfControlQueue, isReplicaQueue } from './expected.ts';
 import { compareObjects, inOrder, namesOf, noDetails, type Difference, type Finding } from './findings.ts';
 import { policyDifferences } from './policies.ts';
 import type { FoundObject, FoundVirtualHost, VirtualHost } from './virtual-host.ts';
@@ -66,9 +66,9 @@ function bindingDifferences({ expected, found }: Both, different: ReadonlySet<st
   });
 }
 
-/** Leaves out the default exchange, `amq.…`, and queues that are deleted with the connection that declared them. */
+/** Leaves out the default exchange, `amq.…`, and queues that come and go with the connection that declared them. */
 function isLasting({ object: { name }, properties }: FoundObject): boolean {
-  return name !== '' && !name.startsWith('amq.') && properties['exclusive'] !== true;
+  return name !== '' && !name.startsWith('amq.') && properties['exclusive'] !== true && !isReplicaQueue(name);
 }
 
 /** Says what a person can do about a difference: `--apply` never deletes anything. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { controlQueueName, exchangeNames } from '../../contracts/names.ts';
+import { controlQueueName, exchangeNames, replicaQueueName } from '../../contracts/names.ts';
 import { controlQueueOf, topology } from '../../contracts/topology.ts';
 import { bindingOf, type TopologyObject } from '../bus/topology.ts';
 import { toBinding, type VirtualHost } from './virtual-host.ts';
@@ -32,6 +32,11 @@ export function expectedVirtualHost(found: VirtualHost): VirtualHost {
 /** Whether the object is a control queue or a binding of one. */
 export function isOfControlQueue(object: TopologyObject): boolean {
   return instanceIdOf(object.type === 'binding' ? object.destination : object.name) !== undefined;
+}
+
+/** Whether a replica of user_backend made the queue for one of its connections. */
+export function isReplicaQueue(queue: string): boolean {
+  return queue.startsWith(replicaQueueName('')) && isUuid(queue.slice(replicaQueueName('').length));
 }
 
 function controlQueuesOf({ queues, bindings }: VirtualHost): ReturnType<typeof controlQueueOf>[] {

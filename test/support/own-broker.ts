@@ -1,20 +1,16 @@
-import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
+import { join } from 'node:path';
 import { connect } from 'amqplib';
 import { inject, vi } from 'vitest';
 import { stackRoot, toolsDirectory } from '../../stack/paths.ts';
-import { choosePorts, type Ports } from '../../stack/ports.ts';
-import { findRabbitmq, type FoundRabbitmq } from '../../stack/rabbitmq-find.ts';
+import { choosePorts } from '../../stack/ports.ts';
+import { findRabbitmq } from '../../stack/rabbitmq-find.ts';
 import { startRabbitmq } from '../../stack/rabbitmq.ts';
 import { resetStack } from '../../stack/stack.ts';
 import { findRabbitmq4 } from './find-rabbitmq-4.ts';
 import { managementApi } from './management.ts';
-
-const execute = promisify(execFile);
+import { controlRabbitmq } from './rabbitmq-control.ts';
 
 export type OwnBroker = Awaited<ReturnType<typeof startOwnBroker>>;
 
@@ -30,8 +26,7 @@ export async function startOwnBroker() {
   const server = await startRabbitmq({ directory, ports, broker });
 
   const control = async (...args: string[]): Promise<void> => {
-    const { program, args: given } = controlCommand({ directory, found: broker.found, ports, args });
-    await execute(program, given);
+    await controlRabbitmq({ directory, found: broker.found, epmdPort: ports.epmd }, args);
   };
   const managementUrl = `http://127.0.0.1:${ports.management}`;
   const isBlocking = async (): Promise<boolean> => {
@@ -85,36 +80,4 @@ async function releaseOfProject(): Promise<string> {
   const { amqpUrl, managementUrl } = inject('servers');
   const overview = await managementApi(managementUrl, amqpUrl)('GET', 'overview');
   return String(((await overview.json()) as { rabbitmq_version: unknown }).rabbitmq_version);
-}
-
-/** `rabbitmqctl`, where the node runs. */
-function controlCommand({
-  directory,
-  found,
-  ports,
-  args,
-}: {
-  directory: string;
-  found: FoundRabbitmq;
-  ports: Ports;
-  args: string[];
-}): { program: string; args: string[] } {
-  const rabbitmqctl = 'rabbitmqctl';
-  if (found.kind === 'container') {
-    const container = readFileSync(join(directory, 'rabbitmq', 'container'), 'utf8');
-    return { program: 'docker', args: ['exec', container, rabbitmqctl, ...args] };
-  }
-  const { system } = found;
-  const home = join(system?.directory ?? directory, 'rabbitmq');
-  const [program = '', ...rest] = [
-    ...(system === undefined ? [] : [...system.enter, directory]),
-    'env',
-    `HOME=${home}`,
-    `ERL_EPMD_PORT=${ports.epmd}`,
-    join(dirname(found.executable), rabbitmqctl),
-    '--node',
-    'instance-engine@localhost',
-    ...args,
-  ];
-  return { program, args: rest };
 }

@@ -10,3 +10,4 @@ export const longProjects = ['timed', 'long', 'browser', 'model', rabbitmq4Proje
 export const chartProject = 'chart';
 export const kubernetesProject = 'kubernetes';
 export const monitoringProject = 'monitoring';
+export const clustersProject = 'clusters';

@@ -4,6 +4,7 @@ import { hostname, tmpdir } from 'node:os';
 import { rootCertificates } from 'node:tls';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { nodesOf } from '../../bridge/bus/cluster-nodes.ts';
 import { findBuild } from '../../configuration/build.ts';
 import { readConfiguration } from '../../configuration/configuration.ts';
 import { InvalidConfiguration } from '../../configuration/environment.ts';
@@ -163,6 +164,30 @@ test.for([
     new RegExp(`${name} names the file .*text.pem, which holds no certificates in PEM`),
   );
   expect(problemsWith(broken)).toMatch(new RegExp(`${name} names the file .*broken.pem, which holds no certificates`));
+});
+
+test('only AMQP_URL names several hosts, and those as a list that can be read', () => {
+  const list = 'amqp://user:secret@one:5672,two:5673/host';
+  const { amqpUrl } = readConfiguration({ ...complete, AMQP_URL: list });
+  expect(
+    nodesOf(amqpUrl)
+      .map(({ host }) => host)
+      .toSorted(),
+  ).toEqual(['one:5672', 'two:5673']);
+  const CONTROL_AMQP_URL = 'amqp://agents:secret@one,two';
+  expect(problemsOf({ ...complete, AMQP_URL: 'amqp://user:secret@one,', CONTROL_AMQP_URL })).toEqual([
+    expect.stringMatching(/AMQP_URL has a comma in its host: only AMQP_URL may name several/),
+    expect.stringMatching(/CONTROL_AMQP_URL has a comma in its host: only AMQP_URL may name several/),
+  ]);
+});
+
+test('the file of a CA is used for each of several hosts', () => {
+  const AMQP_URL = 'amqps://user:secret@one,two';
+  const { amqpUrl } = readConfiguration({ ...complete, AMQP_URL, AMQP_CA_FILE: rootCertificateFile() });
+  expect(nodesOf(amqpUrl).map(({ searchParams }) => searchParams.get('cacertfile'))).toEqual([
+    join(home, 'root.pem'),
+    join(home, 'root.pem'),
+  ]);
 });
 
 test('a file of a CA that a URL itself names is checked as well', () => {

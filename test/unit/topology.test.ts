@@ -66,12 +66,16 @@ test('the queue of an instance gets commands to it and to all of its agent, is b
   });
 });
 
-test('the queue of a replica gets what those that replicas share get, is bounded, and goes with its connection', () => {
+test('the queue of a replica gets what those that replicas share get, is bounded and replicated, and goes when left', () => {
   expect(replicaQueueOf('one')).toMatchObject({
     name: 'user_backend.replica.one',
     exchange: 'events.topic',
     routingKeys: ['instance.updated', 'instance.deleted', 'agent.published', 'agent.retired'],
-    exclusive: true,
-    arguments: { 'x-max-length-bytes': 64 * 1024 * 1024, 'x-overflow': 'drop-head' },
+    arguments: {
+      'x-queue-type': 'quorum',
+      'x-max-length-bytes': 64 * 1024 * 1024,
+      'x-overflow': 'drop-head',
+      'x-expires': 60_000,
+    },
   });
 });

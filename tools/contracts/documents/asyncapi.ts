@@ -76,11 +76,10 @@ function queueChannels(): Json {
 }
 
 function replicaChannel(): Json {
-  const { routingKeys, durable, exclusive, autoDelete } = replicaQueue;
+  const { routingKeys } = replicaQueue;
   return {
     'user_backend.replica': queueChannel(replicaQueue, routingKeys.join(', '), routingKeys, {
       parameters: { replica_id: { description: 'UUID of a connection of one replica of user_backend.' } },
-      properties: { durable, exclusive, autoDelete },
     }),
   };
 }
@@ -111,9 +110,9 @@ function queueChannel(
   { name, exchange, arguments: given }: QueueDefinition,
   keys: string,
   types: readonly string[],
-  { parameters, properties }: { parameters?: Json; properties?: Json } = {},
+  { parameters }: { parameters?: Json } = {},
 ): Json {
-  const queue = { name, durable: true, exclusive: false, autoDelete: false, vhost: '/', ...properties };
+  const queue = { name, durable: true, exclusive: false, autoDelete: false, vhost: '/' };
   return {
     address: name,
     description: `Bound to ${exchange} by ${keys}.`,
