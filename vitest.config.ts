@@ -178,7 +178,12 @@ export default defineConfig({
           name: clustersProject,
           include: ['test/clusters/**/*.test.ts'],
           ...withServers,
-          globalSetup: [...withServers.globalSetup, 'test/support/clusters/rabbitmq-program.ts'],
+          globalSetup: [
+            ...withServers.globalSetup,
+            'test/support/clusters/rabbitmq-program.ts',
+            'test/support/clusters/temporal-server.ts',
+            'test/support/clusters/haproxy-program.ts',
+          ],
           hookTimeout: 180_000,
           ...alone,
           expect,

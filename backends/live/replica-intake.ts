@@ -41,14 +41,24 @@ export function createIntake({
 }: IntakeOptions): Intake {
   let position: number | undefined;
   let waiting: LiveEvent[] = [];
-  /** Ids of the newest events that were handed on, by their positions. */
+  /** Ids of the events at the newest positions; empty where a position concerns no client. */
   const recent = new Map<number, string>();
   let catchingUp: Promise<void> | undefined;
 
+  /** Records that everything up to a position was handed on, of which the last event has this id. */
+  const pass = (to: number, id = ''): void => {
+    if (position === undefined || to <= position) return;
+    for (let at = Math.max(position + 1, to - maxRecent); at < to; at += 1) recent.set(at, '');
+    recent.set(to, id);
+    position = to;
+    for (const at of recent.keys()) {
+      if (at > to - maxRecent) break;
+      recent.delete(at);
+    }
+  };
+
   const handOn = (event: LiveEvent): void => {
-    position = event.metadata.position;
-    recent.set(position, event.metadata.id);
-    recent.delete(position - maxRecent);
+    pass(event.metadata.position, event.metadata.id);
     try {
       onEvent(event);
     } catch (error) {
@@ -79,10 +89,10 @@ export function createIntake({
         return;
       }
       page.events.forEach(handOn);
-      position = Math.max(page.upTo, position ?? from);
-      more = page.more && position < head;
+      pass(page.upTo);
+      more = page.more && (position ?? from) < head;
     }
-    position = Math.max(head, position ?? from);
+    pass(head);
   };
 
   const reconcile = async (): Promise<void> => {

@@ -20,8 +20,8 @@ const patienceSeconds = 5;
 const batchSize = 200;
 
 const holds = 'h.forgotten_at is null and h.lease_until > clock_timestamp()';
-const isReplaceable = `(h.forgotten_at is not null
-  or coalesce(h.lease_until + make_interval(secs => p.replace_after_seconds) < clock_timestamp(), false))`;
+/** The function is asked about lost hosts alone, because its answer costs more than the comparisons. */
+const isReplaceable = `((h.forgotten_at is not null or h.lease_until < clock_timestamp()) and is_replaceable(p, h))`;
 const reason = `i.metadata #>> '{status_reason,code}'`;
 const saysLost = `coalesce(i.status = 'pending' and ${reason} = 'host_lost', false)`;
 

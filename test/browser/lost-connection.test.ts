@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, inject, test } from 'vitest';
 import { usePages, statusInList } from '../support/open-page.ts';
+import { backUp, restore } from '../support/restored-tables.ts';
 import { signToken } from '../support/tokens.ts';
 
 describe.skipIf(inject('chromium') === null)('a page that loses its connection', () => {
@@ -26,6 +27,26 @@ describe.skipIf(inject('chromium') === null)('a page that loses its connection',
     await expect.poll(() => statusInList(page, changed)).toBe('stopped');
     await expect.poll(() => statusInList(page, created)).toBe('running');
     await expect.poll(() => statusInList(page, deleted)).toBe('');
+  });
+
+  test('shows what an older copy of the database says, also where it has seen later versions', async () => {
+    const userId = randomUUID();
+    const [changed, deleted] = [await pages.insertInstance(userId), await pages.insertInstance(userId)];
+    const page = await pages.signIn({ userId });
+    for (const id of [changed, deleted]) await expect.poll(() => statusInList(page, id)).toBe('running');
+    await rig.untilBusIsQuiet();
+    await backUp(rig);
+    for (let round = 0; round < 20; round += 1) {
+      await rig.pool.query('update instances set metadata = $2 where id = $1', [changed, { round }]);
+    }
+    await rig.pool.query(`update instances set desired_state = 'stopped' where id = $1`, [changed]);
+    await rig.deleteInstance(deleted);
+    await expect.poll(() => statusInList(page, changed)).toBe('stopped');
+    await expect.poll(() => statusInList(page, deleted)).toBe('');
+
+    await restore(rig);
+    await expect.poll(() => statusInList(page, changed)).toBe('running');
+    await expect.poll(() => statusInList(page, deleted)).toBe('running');
   });
 
   test('comes back by itself after the server went away, with what happened meanwhile', async () => {

@@ -88,3 +88,21 @@ test('what was lost with the queue of the audit log is appended late, once, and 
   const late = (await readLogs()).recorded.slice(recorded.length);
   expect(late).toEqual(published.filter((id) => !recorded.includes(id)));
 });
+
+test('events at positions that were given before are appended as well, after the log was set back', async () => {
+  const allRecorded = () =>
+    vi.waitFor(async () => {
+      const { published, recorded } = await readLogs();
+      expect(published.filter((id) => !recorded.includes(id))).toEqual([]);
+    }, patience);
+  startOwnRefill();
+  await causeEvents();
+  await allRecorded();
+  // As after a failover that lost the last commits.
+  const { rows } = await rig.pool.query<{ kept: string }>('select last_given - 4 as kept from event_log_positions');
+  const kept = rows[0]?.kept;
+  await rig.pool.query('delete from event_log where position > $1', [kept]);
+  await rig.pool.query('update event_log_positions set last_given = $1, last_removed = 0', [kept]);
+  await causeEvents();
+  await allRecorded();
+});

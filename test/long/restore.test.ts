@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { instanceStateQuery } from '../../workflows/instance-state-query.ts';
+import { backUp, restore } from '../support/restored-tables.ts';
 import { one, useRig } from '../support/rig.ts';
 
 /** Rows that are no longer what the workflows know of them, and events that no row caused. */
@@ -35,45 +36,12 @@ const configure = (id: string, config: object) =>
 const historyLength = async (id: string) => (await rig.workflow(id).describe()).historyLength;
 
 describe('a backup that is restored', () => {
-  const tables = [
-    'instances',
-    'event_log_entries',
-    'event_log_waiting',
-    'event_log_publications',
-    'event_log_positions',
-    'deleted_entities',
-  ];
-  /** All but those that PostgreSQL computes. */
-  const columnsOf = async (table: string): Promise<string> => {
-    const { rows } = await rig.pool.query<{ columns: string }>(
-      `select string_agg(quote_ident(attname), ', ' order by attnum) as columns from pg_attribute
-       where attrelid = $1::regclass and attnum > 0 and not attisdropped and attgenerated = ''`,
-      [table],
-    );
-    return one(rows).columns;
-  };
-  /** What the tables held, as a dump of them holds it. */
-  const backUp = async (): Promise<void> => {
-    for (const table of tables) await rig.pool.query(`create table kept_${table} as table ${table}`);
-  };
-  /** Puts the tables back past every trigger, as pg_restore does; rows are as old as they were then. */
-  const restore = async (): Promise<void> => {
-    const client = await rig.connect();
-    await client.query('begin; set local session_replication_role = replica');
-    for (const table of tables) {
-      const columns = await columnsOf(table);
-      await client.query(`delete from ${table};
-        insert into ${table} (${columns}) overriding system value select ${columns} from kept_${table}`);
-    }
-    await client.query(`update instances set updated_at = now() - interval '1 hour'; commit`);
-  };
-
   test('is what every instance goes on from, and later changes take effect', async () => {
     const [changed, stopped, deleted] = [await run({ v: 1 }), await run(), await run()];
     const started = await run();
     await want(started, 'stopped');
     await until(started, 'stopped', 0);
-    await backUp();
+    await backUp(rig);
 
     for (const version of [2, 3, 4]) await configure(changed, { v: version });
     await want(stopped, 'stopped');
@@ -85,7 +53,7 @@ describe('a backup that is restored', () => {
     await rig.untilBusIsQuiet();
     const [laterAgent] = await rig.processes(changed);
 
-    await restore();
+    await restore(rig);
     await Promise.all([
       until(changed, 'running', 1),
       until(stopped, 'running', 1),

@@ -14,7 +14,10 @@ export function useHostRows() {
     pool = openTestPool({ connectionString: await createMigratedDatabase(inject('postgresUrl'), name), max: 25 });
     // The database is dropped while the server may still be closing connections of the pool.
   });
-  beforeEach(() => pool.query('delete from placements; delete from instances; delete from hosts; delete from agents'));
+  beforeEach(() =>
+    pool.query(`delete from placements; delete from instances; delete from hosts; delete from agents;
+      update lease_history set since = '-infinity'`),
+  );
   afterAll(async () => {
     await pool.end();
     await dropDatabase(inject('postgresUrl'), name);

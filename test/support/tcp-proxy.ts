@@ -7,6 +7,8 @@ export interface TcpProxy {
   /** Breaks every connection and refuses new ones, until `restore`. Either may be repeated. */
   cut(): Promise<void>;
   restore(): Promise<void>;
+  /** Breaks every connection, and leads new ones to another server, as an address does that moves with the primary. */
+  moveTo(target: string): Promise<void>;
   /** Keeps every connection open and accepts new ones, but forwards nothing any more: the other side looks alive. */
   mute(): void;
   /** Keeps every connection open and forwards nothing until `release`, which then forwards all of it. */
@@ -16,7 +18,7 @@ export interface TcpProxy {
 
 /** Stands between a client and the server at `target` (`host:port`), so that a test can take the server away. It listens at `ownHost`. */
 export async function openTcpProxy(target: string, ownHost = '127.0.0.1'): Promise<TcpProxy> {
-  const { hostname, port } = new URL(`tcp://${target}`);
+  let { hostname, port } = new URL(`tcp://${target}`);
   const sockets = new Set<Socket>();
   const relays = new Map<Socket, Socket>();
   let isMute = false;
@@ -50,14 +52,25 @@ export async function openTcpProxy(target: string, ownHost = '127.0.0.1'): Promi
 
   let server = await listen(0);
   const own = (server.address() as AddressInfo).port;
+  const cut = async (): Promise<void> => {
+    if (!server.listening) return;
+    const closed = once(server, 'close');
+    server.close();
+    for (const socket of sockets) socket.destroy();
+    await closed;
+  };
+  const restore = async (): Promise<void> => {
+    isMute = false;
+    if (!server.listening) server = await listen(own);
+  };
   return {
     address: `${ownHost}:${own}`,
-    cut: async () => {
-      if (!server.listening) return;
-      const closed = once(server, 'close');
-      server.close();
-      for (const socket of sockets) socket.destroy();
-      await closed;
+    cut,
+    restore,
+    moveTo: async (other) => {
+      await cut();
+      ({ hostname, port } = new URL(`tcp://${other}`));
+      await restore();
     },
     mute: () => {
       isMute = true;
@@ -68,10 +81,6 @@ export async function openTcpProxy(target: string, ownHost = '127.0.0.1'): Promi
     },
     release: () => {
       for (const [from, to] of relays) from.pipe(to);
-    },
-    restore: async () => {
-      isMute = false;
-      if (!server.listening) server = await listen(own);
     },
   };
 }

@@ -154,6 +154,20 @@ test.each(['below what has come', 'to a place that was overtaken before anybody 
   },
 );
 
+test('begins anew where the log was set back and gave a place that concerned no client to an event', async () => {
+  const hidden = [3];
+  const { intake, got, losses, log, publish } = await open({ hidden });
+  for (const position of [1, 2]) await publish(position);
+  log.head = 3;
+  await intake.catchUp();
+  log.edition = ' of the copy';
+  hidden.pop();
+  await publish(3);
+  expect(losses).toEqual([3]);
+  await publish(4);
+  expect(got).toEqual([1, 2, 4]);
+});
+
 test('an event at a place that another one has, of which the log knows nothing, changes nothing', async () => {
   const { intake, got, losses, publish } = await open();
   for (const position of [1, 2, 3]) await publish(position);

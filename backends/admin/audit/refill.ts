@@ -26,11 +26,13 @@ export interface RefillOptions {
 export function startRefill(options: RefillOptions): Supervised {
   const { pool, logger, onFatal, graceSeconds = 60, intervalMs = 60_000, pageSize = 1_000 } = options;
   const append = createAppender({ pool, logger });
-  /** Every event up to this position has an entry, or cannot have one. */
-  let checked = 0;
+  /** Every event up to this one has an entry, or cannot have one. */
+  let checked: Place = beforeAll;
 
   const refill = async (signal: AbortSignal): Promise<number> => {
     let appended = 0;
+    // A restored backup, or a standby that lacked commits, gives positions a second time.
+    if (!(await isInLog(pool, checked))) checked = beforeAll;
     for (let more = true; more && !signal.aborted;) {
       const page = await readGaps(pool, { after: checked, graceSeconds, pageSize });
       for (const id of page.missing) {
@@ -45,7 +47,7 @@ export function startRefill(options: RefillOptions): Supervised {
           logger.error({ eventId: record.event_id, reason: error.message }, cannotAppend);
         }
       }
-      more = page.upTo - checked > 0;
+      more = page.upTo.position > checked.position;
       checked = page.upTo;
     }
     return appended;
@@ -65,25 +67,43 @@ export function startRefill(options: RefillOptions): Supervised {
 
 const cannotAppend = 'an event cannot be appended to the audit log';
 
+/** An event of the log. */
+interface Place {
+  position: number;
+  eventId: string | null;
+}
+
+const beforeAll: Place = { position: 0, eventId: null };
+
+async function isInLog(pool: Pool, { position, eventId }: Place): Promise<boolean> {
+  if (eventId === null) return true;
+  const { rows } = await pool.query('select from event_feed where position = $1 and event_id = $2', [
+    position,
+    eventId,
+  ]);
+  return rows.length > 0;
+}
+
 interface Gaps {
   /** Ids of entries of `event_log`, in the order in which they were published. */
   missing: string[];
   /** Equal to `after` if no event is due yet. */
-  upTo: number;
+  upTo: Place;
 }
 
 interface GapsOptions {
-  after: number;
+  after: Place;
   graceSeconds: number;
   pageSize: number;
 }
 
 async function readGaps(pool: Pool, { after, graceSeconds, pageSize }: GapsOptions): Promise<Gaps> {
-  const { rows } = await pool.query<{ up_to: string | null; missing: string[] | null }>(
+  const { rows } = await pool.query<{ up_to: string | null; event_id: string | null; missing: string[] | null }>(
     `with page as (
        select id, event_id, position, published_at, rejected_reason,
-         bool_and(rejected_reason is not null or published_at < clock_timestamp() - make_interval(secs => $2))
-           over (order by position) is true as is_due
+         -- An entry that is not published yet ends the page: 'bool_and' would leave a null out.
+         bool_and(rejected_reason is not null or coalesce(published_at < clock_timestamp() - make_interval(secs => $2), false))
+           over (order by position) as is_due
        from event_feed where position > $1 order by position limit $3
      ), kept_since as (
        -- What was published before the oldest entry was recorded may have had one, which retention removed. An entry may be
@@ -92,15 +112,15 @@ async function readGaps(pool: Pool, { after, graceSeconds, pageSize }: GapsOptio
        from audit_anchor a left join lateral (
          select o.recorded_at from audit_log o order by o.position limit 1) l on true
      )
-     select max(p.position) as up_to,
+     select max(p.position) as up_to, (array_agg(p.event_id order by p.position desc))[1] as event_id,
        array_agg(p.id order by p.position) filter (
          where p.rejected_reason is null and p.published_at > k.time
            and not exists (select from audit_log l where l.event_id = p.event_id)) as missing
      from page p cross join kept_since k where p.is_due`,
-    [after, graceSeconds, pageSize],
+    [after.position, graceSeconds, pageSize],
   );
-  const [row] = rows;
-  return { missing: row?.missing ?? [], upTo: Number(row?.up_to ?? after) };
+  const { up_to: upTo = null, event_id: eventId = null, missing = null } = rows[0] ?? {};
+  return { missing: missing ?? [], upTo: upTo === null ? after : { position: Number(upTo), eventId } };
 }
 
 /** @returns the entry of a published event; undefined if the event was removed, or cannot have an entry */

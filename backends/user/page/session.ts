@@ -101,6 +101,7 @@ function keepUpToDate({ me, api, known, gaps }: Session, token: string, ended: A
     token,
     all: me.is_admin,
     onEvent: known.hear,
+    onResync: known.beginAnew,
     onGap: () => gaps.forEach((listener) => listener()),
     onState: (state) => (liveState.value = state),
     checkToken: api.me,

@@ -128,6 +128,24 @@ describe('a lost host', () => {
     expect(Object.fromEntries(counts)).toEqual({ [host.id]: 0, [other.id]: 1 });
   });
 
+  test('keeps an instance where the database took the place of another one, until it could have renewed its lease', async () => {
+    const host = await openHost({ leaseSeconds: 3_600 });
+    const id = await insertInstance();
+    await place(id, { replaceAfterSeconds: 1_800 });
+    const other = await openHost();
+    await lose(host.id, 86_400);
+    // As in a standby that is promoted: the row is of the primary, and so is the lease.
+    await pool.query(`update lease_history set identity = 'of the primary'`);
+    expect(await place(id)).toMatchObject({ outcome: 'hostLost', hostId: host.id });
+    expect(await locatePlacement(pool, id)).toMatchObject({ outcome: 'hostLost', hostId: host.id });
+    const age = (seconds: number) =>
+      pool.query('update lease_history set since = clock_timestamp() - make_interval(secs => $1)', [seconds]);
+    await age(3_600 + 1_700);
+    expect(await place(id)).toMatchObject({ outcome: 'hostLost', hostId: host.id });
+    await age(3_600 + 1_801);
+    expect(await place(id)).toEqual({ outcome: 'placed', hostId: other.id, leftHostId: host.id });
+  });
+
   test('keeps the instance while no other host can take it, and a removal finds nothing', async () => {
     const host = await openHost();
     const id = await insertInstance();

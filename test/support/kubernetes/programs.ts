@@ -1,9 +1,9 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
-import { findOnPath, runCommand, withProgress } from '../../../stack/command.ts';
+import { withProgress } from '../../../stack/command.ts';
 import { isRootOnDebian } from '../../../stack/debian-package.ts';
 import type { Progress } from '../../../stack/server.ts';
+import { findGoProgram } from '../go-program.ts';
 import { unpackDebianPackages } from '../unpack-debian-packages.ts';
 
 /** The API server of a cluster, and the store of its own. */
@@ -21,7 +21,6 @@ export interface NodePrograms {
   cni: string;
 }
 
-const module = 'k8s.io/kubernetes';
 const version = 'v1.34.4';
 /** The libraries that are developed together with Kubernetes are published with this version. */
 const libraryVersion = 'v0.34.4';
@@ -63,55 +62,29 @@ export async function findNodePrograms(options: Options): Promise<NodePrograms> 
   };
 }
 
-async function findBuilt(
-  name: keyof typeof buildMinutes,
-  { toolsDirectory, onProgress, build }: Options,
-): Promise<string> {
-  const kept = join(toolsDirectory, name);
-  if (existsSync(kept)) return kept;
-  if (!build) throw new Error(`there is no ${name} in ${toolsDirectory}: npm run test:kubernetes builds it`);
-  if ((await findOnPath('go')) === undefined) throw new Error(`install Go (https://go.dev/dl), which builds ${name}`);
-  await withProgress(
-    `Kubernetes: building ${name} with Go (${buildMinutes[name]} minutes of processor time the first time) …`,
-    onProgress,
-    () => buildWithGo(name, toolsDirectory),
-  );
-  return kept;
-}
-
-/**
- * Builds a program of Kubernetes as a dependency of a module of our own. Its go.mod replaces the libraries that are developed
- * with it by folders of its repository; here they are replaced by what was published of them.
- */
-async function buildWithGo(name: string, toolsDirectory: string): Promise<void> {
-  const building = join(toolsDirectory, 'building', 'kubernetes');
-  mkdirSync(building, { recursive: true });
-  const answer = await runCommand('go', ['mod', 'download', '-json', `${module}@${version}`]);
-  const { GoMod: goMod } = z.object({ GoMod: z.string() }).parse(JSON.parse(answer));
-  writeFileSync(join(building, 'go.mod'), ownModule(readFileSync(goMod, 'utf8')));
+function findBuilt(name: keyof typeof buildMinutes, options: Options): Promise<string> {
   const [, major, minor] = /^v(\d+)\.(\d+)/.exec(version) ?? [];
   const stamp = Object.entries({ gitVersion: version, gitMajor: major, gitMinor: minor })
     .map(([variable, value]) => `-X k8s.io/component-base/version.${variable}=${value}`)
     .join(' ');
-  await runCommand(
-    'nice',
-    ['go', 'build', '-mod=mod', '-trimpath', `-ldflags=-s -w ${stamp}`, '-o', name, `${module}/cmd/${name}`],
-    { cwd: building },
+  const program = { name, module: 'k8s.io/kubernetes', version, path: `cmd/${name}`, minutes: buildMinutes[name] };
+  return findGoProgram(
+    { ...program, linkerFlags: stamp, dependenciesOf },
+    { ...options, command: 'npm run test:kubernetes' },
   );
-  // Renamed when complete: a build that was cut short is never taken for the program.
-  renameSync(join(building, name), join(toolsDirectory, name));
 }
 
-function ownModule(goMod: string): string {
+/**
+ * The go.mod of Kubernetes replaces the libraries that are developed with it by folders of its repository; here they are replaced by
+ * what was published of them.
+ */
+function dependenciesOf(goMod: string): string {
   const libraries = new Set(
     [...goMod.matchAll(/^\s*(k8s\.io\/[\w-]+) v0\.0\.0(?=\s)/gm)].map(([, library]) => library),
   );
-  const dependencies = goMod
-    .replace(/^module .*/m, 'module kubernetes-programs')
-    .replaceAll(/^replace \([^)]*\)/gm, '')
-    .replaceAll(/^replace .*/gm, '');
+  const dependencies = goMod.replaceAll(/^replace \([^)]*\)/gm, '').replaceAll(/^replace .*/gm, '');
   const replaced = [...libraries].map((library) => `replace ${library} => ${library} ${libraryVersion}`);
-  return [dependencies, `require ${module} ${version}`, ...replaced, ''].join('\n');
+  return [dependencies, ...replaced].join('\n');
 }
 
 async function findEtcd(options: Options): Promise<string> {

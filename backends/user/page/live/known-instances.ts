@@ -15,19 +15,22 @@ interface News {
  */
 export function createKnownInstances() {
   const instances = signal<ReadonlyMap<string, Instance>>(new Map());
+  /** The newest known sequences, by id. */
+  const sequences = new Map<string, number>();
   /** Sequences of deletions, by id. */
   const deletions = new Map<string, number>();
   const listeners = new Set<(news: News) => void>();
 
   const tell = (id: string, isKnown = true): void => listeners.forEach((listener) => listener({ id, isKnown }));
   const put = (instance: Instance): void => {
+    sequences.set(instance.id, instance.sequence);
     instances.value = new Map(instances.peek()).set(instance.id, instance);
   };
   const drop = (id: string): void => {
+    sequences.delete(id);
     instances.value = new Map([...instances.peek()].filter(([other]) => other !== id));
   };
-  const sequenceOf = (id: string): number =>
-    Math.max(instances.peek().get(id)?.sequence ?? -1, deletions.get(id) ?? -1);
+  const sequenceOf = (id: string): number => Math.max(sequences.get(id) ?? -1, deletions.get(id) ?? -1);
 
   /** Takes in an answer. Lists leave the config out; the known config is kept while the generation is the same. */
   const learn = (instance: Instance): void => {
@@ -36,6 +39,7 @@ export function createKnownInstances() {
     if (sequence < sequenceOf(id) || deletions.get(id) === sequence) return;
     const config = instance.config ?? (before?.generation === generation ? before.config : undefined);
     const after = { ...instance, ...(config && { config }) };
+    sequences.set(id, sequence);
     if (before && JSON.stringify(before) === JSON.stringify(after)) return;
     deletions.delete(id);
     put(after);
@@ -68,6 +72,17 @@ export function createKnownInstances() {
       tell(id, after !== undefined);
     },
 
+    /**
+     * Takes in whatever is answered from now on, also with a lower `sequence`: a restored backup, or a standby that lacked commits, counts
+     * on from where it was.
+     */
+    beginAnew: (): void => {
+      sequences.clear();
+      deletions.clear();
+      // The same generation may have another config now.
+      instances.value = new Map([...instances.peek()].map(([id, instance]) => [id, withoutConfig(instance)]));
+    },
+
     /** Forgets an instance that the server no longer has. */
     forget: drop,
 
@@ -84,6 +99,11 @@ export function createKnownInstances() {
       return () => void listeners.delete(listener);
     },
   };
+}
+
+function withoutConfig(instance: Instance): Instance {
+  const { config: _, ...rest } = instance;
+  return rest;
 }
 
 /** The instance after the event; undefined where the event does not say enough. */

@@ -10,6 +10,8 @@ interface LiveOptions {
   onEvent: (event: InstanceEvent) => void;
   /** Called when events may have been missed: whatever is shown has to be loaded again. */
   onGap: () => void;
+  /** Called before `onGap` where the server may have been set back, so that what was known may be later than what is. */
+  onResync: () => void;
   onState: (state: LiveState) => void;
   /** Called before each further attempt, because a browser hides why a connection failed; rejects while no server answers. */
   checkToken: () => Promise<unknown>;
@@ -26,7 +28,8 @@ const tokenExpired = 4001;
 const tooManyConnections = 4029;
 
 /** Keeps the WebSocket of docs/live-updates.md open, and resumes after the last event that arrived. */
-export function keepLive({ token, all, onEvent, onGap, onState, checkToken, signal }: LiveOptions): void {
+export function keepLive(options: LiveOptions): void {
+  const { token, all, onEvent, onGap, onResync, onState, checkToken, signal } = options;
   let socket: WebSocket | undefined;
   let after: string | undefined;
   let failures = 0;
@@ -76,8 +79,10 @@ export function keepLive({ token, all, onEvent, onGap, onState, checkToken, sign
       if (after === undefined) onGap();
       onState('live');
     } else if (message.type === 'lagging') onState('delayed');
-    else if (message.type === 'resync') after = undefined;
-    else {
+    else if (message.type === 'resync') {
+      after = undefined;
+      onResync();
+    } else {
       after = message.event_id;
       onEvent(message);
     }
