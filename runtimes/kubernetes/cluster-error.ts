@@ -55,6 +55,11 @@ export function asStartFailure(error: unknown): unknown {
   return new SpecRejected(`The cluster refuses the pod of the agent: ${reason}. ${advice}`, { cause: error });
 }
 
+/** For `catch`: throws what `asStartFailure` makes of the error. */
+export function rethrowAsStartFailure(error: unknown): never {
+  throw asStartFailure(error);
+}
+
 /** The error for every other failure: the API server is away or overloaded, or the cluster is not prepared. */
 export function asUnavailable(
   error: unknown,

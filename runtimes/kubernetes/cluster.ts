@@ -1,16 +1,7 @@
 import { existsSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
-import {
-  CoreV1Api,
-  KubeConfig,
-  Observable,
-  PatchStrategy,
-  type ConfigurationOptions,
-  type ObservableMiddleware,
-  type V1Pod,
-  type V1Secret,
-} from '@kubernetes/client-node';
+import { CoreV1Api, KubeConfig, PatchStrategy, type V1Pod, type V1Secret } from '@kubernetes/client-node';
 import { z } from 'zod';
 import { lastLines } from '../last-output.ts';
 import { secretsOf, type Secret } from '../secrets.ts';
@@ -18,6 +9,8 @@ import { reasonOf, unless, WatchFailed } from './cluster-error.ts';
 import { configKey, containerName, variableOfKey } from './pod-spec.ts';
 import { readPodLog } from './pod-log.ts';
 import { readPod, type PodReading } from './pod-reading.ts';
+import { answerMs, options } from './request-options.ts';
+import { openSandboxes } from './sandboxes.ts';
 
 export type Cluster = ReturnType<typeof openCluster>;
 
@@ -27,8 +20,6 @@ export interface ClusterAddress {
   kubeconfig?: string | undefined;
 }
 
-/** The time limit of a request. */
-const answerMs = 30_000;
 /** The API server asks the node for the log, which may be away. */
 const logMs = 5_000;
 /** Kubernetes puts it into every pod that has a service account. */
@@ -103,6 +94,13 @@ export function openCluster({ namespace, kubeconfig }: ClusterAddress) {
       const created = await api.createNamespacedPod({ namespace, body }, options()).catch(unless(409));
       return created !== undefined;
     },
+
+    /** Fails as `createPod` would where the cluster refuses the pod, and creates nothing. */
+    tryPod: async (body: V1Pod): Promise<void> => {
+      await api.createNamespacedPod({ namespace, body, dryRun: 'All' }, options()).catch(unless(409));
+    },
+
+    sandboxes: openSandboxes({ access, namespace }),
 
     patchPod,
 
@@ -202,25 +200,6 @@ function loadAccess(kubeconfig: string | undefined): KubeConfig {
   } catch (cause) {
     throw new Error(`The kubeconfig file ${kubeconfig} cannot be read: ${reasonOf(cause)}`, { cause });
   }
-}
-
-/** The library has no option for a signal, so a middleware sets it. */
-function options({
-  signal,
-  contentType,
-  timeoutMs = answerMs,
-}: { signal?: AbortSignal | undefined; contentType?: string; timeoutMs?: number } = {}) {
-  const timeout = AbortSignal.timeout(timeoutMs);
-  const limited = signal ? AbortSignal.any([signal, timeout]) : timeout;
-  const middleware: ObservableMiddleware = {
-    pre: (request) => {
-      request.setSignal(limited);
-      if (contentType !== undefined) request.setHeaderParam('Content-Type', contentType);
-      return new Observable(Promise.resolve(request));
-    },
-    post: (response) => new Observable(Promise.resolve(response)),
-  };
-  return { middleware: [middleware], middlewareMergeStrategy: 'append' } satisfies ConfigurationOptions;
 }
 
 /** Unlike those of `node:readline`, these lines end with the error of a connection that breaks. */

@@ -17,9 +17,16 @@ export const kubernetesKind = defineKind({
       description: 'File with the address and the login of the Kubernetes cluster. Its current context is used.',
       otherwise: 'the service account of the pod in which the worker runs',
     }),
+    KUBERNETES_SANDBOXES: z.enum(['auto', 'never']).default('auto').meta({
+      description:
+        '`auto`: where the cluster has agent-sandbox, an agent is a Sandbox, which has the pod. `never`: always a pod.',
+    }),
   },
-  async open({ KUBERNETES_NAMESPACE: namespace, KUBECONFIG: kubeconfig }, { scope, logger }) {
+  async open(
+    { KUBERNETES_NAMESPACE: namespace, KUBECONFIG: kubeconfig, KUBERNETES_SANDBOXES: sandboxes },
+    { scope, logger },
+  ) {
     const { createKubernetesRuntime } = await import('./kubernetes-runtime.ts');
-    return createKubernetesRuntime({ namespace, kubeconfig, scope, logger });
+    return createKubernetesRuntime({ namespace, kubeconfig, sandboxes, scope, logger });
   },
 });

@@ -15,6 +15,8 @@ import type { KubernetesSpec } from './spec.ts';
 export interface KubernetesRuntimeOptions extends ClusterAddress {
   /** The runtime watches and lists only pods of this scope, because several systems may share a namespace. */
   scope: string;
+  /** Whether agents are Sandboxes where the cluster has agent-sandbox, or always bare pods. */
+  sandboxes: 'auto' | 'never';
   logger: Logger;
   confirmMs?: number;
   placeMs?: number;
@@ -26,6 +28,7 @@ export interface KubernetesRuntimeOptions extends ClusterAddress {
  */
 export function createKubernetesRuntime({
   scope,
+  sandboxes,
   logger,
   confirmMs = 30_000,
   placeMs = 300_000,
@@ -33,14 +36,30 @@ export function createKubernetesRuntime({
 }: KubernetesRuntimeOptions): Runtime<KubernetesSpec> {
   const cluster = openCluster(address);
   const watcher = createPodWatcher({ cluster, scope, logger });
-  const { provision, cleanUp } = createPodLifecycle({ cluster, watcher, scope, logger, confirmMs, placeMs });
+  const { provision, cleanUp } = createPodLifecycle({
+    cluster,
+    watcher,
+    sandboxes,
+    scope,
+    logger,
+    confirmMs,
+    placeMs,
+  });
 
   async function describe(instanceId: string): Promise<RuntimeDescription | undefined> {
-    const found = await cluster.inspect(instanceNameOf(instanceId));
+    const name = instanceNameOf(instanceId);
+    const found = await cluster.inspect(name);
+    if (!found && sandboxes === 'auto') return describeSandbox(name, instanceId);
     if (found?.instanceId !== instanceId) return undefined;
     const { uid: runtimeId, generation, since } = found;
     const output = await lastOutputOf(cluster, found).catch(() => undefined);
     return { phase: phaseOf(found), runtimeId, generation, ...(since && { since }), ...(output && { output }) };
+  }
+
+  /** A Sandbox that has no pod yet. */
+  async function describeSandbox(name: string, instanceId: string): Promise<RuntimeDescription | undefined> {
+    const sandbox = await cluster.sandboxes.inspect(name);
+    return sandbox?.instanceId === instanceId ? { phase: 'starting', generation: sandbox.generation } : undefined;
   }
 
   async function list(): Promise<KeptInstance[]> {

@@ -9,7 +9,7 @@ const unknownStatus = 'ContainerStatusUnknown';
 export function classifyEnd(reading: PodReading | undefined): Pick<RuntimeExit, 'kind' | 'failed' | 'message'> {
   const lost = (message: string) => ({ kind: 'lost', failed: true, message }) as const;
   if (reading === undefined) return lost('The pod was found removed.');
-  const { terminated, endedByCluster, deleted, nodeName, evicted } = reading;
+  const { terminated, endedByCluster, deleted, nodeName, evicted, sandboxUid } = reading;
   const sentence = terminated && terminated.reason !== unknownStatus ? ` ${describeEnd(reading)}` : '';
   if (endedByCluster) {
     const { reason, message } = endedByCluster;
@@ -22,6 +22,9 @@ export function classifyEnd(reading: PodReading | undefined): Pick<RuntimeExit, 
       failed: true,
       message: `The cluster evicted the pod for what the agent used: ${evicted}.`,
     };
+  }
+  if (deleted && sandboxUid !== undefined) {
+    return lost(`The pod was deleted through the cluster, or its Sandbox was suspended or deleted.${sentence}`);
   }
   if (deleted) return lost(`The pod was deleted through the cluster.${sentence}`);
   if (!terminated || terminated.reason === unknownStatus) {

@@ -5,8 +5,9 @@ import { RuntimeUnavailable } from '../runtime.ts';
 import type { EffectContext, ProvisionRequest, RunningAgent, Runtime } from '../runtime.ts';
 import { resolveConfig } from '../secret-references.ts';
 import { awaitReady } from './await-ready.ts';
-import { asStartFailure } from './cluster-error.ts';
+import { rethrowAsStartFailure } from './cluster-error.ts';
 import type { Cluster } from './cluster.ts';
+import { createPod } from './create-pod.ts';
 import type { PodReading } from './pod-reading.ts';
 import { annotations, finalizer, graceSeconds, podOf, schedulingGate, secretOf } from './pod-spec.ts';
 import type { PodWatcher } from './pod-watcher.ts';
@@ -15,6 +16,8 @@ import type { KubernetesSpec } from './spec.ts';
 interface LifecycleOptions {
   cluster: Cluster;
   watcher: PodWatcher;
+  /** `auto`: new pods belong to Sandboxes where the cluster has agent-sandbox. */
+  sandboxes: 'auto' | 'never';
   scope: string;
   logger: Logger;
   /** How long a node may take to confirm the end of a pod after its grace period, before the caller has to try again. */
@@ -33,6 +36,7 @@ const contentionMs = 60_000;
 export function createPodLifecycle({
   cluster,
   watcher,
+  sandboxes,
   scope,
   logger,
   confirmMs,
@@ -47,12 +51,13 @@ export function createPodLifecycle({
       isFirst = false;
       const found = await cluster.inspect(name, signal);
       if (!found) {
-        await cluster.createPod(podOf({ request, scope })).catch(rethrowAsStartFailure);
+        const pod = podOf({ request, scope });
+        await createPod({ cluster, watcher, sandboxes, pod, instanceId: request.instanceId, signal, confirmMs });
       } else if (found.instanceId !== request.instanceId) {
         throw new RuntimeUnavailable(
           `The pod ${name} was not created by agents_worker. Remove it: kubectl delete pod ${name} -n ${cluster.namespace}`,
         );
-      } else if (found.phase === 'ended' || found.stopRequested || found.deleted) {
+      } else if (found.phase === 'ended' || found.stopRequested || found.deleted || (await isLeftOver(found, signal))) {
         await end(found, context);
       } else if (await mayGoOn(found, request, context)) {
         return await start(found, request, context);
@@ -61,6 +66,16 @@ export function createPodLifecycle({
       }
     }
     throw new RuntimeUnavailable(`Other workers keep changing the pod ${name}.`);
+  }
+
+  /**
+   * Whether the pod waits for the start of an agent whose Sandbox is gone. Its controller creates such a pod where it hears of the
+   * end of the earlier pod before it hears of the end of the Sandbox.
+   */
+  async function isLeftOver({ name, phase, sandboxUid }: PodReading, signal: AbortSignal): Promise<boolean> {
+    if (phase !== 'created' || sandboxUid === undefined) return false;
+    const sandbox = await cluster.sandboxes.inspect(name, signal);
+    return sandbox?.uid !== sandboxUid || sandbox.deleted;
   }
 
   /** Goes on with a start that this or another worker began, or takes over an agent that runs. */
@@ -78,6 +93,8 @@ export function createPodLifecycle({
         signal.throwIfAborted();
         await putSecret(found, request).catch(rethrowAsStartFailure);
         await cluster.patchPod(found.name, uid, {
+          // The controller of a Sandbox has created its pod without one.
+          metadata: { finalizers: [finalizer] },
           spec: { schedulingGates: [{ name: schedulingGate, $patch: 'delete' }] },
         });
       }
@@ -127,8 +144,14 @@ export function createPodLifecycle({
   }
 
   /** Lets the pod end, and then removes it with its Secret. */
-  async function remove({ name, uid, phase }: PodReading, grace: number, signal: AbortSignal): Promise<void> {
+  async function remove(
+    { name, uid, phase, sandboxUid }: PodReading,
+    grace: number,
+    signal: AbortSignal,
+  ): Promise<void> {
     if (phase !== 'ended') await markStopRequested(name, uid);
+    // First, because its controller would create another pod.
+    if (sandboxUid !== undefined) await cluster.sandboxes.remove(name, sandboxUid);
     await cluster.deletePod(name, uid, graceSeconds(grace));
     const last = await untilEnded(name, uid, graceSeconds(grace) * 1000 + confirmMs, signal);
     await removeSecret(name, uid);
@@ -191,13 +214,18 @@ export function createPodLifecycle({
   async function cleanUp(instanceId: string, context: EffectContext): Promise<void> {
     const name = instanceNameOf(instanceId);
     const found = await cluster.inspect(name, context.signal);
-    if (!found) await removeSecret(name);
-    else if (found.instanceId === instanceId) await end(found, context);
+    if (!found) {
+      await removeSandbox(name, instanceId, context.signal);
+      await removeSecret(name);
+    } else if (found.instanceId === instanceId) await end(found, context);
+  }
+
+  /** Removes a Sandbox that has no pod. */
+  async function removeSandbox(name: string, instanceId: string, signal: AbortSignal): Promise<void> {
+    if (sandboxes === 'never') return;
+    const sandbox = await cluster.sandboxes.inspect(name, signal);
+    if (sandbox?.instanceId === instanceId) await cluster.sandboxes.remove(name, sandbox.uid);
   }
 
   return { provision, cleanUp };
-}
-
-function rethrowAsStartFailure(error: unknown): never {
-  throw asStartFailure(error);
 }

@@ -1,5 +1,6 @@
 import type { V1ContainerStateTerminated, V1Pod } from '@kubernetes/client-node';
 import { annotations, containerName, labels, schedulingGate } from './pod-spec.ts';
+import { sandboxGroup } from './sandboxes.ts';
 
 /** The state of a pod at one moment. */
 export interface PodReading {
@@ -7,6 +8,8 @@ export interface PodReading {
   uid: string;
   /** Undefined for a pod that no agents_worker created. */
   instanceId: string | undefined;
+  /** The Sandbox that the pod belongs to, which has the name of the pod. */
+  sandboxUid: string | undefined;
   generation: number;
   stopGraceSeconds: number;
   /** `created`: no node may start the pod yet. `starting`: it is being placed, or its image pulled. */
@@ -45,6 +48,9 @@ export function readPod({ metadata = {}, spec, status = {} }: V1Pod): PodReading
     name: metadata.name ?? '',
     uid: metadata.uid ?? '',
     instanceId: label(labels.instanceId),
+    sandboxUid: metadata.ownerReferences?.find(
+      ({ apiVersion, kind }) => kind === 'Sandbox' && apiVersion.startsWith(`${sandboxGroup}/`),
+    )?.uid,
     generation: Number(label(labels.generation)),
     stopGraceSeconds: Number(metadata.annotations?.[annotations.stopGraceSeconds]),
     phase,

@@ -19,11 +19,15 @@ const agent = {
 };
 const untilGo = 'while [ ! -e /tmp/go ]; do sleep 0.05; done';
 
-describe.skipIf(!inject('kubernetes')?.image)('an instance whose agent is a pod', () => {
+function describeLives(KUBERNETES_SANDBOXES: 'auto' | 'never'): void {
   const opened: { rig: Rig; namespace: TestNamespace } = useOpened(
     async () => {
       const namespace = await openNamespace(inject('kubernetes')?.kubeconfig ?? '');
-      const settings = { KUBERNETES_NAMESPACE: namespace.name, KUBECONFIG: namespace.kubeconfig };
+      const settings = {
+        KUBERNETES_NAMESPACE: namespace.name,
+        KUBECONFIG: namespace.kubeconfig,
+        KUBERNETES_SANDBOXES,
+      };
       const rig = await openRig({ settings });
       await rig.startServices(['event_broker', 'agents_worker']);
       return { rig, namespace };
@@ -125,4 +129,11 @@ describe.skipIf(!inject('kubernetes')?.image)('an instance whose agent is a pod'
       await remove(id);
     },
   );
+}
+
+describe.skipIf(!inject('kubernetes')?.image)('an instance whose agent is a pod', () => {
+  describeLives('never');
+});
+describe.skipIf(!inject('kubernetes')?.hasSandboxes)('an instance whose agent is a Sandbox', () => {
+  describeLives('auto');
 });

@@ -8,6 +8,7 @@ const allowed = new Set([
   ...['create', 'get', 'list', 'watch', 'patch', 'delete'].map((verb) => `${verb} pods`),
   'get pods/log',
   ...['create', 'get', 'delete'].map((verb) => `${verb} secrets`),
+  ...['create', 'get', 'delete'].map((verb) => `${verb} sandboxes`),
   'get namespaces',
 ]);
 const verbs = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection'];
@@ -50,6 +51,8 @@ const groups = {
   'networking.k8s.io': ['networkpolicies', 'ingresses'],
   policy: ['poddisruptionbudgets'],
   'coordination.k8s.io': ['leases'],
+  'agents.x-k8s.io': ['sandboxes', 'sandboxes/status', 'sandboxes/finalizers'],
+  'extensions.agents.x-k8s.io': ['sandboxclaims', 'sandboxtemplates', 'sandboxwarmpools'],
 };
 const questions = Object.entries(groups).flatMap(([group, resources]) =>
   resources.flatMap((resource) => verbs.map((verb) => ({ group, resource, verb }))),

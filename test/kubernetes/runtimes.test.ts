@@ -67,22 +67,28 @@ describe.concurrent('every kind of runtime', () => {
       () => openNamespace(inject('kubernetes')?.kubeconfig ?? ''),
       (opened) => opened.close(),
     );
-    describeRuntime({
-      name: 'pods',
-      hasImages: true,
-      pullsHere: inject('kubernetes')?.hasOwnNode ?? false,
-      open: async (): Promise<KindRig> => {
-        const rig = createPodRig(namespace);
-        return {
-          ...rig,
-          request: ({ saysReady = false, ...options }: AgentOptions = {}) =>
-            sameKind(rig.request({ ...options, ...(saysReady && { readiness_probe: readyFile }) })),
-          openRuntime: () => rig.openRuntime(),
-          sayReady,
-          goFile,
-          count: async (instanceId) => ((await rig.find(instanceId)) ? 1 : 0),
-        };
-      },
+    const describePods = (name: string, sandboxes: 'auto' | 'never'): void =>
+      describeRuntime({
+        name,
+        hasImages: true,
+        pullsHere: inject('kubernetes')?.hasOwnNode ?? false,
+        open: async (): Promise<KindRig> => {
+          const rig = createPodRig(namespace, sandboxes);
+          return {
+            ...rig,
+            request: ({ saysReady = false, ...options }: AgentOptions = {}) =>
+              sameKind(rig.request({ ...options, ...(saysReady && { readiness_probe: readyFile }) })),
+            openRuntime: () => rig.openRuntime(),
+            sayReady,
+            goFile,
+            count: async (instanceId) =>
+              (await rig.find(instanceId)) || (await namespace.sandboxes.find(instanceId)) ? 1 : 0,
+          };
+        },
+      });
+    describePods('pods', 'never');
+    describe.skipIf(!inject('kubernetes')?.hasSandboxes)('and agent-sandbox', () => {
+      describePods('sandboxes', 'auto');
     });
   });
 });

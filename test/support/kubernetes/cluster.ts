@@ -5,6 +5,7 @@ import { toolsDirectory } from '../../../stack/paths.ts';
 import { staticBusybox } from '../docker-images.ts';
 import { nodeName, ownCluster } from './own-cluster.ts';
 import { findApiPrograms, findNodePrograms, type ApiPrograms } from './programs.ts';
+import { findSandboxFiles, hasSandboxes, type SandboxFiles } from './sandboxes.ts';
 import { startScheduler } from './scheduler.ts';
 import { plainImage } from './test-images.ts';
 
@@ -20,6 +21,10 @@ declare module 'vitest' {
       hasOwnNode: boolean;
       /** For clusters of a test's own. Null: there are none. */
       programs: ApiPrograms | null;
+      /** Whether the cluster has agent-sandbox. */
+      hasSandboxes: boolean;
+      /** agent-sandbox for clusters of a test's own. Null: it is not there. */
+      sandboxFiles: SandboxFiles | null;
     } | null;
   }
 }
@@ -31,7 +36,16 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   const given = process.env['KUBECONFIG'];
   if (given !== undefined) {
     say(`the cluster of ${given}`);
-    project.provide('kubernetes', { kubeconfig: given, image: publicImage, hasOwnNode: false, programs: null });
+    const isThere = await hasSandboxes(given);
+    if (!isThere) skip('SANDBOXES', 'the cluster has no agent-sandbox');
+    project.provide('kubernetes', {
+      kubeconfig: given,
+      image: publicImage,
+      hasOwnNode: false,
+      programs: null,
+      hasSandboxes: isThere,
+      sandboxFiles: null,
+    });
     return async () => {};
   }
   const options = { toolsDirectory, onProgress: say, build: true };
@@ -42,9 +56,14 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   }
   const node = await findNodePrograms(options).catch((error: unknown) => skip('REAL PODS', error));
   if (node && !existsSync(staticBusybox.installed)) await installDebianPackage('busybox-static', { hasService: false });
+  const sandboxFiles = findSandboxes();
   const own = ownCluster('test', { ...api, node });
   await own.remove();
-  await own.start().catch(async (error: unknown) => {
+  const start = async (): Promise<void> => {
+    await own.start();
+    if (node && sandboxFiles) await own.startSandboxes(sandboxFiles);
+  };
+  await start().catch(async (error: unknown) => {
     // Vitest fails to print the error of a set-up whose modules came from its cache.
     process.stderr.write(`Set-up of Kubernetes: ${error instanceof Error ? error.message : String(error)}\n`);
     await own.remove();
@@ -53,11 +72,27 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   const stopScheduler = node ? await startScheduler(own.kubeconfig, nodeName) : async () => {};
   say(node ? "a cluster of the tests' own, with a node" : "a cluster of the tests' own, without a node");
   const image = node ? plainImage : null;
-  project.provide('kubernetes', { kubeconfig: own.kubeconfig, image, hasOwnNode: node !== undefined, programs: api });
+  project.provide('kubernetes', {
+    kubeconfig: own.kubeconfig,
+    image,
+    hasOwnNode: node !== undefined,
+    programs: api,
+    hasSandboxes: node !== undefined && sandboxFiles !== null,
+    sandboxFiles,
+  });
   return async () => {
     await stopScheduler();
     await own.remove();
   };
+}
+
+function findSandboxes(): SandboxFiles | null {
+  try {
+    return findSandboxFiles(toolsDirectory);
+  } catch (error) {
+    skip('SANDBOXES', error);
+    return null;
+  }
 }
 
 function skip(what: string, error: unknown): undefined {

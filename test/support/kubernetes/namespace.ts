@@ -14,6 +14,7 @@ import {
 import { vi } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { unless } from '../../../runtimes/kubernetes/cluster-error.ts';
+import { sandboxesOf } from './sandboxes.ts';
 
 const manifest = fileURLToPath(new URL('../../../runtimes/kubernetes/manifests/agents.yaml', import.meta.url));
 const nameInManifest = 'instance-engine-agents';
@@ -40,8 +41,11 @@ export async function openNamespace(adminKubeconfig: string) {
   const { status } = await api.createNamespacedServiceAccountToken(tokenRequest);
   await writeFile(kubeconfig, kubeconfigOf(admin, status?.token ?? ''), { mode: 0o600 });
 
+  const sandboxes = sandboxesOf(admin, name);
+
   return {
     name,
+    sandboxes,
     /** Of the account that the manifest gives to agents_worker. */
     kubeconfig,
     /** Of an administrator. */
@@ -64,6 +68,8 @@ export async function openNamespace(adminKubeconfig: string) {
     },
 
     async close(): Promise<void> {
+      // First, because their controller would create their pods again.
+      await sandboxes.removeAll();
       const { items } = await api.listNamespacedPod({ namespace: name });
       for (const { metadata } of items) await this.removePod(metadata?.name ?? '');
       await api.deleteNamespace({ name }).catch(unless(404, 409));

@@ -80,10 +80,13 @@ state = '${join(running, 'containerd')}'
 export function kubeletConfiguration({
   directory,
   socket,
+  cgroup,
   port,
 }: {
   directory: string;
   socket: string;
+  /** The control group of the pods, which exists. Left out: that of the machine. */
+  cgroup: string | undefined;
   port: number;
 }): object {
   return {
@@ -102,6 +105,7 @@ export function kubeletConfiguration({
     authorization: { mode: 'AlwaysAllow' },
     containerRuntimeEndpoint: `unix://${socket}`,
     cgroupDriver: 'cgroupfs',
+    ...(cgroup !== undefined && { cgroupRoot: `/${cgroup}` }),
     failCgroupV1: false,
     failSwapOn: false,
     maxPods: 200,

@@ -13,10 +13,14 @@ import { openAuthority } from '../certificates.ts';
 import { freePorts } from './free-ports.ts';
 import type { ApiPrograms, NodePrograms } from './programs.ts';
 import { containerdToml, inMountsOf, inOwnMounts, kubeletConfiguration, networkOf } from './node-settings.ts';
+import { installDefinition, type SandboxFiles } from './sandboxes.ts';
 import { writeTestImages } from './test-images.ts';
 
 /** The name of the one node, and the address at which the API server finds its kubelet, which must not be an address of loopback. */
 export const nodeName = 'localhost';
+
+/** Each controller then has a tree of its own. */
+const hasControlGroupsV1 = existsSync('/sys/fs/cgroup/memory');
 
 export type OwnCluster = ReturnType<typeof ownCluster>;
 
@@ -31,8 +35,10 @@ export function ownCluster(name: string, { etcd, apiServer, node }: ApiPrograms 
   const kubeconfig = join(directory, 'admin.kubeconfig');
   const socket = join(running, 'containerd.sock');
   const bridge = `k8s-${digestOf(directory).slice(0, 8)}`;
+  /** The control groups of its pods. A kubelet ends whatever it does not know in its group, such as the pods of another kubelet. */
+  const cgroup = hasControlGroupsV1 ? `kubernetes-${digestOf(directory)}` : undefined;
   const recordOf = (server: string): string => join(directory, server, 'process.json');
-  let ports = { etcd: 0, peer: 0, api: 0, kubelet: 0 };
+  let ports = { etcd: 0, peer: 0, api: 0, kubelet: 0, sandboxes: 0 };
 
   async function spawn(server: string, args: string[], probe: () => Promise<unknown>): Promise<number> {
     const [command = '', ...rest] = args;
@@ -136,6 +142,7 @@ export function ownCluster(name: string, { etcd, apiServer, node }: ApiPrograms 
   async function startNode(programs: NodePrograms): Promise<void> {
     const { kubelet, path, cni } = programs;
     const PATH = [...path, process.env['PATH']].join(':');
+    if (cgroup !== undefined) await runCommand('sh', ['-c', `mkdir -p $(printf '%s/${cgroup} ' /sys/fs/cgroup/*)`]);
     const containerdConfig = join(directory, 'containerd.toml');
     const network = join(directory, 'cni', '10-bridge.conflist');
     writeFileSync(network, JSON.stringify(networkOf(bridge, join(running, 'addresses'))));
@@ -145,7 +152,7 @@ export function ownCluster(name: string, { etcd, apiServer, node }: ApiPrograms 
     for (const archive of await writeTestImages(join(directory, 'images')))
       await containerCommand(programs, 'images', 'import', archive);
     const kubeletConfig = join(directory, 'kubelet.yaml');
-    writeFileSync(kubeletConfig, stringify(kubeletConfiguration({ directory, socket, port: ports.kubelet })));
+    writeFileSync(kubeletConfig, stringify(kubeletConfiguration({ directory, socket, cgroup, port: ports.kubelet })));
     const flags = {
       config: kubeletConfig,
       kubeconfig,
@@ -162,12 +169,29 @@ export function ownCluster(name: string, { etcd, apiServer, node }: ApiPrograms 
   }
 
   async function start(): Promise<void> {
-    const [first = 0, second = 0, third = 0, fourth = 0] = await freePorts(4);
-    ports = { etcd: first, peer: second, api: third, kubelet: fourth };
+    const [first = 0, second = 0, third = 0, fourth = 0, fifth = 0] = await freePorts(5);
+    ports = { etcd: first, peer: second, api: third, kubelet: fourth, sandboxes: fifth };
     writeFiles();
     await startEtcd();
     await startApi();
     if (node) await startNode(node);
+  }
+
+  /** Installs agent-sandbox, whose controller is a process of this machine. */
+  async function startSandboxes({ controller, definition }: SandboxFiles): Promise<void> {
+    await installDefinition(kubeconfig, definition);
+    const probe = `127.0.0.1:${ports.sandboxes}`;
+    const flags = {
+      'leader-elect': false,
+      'enable-webhook': false,
+      'metrics-bind-address': 0,
+      'health-probe-bind-address': probe,
+    };
+    const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
+    await spawn('agent-sandbox', ['env', `KUBECONFIG=${kubeconfig}`, controller, ...args], async () => {
+      const { ok } = await fetch(`http://${probe}/readyz`);
+      if (!ok) throw new Error('the controller is not ready yet');
+    });
   }
 
   async function stopApi(): Promise<void> {
@@ -175,6 +199,7 @@ export function ownCluster(name: string, { etcd, apiServer, node }: ApiPrograms 
   }
 
   async function stop(): Promise<void> {
+    await endRecorded(recordOf('agent-sandbox'));
     await endRecorded(recordOf('kubelet'));
     await endContainers();
     for (const server of ['containerd', 'kube-apiserver', 'etcd']) await endRecorded(recordOf(server));
@@ -217,7 +242,7 @@ export function ownCluster(name: string, { etcd, apiServer, node }: ApiPrograms 
     if (node)
       await runCommand('sh', [
         '-c',
-        'find /sys/fs/cgroup -depth -type d -path "*/kubepods*" -exec rmdir {} ";" 2>&1 || true',
+        `find /sys/fs/cgroup -depth -type d -path "*/${cgroup ?? 'kubepods'}*" -exec rmdir {} ";" 2>&1 || true`,
       ]);
     await runCommand('ip', ['link', 'delete', bridge]).catch(() => undefined);
     rmSync(directory, { recursive: true, force: true });
@@ -230,6 +255,7 @@ export function ownCluster(name: string, { etcd, apiServer, node }: ApiPrograms 
     kubeconfigOf,
     start,
     startApi,
+    startSandboxes,
     stopApi,
     remove,
     /** `host:port` of the API server. */

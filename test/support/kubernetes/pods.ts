@@ -25,8 +25,8 @@ interface PodOptions
 /** Succeeds once there is a file /tmp/ready. */
 export const readyFile = { command: ['test', '-e', '/tmp/ready'] };
 
-/** Runtimes in a namespace, and all that a test starts there; `dispose` ends and removes everything. */
-export function createPodRig(namespace: TestNamespace) {
+/** Runtimes in a namespace, and all that a test starts there; `dispose` ends and removes everything. Agents are bare pods by default. */
+export function createPodRig(namespace: TestNamespace, sandboxes: 'auto' | 'never' = 'never') {
   const scope = `test/${randomUUID()}`;
   const runtimes: Runtime<KubernetesSpec>[] = [];
   const log: string[] = [];
@@ -100,6 +100,7 @@ export function createPodRig(namespace: TestNamespace) {
         namespace: namespaceName,
         kubeconfig: namespace.kubeconfig,
         scope,
+        sandboxes,
         logger,
         ...overrides,
       });
@@ -127,6 +128,7 @@ export function createPodRig(namespace: TestNamespace) {
     async dispose(): Promise<void> {
       await Promise.all(runtimes.map((runtime) => runtime.close()));
       const labelSelector = `${labels.scope}=${scopeLabel(scope)}`;
+      await namespace.sandboxes.removeAll(labelSelector);
       const { items } = await api.listNamespacedPod({ namespace: namespaceName, labelSelector });
       await Promise.all(items.map(({ metadata }) => namespace.removePod(metadata?.name ?? '')));
     },

@@ -4,7 +4,10 @@ import { classifyEnd } from '../../../runtimes/kubernetes/pod-end.ts';
 import { readPod } from '../../../runtimes/kubernetes/pod-reading.ts';
 import { failedStart, findStartFailure } from '../../../runtimes/kubernetes/start-failure.ts';
 
-type Metadata = Pick<NonNullable<V1Pod['metadata']>, 'deletionTimestamp' | 'deletionGracePeriodSeconds'>;
+type Metadata = Pick<
+  NonNullable<V1Pod['metadata']>,
+  'deletionTimestamp' | 'deletionGracePeriodSeconds' | 'ownerReferences'
+>;
 type Status = Pick<V1PodStatus, 'phase' | 'reason' | 'message' | 'conditions'>;
 
 function podWith(status: V1PodStatus, metadata: Metadata = {}): V1Pod {
@@ -22,6 +25,7 @@ function withState(state: object, status: Status = {}, metadata: Metadata = {}):
 
 const ended = (exitCode: number, reason = 'Error') => ({ terminated: { exitCode, reason } });
 const deleted = { deletionTimestamp: new Date(), deletionGracePeriodSeconds: 0 };
+const ofSandbox = { apiVersion: 'agents.x-k8s.io/v1beta1', kind: 'Sandbox', name: 'instance-1', uid: 'sandbox' };
 const disrupted = (reason: string) => ({
   conditions: [{ type: 'DisruptionTarget', status: 'True', reason, message: 'node-7 is drained' }],
 });
@@ -44,6 +48,11 @@ describe('an end', () => {
       'of a pod that somebody deleted is lost',
       withState(ended(143), {}, deleted),
       { kind: 'lost', message: /deleted through the cluster\. The agent was ended by the signal SIGTERM/ },
+    ],
+    [
+      'of a pod that is deleted is lost, maybe because somebody suspended its Sandbox',
+      withState(ended(143), {}, { ...deleted, ownerReferences: [ofSandbox] }),
+      { kind: 'lost', message: /its Sandbox was suspended or deleted\. The agent was ended by the signal SIGTERM/ },
     ],
     [
       'of a pod whose node never answered is lost',
