@@ -3,6 +3,7 @@ import type { Client } from 'pg';
 import { z } from 'zod';
 import { limitToJson, type LimitJson } from '../../database/limits/limit-json.ts';
 import {
+  canHaveLimit,
   limitScopes,
   listLimits,
   removeLimit,
@@ -81,6 +82,7 @@ async function remove(scope: LimitScope, typed: string): Promise<void> {
 /** @throws CommandError when no agent fits, or several do */
 async function findKey(client: Client, scope: LimitScope, typed: string): Promise<LimitKey> {
   if (typed === 'default') return { scope, subject: null };
+  if (!canHaveLimit(typed)) throw new CommandError(`Nobody has the id ${typed}. Give another id, or default.`);
   if (scope === 'user') return { scope, subject: parseSubject(typed) };
   const [subject = null, ...others] = await findAgentIds(client, typed);
   if (others.length > 0) {

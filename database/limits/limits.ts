@@ -7,6 +7,10 @@ import { createWhere } from '../where.ts';
 export const limitScopes = ['user', 'agent'] as const;
 export type LimitScope = (typeof limitScopes)[number];
 
+/** The nil UUID stands for the limit of all others in the unique index, so no user and no agent can have a limit by that id. */
+const nil = '00000000-0000-0000-0000-000000000000';
+export const canHaveLimit = (subject: string): boolean => subject !== nil;
+
 /** A limit of one user or agent, or of all that have none of their own. */
 export interface LimitKey {
   scope: LimitScope;
@@ -32,8 +36,7 @@ export type InstanceLimit = z.infer<typeof row>;
 
 const columns = 'scope, subject, at_most, changed_at';
 /** The expression of the unique index: the limit of all others comes first. */
-const subjectKey = (subject: string): string => `coalesce(${subject}, '00000000-0000-0000-0000-000000000000')`;
-const isThis = `scope = $1 and ${subjectKey('subject')} = ${subjectKey('$2::uuid')}`;
+const subjectKey = (subject: string): string => `coalesce(${subject}, '${nil}')`;
 
 /** Lists the limits that were set, those of agents first. */
 export async function listLimits(
@@ -75,10 +78,10 @@ export async function removeLimit(
   database: Queryable,
   { scope, subject }: LimitKey,
 ): Promise<InstanceLimit | undefined> {
-  const { rows } = await database.query(`delete from instance_limits where ${isThis} returning ${columns}`, [
-    scope,
-    subject,
-  ]);
+  const { rows } = await database.query(
+    `delete from instance_limits where scope = $1 and subject is not distinct from $2::uuid returning ${columns}`,
+    [scope, subject],
+  );
   return row.optional().parse(rows[0]);
 }
 
@@ -89,7 +92,7 @@ export async function readUserLimit(
 ): Promise<{ atMost: number; present: number } | undefined> {
   const { rows } = await database.query(
     `select l.at_most, (select count(*)::int from instances i where i.user_id = $1) as present
-     from instance_limits l where l.scope = 'user' and (l.subject = $1 or l.subject is null)
+     from instance_limits l where l.scope = 'user' and ${subjectKey('l.subject')} in ($1, '${nil}')
      order by l.subject nulls last limit 1`,
     [userId],
   );

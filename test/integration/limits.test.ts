@@ -66,6 +66,9 @@ test('limits are listed page by page, and the one of all others cannot be none',
   await put(`user/${userId.toUpperCase()}`, { at_most: null });
   expect(await put('user/default', { at_most: null })).toMatchObject({ status: 422, body: { code: 'limit_missing' } });
   expect(await put(`user/${userId}`, { at_most: -1 })).toMatchObject({ status: 400 });
+  const nil = '00000000-0000-0000-0000-000000000000';
+  expect(await put(`user/${nil}`, { at_most: 9 })).toMatchObject({ status: 400 });
+  expect(await remove(`user/${nil}`)).toMatchObject({ status: 400 });
   const first = await admin.call<{ limits: object[]; next_cursor: string }>('/v1/limits?limit=1');
   expect(first.body).toMatchObject({
     limits: [{ scope: 'user', subject: null, at_most: 5 }],
@@ -104,6 +107,8 @@ test('the command line sets, lists and removes limits', async () => {
     ['set', 'user', 'default', 'none'],
     ['set', 'user', 'me', '1'],
     ['set', 'user', 'default', '-1'],
+    ['set', 'user', '00000000-0000-0000-0000-000000000000', '1'],
+    ['remove', 'agent', '00000000-0000-0000-0000-000000000000'],
   ]) {
     expect(await run(...wrong)).toMatchObject({ code: expect.any(Number), out: '' });
     expect((await run(...wrong)).code).not.toBe(0);

@@ -1,6 +1,8 @@
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openHostSecrets, resolveConfig, type SecretPlaces } from '../../runtimes/secret-references.ts';
 import { RuntimeUnavailable, SpecRejected } from '../../runtimes/runtime.ts';
@@ -13,6 +15,12 @@ afterEach(() => rm(folder, { recursive: true }));
 
 const resolve = (config: Record<string, unknown>, secrets: string[] = ['db', 'a.b-c_1'], places: SecretPlaces = {}) =>
   resolveConfig({ config, spec: { secrets } as never, hostSecrets: openHostSecrets(places) });
+
+function nested(depth: number): Record<string, unknown> {
+  let config: Record<string, unknown> = {};
+  for (let level = 0; level < depth; level += 1) config = { a: config };
+  return config;
+}
 
 async function inFolder(files: Record<string, string>): Promise<SecretPlaces> {
   const directory = join(folder, 'secrets');
@@ -92,6 +100,18 @@ test.each<[name: string, config: Record<string, unknown>, says: RegExp]>([
   ['a name that is a path', { a: { $secret: '../db' } }, /is no reference/],
   ['a name that is the folder above', { a: { $secret: '..' } }, /is no reference/],
   ['an empty name', { a: { $secret: '' } }, /is no reference/],
+  ['the config itself', { $secret: 'db' }, /^config cannot be a reference itself/],
+  ['a config that is nested too deep', nested(20_000), /^config is nested more than 1000 levels deep/],
+  [
+    'a config that repeats a secret until it is huge',
+    { list: Array.from({ length: 200_000 }, () => ({ $secret: 'db' })) },
+    /^config may get 1048576 bytes of secrets at most/,
+  ],
+  [
+    'a member with a huge name',
+    { ['\u{1F511}'.repeat(100_000)]: { $secret: 'other' } },
+    /^config\.\u{1F511}{90,}… names the secret other/u,
+  ],
 ])('%s is refused for good', async (_, config, says) => {
   const error: unknown = await resolve(config, undefined, await inFolder({ db: 'hunter22' })).catch(
     (thrown: unknown) => thrown,
@@ -99,12 +119,81 @@ test.each<[name: string, config: Record<string, unknown>, says: RegExp]>([
   expect(error).toBeInstanceOf(SpecRejected);
   expect((error as Error).message).toMatch(says);
   expect((error as Error).message).not.toContain('hunter22');
+  expect((error as Error).message.length).toBeLessThan(500);
+  expect((error as Error).message).not.toMatch(/\p{Surrogate}/u);
+});
+
+test('a config of a thousand levels is read to its end', async () => {
+  const places = await inFolder({ db: 'hunter22' });
+  const resolved = await resolve({ ...nested(998), b: { $secret: 'db' } }, undefined, places);
+  expect(resolved).toMatchObject({ b: 'hunter22' });
+});
+
+test('each secret is read once for a start, however often a config refers to it', async () => {
+  const reads: string[] = [];
+  const hostSecrets = {
+    read: (name: string) => {
+      reads.push(name);
+      return Promise.resolve(name);
+    },
+  };
+  const config = {
+    list: Array.from({ length: 10_000 }, (_, index) => ({ $secret: index % 2 === 0 ? 'db' : 'other' })),
+  };
+  const { list } = await resolveConfig({ config, spec: { secrets: ['db', 'other'] } as never, hostSecrets });
+  expect(list).toHaveLength(10_000);
+  expect(reads.toSorted()).toEqual(['db', 'other']);
+});
+
+test('nothing is read for a config with a reference that the agent may not have', async () => {
+  const hostSecrets = { read: () => Promise.reject(new Error('was read')) };
+  const config = { a: { $secret: 'db' }, b: { $secret: 'other' } };
+  await expect(resolveConfig({ config, spec: { secrets: ['db'] } as never, hostSecrets })).rejects.toThrow(
+    'config.b names the secret other, which the agent may not have',
+  );
+});
+
+test.each(['constructor', 'toString', '__proto__'])('%s is no secret of a file that does not have it', async (name) => {
+  const config = { a: { $secret: name } };
+  await expect(resolve(config, [name], await inFile('db=x'))).rejects.toThrow('which the host does not have');
+});
+
+test('a value of a file of lines has #, $ and spaces in quotes, and a comment without', async () => {
+  const places = await inFile(`db='pa#ss $HOME "x" \\n '\r\na.b-c_1=pa#ss\r\n`);
+  const config = { a: { $secret: 'db' }, b: { $secret: 'a.b-c_1' } };
+  expect(await resolve(config, undefined, places)).toEqual({ a: 'pa#ss $HOME "x" \\n ', b: 'pa' });
+});
+
+test('a byte order mark is no part of a secret', async () => {
+  expect(await resolve({ a: { $secret: 'db' } }, undefined, await inFolder({ db: '\uFEFFhunter22\r\n' }))).toEqual({
+    a: 'hunter22',
+  });
+});
+
+test.each<[name: string, make: (path: string) => Promise<unknown>, says: string]>([
+  ['bytes that are no text', (path) => writeFile(path, Buffer.from([0x68, 0xff, 0xfe, 0x68])), 'not UTF-8'],
+  ['a huge file', (path) => writeFile(path, '').then(() => truncate(path, 3e9)), 'more than 1048576 bytes'],
+  ['a pipe, which can be read once', (path) => promisify(execFile)('mkfifo', [path]), 'not a regular file'],
+  ['a folder', (path) => mkdir(path), 'EISDIR'],
+])('%s cannot be read, whether as a secret or as the file of lines', async (_, make, says) => {
+  const directory = join(folder, 'secrets');
+  await mkdir(directory);
+  const file = join(directory, 'db');
+  await make(file);
+  for (const places of [{ directory }, { file }]) {
+    const error: unknown = await resolve({ a: { $secret: 'db' } }, undefined, places).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toBeInstanceOf(RuntimeUnavailable);
+    expect((error as Error).message).toMatch(`The secrets of the host cannot be read (${says}): see AGENT_SECRETS_`);
+  }
 });
 
 test('secrets that cannot be read are worth another attempt, and the message names no path', async () => {
   const places = await inFile('db=x');
   const missing = { file: join(folder, 'missing.env') };
-  for (const unreadable of [missing, { file: folder }, { directory: places.file ?? '' }]) {
+  const notMounted = { ...places, directory: join(folder, 'missing') };
+  for (const unreadable of [missing, notMounted, { file: folder }, { directory: places.file ?? '' }]) {
     const error: unknown = await resolve({ a: { $secret: 'db' } }, undefined, unreadable).catch(
       (thrown: unknown) => thrown,
     );

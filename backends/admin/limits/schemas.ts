@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { limitJson } from '../../../database/limits/limit-json.ts';
-import { limitScopes, type LimitKey } from '../../../database/limits/limits.ts';
+import { canHaveLimit, limitScopes, type LimitKey } from '../../../database/limits/limits.ts';
 import { limitOf } from '../../http/query.ts';
 
 /** The word for all users or agents that have no limit of their own. */
@@ -10,9 +10,11 @@ const scope = z.enum(limitScopes);
 
 export const limitPath = z.object({
   scope,
-  subject: z.union([z.literal(everyOther), z.guid().toLowerCase()]).meta({
-    description: `Id of the user or of the agent, or \`${everyOther}\` for all that have no limit of their own.`,
-  }),
+  subject: z
+    .union([z.literal(everyOther), z.guid().toLowerCase().refine(canHaveLimit, 'must not be the nil UUID')])
+    .meta({
+      description: `Id of the user or of the agent, or \`${everyOther}\` for all that have no limit of their own.`,
+    }),
 });
 
 export const limitChange = z.strictObject({

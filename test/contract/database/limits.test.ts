@@ -163,6 +163,83 @@ test('the canary of a deployment is let in', async () => {
   await expect(insert({ userId: id, agentId })).rejects.toMatchObject({ constraint: 'instances_limit_of_user' });
 });
 
+test('the greatest limit lets instances in', async () => {
+  const [userId, agentId] = [randomUUID(), randomUUID()];
+  await limit('user', userId, 2_147_483_647);
+  await limit('agent', agentId, 2_147_483_647);
+  await insert({ userId, agentId });
+  expect(await readUserLimit(rows.pool, userId)).toEqual({ atMost: 2_147_483_647, present: 1 });
+});
+
+test('the nil UUID names nobody, so the limit of all others is neither changed nor removed by it', async () => {
+  const nil = '00000000-0000-0000-0000-000000000000';
+  await expect(limit('user', nil, 9)).rejects.toMatchObject({ constraint: 'instance_limits_subject_is_not_nil' });
+  await limit('user', null, 1);
+  await expect(limit('user', nil, 9)).rejects.toMatchObject({ constraint: 'instance_limits_subject_is_not_nil' });
+  expect(await removeLimit(rows.pool, { scope: 'user', subject: nil })).toBeUndefined();
+  await insert({ userId: nil });
+  await expect(insert({ userId: nil })).rejects.toThrow('may have 1 instance at most');
+  expect(await readUserLimit(rows.pool, nil)).toEqual({ atMost: 1, present: 1 });
+});
+
+test('a limit is found by an index among many', async () => {
+  await rows.pool.query(
+    `insert into instance_limits (scope, subject, at_most) select 'user', gen_random_uuid(), 5 from generate_series(1, 5000)`,
+  );
+  await rows.pool.query('analyze instance_limits');
+  const client = await rows.pool.connect();
+  const scans = async () => {
+    await client.query('select pg_stat_force_next_flush()');
+    await client.query('select');
+    const { rows: found } = await client.query<{ tuples: number }>(
+      `select seq_tup_read::int as tuples from pg_stat_user_tables where relname = 'instance_limits'`,
+    );
+    return found[0]?.tuples ?? NaN;
+  };
+  try {
+    const before = await scans();
+    await insert({ database: client });
+    await readUserLimit(client, randomUUID());
+    // Whether there is any limit at all is asked by reading the first row.
+    expect((await scans()) - before).toBeLessThan(100);
+  } finally {
+    client.release();
+  }
+});
+
+test('whoever writes rows in another way is held to a limit as well', async () => {
+  const [userId, id] = [randomUUID(), randomUUID()];
+  await limit('user', userId, 1);
+  await rows.pool.query('insert into instances (id, agent_id, user_id) values ($1, $1, $2)', [id, userId]);
+  const refused = { constraint: 'instances_limit_of_user' };
+  const other = randomUUID();
+  await rows.pool.query('insert into instances (id, agent_id, user_id) values ($1, $1, $2)', [other, randomUUID()]);
+  const takeOver = `insert into instances (id, agent_id, user_id) values ($1, $1, $2)
+    on conflict (id) do update set user_id = excluded.user_id`;
+  await expect(rows.pool.query(takeOver, [other, userId])).rejects.toMatchObject(refused);
+  await rows.pool.query(takeOver, [id, userId]);
+  await expect(
+    rows.pool.query(
+      `merge into instances i using (select gen_random_uuid() as id from generate_series(1, 2)) n on i.id = n.id
+       when not matched then insert (agent_id, user_id) values (n.id, '${userId}')`,
+    ),
+  ).rejects.toMatchObject(refused);
+  await expect(
+    rows.pool.query(
+      `with gone as (delete from instances where id = $1 returning id)
+       insert into instances (agent_id, user_id) select id, $2 from gone, generate_series(1, 2)`,
+      [id, userId],
+    ),
+  ).rejects.toMatchObject(refused);
+  // In one statement, a row may take the place of another one.
+  await rows.pool.query(
+    `with gone as (delete from instances where id = $1 returning id)
+     insert into instances (agent_id, user_id) select id, $2 from gone`,
+    [id, userId],
+  );
+  expect(await countOf(userId)).toBe(1);
+});
+
 test('a login of user_backend reads limits and is held to them, but cannot change them', async () => {
   const userId = randomUUID();
   await limit('user', userId, 0);
