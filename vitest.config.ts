@@ -143,7 +143,7 @@ export default defineConfig({
         test: {
           name: chartProject,
           include: ['test/chart/**/*.test.ts'],
-          globalSetup: ['test/support/helm-program.ts'],
+          globalSetup: ['test/support/helm-program.ts', 'test/support/kubernetes/chart-api.ts'],
           setupFiles,
           expect,
           testTimeout: 60_000,
@@ -159,6 +159,8 @@ export default defineConfig({
           globalSetup: [
             ...withServers.globalSetup,
             'test/support/docker-engine.ts',
+            'test/support/chromium.ts',
+            'test/support/helm-program.ts',
             'test/support/kubernetes/cluster.ts',
           ],
           expect,

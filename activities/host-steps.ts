@@ -99,8 +99,10 @@ export function createHostSteps({
           mayStart: lease && (() => lease.hasHeldSince(since)),
           beforeStart: listens ? () => control.openQueue({ instanceId, agentId }) : undefined,
         };
-        const { runtimeId } = await inSpan(spanOf('runtime provision'), () => runtime.provision(request, context));
-        return { outcome: 'provisioned', row, runtimeId, restart: toRestartPolicy(spec.restart) };
+        const { runtimeId, where } = await inSpan(spanOf('runtime provision'), () =>
+          runtime.provision(request, context),
+        );
+        return { outcome: 'provisioned', row, runtimeId, where, restart: toRestartPolicy(spec.restart) };
       } catch (error) {
         throw asFailure(error);
       }

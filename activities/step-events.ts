@@ -20,8 +20,8 @@ export function placedBy(result: PlaceResult): InstanceEvent {
 export function provisionedBy(hostId: string, result: ProvisionResult): InstanceEvent {
   switch (result.outcome) {
     case 'provisioned': {
-      const { row, runtimeId, restart } = result;
-      return { type: 'provisioned', row, runtimeId, restart, hostId };
+      const { row, runtimeId, where, restart } = result;
+      return { type: 'provisioned', row, runtimeId, where, restart, hostId };
     }
     case 'misplaced':
       return { type: 'stepEnded' };

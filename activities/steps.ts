@@ -78,7 +78,7 @@ export interface CleanUpInput {
 }
 
 export type ProvisionResult =
-  | { outcome: 'provisioned'; row: RowReading; runtimeId: string; restart: RestartPolicy }
+  | { outcome: 'provisioned'; row: RowReading; runtimeId: string; where: string; restart: RestartPolicy }
   | { outcome: 'agentMissing'; row: RowReading; message: string }
   | { outcome: 'notWanted'; row: RowReading }
   /** The instance is not placed on the host of the activity, which has started nothing. */

@@ -11,6 +11,7 @@ export function toLines(explanation: Explanation, { formatTime, width }: Layout)
     instance_id: id,
     row,
     host,
+    runs_as: runsAs,
     verdict,
     timeline,
     earlier_lines: earlier,
@@ -23,6 +24,7 @@ export function toLines(explanation: Explanation, { formatTime, width }: Layout)
     colors.bold(`instance ${id}`),
     ...(host && !(host.is_here && host.lease_holds) ? wrapped(hostInWords(host, formatTime)) : []),
     ...(versions === undefined ? [] : wrapped(versions)),
+    ...(runsAs === null ? [] : wrapped(`${row?.status === 'running' ? 'runs' : 'ran last'} as ${runsAs}`)),
     ...(earlier > 0 ? [colors.dim(`${earlier} or more earlier lines: give a larger --last`)] : []),
     ...table(
       width === undefined

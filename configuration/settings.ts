@@ -229,7 +229,7 @@ export const settingGroups = {
       },
     ),
     HOST_NAME: setting(text.max(255).optional(), ['agents_worker'], {
-      description: 'Name of the host in `npx instances hosts list`.',
+      description: 'Name of the host in `npx instances hosts list`. A namespace of a cluster has its own name.',
       otherwise: 'name of the machine',
     }),
     HOST_LABELS: setting(labels.optional(), ['agents_worker'], {

@@ -14,6 +14,15 @@ const runtimeView = z.object({
   phase: z.enum(['starting', 'running', 'stopping', 'ended', 'unknown']).meta({
     description: '`ended`: nothing runs. `unknown`: the record of the agent cannot be read.',
   }),
+  where: z
+    .string()
+    .optional()
+    .meta({ description: 'Where the agent runs or ran, e.g. the pod, its namespace and its node.' }),
+  status: z.string().optional().meta({
+    description:
+      'What the engine or the cluster says beyond the phase, e.g. why a pod does not run yet, or how it ended.',
+  }),
+  inspect: z.string().optional().meta({ description: 'Command that shows more.' }),
   generation: z.int().optional().meta({ description: 'Generation of the row when the agent started.' }),
   pid: z.int().optional(),
   since: time.optional().meta({ description: 'When the phase began, if known.' }),
@@ -54,6 +63,10 @@ export const explanation = z.object({
       description:
         'Host that the instance is placed on; null when there is none, it could not be read, or the caller is a user.',
     }),
+  runs_as: z.string().nullable().meta({
+    description:
+      'Where its agent runs, or ran last, e.g. `process 4711` or the name of a pod with its namespace and node; null if that is not known.',
+  }),
   runtime: runtimeView
     .nullable()
     .meta({ description: 'Null when no runtime keeps anything for the instance, or when it could not be read.' }),
@@ -90,12 +103,19 @@ export function toExplanation(findings: Findings, verdict: Verdict, last: number
     verdict,
     row: row ? rowToJson(row) : null,
     host: host ? hostToJson(host) : null,
+    runs_as: runsAs(findings) ?? null,
     runtime: runtime ? runtimeToJson(runtime) : null,
     earlier_lines: lines.length - shown.length,
     timeline: shown.map(({ time: at, bad = false, ...line }) => ({ ...line, time: at?.toISOString() ?? null, bad })),
     missing: missingParts(findings),
     not_looked_at: notLookedAt(findings),
   };
+}
+
+/** The host of the caller knows what runs now, and the workflow what was started last, on whatever host. */
+function runsAs({ host, runtime, workflow }: Findings): string | undefined {
+  const here = host?.isHere === false ? undefined : valueOf(runtime)?.where;
+  return here ?? valueOf(workflow)?.runsAs;
 }
 
 function linesOf(findings: Findings): TimelineEntry[] {

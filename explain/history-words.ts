@@ -2,7 +2,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { tsToDate, tsToMs } from '@temporalio/common';
 import { buildIdPattern } from '../contracts/names.ts';
 import { duration } from './duration.ts';
-import { failureInWords, messageInWords, readPayload, resultInWords } from './payload-words.ts';
+import { failureInWords, messageInWords, readPayload, resultInWords, startsIn } from './payload-words.ts';
 import type { TimelineEntry } from './timeline.ts';
 
 export type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
@@ -39,6 +39,14 @@ export function historyTimeline(history: History): TimelineEntry[] {
     const isOfTask = completed ?? isCommand(event);
     return [{ time, source: 'workflow' as const, ...(isOfTask && build !== undefined && { build }), ...words }];
   });
+}
+
+/** Where the agent that was started last runs or ran. Undefined when the history has no start that tells. */
+export function lastPlaceIn(history: History, since?: Date): string | undefined {
+  const events = (history.events ?? []).filter(
+    ({ eventTime }) => !since || (eventTime && tsToDate(eventTime) >= since),
+  );
+  return events.flatMap((event) => startsIn(event.activityTaskCompletedEventAttributes?.result)).at(-1);
 }
 
 function ofBuild(build: string | undefined): Words {

@@ -58,10 +58,18 @@ export function messageInWords(signalName: string | null | undefined, input: Pay
 
 /** What happened in an activity of this project, step by step. */
 export function resultInWords(result: Payloads | null | undefined): string {
-  const value = readPayload(result?.payloads?.[0]);
-  if (!Array.isArray(value)) return '';
-  const words = (value as InstanceEvent[]).flatMap((event) => eventInWords(event) ?? []);
+  const words = stepsOf(result).flatMap((event) => eventInWords(event) ?? []);
   return words.length > 0 ? `: ${words.join(', then ')}` : '';
+}
+
+/** The agents that an activity started or took over, in words. */
+export function startsIn(result: Payloads | null | undefined): string[] {
+  return stepsOf(result).flatMap((event) => (event.type === 'provisioned' ? (event.where ?? []) : []));
+}
+
+function stepsOf(result: Payloads | null | undefined): InstanceEvent[] {
+  const value = readPayload(result?.payloads?.[0]);
+  return Array.isArray(value) ? (value as InstanceEvent[]) : [];
 }
 
 function eventInWords(event: InstanceEvent): string | undefined {
@@ -78,7 +86,7 @@ function eventInWords(event: InstanceEvent): string | undefined {
     case 'notWanted':
       return 'not started, because it is to stop';
     case 'provisioned':
-      return `provisioned as runtime ${event.runtimeId} on host ${event.hostId}`;
+      return `provisioned as runtime ${event.runtimeId}${event.where === undefined ? '' : ` (${event.where})`} on host ${event.hostId}`;
     case 'rowRead':
       return event.row ? `row read, desired state ${event.row.desiredState}` : 'no row found';
     case 'rowGone':

@@ -14,7 +14,7 @@ export interface RuntimeSettings {
 }
 
 export interface LocalRuntimes {
-  /** The hosts that the caller's settings name: the folder and the Docker engine. */
+  /** The hosts that the caller's settings name: the folder, the Docker engine and the namespace of a cluster. */
   hostIds: string[];
   description: Knowledge<RuntimeDescription | undefined>;
 }
@@ -45,21 +45,23 @@ function descriptionIn(
 
 export function runtimeTimeline({
   phase,
+  where,
+  status,
   runtimeId,
   generation,
-  pid,
   since,
   output,
 }: RuntimeDescription): TimelineEntry[] {
   const text = [
     `agent ${phase}`,
-    ...(pid === undefined ? [] : [`pid ${pid}`]),
+    ...(where === undefined ? [] : [where]),
     ...(generation === undefined ? [] : [`generation ${generation}`]),
     ...(runtimeId === undefined ? [] : [`runtime ${runtimeId}`]),
   ].join(', ');
+  const said = status === undefined ? text : `${text}: ${status}`;
   const bad = phase === 'ended' || phase === 'unknown';
   return [
-    { time: since ?? output?.at, source: 'runtime', text, bad },
+    { time: since ?? output?.at, source: 'runtime', text: said, bad },
     ...(output ? [{ time: output.at, source: 'runtime' as const, text: `last output:\n${output.text}` }] : []),
   ];
 }

@@ -2,6 +2,7 @@ import type { InstanceView } from '../database/instances/view.ts';
 import type { RowVersion } from './event-log.ts';
 import { missingParts, valueOf, wasRead, type Findings } from './findings.ts';
 import { hostIsLost, onAnotherHost } from './host-words.ts';
+import { agentInWords, closerLook } from './agent-words.ts';
 import { onTheWay } from './on-the-way.ts';
 import { stuck, waiting, type Verdict, type VerdictOptions } from './verdict-form.ts';
 import { activityNow, unattended } from './workflow-progress.ts';
@@ -67,7 +68,9 @@ function ofRow(row: InstanceView, log: RowVersion[], findings: Findings, options
         if (reason?.code === 'agent_unknown')
           return waiting(`its agent: ${reason.message} Publish it (see examples/README.md).`);
         if (reason?.code === 'restarting')
-          return waiting(`its restart (${reasonOf(row)}): ${actions.retry(id)} skips the pause.`);
+          return waiting(
+            `its restart (${reasonOf(row)}): ${actions.retry(id)} skips the pause.${agentUnderWay(findings)}`,
+          );
     }
   }
   return underWay(row, findings, options);
@@ -89,10 +92,11 @@ function runningVerdict(
   if (wasRead(workflow) && noWorkflow)
     return waiting(`the sweeper of agents_worker, which starts a workflow again: ${running}, but ${noWorkflow}.`);
   if (elsewhere === '' && wasRead(runtime) && agent?.phase !== 'running') {
-    const found = agent ? `its agent is ${agent.phase}` : 'nothing of it is on this host';
-    return stuck(`${running}, but ${found}: see that agents_worker runs, then ${options.actions.explain(id)} again.`);
+    const found = agent ? `its agent ${agentInWords(agent)}` : 'nothing of it is on this host';
+    const advice = `see that agents_worker runs, then ${options.actions.explain(id)} again.${closerLook(agent)}`;
+    return stuck(`${running}, but ${found}: ${advice}`);
   }
-  return { state: 'running', sentence: `${running}${agent?.pid === undefined ? '' : ` as process ${agent.pid}`}.` };
+  return { state: 'running', sentence: `${running}${agent?.where === undefined ? '' : ` as ${agent.where}`}.` };
 }
 
 /** The verdict while the status does not show the desired state yet. */
@@ -107,7 +111,14 @@ function underWay(row: InstanceView, findings: Findings, options: VerdictOptions
   const noWorkflow = unattended(found);
   if (noWorkflow)
     return waiting(`${goal}, but ${noWorkflow}: see that agents_worker runs and reaches RabbitMQ and Temporal.`);
-  return waiting(`${goal}: ${found ? activityNow(found, options) : ''}`);
+  return waiting(`${goal}: ${found ? activityNow(found, options) : ''}${agentUnderWay(findings)}`);
+}
+
+/** What the host of the caller knows of an agent that does not run yet, or is about to end. */
+function agentUnderWay(findings: Findings): string {
+  const agent = onAnotherHost(findings) === '' ? valueOf(findings.runtime) : undefined;
+  if (agent?.where === undefined || agent.phase === 'running') return '';
+  return ` Its agent ${agentInWords(agent)}.${closerLook(agent)}`;
 }
 
 function ofDeleted(log: RowVersion[], findings: Findings, options: VerdictOptions): Verdict {

@@ -2,7 +2,7 @@ import { WorkflowNotFoundError, type Client, type WorkflowExecutionDescription }
 import { tsToDate } from '@temporalio/common';
 import { instanceWorkflow, listRuns } from '../bridge/signals/instance-workflows.ts';
 import { searchAttributeNames } from '../contracts/names.ts';
-import { historyTimeline } from './history-words.ts';
+import { historyTimeline, lastPlaceIn } from './history-words.ts';
 import { failureInWords } from './payload-words.ts';
 import type { Past } from './past.ts';
 import type { TimelineEntry } from './timeline.ts';
@@ -25,6 +25,8 @@ export interface WorkflowReading {
   workflowTaskAttempt: number;
   /** The build that the run is moving to, until that build has completed a task. */
   nextBuild?: string;
+  /** Where the agent that was started last runs or ran, for a person. Absent when the runs that were read do not tell. */
+  runsAs?: string;
   timeline: TimelineEntry[];
   unreadRuns: number;
 }
@@ -38,10 +40,12 @@ export async function readWorkflow(
     const latest = await instanceWorkflow(client, instanceId).describe();
     const runs = await listRuns(client, instanceId, latest.runId);
     const timeline: TimelineEntry[] = [];
+    let runsAs: string | undefined;
     let read = 0;
     while (read < runs.length && timeline.length < last) {
       const history = await instanceWorkflow(client, instanceId, runs[read]).fetchHistory();
       const lines = historyTimeline(history);
+      runsAs ??= lastPlaceIn(history, since);
       const shown = since ? lines.filter(({ time }) => time !== undefined && time >= since) : lines;
       timeline.unshift(...shown);
       read += 1;
@@ -53,6 +57,7 @@ export async function readWorkflow(
     return {
       ...outline(latest),
       pendingActivities,
+      ...(runsAs !== undefined && { runsAs }),
       timeline: [...timeline, ...pendingTimeline(pendingActivities)],
       unreadRuns,
     };

@@ -43,6 +43,8 @@ export interface ControlEndpoint {
 export interface RunningAgent {
   /** Every start of an agent has a new id, so that the exit of an earlier start is recognised. */
   runtimeId: string;
+  /** Where the agent runs, for a person, e.g. `process 4711`, or the name of a pod with its namespace and node. */
+  where: string;
 }
 
 /** The end of an agent that nobody asked to end. */
@@ -61,6 +63,12 @@ export interface RuntimeExit {
 export interface RuntimeDescription {
   /** `ended`: nothing runs. `unknown`: the record of the agent cannot be read. */
   phase: 'starting' | 'running' | 'stopping' | 'ended' | 'unknown';
+  /** Where the agent runs or ran, as in `RunningAgent`. Absent when nothing tells. */
+  where?: string;
+  /** What the engine or the cluster says beyond the phase, as why the agent does not run yet or how it ended. */
+  status?: string;
+  /** A command for a person that shows more. */
+  inspect?: string;
   /** Absent when no start is recorded, as after a start that failed and was undone. */
   runtimeId?: string;
   generation?: number;
@@ -137,6 +145,8 @@ export interface Runtime<Spec extends RuntimeSpec = RuntimeSpec> {
    * where this kind of runtime is not configured, or where no worker has made it and the runtime is opened to read. Rejects, to be tried again, while the engine does not answer.
    */
   identify(): Promise<string | undefined>;
+  /** The name of that host where it has one that all of its workers agree on. Otherwise they name it after themselves. */
+  hostName?: string;
   /** Stops watching. Agents keep running. */
   close(): Promise<void>;
 }

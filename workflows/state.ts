@@ -110,7 +110,8 @@ export type InstanceEvent =
   | { type: 'noHost'; row: RowReading; message: string }
   | ({ type: 'located' } & LocateResult)
   | { type: 'provisioningStarted' }
-  | { type: 'provisioned'; row: RowReading; runtimeId: string; restart: RestartPolicy; hostId: string }
+  /** `where`: where the agent runs, for a person. An earlier build left it out. */
+  | { type: 'provisioned'; row: RowReading; runtimeId: string; where?: string; restart: RestartPolicy; hostId: string }
   /** Provisioning found that the desired state of the row is `stopped` by now. */
   | { type: 'notWanted'; row: RowReading }
   | { type: 'agentMissing'; row: RowReading; message: string }

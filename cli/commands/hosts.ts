@@ -46,9 +46,10 @@ export function addHosts(program: Command): void {
 }
 
 const help = `
-A host is a folder of agents_worker or a Docker engine. It is lost when none of
-its workers has renewed its lease in time. Its instances then wait for it, or
-are placed elsewhere after replace_after_seconds, if their agents have that.
+A host is a folder of agents_worker, a Docker engine or a namespace of a
+cluster. It is lost when none of its workers has renewed its lease in time. Its
+instances then wait for it, or are placed elsewhere after
+replace_after_seconds, if their agents have that.
 
 Only a lost host can be forgotten. Its instances are placed on other hosts at
 once. Whoever forgets it vouches that its agents do not run any more, because

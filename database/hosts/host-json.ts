@@ -6,7 +6,10 @@ import type { Host } from './hosts.ts';
 export const hostJson = z
   .object({
     id: id('The host.'),
-    name: z.string().meta({ description: '`HOST_NAME` of its agents_worker. Several hosts may have the same name.' }),
+    name: z.string().meta({
+      description:
+        '`HOST_NAME` of its agents_worker, or the namespace where agents are pods. Several hosts may have the same name.',
+    }),
     runtime: z.string().meta({ description: 'Kind of the agents that the host runs, e.g. `process`.' }),
     labels: z.record(z.string(), z.string()).meta({ description: 'Only agents whose labels it has are placed here.' }),
     capacity: z.int().nullable().meta({ description: 'Most instances that are placed here at once; null: no limit.' }),
@@ -51,7 +54,7 @@ export const hostJson = z
     }),
     registered_at: timestamp('Time at which the host first appeared.'),
   })
-  .meta({ id: 'Host', description: 'A folder or a Docker engine in which agents run.' });
+  .meta({ id: 'Host', description: 'A folder, a Docker engine or a namespace of a cluster in which agents run.' });
 export type HostJson = z.infer<typeof hostJson>;
 
 export function hostToJson({ lease, workers, drain, canFence, isForgotten, registeredAt, ...host }: Host): HostJson {

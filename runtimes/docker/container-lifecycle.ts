@@ -95,7 +95,7 @@ export function createContainerLifecycle({
       await awaitReady({ engine, id, spec, signal });
     });
     logger.info({ instanceId, runtimeId: id, generation }, 'container started');
-    return { runtimeId: id };
+    return { runtimeId: id, where: whereIs(instanceId) };
   }
 
   async function takeOver(
@@ -104,7 +104,7 @@ export function createContainerLifecycle({
     signal: AbortSignal,
   ): Promise<RunningAgent> {
     await orUndo(id, instanceId, () => awaitReady({ engine, id, spec, signal }));
-    return { runtimeId: id };
+    return { runtimeId: id, where: whereIs(instanceId) };
   }
 
   /** Removes the container when the step fails; otherwise watches it for its end. */
@@ -155,6 +155,10 @@ export function createContainerLifecycle({
   }
 
   return { provision, cleanUp };
+}
+
+export function whereIs(instanceId: string): string {
+  return `container ${instanceNameOf(instanceId)}`;
 }
 
 function rethrowAsStartFailure(error: unknown): never {

@@ -3,7 +3,7 @@ import { instanceNameOf } from '../instance-name.ts';
 import { explainErrors } from '../explain-errors.ts';
 import type { KeptInstance, Runtime, RuntimeDescription } from '../runtime.ts';
 import type { EngineAddress } from './connection.ts';
-import { createContainerLifecycle } from './container-lifecycle.ts';
+import { createContainerLifecycle, whereIs } from './container-lifecycle.ts';
 import { labels } from './container-spec.ts';
 import { createContainerWatcher } from './container-watcher.ts';
 import { asUnavailable } from './engine-error.ts';
@@ -32,7 +32,8 @@ export function createDockerRuntime({ scope, logger, ...address }: DockerRuntime
     const { id, generation, pid, since } = found;
     const output = await engine.lastOutput(id);
     const phase = found.phase === 'created' ? 'starting' : found.phase;
-    return { phase, runtimeId: id, generation, since, ...(pid > 0 && { pid }), ...(output && { output }) };
+    const where = whereIs(instanceId);
+    return { phase, where, runtimeId: id, generation, since, ...(pid > 0 && { pid }), ...(output && { output }) };
   }
 
   async function list(): Promise<KeptInstance[]> {

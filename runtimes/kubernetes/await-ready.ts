@@ -7,7 +7,7 @@ import type { KubernetesSpec } from './spec.ts';
 import { failedStart, findStartFailure, whyNotYet } from './start-failure.ts';
 
 /**
- * Resolves once the agent is ready.
+ * Resolves with the pod once its agent is ready.
  * @throws AgentNotReady, SpecRejected; RuntimeUnavailable when the pod finds no node or is removed; the reason of the signal
  */
 export async function awaitReady({
@@ -25,7 +25,7 @@ export async function awaitReady({
   signal: AbortSignal;
   /** How long the pod may wait for a node and its image. */
   placeMs: number;
-}): Promise<void> {
+}): Promise<PodReading> {
   const placeDeadline = performance.now() + placeMs;
   let readyDeadline: number | undefined;
   for (;;) {
@@ -35,7 +35,7 @@ export async function awaitReady({
     const failure = findStartFailure(reading, spec.image);
     if (failure) throw failure;
     if (reading.phase === 'running') {
-      if (reading.ready) return;
+      if (reading.ready) return reading;
       readyDeadline ??= performance.now() + spec.ready_timeout_seconds * 1000;
       if (performance.now() >= readyDeadline) {
         const sentence = `The readiness probe did not succeed within ${spec.ready_timeout_seconds} s.`;

@@ -9,6 +9,7 @@ import { createPodLifecycle } from './pod-lifecycle.ts';
 import { lastOutputOf } from './pod-output.ts';
 import type { PodReading } from './pod-reading.ts';
 import { labels, scopeLabel } from './pod-spec.ts';
+import { statusInWords, whereIs } from './pod-words.ts';
 import { createPodWatcher } from './pod-watcher.ts';
 import type { KubernetesSpec } from './spec.ts';
 
@@ -52,8 +53,18 @@ export function createKubernetesRuntime({
     if (!found && sandboxes === 'auto') return describeSandbox(name, instanceId);
     if (found?.instanceId !== instanceId) return undefined;
     const { uid: runtimeId, generation, since } = found;
+    const status = statusInWords(found);
     const output = await lastOutputOf(cluster, found).catch(() => undefined);
-    return { phase: phaseOf(found), runtimeId, generation, ...(since && { since }), ...(output && { output }) };
+    return {
+      phase: phaseOf(found),
+      where: whereIs(found, cluster.namespace),
+      ...(status !== undefined && { status }),
+      inspect: `kubectl describe pod ${found.name} -n ${cluster.namespace}`,
+      runtimeId,
+      generation,
+      ...(since && { since }),
+      ...(output && { output }),
+    };
   }
 
   /** A Sandbox that has no pod yet. */
@@ -77,6 +88,7 @@ export function createKubernetesRuntime({
     list: () => explained(list),
     lease: undefined,
     identify: () => explained(async () => identifyEngine(await cluster.identify(), scope)),
+    hostName: cluster.namespace,
     close: async () => watcher.close(),
   };
 }

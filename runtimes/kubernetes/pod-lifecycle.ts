@@ -9,6 +9,7 @@ import { rethrowAsStartFailure } from './cluster-error.ts';
 import type { Cluster } from './cluster.ts';
 import { createPod } from './create-pod.ts';
 import type { PodReading } from './pod-reading.ts';
+import { whereIs } from './pod-words.ts';
 import { annotations, finalizer, graceSeconds, podOf, schedulingGate, secretOf } from './pod-spec.ts';
 import type { PodWatcher } from './pod-watcher.ts';
 import type { KubernetesSpec } from './spec.ts';
@@ -87,6 +88,7 @@ export function createPodLifecycle({
     const { instanceId, generation, spec } = request;
     const { uid, phase } = found;
     watcher.hold(found);
+    let ready: PodReading;
     try {
       if (phase === 'created') {
         await beforeStart?.();
@@ -98,14 +100,14 @@ export function createPodLifecycle({
           spec: { schedulingGates: [{ name: schedulingGate, $patch: 'delete' }] },
         });
       }
-      await awaitReady({ cluster, watcher, pod: found, spec, signal, placeMs });
+      ready = await awaitReady({ cluster, watcher, pod: found, spec, signal, placeMs });
     } catch (error) {
       await undo(found);
       throw error;
     }
     watcher.watch(found);
     if (phase !== 'running') logger.info({ instanceId, runtimeId: uid, generation }, 'pod started');
-    return { runtimeId: uid };
+    return { runtimeId: uid, where: whereIs(ready, cluster.namespace) };
   }
 
   /** Creates the Secret of the pod, in the place of one that an earlier pod has left. */

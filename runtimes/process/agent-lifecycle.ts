@@ -94,7 +94,7 @@ export function createAgentLifecycle({
       });
     }
     watcher.add({ instanceId, runtimeId, folder, identity, startedBy });
-    return { runtimeId };
+    return { runtimeId, where: `process ${identity.pid}` };
   }
 
   async function start(
@@ -130,7 +130,7 @@ export function createAgentLifecycle({
     });
     watcher.add({ instanceId, runtimeId, folder, identity, launched });
     logger.info({ instanceId, runtimeId, generation, pid: identity.pid }, 'agent started');
-    return { runtimeId };
+    return { runtimeId, where: `process ${identity.pid}` };
   }
 
   async function launch(

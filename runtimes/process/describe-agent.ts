@@ -11,7 +11,8 @@ export async function describeAgent(folder: InstanceFolder): Promise<RuntimeDesc
   const { runtimeId, generation, process } = record;
   const printed = output && { output };
   if (runtimeId === '') return { phase: 'unknown', ...printed };
-  const start = { runtimeId, generation, ...printed };
+  const where = process && { where: `process ${process.pid}` };
+  const start = { runtimeId, generation, ...where, ...printed };
   if (process && !isAlive(process)) return { phase: 'ended', ...start };
   return { phase: record.phase, ...start, ...(process && { pid: process.pid }), ...(since && { since }) };
 }

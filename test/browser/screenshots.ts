@@ -1,13 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { stat } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { createDeploymentRows } from '../support/deployment-rows.ts';
 import { usePages } from '../support/open-page.ts';
+import { largestBytes, takePicture } from '../support/picture.ts';
 
-const folder = fileURLToPath(new URL('../../docs/page/', import.meta.url));
-const largestBytes = 150 * 1024;
 const { rig, pages } = usePages();
 
 test('the pictures are taken, and none is large', async () => {
@@ -22,30 +19,28 @@ test('the pictures are taken, and none is large', async () => {
 
   const list = await pages.signIn({ userId, viewport: { width: 1000, height: 420 } });
   await list.locator('.badge.is-running').waitFor();
-  const instances = await take(list, 'instances');
+  expect(await takePicture(list, 'instances')).toBeLessThan(largestBytes);
 
   const life = await pages.signIn({ userId, view: `#/instances/${failed}`, viewport: { width: 1000, height: 900 } });
   await life.getByText('as the config asks for').first().waitFor();
   await life.getByLabel('workflow').uncheck();
-  const instance = await take(life, 'instance');
+  expect(await takePicture(life, 'instance')).toBeLessThan(largestBytes);
 
   const small = { viewport: { width: 360, height: 640 }, isMobile: true, colorScheme: 'dark' } as const;
   const dark = await pages.signIn({ userId, ...small });
   await dark.locator('.badge.is-running').waitFor();
-  const phone = await take(dark, 'phone');
+  expect(await takePicture(dark, 'phone')).toBeLessThan(largestBytes);
 
   const admin = await pages.signIn({ isAdmin: true, view: '#/audit', viewport: { width: 1000, height: 640 } });
   await admin.getByRole('button', { name: 'Verify the trail' }).click();
   await admin.getByText('intact', { exact: true }).waitFor();
-  const audit = await take(admin, 'audit');
+  expect(await takePicture(admin, 'audit')).toBeLessThan(largestBytes);
   const underWay = await rollOut('exec sleep 100000', 'wave 2 ·');
-  const rollout = await take(underWay, 'rollout');
+  expect(await takePicture(underWay, 'rollout')).toBeLessThan(largestBytes);
   const back = await rollOut('echo the licence has expired >&2; exit 3', 'reverted');
   await back.locator('.heading').getByText('rolled back', { exact: true }).waitFor();
-  const rolledBack = await take(back, 'rolled-back');
-  const deployment = await take(await deploy(failed), 'deployment');
-  for (const bytes of [instances, instance, phone, audit, rollout, rolledBack, deployment])
-    expect(bytes).toBeLessThan(largestBytes);
+  expect(await takePicture(back, 'rolled-back')).toBeLessThan(largestBytes);
+  expect(await takePicture(await deploy(failed), 'deployment')).toBeLessThan(largestBytes);
 });
 
 /** The page of a rollout to a version that runs this script, once it says so. */
@@ -92,10 +87,4 @@ async function deploy(instanceId: string): Promise<Page> {
   });
   await page.getByText('The workflow task timed out.').waitFor();
   return page;
-}
-
-async function take(page: Page, name: string): Promise<number> {
-  const path = `${folder}${name}.png`;
-  await page.screenshot({ path });
-  return (await stat(path)).size;
 }

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { leastValues, render, type Manifest, type Values } from '../support/chart.ts';
-import { callApi, type KubernetesApi } from '../support/kubernetes/api.ts';
+import { callApi } from '../support/kubernetes/api.ts';
 
 const program = inject('helm');
 const given = inject('kubernetesApi');
 const helm = program ?? '';
-const api: KubernetesApi = given ?? { server: '', isOwn: false };
+const kubeconfig = given?.kubeconfig ?? '';
 const namespace = `chart-${randomUUID().slice(0, 8)}`;
 
 const resourceOf: Record<string, string> = {
@@ -27,7 +27,7 @@ async function dryRun(manifest: Manifest): Promise<string> {
   if (resource === undefined) throw new Error(`${kind} is an object that this test does not know`);
   const options = 'dryRun=All&fieldManager=chart-test&fieldValidation=Strict';
   const path = `${group}/namespaces/${namespace}/${resource}/${metadata.name}?${options}`;
-  const { status, answer } = await callApi(api, { method: 'PATCH', path, body: manifest });
+  const { status, answer } = await callApi(kubeconfig, { method: 'PATCH', path, body: manifest });
   return `${kind} ${metadata.name}: ${status < 300 ? 'passes' : `${status} ${answer.message}`}`;
 }
 
@@ -35,10 +35,10 @@ describe.skipIf(program === null || given === null)('an API server of Kubernetes
   beforeAll(async () => {
     const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
     const body = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels } };
-    const { status, answer } = await callApi(api, { method: 'POST', path: '/api/v1/namespaces', body });
+    const { status, answer } = await callApi(kubeconfig, { method: 'POST', path: '/api/v1/namespaces', body });
     if (status !== 201) throw new Error(`the namespace cannot be created: ${status} ${answer.message}`);
   });
-  afterAll(() => callApi(api, { method: 'DELETE', path: `/api/v1/namespaces/${namespace}` }));
+  afterAll(() => callApi(kubeconfig, { method: 'DELETE', path: `/api/v1/namespaces/${namespace}` }));
 
   const everything = {
     ...leastValues,
@@ -79,9 +79,13 @@ describe.skipIf(program === null || given === null)('an API server of Kubernetes
         spec: { ...spec.template.spec, serviceAccountName: 'default' },
       };
       const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default' } };
-      await callApi(api, { method: 'POST', path: `/api/v1/namespaces/${namespace}/serviceaccounts`, body: account });
+      await callApi(kubeconfig, {
+        method: 'POST',
+        path: `/api/v1/namespaces/${namespace}/serviceaccounts`,
+        body: account,
+      });
       const path = `/api/v1/namespaces/${namespace}/pods?dryRun=All&fieldValidation=Strict`;
-      const { status, answer } = await callApi(api, { method: 'POST', path, body: pod });
+      const { status, answer } = await callApi(kubeconfig, { method: 'POST', path, body: pod });
       expect([metadata.name, status, answer.message]).toEqual([metadata.name, 201, undefined]);
     }
   });

@@ -35,7 +35,7 @@ function valueOfKey(name: string, part: string): string {
   const login = part.replace('-', '_');
   if (name.includes('AMQP_URL')) return `amqp://${name === 'AMQP_URL' ? login : 'agents'}@rabbitmq`;
   if (name.includes('DATABASE')) return `postgres://${login}@postgres/shared_psql`;
-  return 'x'.repeat(32);
+  return name === 'OTEL_EXPORTER_OTLP_HEADERS' ? 'api-key=x' : 'x'.repeat(32);
 }
 
 /** The environment that the first container of a workload gets, if its Secret has every required key, and every other one where said. */
@@ -48,8 +48,9 @@ function environmentOf(manifest: Manifest, { withOptional = false } = {}): Recor
 }
 
 /** A value that the schema allows and that is no default. */
-function otherValueOf(name: string, { type, enum: allowed, minimum = 0, pattern }: Schema): string | number {
+function otherValueOf(name: string, { type, enum: allowed, minimum = 0, maximum, pattern }: Schema): string | number {
   if (allowed) return String(allowed.at(-1));
+  if (maximum === 1) return 0.5;
   if (type === 'integer' || type === 'number') return minimum + (name.endsWith('_PORT') ? 4321 : 7);
   if (name === 'HOST_LABELS') return 'zone=a,disk=ssd';
   if (name === 'ALLOWED_RUNTIMES') return 'process';

@@ -1,16 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { leastValues, runHelm, type Values } from '../support/chart.ts';
-import { callApi, type KubernetesApi } from '../support/kubernetes/api.ts';
+import { callApi } from '../support/kubernetes/api.ts';
 
 const program = inject('helm');
 const given = inject('kubernetesApi');
 const helm = program ?? '';
-const api: KubernetesApi = given ?? { server: '', isOwn: false };
+const kubeconfig = given?.kubeconfig ?? '';
 const namespace = `engine-${randomUUID().slice(0, 8)}`;
 
 interface Found {
@@ -19,10 +16,8 @@ interface Found {
   spec: { template: { spec: { containers: [{ image: string }] } } };
 }
 
-let folder: string;
-
 async function list(path: string): Promise<Found[]> {
-  const { status, answer } = await callApi(api, { method: 'GET', path });
+  const { status, answer } = await callApi(kubeconfig, { method: 'GET', path });
   if (status !== 200 || !answer.items) throw new Error(`${path}: ${status} ${answer.message}`);
   return answer.items as Found[];
 }
@@ -40,7 +35,7 @@ async function endJob(name: string, outcome: 'Complete' | 'Failed'): Promise<voi
   const status = { startTime: now, conditions, ...(outcome === 'Complete' && { completionTime: now, succeeded: 1 }) };
   const body = { apiVersion: 'batch/v1', kind: 'Job', metadata: { name }, status };
   const path = `/apis/batch/v1/namespaces/${namespace}/jobs/${name}/status?fieldManager=test&force=true`;
-  const { status: code, answer } = await callApi(api, { method: 'PATCH', path, body });
+  const { status: code, answer } = await callApi(kubeconfig, { method: 'PATCH', path, body });
   if (code !== 200) throw new Error(`${name} cannot be ended: ${code} ${answer.message}`);
 }
 
@@ -50,7 +45,7 @@ async function runWithJobs(
   values: Values,
   outcomeOf: (job: string) => 'Complete' | 'Failed' = () => 'Complete',
 ): Promise<{ jobs: { name: string; deployments: string[] }[]; error: unknown }> {
-  const environment = { KUBECONFIG: join(folder, 'kubeconfig') };
+  const environment = { KUBECONFIG: kubeconfig };
   let isRunning = true;
   let error: unknown;
   const running = runHelm(helm, [...command, '--namespace', namespace, '--timeout', '40s'], values, environment)
@@ -75,31 +70,10 @@ async function runWithJobs(
 
 describe.skipIf(program === null || !given?.isOwn)('a release', () => {
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'release-'));
-    const kubeconfig = {
-      apiVersion: 'v1',
-      kind: 'Config',
-      clusters: [
-        {
-          name: 'own',
-          cluster: {
-            server: api.server,
-            'certificate-authority-data': Buffer.from(api.ca ?? '').toString('base64'),
-          },
-        },
-      ],
-      users: [{ name: 'own', user: { token: api.token } }],
-      contexts: [{ name: 'own', context: { cluster: 'own', user: 'own' } }],
-      'current-context': 'own',
-    };
-    await writeFile(join(folder, 'kubeconfig'), JSON.stringify(kubeconfig), { mode: 0o600 });
     const body = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } };
-    await callApi(api, { method: 'POST', path: '/api/v1/namespaces', body });
+    await callApi(kubeconfig, { method: 'POST', path: '/api/v1/namespaces', body });
   });
-  afterAll(async () => {
-    await callApi(api, { method: 'DELETE', path: `/api/v1/namespaces/${namespace}` });
-    await rm(folder, { recursive: true });
-  });
+  afterAll(() => callApi(kubeconfig, { method: 'DELETE', path: `/api/v1/namespaces/${namespace}` }));
 
   const release = (tag: string): Values => ({
     ...leastValues,

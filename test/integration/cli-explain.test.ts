@@ -57,6 +57,7 @@ test('the life of a running instance is one timeline of row, workflow and runtim
     instance_id: id,
     missing: [],
     row: { status: 'running' },
+    runs_as: `process ${pid}`,
     runtime: { pid, generation: 1 },
   });
   expect(found.verdict).toEqual({
@@ -74,9 +75,9 @@ test('the life of a running instance is one timeline of row, workflow and runtim
   const workflow = textsOf(found, 'workflow');
   expect(workflow).toContainEqual(expect.stringMatching(/^run \S+ started$/));
   expect(workflow).toContain('told: #1 of the row, desired state running, generation 1');
-  const steps = 'placed on host \\S+, then provisioned as runtime \\S+ on host \\S+, then running recorded';
+  const steps = `placed on host \\S+, then provisioned as runtime \\S+ \\(process ${pid}\\) on host \\S+, then running recorded`;
   expect(workflow).toContainEqual(expect.stringMatching(new RegExp(`^place done: ${steps} \\(.*, attempt 1\\)$`)));
-  expect(textsOf(found, 'runtime')[0]).toContain(`agent running, pid ${pid}, generation 1`);
+  expect(textsOf(found, 'runtime')[0]).toContain(`agent running, process ${pid}, generation 1`);
   const times = found.timeline.map(({ time }) => time ?? '');
   expect(times).toEqual(times.toSorted());
 });
@@ -85,14 +86,15 @@ test('in a terminal, every line has its time and source, and the verdict comes l
   const id = await running();
   const { code, out } = await runInstances(['explain', id, '--utc'], rig.environment);
   expect(code).toBe(0);
-  const [head, versions, ...lines] = out.trim().split('\n');
-  expect([head, versions]).toEqual([`instance ${id}`, 'version 1 runs']);
+  const [head, versions, where, ...lines] = out.trim().split('\n');
+  const [pid] = await rig.processes(id);
+  expect([head, versions, where]).toEqual([`instance ${id}`, 'version 1 runs', `runs as process ${pid}`]);
   expect(lines.at(-1)).toMatch(/^running generation 1 since /);
   for (const line of lines.slice(0, -2))
     expect(line).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z {2}(row|workflow|runtime) +\S/);
   const local = startInstances(['explain', id], { ...rig.environment, TZ: 'Asia/Tokyo' });
   expect(await local.exit).toBe(0);
-  const [, , first = ''] = local.out().split('\n');
+  const [, , , first = ''] = local.out().split('\n');
   const utc = new Date(lines[0]?.slice(0, 24) ?? '').getTime();
   expect(new Date(`${first.slice(0, 23).replace(' ', 'T')}+09:00`).getTime()).toBe(utc);
 });

@@ -249,6 +249,7 @@ describe.skipIf(!inject('docker'))('the docker runtime', { concurrent: true }, (
     expect(await runtime.list()).toEqual([{ instanceId: request.instanceId, generation: request.generation }]);
     expect(await runtime.describe(request.instanceId)).toEqual({
       phase: 'running',
+      where: `container instance-${request.instanceId}`,
       runtimeId,
       generation: 7,
       pid: expect.any(Number),

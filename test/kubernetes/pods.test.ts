@@ -179,8 +179,12 @@ describe.skipIf(!inject('kubernetes')?.image)('pods', { concurrent: true }, () =
     const { runtimeId } = await runtime.provision(request, context());
     await vi.waitUntil(async () => (await rig.log(request.instanceId)).includes('good morning'), patience);
     expect(await runtime.list()).toEqual([{ instanceId: request.instanceId, generation: 7 }]);
+    const name = `instance-${request.instanceId}`;
+    const node = (await rig.find(request.instanceId))?.spec?.nodeName;
     expect(await runtime.describe(request.instanceId)).toEqual({
       phase: 'running',
+      where: `pod ${name} of the namespace ${namespace.name} on the node ${node}`,
+      inspect: `kubectl describe pod ${name} -n ${namespace.name}`,
       runtimeId,
       generation: 7,
       since: expect.any(Date),

@@ -142,7 +142,7 @@ describe.skipIf(!inject('kubernetes')?.programs)('an API server that comes and g
       const { exits, report } = collectExits();
       await worker.watch(report);
       await vi.waitUntil(() => exits.length === 1, patience);
-      expect(exits[0]).toMatchObject({ ...first, kind: 'lost', failed: true });
+      expect(exits[0]).toMatchObject({ runtimeId: first.runtimeId, kind: 'lost', failed: true });
       expect(exits[0]?.message).toMatch(/DeletionByPodGC: PodGC: node no longer exists/);
       await worker.close();
     }

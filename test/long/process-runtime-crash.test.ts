@@ -47,7 +47,7 @@ describe('after a kill -9 of the worker', () => {
     await vi.waitUntil(() => worker.lines.length === 2);
     const pids = await processesOf(request.instanceId);
     await worker.kill();
-    expect(await runtime.provision(request, context())).toEqual({ runtimeId: worker.lines[1] });
+    expect(await runtime.provision(request, context())).toMatchObject({ runtimeId: worker.lines[1] });
     expect(await processesOf(request.instanceId)).toEqual(pids);
   });
 
@@ -61,7 +61,7 @@ describe('after a kill -9 of the worker', () => {
       const { process: _, ...intent } = await recordOf(instanceId);
       await replaceRecord(instanceId, { ...intent, phase: 'starting' });
     }
-    expect(await runtime.provision(kept, context())).toEqual({ runtimeId: worker.lines[1] });
+    expect(await runtime.provision(kept, context())).toMatchObject({ runtimeId: worker.lines[1] });
     expect(await processesOf(kept.instanceId)).toEqual(pids);
     const { runtimeId } = await runtime.provision({ ...replaced, generation: 2 }, context());
     expect(runtimeId).not.toBe(worker.lines[2]);

@@ -98,7 +98,7 @@ export function createFakeHostSteps(find: Find, hostId: string): HostSteps {
       if (!definition) return { outcome: 'agentMissing', row, message: 'The agent is not published yet.' };
       const { retired, restart } = definition;
       if (retired && row.generation !== resumeGeneration) throw blame('agent_retired', 'The agent was retired.', true);
-      return { outcome: 'provisioned', row, runtimeId: startAgent(row.generation), restart };
+      return { outcome: 'provisioned', row, runtimeId: startAgent(row.generation), where: 'process 1', restart };
     },
     cleanUp: async ({ instanceId }, { signal }) => {
       const { fleet } = await begin('cleanUp', find(instanceId), signal);

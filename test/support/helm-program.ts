@@ -4,27 +4,23 @@ import type { TestProject } from 'vitest/node';
 import { findOnPath, runCommand, withProgress } from '../../stack/command.ts';
 import { findFirst } from '../../stack/find-first.ts';
 import { toolsDirectory } from '../../stack/paths.ts';
-import { chartApi, type KubernetesApi } from './kubernetes/api.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
     /** Path of Helm. Null: there is none, and what needs it is skipped. */
     helm: string | null;
-    /** Null: there is no API server, and what needs one is skipped. */
-    kubernetesApi: KubernetesApi | null;
   }
 }
 
 const goModule = 'helm.sh/helm/v3/cmd/helm@v3.22.0';
 
-/** Finds or builds Helm, and finds or starts an API server of Kubernetes. Says which tests are skipped otherwise. */
-export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
-  const helm = await findHelm().catch((error: Error) => skip('THE CHART', error));
+/** Finds Helm or builds it, or says that the tests of the chart are skipped. */
+export default async function setUp(project: TestProject): Promise<void> {
+  const helm = await findHelm().catch(({ message }: Error) => {
+    say(`TESTS OF THE CHART ARE SKIPPED: ${message}`);
+    return null;
+  });
   project.provide('helm', helm);
-  const api =
-    helm === null ? null : await chartApi().catch((error: Error) => skip('THE CHART AT AN API SERVER', error));
-  project.provide('kubernetesApi', api?.connection ?? null);
-  return async () => api?.stop();
 }
 
 async function findHelm(): Promise<string> {
@@ -58,11 +54,6 @@ async function findHelm(): Promise<string> {
     // Renamed when complete: a build that was cut short is never taken for the program.
     renameSync(join(building, 'helm'), kept);
   }
-}
-
-function skip(what: string, { message }: Error): null {
-  say(`TESTS OF ${what} ARE SKIPPED: ${message}`);
-  return null;
 }
 
 function say(line: string): void {

@@ -5,7 +5,7 @@ import { choosePorts } from '../../stack/ports.ts';
 import { publishExampleAgent } from '../../stack/example.ts';
 import { startAdminBackend } from './admin-backend.ts';
 import { startUserBackend } from './backends.ts';
-import { useRig, type Rig } from './rig.ts';
+import { useRig, type Rig, type UseRigOptions } from './rig.ts';
 import { signToken } from './tokens.ts';
 import { useOpened } from './use-opened.ts';
 
@@ -20,8 +20,8 @@ export interface SignIn extends BrowserContextOptions {
 }
 
 /** The whole system and a browser, for the tests of a file or of a `describe`. */
-export function usePages(): { rig: Rig; pages: PageRig } {
-  const rig = useRig({ services: ['event_broker', 'agents_worker'] });
+export function usePages(options: UseRigOptions = {}): { rig: Rig; pages: PageRig } {
+  const rig = useRig({ services: ['event_broker', 'agents_worker'], ...options });
   const pages = useOpened(
     () => openPages(rig),
     ({ close }) => close(),

@@ -46,21 +46,24 @@ export interface RigOptions {
   replays?: boolean;
 }
 
-interface UseRigOptions extends Omit<RigOptions, 'servers' | 'workflowBundle'> {
+export interface UseRigOptions extends Omit<RigOptions, 'servers' | 'workflowBundle'> {
   /** Left out: the servers that all test files share. */
   openServers?: () => Promise<Servers>;
   /** Makes a bundle of workflow code and returns its path. Left out: the code as it is. */
   makeBundle?: () => Promise<string>;
+  /** Further settings of the engine that are known only when the tests run, such as what an earlier hook has opened. */
+  openSettings?: () => Record<string, string>;
   /** Services that are started, and ready, before the first test. */
   services?: readonly EngineService[];
 }
 
 /** A rig for the tests of a file, or of a `describe`. It opens before their first one and closes after the last one. */
-export function useRig({ services = [], openServers, makeBundle, ...options }: UseRigOptions = {}): Rig {
+export function useRig({ services = [], openServers, makeBundle, openSettings, ...options }: UseRigOptions = {}): Rig {
   const rig = useOpened(
     async () =>
       openRig({
         ...options,
+        ...(openSettings && { settings: { ...options.settings, ...openSettings() } }),
         ...(openServers && { servers: await openServers() }),
         ...(makeBundle && { workflowBundle: await makeBundle() }),
       }),

@@ -8,6 +8,7 @@ const explanation: Explanation = {
   verdict: { state: 'unknown', sentence: 'the row cannot be read: bring PostgreSQL back.' },
   row: null,
   host: null,
+  runs_as: null,
   runtime: null,
   earlier_lines: 0,
   timeline: [

@@ -28,7 +28,13 @@ beforeEach(() => {
     readRow: unasked,
     recordFinalStatus: unasked,
   };
-  provision = async () => ({ outcome: 'provisioned', row: row(1, 1), runtimeId: 'first', restart: neverRestart });
+  provision = async () => ({
+    outcome: 'provisioned',
+    row: row(1, 1),
+    runtimeId: 'first',
+    where: 'process 1',
+    restart: neverRestart,
+  });
 });
 
 async function take(given: Parameters<typeof takeSteps>[0] = input, signal = new AbortController().signal) {
@@ -69,7 +75,7 @@ test('a cancelled activity goes no further, and says what it has done', async ()
   const cancel = new AbortController();
   provision = async () => {
     cancel.abort();
-    return { outcome: 'provisioned', row: row(1, 1), runtimeId: 'first', restart: neverRestart };
+    return { outcome: 'provisioned', row: row(1, 1), runtimeId: 'first', where: 'process 1', restart: neverRestart };
   };
   expect(await take(input, cancel.signal)).toEqual(['placed', 'provisioningStarted', 'provisioned']);
 });

@@ -72,7 +72,7 @@ const healthy: Findings = {
   deadLetters: { value: { letters: [], notes: [] } },
   workflow: { value: workflow },
   host: { id: 'a-host', name: 'worker-1', isHere: true, leaseHolds: true, leaseUntil: at, replaceAfterSeconds: null }, // prettier-ignore
-  runtime: { value: { phase: 'running', generation: 1, pid: 7, runtimeId: 'a-runtime' } },
+  runtime: { value: { phase: 'running', where: 'process 7', generation: 1, pid: 7, runtimeId: 'a-runtime' } },
 };
 
 const letter: DeadLetter = {
@@ -102,7 +102,7 @@ test.each<[string, Partial<Findings>, string, RegExp]>([
   ['an entry that became no event', log({ ...created, published_at: null, rejected_reason: 'no name' }), 'stuck', /^#1 never reached the bus \(no name\)/], // prettier-ignore
   ['a workflow that was terminated', { workflow: { value: { ...workflow, status: 'TERMINATED' } } }, 'waiting', /^waiting for the sweeper [^]*but its workflow is TERMINATED\.$/], // prettier-ignore
   ['a running row without an agent', { runtime: { value: undefined } }, 'stuck', /nothing of it is on this host/],
-  ['an agent that has ended unseen', { runtime: { value: { phase: 'ended' } } }, 'stuck', /its agent is ended/],
+  ['an agent that has ended unseen', { runtime: { value: { phase: 'ended' } } }, 'stuck', /its agent has ended/],
   ['workflow code of a build that fails', { ...pendingRow, workflow: { value: { ...workflow, workflowTaskAttempt: 2, nextBuild: '2.0.0-b' } } }, 'waiting', /the workflow code of the build 2\.0\.0-b fails/], // prettier-ignore
   ['workflow code that fails', { ...pendingRow, workflow: { value: { ...workflow, workflowTaskAttempt: 4 } } }, 'waiting', /the workflow code fails/], // prettier-ignore
   ['an activity between two attempts', { ...pendingRow, workflow: { value: { ...workflow, pendingActivities: [{ name: 'provision', attempt: 3, lastFailure: 'no disk', nextAttempt: at }] } } }, 'waiting', /provision failed \(no disk\) and attempt 3 is due at 12:00:00\.$/], // prettier-ignore
@@ -111,6 +111,37 @@ test.each<[string, Partial<Findings>, string, RegExp]>([
   ['a dead letter of the latest wish', { ...pendingRow, deadLetters: { value: { notes: [], letters: [letter] } } }, 'stuck', /could not take in #1 \(too long\)/], // prettier-ignore
 ])('%s is named', (_, findings, state, sentence) => {
   expect(judged(findings)).toEqual({ state, sentence: expect.stringMatching(sentence) });
+});
+
+const pod = {
+  where: 'pod instance-a of the namespace agents on the node worker-7',
+  inspect: 'kubectl describe pod instance-a -n agents',
+};
+const unplaced = {
+  ...pod,
+  phase: 'starting',
+  where: 'pod instance-a of the namespace agents on no node yet',
+  status: 'Unschedulable: 0/1 nodes are available',
+} as const;
+const underWay = { value: { ...workflow, pendingActivities: [{ name: 'provision', attempt: 1 }] } };
+
+test.each<[string, Partial<Findings>, Verdict['state'], string]>([
+  ['runs', { runtime: { value: { ...pod, phase: 'running' } } }, 'running', `running generation 1 since 12:00:00 as ${pod.where}.`], // prettier-ignore
+  ['finds no node', { ...pendingRow, workflow: underWay, runtime: { value: unplaced } }, 'waiting', 'waiting for generation 1 to be running: provision is under way; see that agents_worker runs if this lasts. Its agent is starting as pod instance-a of the namespace agents on no node yet (Unschedulable: 0/1 nodes are available). To see more: kubectl describe pod instance-a -n agents'], // prettier-ignore
+  ['has ended unseen', { runtime: { value: { ...pod, phase: 'ended', status: 'The agent ended with exit code 3' } } }, 'stuck', `running generation 1 since 12:00:00, but its agent has ended as ${pod.where} (The agent ended with exit code 3): see that agents_worker runs, then look again. To see more: ${pod.inspect}`], // prettier-ignore
+])(
+  'a pod is named with its node, what the cluster says, and where to look, where it %s',
+  (_, findings, state, sentence) => {
+    expect(judged(findings)).toEqual({ state, sentence });
+  },
+);
+
+test('a restart that waits for a node says so after its reason', () => {
+  const reason = { code: 'restarting', message: 'The agent ended with exit code 3.' } as const;
+  const database = { value: { row: { ...row, status: 'pending' as const, reason }, log: [created] } };
+  expect(judged({ database, runtime: { value: unplaced } })?.sentence).toMatch(
+    /^waiting for its restart \(restarting: The agent ended with exit code 3\.\): a retry skips the pause\. Its agent is starting as pod/,
+  );
 });
 
 /** The instance is placed on another host than this one. */

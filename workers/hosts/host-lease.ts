@@ -48,6 +48,7 @@ export function keepHostLease({
   ...options
 }: HostLeaseOptions): HostLeaseKeeper {
   const { kind, runtime } = host;
+  const name = runtime.hostName ?? settings.name;
   const intervalMs = (settings.leaseSeconds * 1000) / 3;
   let worker: ServingWorker | undefined = options.worker;
   let hostId: string | undefined;
@@ -56,7 +57,7 @@ export function keepHostLease({
   let renewing: Promise<unknown> = Promise.resolve();
 
   const renew = async (id: string, isTaking: boolean): Promise<void> => {
-    const registered = { id, runtime: kind, canFence: runtime.lease !== undefined, ...settings };
+    const registered = { id, runtime: kind, canFence: runtime.lease !== undefined, ...settings, name };
     const sentAt = bootSeconds();
     // An answer that comes too late is of no use, and the lease must not wait for it.
     const renewal = await within(intervalMs, renewHostLease(pool, registered, isTaking ? worker : undefined));
@@ -65,7 +66,7 @@ export function keepHostLease({
         throw new CannotWork(`PostgreSQL does not renew the lease of the host within ${Math.round(intervalMs)} ms.`);
       case 'forgotten':
         throw new CannotWork(
-          `Somebody forgot the host ${settings.name} (${id}). It comes back once all of its instances are placed elsewhere.`,
+          `Somebody forgot the host ${name} (${id}). It comes back once all of its instances are placed elsewhere.`,
         );
       case 'adopt': {
         const adopted = await adoptInstances(pool, id, await listKept());

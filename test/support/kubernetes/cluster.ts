@@ -3,10 +3,9 @@ import type { TestProject } from 'vitest/node';
 import { installDebianPackage } from '../../../stack/debian-package.ts';
 import { toolsDirectory } from '../../../stack/paths.ts';
 import { staticBusybox } from '../docker-images.ts';
-import { nodeName, ownCluster } from './own-cluster.ts';
+import { ownCluster } from './own-cluster.ts';
 import { findApiPrograms, findNodePrograms, type ApiPrograms } from './programs.ts';
 import { findSandboxFiles, hasSandboxes, type SandboxFiles } from './sandboxes.ts';
-import { startScheduler } from './scheduler.ts';
 import { plainImage } from './test-images.ts';
 
 declare module 'vitest' {
@@ -69,7 +68,6 @@ export default async function setUp(project: TestProject): Promise<() => Promise
     await own.remove();
     throw error;
   });
-  const stopScheduler = node ? await startScheduler(own.kubeconfig, nodeName) : async () => {};
   say(node ? "a cluster of the tests' own, with a node" : "a cluster of the tests' own, without a node");
   const image = node ? plainImage : null;
   project.provide('kubernetes', {
@@ -80,10 +78,7 @@ export default async function setUp(project: TestProject): Promise<() => Promise
     hasSandboxes: node !== undefined && sandboxFiles !== null,
     sandboxFiles,
   });
-  return async () => {
-    await stopScheduler();
-    await own.remove();
-  };
+  return () => own.remove();
 }
 
 function findSandboxes(): SandboxFiles | null {

@@ -22,8 +22,10 @@ const nameInManifest = 'instance-engine-agents';
 export type TestNamespace = Awaited<ReturnType<typeof openNamespace>>;
 
 /** The manifest in a namespace of a test's own, and a kubeconfig file of the account that it gives to agents_worker. */
-export async function openNamespace(adminKubeconfig: string) {
-  const name = `instance-engine-test-${randomUUID().slice(0, 8)}`;
+export async function openNamespace(
+  adminKubeconfig: string,
+  name: string = `instance-engine-test-${randomUUID().slice(0, 8)}`,
+) {
   const folder = await mkdtemp(join(tmpdir(), 'kubeconfig-'));
   const kubeconfig = join(folder, 'agents-worker.kubeconfig');
   const admin = new KubeConfig();

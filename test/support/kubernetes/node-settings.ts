@@ -24,9 +24,13 @@ export function inMountsOf(pid: number): string[] {
   return ['nsenter', '--target', String(pid), '--mount', 'sh', '-c', 'umask 022; exec "$@"', 'sh'];
 }
 
+const podAddresses = '10.253.7';
+/** The machine's own address on the bridge, at which pods reach what listens there. */
+export const bridgeAddress = `${podAddresses}.1`;
+
 /** Pods on a bridge of the machine, which reach nothing beyond it. */
 export function networkOf(bridge: string, dataDir: string): object {
-  const ipam = { type: 'host-local', dataDir, ranges: [[{ subnet: '10.253.7.0/24' }]] };
+  const ipam = { type: 'host-local', dataDir, ranges: [[{ subnet: `${podAddresses}.0/24` }]] };
   return {
     cniVersion: '1.0.0',
     name: bridge,

@@ -12,7 +12,14 @@ import { spawnServer, untilReady } from '../../../stack/server.ts';
 import { openAuthority } from '../certificates.ts';
 import { freePorts } from './free-ports.ts';
 import type { ApiPrograms, NodePrograms } from './programs.ts';
-import { containerdToml, inMountsOf, inOwnMounts, kubeletConfiguration, networkOf } from './node-settings.ts';
+import {
+  bridgeAddress,
+  containerdToml,
+  inMountsOf,
+  inOwnMounts,
+  kubeletConfiguration,
+  networkOf,
+} from './node-settings.ts';
 import { installDefinition, type SandboxFiles } from './sandboxes.ts';
 import { writeTestImages } from './test-images.ts';
 
@@ -22,11 +29,30 @@ export const nodeName = 'localhost';
 /** Each controller then has a tree of its own. */
 const hasControlGroupsV1 = existsSync('/sys/fs/cgroup/memory');
 
+/** Those of a cluster that runs pods, without those of clouds, volumes and certificates. */
+const controllers = [
+  'daemonset-controller',
+  'deployment-controller',
+  'disruption-controller',
+  'endpointslice-controller',
+  'garbage-collector-controller',
+  'job-controller',
+  'namespace-controller',
+  'node-lifecycle-controller',
+  'pod-garbage-collector-controller',
+  'replicaset-controller',
+  'resourcequota-controller',
+  'root-ca-certificate-publisher-controller',
+  'serviceaccount-controller',
+  'statefulset-controller',
+  'taint-eviction-controller',
+];
+
 export type OwnCluster = ReturnType<typeof ownCluster>;
 
 /**
- * A cluster of the tests' own on this machine: etcd and an API server, and a node for real pods where there are programs for
- * one. It has neither a scheduler nor controllers.
+ * A cluster of the tests' own on this machine: etcd and an API server. Where there are programs for a node, it also has the
+ * scheduler, the controllers and a node for real pods. Otherwise nothing but the tests changes an object.
  */
 export function ownCluster(name: string, { etcd, apiServer, node }: ApiPrograms & { node?: NodePrograms | undefined }) {
   const directory = join(stackRoot, `kubernetes-${name}`);
@@ -65,7 +91,7 @@ export function ownCluster(name: string, { etcd, apiServer, node }: ApiPrograms 
     using authority = openAuthority();
     copyFileSync(authority.caFile, join(directory, 'ca.pem'));
     for (const role of ['api-server', 'kubelet', 'kubelet-client']) {
-      const { cert, key } = authority.sign();
+      const { cert, key } = authority.sign(`IP:127.0.0.1,DNS:localhost,IP:${bridgeAddress}`);
       writeFileSync(join(directory, `${role}.pem`), cert);
       writeFileSync(join(directory, `${role}.key`), key, { mode: 0o600 });
     }
@@ -139,11 +165,30 @@ export function ownCluster(name: string, { etcd, apiServer, node }: ApiPrograms 
     });
   }
 
+  /** Both follow the API server by themselves, and serve nothing that the tests ask. */
+  async function startControllers({ scheduler, controllerManager }: NodePrograms): Promise<void> {
+    const flags = [`--kubeconfig=${kubeconfig}`, '--leader-elect=false', '--secure-port=0'];
+    const nothing = async (): Promise<void> => {};
+    await spawn('kube-scheduler', [scheduler, ...flags], nothing);
+    const ofController = [
+      `--controllers=${controllers.join(',')}`,
+      `--service-account-private-key-file=${join(directory, 'accounts.key')}`,
+      `--root-ca-file=${join(directory, 'ca.pem')}`,
+      // A busy machine must not make the node a lost one.
+      '--node-monitor-grace-period=10m',
+      '--concurrent-gc-syncs=2',
+    ];
+    await spawn('kube-controller-manager', [controllerManager, ...flags, ...ofController], nothing);
+  }
+
   async function startNode(programs: NodePrograms): Promise<void> {
     const { kubelet, path, cni } = programs;
     const PATH = [...path, process.env['PATH']].join(':');
     if (cgroup !== undefined) await runCommand('sh', ['-c', `mkdir -p $(printf '%s/${cgroup} ' /sys/fs/cgroup/*)`]);
     const containerdConfig = join(directory, 'containerd.toml');
+    await runCommand('ip', ['link', 'add', 'name', bridge, 'type', 'bridge']);
+    await runCommand('ip', ['address', 'add', `${bridgeAddress}/24`, 'dev', bridge]);
+    await runCommand('ip', ['link', 'set', bridge, 'up']);
     const network = join(directory, 'cni', '10-bridge.conflist');
     writeFileSync(network, JSON.stringify(networkOf(bridge, join(running, 'addresses'))));
     writeFileSync(containerdConfig, containerdToml({ directory, running, socket, cni, path }));
@@ -162,9 +207,10 @@ export function ownCluster(name: string, { etcd, apiServer, node }: ApiPrograms 
     };
     const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
     await spawn('kubelet', [...inMountsOf(pid), 'env', `PATH=${PATH}`, kubelet, ...args], async () => {
-      const { status } = await connect().readNode({ name: nodeName });
+      const { spec, status } = await connect().readNode({ name: nodeName });
       const ready = status?.conditions?.find(({ type }) => type === 'Ready');
       if (ready?.status !== 'True') throw new Error(`the node is not ready: ${ready?.message ?? 'it is not there'}`);
+      if (spec?.taints?.length) throw new Error(`the node still has the taint ${spec.taints[0]?.key}`);
     });
   }
 
@@ -174,7 +220,10 @@ export function ownCluster(name: string, { etcd, apiServer, node }: ApiPrograms 
     writeFiles();
     await startEtcd();
     await startApi();
-    if (node) await startNode(node);
+    if (node) {
+      await startControllers(node);
+      await startNode(node);
+    }
   }
 
   /** Installs agent-sandbox, whose controller is a process of this machine. */
@@ -202,7 +251,8 @@ export function ownCluster(name: string, { etcd, apiServer, node }: ApiPrograms 
     await endRecorded(recordOf('agent-sandbox'));
     await endRecorded(recordOf('kubelet'));
     await endContainers();
-    for (const server of ['containerd', 'kube-apiserver', 'etcd']) await endRecorded(recordOf(server));
+    const others = ['containerd', 'kube-controller-manager', 'kube-scheduler', 'kube-apiserver', 'etcd'];
+    for (const server of others) await endRecorded(recordOf(server));
   }
 
   /** Containers live on without containerd. It leaves nothing of those that it ends itself. */
@@ -258,6 +308,11 @@ export function ownCluster(name: string, { etcd, apiServer, node }: ApiPrograms 
     startSandboxes,
     stopApi,
     remove,
+    /** Gives an image to the node, from an archive as `docker save` writes it. */
+    importImage: async (archive: string): Promise<void> => {
+      if (!node) throw new Error('the cluster has no node');
+      await containerCommand(node, 'images', 'import', archive);
+    },
     /** `host:port` of the API server. */
     address: () => `127.0.0.1:${ports.api}`,
   };

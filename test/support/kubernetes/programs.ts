@@ -12,8 +12,10 @@ export interface ApiPrograms {
   apiServer: string;
 }
 
-/** What runs pods on this machine. */
+/** What places pods and runs them on this machine. */
 export interface NodePrograms {
+  scheduler: string;
+  controllerManager: string;
   kubelet: string;
   /** Folders with containerd, its shim, ctr and runc. */
   path: string[];
@@ -25,7 +27,7 @@ const version = 'v1.34.4';
 /** The libraries that are developed together with Kubernetes are published with this version. */
 const libraryVersion = 'v0.34.4';
 /** The build takes this much processor time with a cold cache. */
-const buildMinutes = { 'kube-apiserver': 8, kubelet: 2 };
+const buildMinutes = { 'kube-apiserver': 8, 'kube-scheduler': 1, 'kube-controller-manager': 2, kubelet: 2 };
 
 interface Options {
   toolsDirectory: string;
@@ -56,6 +58,8 @@ export async function findNodePrograms(options: Options): Promise<NodePrograms> 
     });
   }
   return {
+    scheduler: await findBuilt('kube-scheduler', options),
+    controllerManager: await findBuilt('kube-controller-manager', options),
     kubelet: await findBuilt('kubelet', options),
     path: [bin, join(folder, 'usr/sbin')],
     cni: join(folder, 'usr/lib/cni'),

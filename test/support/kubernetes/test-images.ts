@@ -41,6 +41,14 @@ const images = {
   [pauseImage]: { Entrypoint: ['/bin/sh', '-c', 'while :; do sleep 1000 & wait; done'] },
 };
 
+/** Writes an archive of one image with one layer, as `docker save` does. */
+export async function writeImage(
+  file: string,
+  { name, config, layer }: { name: string; config: object; layer: Buffer },
+) {
+  await pipeline(archiveOf(name, config, layer), createWriteStream(file));
+}
+
 /** Writes an archive for each image, as `docker save` does. @returns the files */
 export async function writeTestImages(folder: string): Promise<string[]> {
   mkdirSync(folder, { recursive: true });
@@ -48,7 +56,7 @@ export async function writeTestImages(folder: string): Promise<string[]> {
   return Promise.all(
     Object.entries(images).map(async ([name, config], index) => {
       const file = join(folder, `image-${index}.tar`);
-      await pipeline(archiveOf(name, config, layer), createWriteStream(file));
+      await writeImage(file, { name, config, layer });
       return file;
     }),
   );

@@ -27,6 +27,15 @@ const containerTemplate: Json = {
   restart: { policy: 'on_failure', max_restarts: 5 },
 };
 
+const podTemplate: Json = {
+  kind: 'kubernetes',
+  image: 'registry.example.com/my-agent:1.0.0',
+  memory_mebibytes: 256,
+  cpus: 0.5,
+  network: 'none',
+  restart: { policy: 'on_failure', max_restarts: 5 },
+};
+
 export function PublishAgentView() {
   return (
     <>
@@ -122,6 +131,9 @@ function AgentForm({ agent }: { agent: Agent | undefined }) {
           </button>
           <button type="button" onClick={() => runtime.set(containerTemplate)}>
             Template for a container
+          </button>
+          <button type="button" onClick={() => runtime.set(podTemplate)}>
+            Template for a pod
           </button>
         </div>
       )}

@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact';
 import type { Instance } from '../api/types.ts';
 import { addressOf } from '../router.ts';
 import { useSession } from '../session.ts';
-import { Ago, Id, shortId, Time } from '../ui/format.tsx';
+import { Ago, Id, shortId, ShortIds, Time } from '../ui/format.tsx';
 import { Badge, pendingChange } from '../ui/marks.tsx';
 import { ActionButtons, agentLabel, DeleteButton } from './instance-actions.tsx';
 import { VersionFact } from './version-fact.tsx';
@@ -44,8 +44,15 @@ export function InstanceHead({ id, instance, isLoaded }: InstanceHeadProps) {
   );
 }
 
+interface InstanceFactsProps {
+  id: string;
+  instance: Instance | undefined;
+  /** Where its agent runs, or ran last; null if that is not known. */
+  runsAs: string | null;
+}
+
 /** What is known of an instance, and links to what else is. */
-export function InstanceFacts({ id, instance }: { id: string; instance: Instance | undefined }) {
+export function InstanceFacts({ id, instance, runsAs }: InstanceFactsProps) {
   const { settings, admin } = useSession();
   return (
     <>
@@ -53,7 +60,7 @@ export function InstanceFacts({ id, instance }: { id: string; instance: Instance
         <Fact name="Id">
           <code>{id}</code>
         </Fact>
-        {instance && <RowFacts instance={instance} />}
+        {instance && <RowFacts instance={instance} runsAs={runsAs} />}
       </dl>
       <ul class="links stack">
         {settings.temporal_ui_url !== null && (
@@ -77,7 +84,7 @@ export function InstanceFacts({ id, instance }: { id: string; instance: Instance
   );
 }
 
-function RowFacts({ instance }: { instance: Instance }) {
+function RowFacts({ instance, runsAs }: { instance: Instance; runsAs: string | null }) {
   const { me, admin } = useSession();
   const { generation, observed_generation: observed, user_id: owner } = instance;
   return (
@@ -103,6 +110,11 @@ function RowFacts({ instance }: { instance: Instance }) {
           ) : (
             <Id of={instance.host_id} />
           )}
+        </Fact>
+      )}
+      {runsAs !== null && (
+        <Fact name={instance.status === 'running' ? 'Runs as' : 'Ran last as'}>
+          <ShortIds in={runsAs} />
         </Fact>
       )}
       <Fact name="Wanted">{instance.desired_state}</Fact>

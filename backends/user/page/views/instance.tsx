@@ -96,7 +96,7 @@ export function InstanceView({ id }: { id: string }) {
               <TimelinePanel explanation={explanation.value} problem={problem.value} onEarlier={loadEarlier} />
               <div class="aside stack">
                 <Foldable title="Facts">
-                  <InstanceFacts id={id} instance={instance} />
+                  <InstanceFacts id={id} instance={instance} runsAs={explanation.value?.runs_as ?? null} />
                 </Foldable>
                 <ConfigPanel id={id} instance={instance} />
                 {admin && <DeadLettersOf id={id} />}
