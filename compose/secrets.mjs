@@ -21,6 +21,6 @@ if (missing.length > 0) {
 chmodSync(file, 0o600);
 console.log(
   missing.length > 0
-    ? `Wrote ${missing.join(', ')} to ${file}, which only you may read. Next: docker compose up --build`
+    ? `Wrote ${missing.join(', ')} to ${file}, which only you may read. Next: docker compose up --build --wait`
     : `${file} has everything that docker-compose.yml asks for.`,
 );

@@ -84,8 +84,10 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     serverFactory: (handle) => createLimitedServer(limits, handle),
     clientErrorHandler: answerClientError,
     trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
-    // Requests that have begun are answered first.
+    // Requests that have begun are answered first. So are those on connections that were accepted before: a load balancer sends a request
+    // to another replica only if a connection is refused.
     forceCloseConnections: 'idle',
+    return503OnClosing: false,
     frameworkErrors: (...unrouted) => void answerUnrouted(...unrouted),
   }).withTypeProvider<ZodTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);

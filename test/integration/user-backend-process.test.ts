@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startUserBackend, type UserBackend } from '../support/backends.ts';
+import { openRawConnection, requestHead } from '../support/raw-connection.ts';
 import { useRig } from '../support/rig.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { tokenSettings } from '../support/tokens.ts';
@@ -142,6 +143,17 @@ test('a stop answers what is in hand, and is done soon although clients keep con
   await stopping;
   expect(Date.now() - since).toBeLessThan(10_000);
   await expect(api('GET', path)).rejects.toThrow('fetch failed');
+});
+
+test('a stop answers a request that comes after it, on a connection that was accepted before', async () => {
+  const stopped = await startUserBackend(rig);
+  const early = await openRawConnection(Number(new URL(stopped.url).port), '');
+  const stopping = stopped.stop();
+  await vi.waitFor(() => expect(fetch(`${stopped.url}/openapi.json`)).rejects.toThrow('fetch failed'), 10_000);
+  early.socket.write(requestHead('GET', '/openapi.json'));
+  await early.ended;
+  expect(early.received()).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+  await stopping;
 });
 
 test('as a process it says what it lacks, is ready, and ends with what is in hand', async () => {

@@ -1,6 +1,5 @@
 import { existsSync, mkdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-
 import { findOnPath, runCommand } from '../../stack/command.ts';
 import { installDebianPackage } from '../../stack/debian-package.ts';
 import type { OtherSystem } from '../../stack/rabbitmq-find.ts';
@@ -12,19 +11,19 @@ export function findDebianRoot(toolsDirectory: string, name: string): string | u
 }
 
 /**
- * Builds a minimal Debian system with one package of Debian's unstable release in a folder of its own, in about a minute. A
+ * Builds a minimal Debian system with packages of Debian's unstable release in a folder of its own, in a few minutes. A
  * build that was cut short is never taken for complete, and of several processes one builds while the others wait for it.
  *
  * @throws Error quoting the end of what the build wrote
  */
 export async function buildDebianRoot(
-  { toolsDirectory, name, packageName }: { toolsDirectory: string; name: string; packageName: string },
+  { toolsDirectory, name, packages }: { toolsDirectory: string; name: string; packages: string[] },
   { signal }: { signal?: AbortSignal | undefined } = {},
 ): Promise<void> {
   mkdirSync(toolsDirectory, { recursive: true });
   if ((await findOnPath('debootstrap')) === undefined) await installDebianPackage('debootstrap', { hasService: false });
   const folder = join(realpathSync(toolsDirectory), name);
-  await runCommand('flock', [`${folder}.lock`, ...inOwnMounts, 'sh', '-euc', buildScript, 'sh', folder, packageName], {
+  await runCommand('flock', [`${folder}.lock`, ...inOwnMounts, 'sh', '-euc', buildScript, 'sh', folder, ...packages], {
     signal,
   });
 }
@@ -43,9 +42,10 @@ const insideDirectory = '/mnt';
 /** https://man7.org/linux/man-pages/man1/unshare.1.html: a mount namespace of the program's own. */
 const inOwnMounts = ['unshare', '--mount', '--propagation', 'private'];
 
-/** Exit code 101 of policy-rc.d keeps the package from starting its service. */
+/** Exit code 101 of policy-rc.d keeps the packages from starting their services. */
 const buildScript = `
-folder=$1 package=$2
+folder=$1
+shift
 test ! -d "$folder" || exit 0
 building="$folder.building"
 rm -rf "$building"
@@ -55,7 +55,7 @@ printf '#!/bin/sh\\nexit 101\\n' > "$building/usr/sbin/policy-rc.d"
 chmod 755 "$building/usr/sbin/policy-rc.d"
 mount --rbind /dev "$building/dev"
 mount -t proc proc "$building/proc"
-chroot "$building" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$package"
+chroot "$building" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
 umount -l "$building/dev" "$building/proc"
 rm -rf "$building/var/cache/apt" "$building/var/lib/apt/lists"
 mv "$building" "$folder"

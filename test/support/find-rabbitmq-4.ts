@@ -77,7 +77,7 @@ function factsOfThisMachine({
     canBuildRoot: isRootOnDebian,
     buildRoot: () =>
       withProgress('RabbitMQ 4: installing it beside the other (a few minutes the first time) …', onProgress, () =>
-        buildDebianRoot({ toolsDirectory, name, packageName: 'rabbitmq-server' }, { signal }),
+        buildDebianRoot({ toolsDirectory, name, packages: ['rabbitmq-server'] }, { signal }),
       ),
     dockerAnswers,
     pullImage: () => pullImage({ onProgress, signal }),

@@ -110,6 +110,10 @@ test('every server image is pinned to a minor version at least', () => {
   expect(images.filter((image) => !/:v?\d+\.\d+/.test(image))).toEqual([]);
 });
 
+test('Temporal has a number of history shards that was chosen, and that no release changes: existing data would ignore it', () => {
+  expect(services['temporal']?.environment['NUM_HISTORY_SHARDS']).toBe('64');
+});
+
 test('ports are published on the loopback interface alone', () => {
   const ports = Object.values(services).flatMap((service) => service.ports);
   expect(ports).not.toHaveLength(0);
