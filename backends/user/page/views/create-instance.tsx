@@ -11,14 +11,22 @@ import { Empty } from '../ui/rows.tsx';
 
 export function CreateInstanceView() {
   const { api } = useSession();
+  const load = async (signal: AbortSignal) => {
+    const [{ agents }, { instance_limit: limit }] = await Promise.all([api.agents(signal), api.me()]);
+    return { agents, limit };
+  };
   return (
     <>
       <h1>Create an instance</h1>
       <div>
-        <Load from={api.agents}>
-          {({ agents }) => (agents[0] ? <CreateForm agents={agents} first={agents[0]} /> : <NoAgents />)}
+        <Load from={load}>
+          {({ agents, limit }) => (
+            <>
+              {agents[0] ? <CreateForm agents={agents} first={agents[0]} /> : <NoAgents />}
+              {limit && <LimitNote {...limit} />}
+            </>
+          )}
         </Load>
-        <Load from={api.me}>{({ instance_limit: limit }) => limit && <LimitNote {...limit} />}</Load>
       </div>
     </>
   );
