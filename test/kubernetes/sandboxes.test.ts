@@ -76,7 +76,7 @@ describe.skipIf(!inject('kubernetes')?.hasSandboxes)('Sandboxes', { concurrent: 
         (pod) => pod !== undefined && pod.metadata?.uid !== first.runtimeId,
       );
       await vi.waitUntil(() => exits.length > 0, patience);
-      expect(exits).toEqual([expect.objectContaining({ instanceId, ...first, kind: 'lost' })]);
+      expect(exits).toEqual([expect.objectContaining({ instanceId, runtimeId: first.runtimeId, kind: 'lost' })]);
       expect(created?.spec?.schedulingGates).toEqual([{ name: schedulingGate }]);
       expect(await runtime.describe(instanceId)).toMatchObject({ phase: 'starting' });
       const beforeStart = vi.fn<() => Promise<void>>(() => Promise.resolve());
