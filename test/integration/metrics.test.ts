@@ -73,10 +73,15 @@ test('a message that cannot be handled is counted as a dead letter, and waits in
   const [before = 0] = await read([handled]);
   rig.bus.channel.publish('events.topic', 'instance.created', Buffer.from('no JSON'), { messageId: randomUUID() });
   await vi.waitFor(async () => expect(await read([handled])).toEqual([before + 1]));
+  // Each queue is read in its turn.
   await vi.waitFor(async () =>
-    expect(await read([['queue_messages', { queue: 'agents_worker.instance.dead' }]])).toEqual([1]),
+    expect(
+      await read([
+        ['queue_messages', { queue: 'agents_worker.instance.dead' }],
+        ['queue_consumers', { queue: 'agents_worker.instance' }],
+      ]),
+    ).toEqual([1, 1]),
   );
-  expect(await read([['queue_consumers', { queue: 'agents_worker.instance' }]])).toEqual([1]);
 });
 
 test('sweeps are counted, and what they mend', async () => {
