@@ -78,10 +78,8 @@ export async function startTemporalCluster({
     },
   };
   try {
-    const [first, ...others] = all;
-    // The first process of a new database writes down what the cluster is. One that wants to do so at the same time ends.
-    await first?.start();
-    await Promise.all(others.map((role) => role.start()));
+    // Each process writes down what the cluster is when it starts. One that does so at the same time as another ends.
+    for (const role of all) await role.start();
     for (const { address } of cluster.of('frontend')) await makeNamespace(address);
   } catch (error) {
     await cluster.stop();
