@@ -67,6 +67,7 @@ const inWords: Readonly<Record<number, string>> = {
   404: 'The resource does not exist, or belongs to another user.',
   409: 'The resource is in a state that does not allow this.',
   413: 'The body is too large.',
+  414: 'A parameter of the path is too long.',
   415: 'The body must be JSON in UTF-8, without a content coding.',
   422: 'The request is well-formed, but cannot be carried out.',
   429: 'Too many requests. `Retry-After` gives the time to wait.',
@@ -84,7 +85,7 @@ const headers: Readonly<Record<number, ResponseHeaders>> = {
 
 /** For the `schema.response` of a route: the problems that every route can answer with, and the given statuses. */
 export function problems(...further: number[]) {
-  const statuses = [400, 401, 403, 413, 415, 429, 500, 503, ...further];
+  const statuses = [400, 401, 403, 413, 414, 415, 429, 500, 503, ...further];
   return Object.fromEntries(
     statuses.map((status) => [
       status,

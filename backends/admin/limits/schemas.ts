@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { limitJson } from '../../../database/limits/limit-json.ts';
-import { canHaveLimit, limitScopes, type LimitKey } from '../../../database/limits/limits.ts';
+import { limitScopes, type LimitKey } from '../../../database/limits/limits.ts';
 import { limitOf } from '../../http/query.ts';
 
 /** The word for all users or agents that have no limit of their own. */
@@ -11,7 +11,16 @@ const scope = z.enum(limitScopes);
 export const limitPath = z.object({
   scope,
   subject: z
-    .union([z.literal(everyOther), z.guid().toLowerCase().refine(canHaveLimit, 'must not be the nil UUID')])
+    .union([
+      z.literal(everyOther),
+      z
+        .string()
+        .regex(
+          /^(?!0{8}(-0{4}){3}-0{12}$)[\da-fA-F]{8}(-[\da-fA-F]{4}){3}-[\da-fA-F]{12}$/,
+          'must be a UUID, and not the nil UUID',
+        )
+        .toLowerCase(),
+    ])
     .meta({
       description: `Id of the user or of the agent, or \`${everyOther}\` for all that have no limit of their own.`,
     }),
