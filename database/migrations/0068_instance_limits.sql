@@ -4,7 +4,8 @@
 -- all that have no limit of their own. `at_most` null means no limit. A limit below what is there already removes nothing.
 create table instance_limits (
   scope text not null check (scope in ('user', 'agent')),
-  subject uuid,
+  -- In the unique index, the nil UUID stands for null.
+  subject uuid constraint instance_limits_subject_is_not_nil check (subject <> '00000000-0000-0000-0000-000000000000'),
   at_most integer check (at_most >= 0),
   changed_at timestamptz not null default clock_timestamp(),
   check (subject is not null or at_most is not null)
@@ -20,17 +21,20 @@ create table instance_limit_turns (
   primary key (scope, subject)
 );
 
--- Null: no limit.
+-- Null: no limit. The condition is one that the unique index answers.
 create function find_instance_limit(p_scope text, p_subject uuid) returns integer language sql stable as $$
-  select l.at_most from instance_limits l where l.scope = p_scope and (l.subject = p_subject or l.subject is null)
+  select l.at_most from instance_limits l
+  where l.scope = p_scope and coalesce(l.subject, '00000000-0000-0000-0000-000000000000')
+    in (p_subject, '00000000-0000-0000-0000-000000000000')
   order by l.subject nulls last limit 1
 $$;
 
--- Called after the new rows are there. A limit of n costs the reading of n entries of an index at most.
+-- Called after the new rows are there. A limit of n costs the reading of n + 1 entries of an index at most; for the greatest limit, that is
+-- no integer.
 create function check_instance_limit(p_scope text, p_subject uuid) returns void language plpgsql as $$
 declare
-  at_most integer;
-  present integer;
+  at_most bigint;
+  present bigint;
 begin
   if find_instance_limit(p_scope, p_subject) is null then
     return;
@@ -50,12 +54,12 @@ begin
   end if;
 end $$;
 
--- The canary of a deployment is let in, because no user has asked for it.
+-- The canary of a deployment is let in, because no user has asked for it. `limit 1`, because `perform` reads all rows otherwise.
 create function instances_limit() returns trigger language plpgsql as $$
 declare
   subject uuid;
 begin
-  perform from instance_limits;
+  perform from instance_limits limit 1;
   if not found then
     return null;
   end if;
